@@ -1,0 +1,58 @@
+# make train   train NN2 on MNIST, even against odd, and save the run under runs/
+# make test    every test, the linter and the type checker
+# Both need only python3 (3.11 or newer) and make; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DELETE_ON_ERROR:
+.PHONY: train test lint notebook lock benchmark clean
+
+train: $(VENV)/.train
+	@$(BIN)/mlcvlab train $(ARGS)
+
+test: lint
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+notebook: $(VENV)/.test
+	@cd hw1 && ../$(BIN)/jupyter execute --inplace HW1_MNIST_NN2.ipynb
+
+benchmark: $(VENV)/.test
+	@$(BIN)/python benchmarks/handout.py
+
+$(BIN)/uv: requirements/installer.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "mlcvlab needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/installer.txt
+	@touch $@
+
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+$(VENV)/.train: $(BIN)/uv pyproject.toml requirements/train.txt requirements/build.txt
+	@$(INSTALL) --require-hashes -r requirements/train.txt
+	@$(INSTALL) --no-deps --build-constraints requirements/build.txt --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.train requirements/test.txt
+	@$(INSTALL) --require-hashes -r requirements/test.txt
+	@touch $@
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+lock: $(BIN)/uv
+	@$(COMPILE) requirements/installer.in -o requirements/installer.txt
+	@$(COMPILE) requirements/build.in -o requirements/build.txt
+	@$(COMPILE) pyproject.toml -o requirements/train.txt
+	@$(COMPILE) pyproject.toml --all-extras --group test -c requirements/train.txt -o requirements/test.txt
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Models: layers of weights with a forward and a backward pass."""

@@ -1,0 +1,208 @@
+"""NN2, the two-layer network of the handout, and its gradients by back-propagation (handout, Problem 2)."""
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvlab.models.base import Layer, LayerWeights
+from mlcvlab.nn import Array, as_float
+from mlcvlab.nn.activations import relu, relu_grad, sigmoid
+from mlcvlab.nn.basis import linear, linear_grad
+from mlcvlab.nn.losses import LOSSES
+
+BLOCK_BYTES = 2 << 20
+"""The largest hidden block, Z1 of some columns: it must stay in a core's cache between its uses."""
+
+
+class NN2:
+    """Two-layer network: a hidden ReLU layer and a sigmoid output.
+
+        ŷ = σ₂(w₂ᵀ · σ₁(W₁ · x)),    σ₁ = ReLU, σ₂ = sigmoid
+
+    ``layers`` are its two layers and ``W`` is the list [W1, w2] of their weights: one storage, two names, and either
+    may be assigned. W1 is (M, K), w2 is (M, 1), for K features and M hidden units.
+
+    Arguments: ``loss``, what is minimised: "cross_entropy", "l2" or "mse".
+    Source: handout, Problem 2.
+
+    >>> model = NN2().initialize(features=3, hidden_units=4, seed=0)
+    >>> model.nn2(np.ones((3, 5), np.float32)).shape
+    (1, 5)
+    """
+
+    def __init__(self, *, loss: str = "cross_entropy") -> None:
+        if loss not in LOSSES:
+            raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(LOSSES)}")
+        self.loss = loss
+        self.layers = (Layer(None, relu), Layer(None, sigmoid))
+
+    @property
+    def W(self) -> list[Array]:
+        return LayerWeights(self.layers)
+
+    @W.setter
+    def W(self, weights: Sequence[Array]) -> None:
+        if len(weights) != 2:
+            raise ValueError(f"NN2 has two arrays of weights, W1 and w2; got {len(weights)}")
+        for layer, W in zip(self.layers, weights, strict=True):
+            layer.W = W
+
+    def initialize(
+        self,
+        features: int,
+        hidden_units: int,
+        *,
+        seed: int | np.random.Generator | None = None,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> "NN2":
+        """Draw the weights from normal distributions and return the model.
+
+            W₁ ~ N(0, 2 / K),    w₂ ~ N(0, 1 / M)
+
+        Arguments: ``features`` K, ``hidden_units`` M, ``seed`` a number or a Generator, ``dtype`` of the weights.
+        Raises: ValueError where K or M is below 1.
+        Source: He, Zhang, Ren, Sun (2015), "Delving Deep into Rectifiers", equation 10, for the ReLU layer;
+        LeCun, Bottou, Orr, Müller (1998), "Efficient BackProp", equation 16, for the output.
+        """
+        if features < 1 or hidden_units < 1:
+            raise ValueError(f"NN2 needs features >= 1 and hidden_units >= 1; got {features} and {hidden_units}")
+        rng = np.random.default_rng(seed)
+        W1 = rng.normal(0, np.sqrt(2 / features), (hidden_units, features))
+        w2 = rng.normal(0, np.sqrt(1 / hidden_units), (hidden_units, 1))
+        self.W = [W1.astype(dtype), w2.astype(dtype)]
+        return self
+
+    def nn2(self, x: npt.ArrayLike) -> Array:
+        """Predict: the probability that each sample's label is 1.
+
+            z₁ = W₁ · x,   z̃₁ = σ₁(z₁),   z₂ = w₂ᵀ · z̃₁,   ŷ = σ₂(z₂)
+
+        Arguments: ``x``, (K, N). Returns: y_hat, (1, N).
+        Raises: ValueError where x does not fit the weights, with both shapes, or where there are no weights yet.
+        Source: handout, Problem 2, "NN2 model".
+        """
+        X, W = self._checked(x, None)
+        return np.hstack([self.layers[1].activation(self._forward(X[:, i], W)[1]) for i in _blocks(X, W)])
+
+    def grad(self, x: npt.ArrayLike, y: npt.ArrayLike, W: Sequence[Array] | None = None) -> list[Array]:
+        """Gradient of the loss with respect to the weights, by back-propagation.
+
+            δ₂ = ∇_z₂ ℓ = ∇_ŷ ℓ · σ₂'(z₂)          ∇_w₂ ℓ = z̃₁ · δ₂ᵀ
+            δ₁ = ∇_z₁ ℓ = (w₂ · δ₂) ∘ σ₁'(z₁)      ∇_W₁ ℓ = δ₁ · xᵀ
+
+        For several samples it is the gradient of the sum of their losses. For cross-entropy δ₂ = ŷ - y, the product of
+        the two factors, right even where the sigmoid is saturated and wrong.
+
+        Arguments: ``x``, (K, N); ``y``, (1, N); ``W``, the list [W1, w2], None for the model's own.
+        Returns: [∇_W₁, (M, K); ∇_w₂, (M, 1)].
+        Raises: ValueError where the shapes do not fit, with both shapes.
+        Source: handout, Problem 2, "Gradient of NN2 model (Backpropagation)".
+        """
+        X, W = self._checked(x, W)
+        return self._backward(X, _targets(y, X, W), W, (0, 1))
+
+    def emp_loss(self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None) -> float:
+        """Empirical risk, the mean loss over the samples.
+
+            L_N = (1/N) Σ_i ℓ(y_i, ŷ_i)
+
+        Arguments and errors: as for ``emp_loss_grad``. Returns: a number.
+        Source: handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
+        """
+        X, W = self._checked(train_X, W)
+        y = _targets(train_y, X, W)
+        value = LOSSES[self.loss].value
+        total = sum(value(y[:, i], self._forward(X[:, i], W)[1]).sum(dtype=np.float64) for i in _blocks(X, W))
+        return float(total / X.shape[1])
+
+    @overload
+    def emp_loss_grad(
+        self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None, layer: None = None
+    ) -> list[Array]: ...
+
+    @overload
+    def emp_loss_grad(
+        self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None, layer: int
+    ) -> Array: ...
+
+    def emp_loss_grad(
+        self,
+        train_X: npt.ArrayLike,
+        train_y: npt.ArrayLike,
+        W: Sequence[Array] | None = None,
+        layer: int | None = None,
+    ) -> list[Array] | Array:
+        """Gradient of the empirical risk with respect to the weights.
+
+            ∇L_N = (1/N) Σ_i ∇ℓ(y_i, ŷ_i)
+
+        Computed in blocks of columns, so that the memory does not grow with N.
+
+        Arguments: ``train_X``, (K, N); ``train_y``, (1, N); ``W``, the list [W1, w2], None for the model's own;
+        ``layer``, 0 or 1 for the gradient of that layer alone, None for both.
+        Returns: [∇_W₁, (M, K); ∇_w₂, (M, 1)], or the one asked for.
+        Raises: ValueError where the shapes do not fit, with both shapes, or where there is no such layer.
+        Source: handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
+        """
+        X, W = self._checked(train_X, W)
+        if layer not in (None, 0, 1):
+            raise ValueError(f"NN2 has layers 0 and 1 (None for both); got {layer!r}")
+        total = self._backward(X, _targets(train_y, X, W), W, (0, 1) if layer is None else (layer,))
+        for gradient in total:
+            gradient /= X.shape[1]
+        return total if layer is None else total[0]
+
+    def _forward(self, x: Array, W: Sequence[Array]) -> tuple[Array, Array]:
+        """The hidden units z̃₁ and the sigmoid's argument z₂ of some samples."""
+        W1, w2 = W
+        a1 = self.layers[0].activation(linear(x, W1))
+        return a1, linear(a1, w2.T)
+
+    def _backward(self, X: Array, y: Array, W: Sequence[Array], layers: Sequence[int]) -> list[Array]:
+        """The gradients of the summed loss for some of the layers, block by block of columns."""
+        w2 = W[1]
+        loss = LOSSES[self.loss]
+        total = [np.zeros(W[layer].shape, np.result_type(as_float(X[:0]), *W)) for layer in layers]
+        for i in _blocks(X, W):
+            x = as_float(X[:, i])
+            a1, z2 = self._forward(x, W)
+            delta2 = loss.gradient(y[:, i], z2)
+            for gradient, layer in zip(total, layers, strict=True):
+                if layer == 1:
+                    gradient += linear_grad(a1) @ delta2.T
+                else:
+                    delta1 = w2 @ delta2
+                    delta1 *= relu_grad(a1)
+                    gradient += delta1 @ linear_grad(x).T
+        return total
+
+    def _checked(self, x: npt.ArrayLike, W: Sequence[Array] | None) -> tuple[Array, list[Array]]:
+        """The samples and the weights, the model's own where W is None, if their shapes fit."""
+        weights = self.W if W is None else W
+        if len(weights) != 2 or any(w is None for w in weights):
+            raise ValueError("NN2 needs two arrays of weights: call initialize(features, hidden_units) or assign W")
+        W1, w2 = map(as_float, weights)
+        if W1.ndim != 2 or w2.shape != (W1.shape[0], 1):
+            raise ValueError(f"NN2 needs W1 of shape (M, K) and w2 of shape (M, 1); got {W1.shape} and {w2.shape}")
+        X = np.asarray(x)
+        if X.ndim != 2 or X.shape[0] != W1.shape[1] or X.shape[1] == 0:
+            raise ValueError(f"samples must be the columns of x, (K, N); got x {X.shape} for W1 {W1.shape}")
+        return X, [W1, w2]
+
+
+def _targets(y: npt.ArrayLike, X: Array, W: Sequence[Array]) -> Array:
+    """The targets as a row of the weights' dtype, (1, N), if they fit the samples; one sample's may be a number."""
+    targets = np.asarray(y, dtype=W[1].dtype)
+    if targets.ndim == 0:
+        targets = targets.reshape(1, 1)
+    if targets.shape != (1, X.shape[1]):
+        raise ValueError(f"targets must be a row, (1, N), one a column of x; got y {targets.shape} for x {X.shape}")
+    return targets
+
+
+def _blocks(X: Array, W: Sequence[Array]) -> Iterator[slice]:
+    """Slices of columns whose hidden block fits in BLOCK_BYTES."""
+    columns = max(1, BLOCK_BYTES // (W[0].shape[0] * W[0].itemsize))
+    return (slice(i, i + columns) for i in range(0, X.shape[1], columns))

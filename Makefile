@@ -35,7 +35,7 @@ $(BIN)/uv: requirements/installer.txt
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/installer.txt
 	@touch $@
 
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 $(VENV)/.train: $(BIN)/uv pyproject.toml requirements/train.txt requirements/build.txt
 	@$(INSTALL) --require-hashes -r requirements/train.txt

@@ -1,6 +1,5 @@
 """The components of a network: basis, activations and losses, each beside its gradient."""
 
-
 import numpy as np
 import numpy.typing as npt
 

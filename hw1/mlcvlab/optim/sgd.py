@@ -100,7 +100,9 @@ class NN2Coordinates:
         self.columns: dict[int, tuple[Indices, Array]] = {}
 
     def step(self, layer: int, j: int, lr: float) -> float:
-        return self._step_w2(j, lr) if layer == 1 else self._step_W1(j // self.W[0].shape[1], j % self.W[0].shape[1], lr)
+        return (
+            self._step_w2(j, lr) if layer == 1 else self._step_W1(j // self.W[0].shape[1], j % self.W[0].shape[1], lr)
+        )
 
     def _step_W1(self, m: int, k: int, lr: float) -> float:
         samples, x = self._column(k)

@@ -1,0 +1,219 @@
+"""The ``mlcvlab`` command: one thin function for each subcommand."""
+
+import sys
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mlcvkit import InputError, datasets, storage
+from mlcvkit.training import History, Hyperparameters, accuracy, fit, split_validation
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.nn import Array
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+console = Console()
+app = App(
+    name="mlcvlab",
+    help="A neural network built from scratch in NumPy. Train NN2 to tell even from odd handwritten digits.",
+    result_action="return_value",
+)
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line on standard error and exit code 2."""
+    warnings.showwarning = lambda message, *_: _say("note", message)
+    try:
+        code = app(exit_on_error=False, print_error=False)
+    except (CycloptsError, InputError) as error:
+        _say("error", error)
+        code = BAD_INPUT
+    except FloatingPointError as error:
+        _say("error", error)
+        code = 1
+    except KeyboardInterrupt:
+        _say("stopped", "nothing was saved")
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+@app.command
+def train(
+    hyperparameters: Annotated[Hyperparameters | None, Parameter(name="*")] = None,
+    *,
+    name: str | None = None,
+    output: Path = Path("runs"),
+    threads: int | None = None,
+) -> int:
+    """Train NN2 on MNIST, even digits against odd ones, and save the run.
+
+    The run's folder gets model.safetensors, curves.png and hidden_units.png. Ctrl-C ends the training early and saves
+    what there is.
+
+    Parameters
+    ----------
+    name
+        Name of the run's folder; the time where it is left out.
+    output
+        Folder that holds the runs.
+    threads
+        Threads for matrix products; all cores where it is left out. Needs the extra mlcvlab[threads].
+    """
+    hp = hyperparameters or Hyperparameters()
+    with _limited_threads(threads), storage.new_run(output, name) as (folder, target):
+        start = perf_counter()
+        data = datasets.mnist_parity()
+        rng = np.random.default_rng(hp.seed)
+        X, y, *validation = split_validation(data.train_X, data.train_y, hp.validation_samples, rng)
+        model = NN2(loss=hp.loss).initialize(X.shape[1], hp.hidden_units, seed=rng)
+        console.print(
+            f"NN2 with {hp.hidden_units} hidden units on MNIST, even against odd: {len(X):,} training, "
+            f"{len(validation[1]):,} validation and {len(data.test_X):,} test samples"
+        )
+        with _TrainingProgress(hp.epochs, len(X)) as progress:
+            fitted = fit(
+                model,
+                X,
+                y,
+                validation=(validation[0], validation[1]),
+                hyperparameters=hp,
+                metrics={"accuracy": accuracy},
+                rng=rng,
+                on_batch=progress.batch,
+                on_epoch=progress.epoch,
+            )
+        if fitted.interrupted:
+            console.print(f"Stopped by Ctrl-C after {len(fitted.history.get('epoch', []))} whole epochs of {hp.epochs}")
+        _print_test(model, data.test_X, data.test_y)
+        _write_run(folder, model, hp, fitted.history)
+    console.print(f"Saved to [bold]{escape(str(target))}[/bold] in {perf_counter() - start:.1f} s")
+    return INTERRUPTED if fitted.interrupted else 0
+
+
+@app.command
+def evaluate(run: Path) -> int:
+    """Measure a saved model on MNIST's 10,000 test images.
+
+    Parameters
+    ----------
+    run
+        A folder that 'mlcvlab train' wrote, or its model.safetensors.
+    """
+    model = _mnist_model(run)
+    data = datasets.mnist_parity()
+    _print_test(model, data.test_X, data.test_y)
+    return 0
+
+
+@app.command
+def predict(run: Path, image: Path, *, invert: bool = False) -> int:
+    """Say whether a picture shows an even or an odd digit.
+
+    Parameters
+    ----------
+    run
+        A folder that 'mlcvlab train' wrote, or its model.safetensors.
+    image
+        A picture of one digit: 28 x 28 grey pixels, a light digit on black.
+    invert
+        The picture is a dark digit on white.
+    """
+    model = _mnist_model(run)
+    even = float(model.nn2(datasets.read_digit(image, invert=invert).T)[0, 0])
+    answer, probability = ("even", even) if even >= 0.5 else ("odd", 1 - even)
+    console.print(f"[bold]{answer}[/bold], with probability {probability:.4f}")
+    return 0
+
+
+class _TrainingProgress:
+    """A live bar with the latest validation loss and accuracy, and the samples per second."""
+
+    def __init__(self, epochs: int, samples: int) -> None:
+        self.epochs, self.start, self.samples = epochs, perf_counter(), 0
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=10),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[latest]}"),
+            console=console,
+        )
+        self.task = self.bar.add_task(f"epoch 1/{epochs}", total=epochs * samples, latest="")
+
+    def __enter__(self) -> "_TrainingProgress":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def batch(self, samples: int) -> None:
+        self.samples += samples
+        self.bar.update(self.task, advance=samples)
+
+    def epoch(self, history: History) -> None:
+        done = len(history["epoch"])
+        self.bar.update(
+            self.task,
+            description=f"epoch {min(done + 1, self.epochs)}/{self.epochs}",
+            latest=f"loss {history['validation_loss'][-1]:.4f}  accuracy {history['validation_accuracy'][-1]:.2%}  "
+            f"{history['samples_per_second'][-1]:,.0f} samples/s",
+        )
+
+
+def _write_run(folder: Path, model: NN2, hp: Hyperparameters, history: History) -> None:
+    from mlcvkit import plots
+
+    storage.save_model(folder / storage.MODEL_FILE, model, asdict(hp), history)
+    if history:
+        plots.curves(history).savefig(folder / "curves.png", dpi=120)
+    plots.hidden_units(*model.W).savefig(folder / "hidden_units.png", dpi=120)
+
+
+def _print_test(model: NN2, X: Array, y: Array) -> None:
+    even, truth = model.nn2(X.T)[0] >= 0.5, y >= 0.5
+    table = Table(title="Test samples", title_justify="left")
+    for heading in ("", "said even", "said odd", "right"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, kind in (("even", truth), ("odd", ~truth)):
+        said_even, said_odd = int(even[kind].sum()), int((~even[kind]).sum())
+        right = (even == truth)[kind].mean()
+        table.add_row(name, f"{said_even:,}", f"{said_odd:,}", f"{right:.2%}")
+    console.print(table)
+    loss = model.emp_loss(X.T, y[None])
+    console.print(f"Test accuracy [bold]{accuracy(model, X.T, y[None]):.2%}[/bold], {model.loss} loss {loss:.4f}")
+
+
+def _mnist_model(run: Path) -> NN2:
+    model = storage.load_model(run).model
+    pixels = datasets.SIDE**2
+    if model.W[0].shape[1] != pixels:
+        raise InputError(f"{run} reads {model.W[0].shape[1]} features; MNIST's images have {pixels} pixels")
+    return model
+
+
+def _limited_threads(threads: int | None) -> AbstractContextManager[Any]:
+    if threads is None:
+        return nullcontext()
+    if threads < 1:
+        raise InputError(f"threads must be 1 or more; got {threads}")
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        raise InputError("--threads needs threadpoolctl: pip install 'mlcvlab[threads]'") from None
+    limits: AbstractContextManager[Any] = threadpool_limits(threads)
+    return limits
+
+
+def _say(kind: str, message: object) -> None:
+    text = " ".join(str(message).split())
+    Console(stderr=True).print(f"mlcvlab: [bold]{kind}[/bold]: {escape(text)}", soft_wrap=True, highlight=False)

@@ -1,0 +1,60 @@
+"""Pictures of arrays: the curves of a training, and what a network has learned. No screen is needed."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+TRAIN, VALIDATION = "#2f6fb3", "#d9822b"
+
+
+def curves(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Loss and accuracy over the epochs, for the training and the validation samples.
+
+    Arguments: ``history`` as ``mlcvkit.training.fit`` returns it, of at least one epoch.
+    """
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    for axes, name, label in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("Loss", "Accuracy"), strict=True):
+        for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
+            values = history.get(f"{part}_{name}")
+            if values:
+                axes.plot(history["epoch"], values, color=colour, marker="o", markersize=3)
+                axes.annotate(
+                    f" {part} {values[-1]:.4f}", (history["epoch"][-1], values[-1]), color=colour, va="center"
+                )
+        axes.set(title=label, xlabel="Epoch")
+        axes.margins(x=0.28)
+        axes.set_xlim(left=min(history["epoch"]) - 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def hidden_units(W1: npt.ArrayLike, w2: npt.ArrayLike, *, most: int = 60) -> Figure:
+    """The hidden units as square images, those that matter most first.
+
+    Each image is a row of W1 times the sign of its weight to the output: red pixels speak for an even digit, blue ones
+    for an odd one. A unit matters by |w2| times the length of its row.
+
+    Arguments: ``W1``, (M, K) with a square K; ``w2``, (M, 1); ``most``, how many units are shown.
+    Raises: ValueError where K is not a square.
+    """
+    W1, w2 = np.asarray(W1), np.asarray(w2).ravel()
+    side = int(np.sqrt(W1.shape[1]))
+    if side * side != W1.shape[1]:
+        raise ValueError(f"hidden units are shown as square images; K = {W1.shape[1]} is not a square")
+    weight = np.abs(w2) * np.linalg.norm(W1, axis=1)
+    order = np.argsort(-weight, kind="stable")[:most]
+    columns = min(12, len(order))
+    rows = -(-len(order) // columns)
+    figure = Figure(figsize=(10, rows * 10 / columns + 0.6), layout="constrained")
+    figure.suptitle(f"The {len(order)} strongest of {len(w2)} hidden units: red speaks for even, blue for odd")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, unit in zip(figure.axes, order, strict=False):
+        image = W1[unit].reshape(side, side) * np.sign(w2[unit])
+        limit = max(float(np.abs(image).max()), 1e-12)
+        axes.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    return figure

@@ -4,6 +4,7 @@ import sys
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ console = Console()
 app = App(
     name="mlcvlab",
     help="A neural network built from scratch in NumPy. Train NN2 to tell even from odd handwritten digits.",
+    version=version("mlcvlab"),
     result_action="return_value",
 )
 

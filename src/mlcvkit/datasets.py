@@ -87,12 +87,13 @@ def mnist_parity() -> DataSet:
 
 def scale_images(images: Array) -> Array:
     """Turn grey values from 0 to 255, (N, H, W), into float32 rows from 0 to 1, (N, H · W)."""
-    return np.divide(images.reshape(len(images), -1), 255, dtype=np.float32)
+    rows: Array = np.divide(images.reshape(len(images), -1), 255, dtype=np.float32)
+    return rows
 
 
 def is_even(digits: Array) -> Array:
     """The handout's binary label: 1 for an even digit, 0 for an odd one; float32."""
-    return (digits % 2 == 0).astype(np.float32)
+    return np.asarray(digits % 2 == 0, dtype=np.float32)
 
 
 def read_digit(path: Path, *, invert: bool = False) -> Array:

@@ -83,7 +83,7 @@ class NN2:
         Raises: ValueError where x does not fit the weights, with both shapes, or where there are no weights yet.
         Source: handout, Problem 2, "NN2 model".
         """
-        X, W = self._checked(x, None)
+        X, W = checked_samples(x, self.W)
         return np.hstack([self.layers[1].activation(self._forward(X[:, i], W)[1]) for i in _blocks(X, W)])
 
     def grad(self, x: npt.ArrayLike, y: npt.ArrayLike, W: Sequence[Array] | None = None) -> list[Array]:
@@ -100,8 +100,8 @@ class NN2:
         Raises: ValueError where the shapes do not fit, with both shapes.
         Source: handout, Problem 2, "Gradient of NN2 model (Backpropagation)".
         """
-        X, W = self._checked(x, W)
-        return self._backward(X, _targets(y, X, W), W, (0, 1))
+        X, W = checked_samples(x, self.W if W is None else W)
+        return self._backward(X, checked_targets(y, X, W), W, (0, 1))
 
     def emp_loss(self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None) -> float:
         """Empirical risk, the mean loss over the samples.
@@ -111,8 +111,8 @@ class NN2:
         Arguments and errors: as for ``emp_loss_grad``. Returns: a number.
         Source: handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
         """
-        X, W = self._checked(train_X, W)
-        y = _targets(train_y, X, W)
+        X, W = checked_samples(train_X, self.W if W is None else W)
+        y = checked_targets(train_y, X, W)
         value = LOSSES[self.loss].value
         total = sum(value(y[:, i], self._forward(X[:, i], W)[1]).sum(dtype=np.float64) for i in _blocks(X, W))
         return float(total / X.shape[1])
@@ -146,10 +146,10 @@ class NN2:
         Raises: ValueError where the shapes do not fit, with both shapes, or where there is no such layer.
         Source: handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
         """
-        X, W = self._checked(train_X, W)
+        X, W = checked_samples(train_X, self.W if W is None else W)
         if layer not in (None, 0, 1):
             raise ValueError(f"NN2 has layers 0 and 1 (None for both); got {layer!r}")
-        total = self._backward(X, _targets(train_y, X, W), W, (0, 1) if layer is None else (layer,))
+        total = self._backward(X, checked_targets(train_y, X, W), W, (0, 1) if layer is None else (layer,))
         for gradient in total:
             gradient /= X.shape[1]
         return total if layer is None else total[0]
@@ -178,21 +178,21 @@ class NN2:
                     gradient += delta1 @ linear_grad(x).T
         return total
 
-    def _checked(self, x: npt.ArrayLike, W: Sequence[Array] | None) -> tuple[Array, list[Array]]:
-        """The samples and the weights, the model's own where W is None, if their shapes fit."""
-        weights = self.W if W is None else W
-        if len(weights) != 2 or any(w is None for w in weights):
-            raise ValueError("NN2 needs two arrays of weights: call initialize(features, hidden_units) or assign W")
-        W1, w2 = map(as_float, weights)
-        if W1.ndim != 2 or w2.shape != (W1.shape[0], 1):
-            raise ValueError(f"NN2 needs W1 of shape (M, K) and w2 of shape (M, 1); got {W1.shape} and {w2.shape}")
-        X = np.asarray(x)
-        if X.ndim != 2 or X.shape[0] != W1.shape[1] or X.shape[1] == 0:
-            raise ValueError(f"samples must be the columns of x, (K, N); got x {X.shape} for W1 {W1.shape}")
-        return X, [W1, w2]
+
+def checked_samples(x: npt.ArrayLike, weights: Sequence[Array]) -> tuple[Array, list[Array]]:
+    """The samples (K, N) and the weights [W1, w2] as arrays; ValueError where their shapes do not fit."""
+    if len(weights) != 2 or any(w is None for w in weights):
+        raise ValueError("NN2 needs two arrays of weights: call initialize(features, hidden_units) or assign W")
+    W1, w2 = map(as_float, weights)
+    if W1.ndim != 2 or w2.shape != (W1.shape[0], 1):
+        raise ValueError(f"NN2 needs W1 of shape (M, K) and w2 of shape (M, 1); got {W1.shape} and {w2.shape}")
+    X = np.asarray(x)
+    if X.ndim != 2 or X.shape[0] != W1.shape[1] or X.shape[1] == 0:
+        raise ValueError(f"samples must be the columns of x, (K, N); got x {X.shape} for W1 {W1.shape}")
+    return X, [W1, w2]
 
 
-def _targets(y: npt.ArrayLike, X: Array, W: Sequence[Array]) -> Array:
+def checked_targets(y: npt.ArrayLike, X: Array, W: Sequence[Array]) -> Array:
     """The targets as a row of the weights' dtype, (1, N), if they fit the samples; one sample's may be a number."""
     targets = np.asarray(y, dtype=W[1].dtype)
     if targets.ndim == 0:

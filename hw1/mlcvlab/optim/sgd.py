@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mlcvlab.models.nn2 import NN2
+from mlcvlab.models.nn2 import NN2, checked_samples, checked_targets
 from mlcvlab.nn import Array, as_float
 from mlcvlab.nn.activations import relu
 from mlcvlab.nn.losses import LOSSES
@@ -88,11 +88,9 @@ class NN2Coordinates:
     """
 
     def __init__(self, model: NN2, X: npt.ArrayLike, y: npt.ArrayLike) -> None:
-        model.emp_loss(np.asarray(X)[:, :1], np.asarray(y)[:, :1])  # the shapes are checked where NN2 checks its own
-        self.W = copy_weights(model.W)
-        W1, w2 = self.W
-        self.X = np.asarray(X)
-        self.y = np.asarray(y, dtype=w2.dtype)[0]
+        self.X, weights = checked_samples(X, model.W)
+        self.W = W1, w2 = copy_weights(weights)
+        self.y = checked_targets(y, self.X, self.W)[0]
         self.loss = LOSSES[model.loss]
         self.Z1 = W1 @ as_float(self.X).astype(W1.dtype, copy=False)
         self.z2 = (w2.T @ relu(self.Z1))[0]

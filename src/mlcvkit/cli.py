@@ -23,7 +23,7 @@ from mlcvlab.nn import Array
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
-console = Console()
+console = Console(highlight=False)
 app = App(
     name="mlcvlab",
     help="A neural network built from scratch in NumPy. Train NN2 to tell even from odd handwritten digits.",

@@ -1,0 +1,197 @@
+"""The mlcvlab command as a real process."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pexpect
+import pytest
+from PIL import Image
+
+from mlcvkit import datasets
+from mlcvkit.storage import load_model
+
+COMMAND = [sys.executable, "-m", "mlcvkit"]
+QUICK = ["--epochs", "2", "--hidden-units", "16", "--batch-size", "512"]
+
+
+def run(*arguments, folder, **environment):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "100", **environment},
+    )
+
+
+def assert_one_line_error(result, *words):
+    assert result.returncode == 2, result
+    assert result.stdout == ""
+    assert re.fullmatch(r"mlcvlab: error: [^\n]+\n", result.stderr), result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, run("train", *QUICK, "--name", "first", folder=folder)
+
+
+def test_train_reports_its_accuracy_and_saves_the_run(trained):
+    folder, result = trained
+    assert (result.returncode, result.stderr) == (0, "")
+    reported = float(re.search(r"Test accuracy ([\d.]+)%", result.stdout).group(1))
+    assert reported > 88
+    assert "Saved to runs/first" in result.stdout and "said even" in result.stdout
+    assert "samples/s" in result.stdout
+    assert names(folder / "runs") == ["first"]
+    assert names(folder / "runs" / "first") == ["curves.png", "hidden_units.png", "model.safetensors"]
+    for picture in ("curves.png", "hidden_units.png"):
+        with Image.open(folder / "runs" / "first" / picture) as image:
+            assert image.width > 800
+    saved = load_model(folder / "runs" / "first")
+    assert saved.configuration["hidden_units"] == 16 and saved.configuration["seed"] == 0
+    assert len(saved.history["validation_accuracy"]) == 2
+    data = datasets.mnist_parity()
+    accuracy = ((saved.model.nn2(data.test_X.T)[0] >= 0.5) == (data.test_y == 1)).mean()
+    assert reported == pytest.approx(100 * accuracy, abs=0.005)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(trained):
+    folder, _ = trained
+    assert run("train", *QUICK, "--name", "again", folder=folder).returncode == 0
+    assert run("train", *QUICK, "--seed", "1", "--name", "other", folder=folder).returncode == 0
+    first, again, other = (load_model(folder / "runs" / name).model.W for name in ("first", "again", "other"))
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(first, again, strict=True))
+    assert first[0].tobytes() != other[0].tobytes()
+
+
+def test_evaluate_and_predict_work_on_what_train_saved(trained, digit_image):
+    folder, result = trained
+    for place in ("runs/first", "runs/first/model.safetensors"):
+        evaluated = run("evaluate", place, folder=folder)
+        assert evaluated.returncode == 0
+        assert re.search(r"Test accuracy.*", evaluated.stdout).group() in result.stdout
+    predicted = run("predict", "runs/first", digit_image, folder=folder)
+    model = load_model(folder / "runs" / "first").model
+    even = float(model.nn2(datasets.read_digit(digit_image).T)[0, 0])
+    answer = f"even, with probability {even:.4f}" if even >= 0.5 else f"odd, with probability {1 - even:.4f}"
+    assert (predicted.returncode, predicted.stdout) == (0, answer + "\n")
+    Image.fromarray(255 - np.array(Image.open(digit_image))).save(digit_image)
+    assert run("predict", "runs/first", digit_image, "--invert", folder=folder).stdout == predicted.stdout
+
+
+def test_one_thread_is_enough_and_changes_no_result_much(trained):
+    folder, _ = trained
+    assert run("train", *QUICK, "--threads", "1", "--name", "single", folder=folder).returncode == 0
+    single, first = (load_model(folder / "runs" / name).model.W[0] for name in ("single", "first"))
+    np.testing.assert_allclose(single, first, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--learning-rate", "-1"], ["learning_rate must be positive and finite; got -1.0"]),
+        (["--learning-rate", "nan"], ["learning_rate"]),
+        (["--hidden-units", "0"], ["hidden_units must be 1 or more; got 0"]),
+        (["--hidden-units", "many"], ["--hidden-units", "many"]),
+        (["--optimizer", "adagrad"], ["--optimizer", "adagrad", "adam", "sgd"]),
+        (["--loss", "hinge"], ["--loss", "hinge", "cross_entropy"]),
+        (["--lerning-rate", "1"], ["--lerning-rate", "--learning-rate"]),
+        (["--validation-samples", "60000"], ["validation_samples must be below the 60000 training samples"]),
+        (["--name", "a/b"], ["a run's name", "a/b"]),
+        (["--threads", "0"], ["threads must be 1 or more; got 0"]),
+        (["stray"], ["stray"]),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_nothing_is_written(tmp_path, options, words):
+    assert_one_line_error(run("train", *options, folder=tmp_path), *words)
+    assert names(tmp_path) == []
+
+
+def test_an_unknown_command_is_one_line(tmp_path):
+    assert_one_line_error(run("trian", folder=tmp_path), "trian", "train")
+
+
+def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    assert_one_line_error(run("train", "--output", "file/runs", folder=tmp_path), "file/runs cannot be written")
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_name_that_is_taken_is_one_line_and_the_run_stays(trained):
+    folder, _ = trained
+    before = (folder / "runs" / "first" / "model.safetensors").read_bytes()
+    assert_one_line_error(run("train", "--name", "first", folder=folder), "runs/first exists already")
+    assert (folder / "runs" / "first" / "model.safetensors").read_bytes() == before
+
+
+def test_a_file_that_is_no_model_is_one_line(tmp_path, saved_run, digit_image):
+    model = saved_run / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:1000])
+    for arguments in (["evaluate", saved_run], ["predict", saved_run, digit_image], ["evaluate", digit_image]):
+        assert_one_line_error(run(*arguments, folder=tmp_path), "is truncated or not a model file")
+    assert_one_line_error(run("evaluate", tmp_path / "nothing", folder=tmp_path), "nothing does not exist")
+
+
+def test_an_image_of_the_wrong_kind_is_one_line(tmp_path, saved_run):
+    picture = tmp_path / "picture.png"
+    picture.write_text("no picture")
+    assert_one_line_error(run("predict", saved_run, picture, folder=tmp_path), "picture.png is not an image")
+    Image.new("L", (64, 64)).save(picture)
+    assert_one_line_error(run("predict", saved_run, picture, folder=tmp_path), "64 x 64", "28 x 28")
+
+
+def test_a_learning_rate_that_diverges_is_one_line_and_nothing_is_written(tmp_path):
+    result = run("train", *QUICK, "--optimizer", "sgd", "--learning-rate", "1e30", folder=tmp_path)
+    assert result.returncode == 1
+    assert re.fullmatch(r"mlcvlab: error: training diverged: .*learning_rate=1e\+30; [^\n]+\n", result.stderr)
+    assert names(tmp_path) == []
+
+
+def test_a_missing_extra_is_named(tmp_path):
+    (tmp_path / "threadpoolctl.py").write_text("raise ModuleNotFoundError('threadpoolctl')")
+    result = run("train", "--threads", "1", folder=tmp_path, PYTHONPATH=str(tmp_path))
+    assert_one_line_error(result, "pip install 'mlcvlab[threads]'")
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_all_goes_on(tmp_path, saved_run):
+    (tmp_path / "file").touch()
+    result = run("evaluate", saved_run, folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert result.returncode == 0 and "Test accuracy" in result.stdout
+    notes = result.stderr.splitlines()
+    assert notes and all(line.startswith("mlcvlab: note: the cache folder") for line in notes)
+
+
+def test_ctrl_c_saves_what_there_is_and_says_so(tmp_path):
+    child = pexpect.spawn(
+        COMMAND[0], [*COMMAND[1:], "train", "--epochs", "500", "--name", "stopped"], cwd=str(tmp_path), timeout=60
+    )
+    child.expect(r"epoch 2/500")
+    time.sleep(0.3)
+    child.sendintr()
+    child.expect(r"Stopped by Ctrl-C after \d+ whole epochs of 500")
+    child.expect("Saved to")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert names(tmp_path / "runs") == ["stopped"]
+    assert len(load_model(tmp_path / "runs" / "stopped").history["epoch"]) >= 1
+
+
+def test_help_says_what_every_hyperparameter_does(tmp_path):
+    result = run("train", "--help", folder=tmp_path)
+    assert result.returncode == 0
+    for words in ("--learning-rate", "too high diverges", "--hidden-units", "[default: 256]", "Ctrl-C"):
+        assert words in result.stdout
+    assert run("--version", folder=tmp_path).stdout == "0.1.0\n"

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from mlcvkit import plots
+
+HISTORY = {
+    "epoch": [1.0, 2.0],
+    "train_loss": [0.5, 0.3],
+    "validation_loss": [0.6, 0.4],
+    "train_accuracy": [0.8, 0.9],
+    "validation_accuracy": [0.7, 0.85],
+}
+
+
+def test_the_curves_are_those_of_the_history():
+    loss, accuracy = plots.curves(HISTORY).axes
+    assert [line.get_ydata().tolist() for line in loss.lines] == [[0.5, 0.3], [0.6, 0.4]]
+    assert [line.get_ydata().tolist() for line in accuracy.lines] == [[0.8, 0.9], [0.7, 0.85]]
+    assert "train 0.3000" in loss.texts[0].get_text()
+
+
+@pytest.mark.parametrize("units", [1, 5, 30])
+def test_the_strongest_hidden_units_come_first_with_the_sign_of_their_answer(tmp_path, units):
+    rng = np.random.default_rng(0)
+    W1, w2 = rng.normal(size=(units, 16)), rng.normal(size=(units, 1))
+    figure = plots.hidden_units(W1, w2, most=20)
+    images = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    assert len(images) == min(units, 20)
+    strongest = np.argmax(np.abs(w2[:, 0]) * np.linalg.norm(W1, axis=1))
+    np.testing.assert_allclose(images[0], (W1[strongest] * np.sign(w2[strongest])).reshape(4, 4))
+    figure.savefig(tmp_path / "units.png")
+    assert (tmp_path / "units.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_units_that_are_no_square_images_are_named():
+    with pytest.raises(ValueError, match="K = 15 is not a square"):
+        plots.hidden_units(np.ones((2, 15)), np.ones((2, 1)))

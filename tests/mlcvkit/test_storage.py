@@ -1,0 +1,104 @@
+import os
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from mlcvkit import InputError
+from mlcvkit.storage import load_model, new_run, save_model
+from mlcvlab.models.nn2 import NN2
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_a_model_comes_back_as_it_was_saved(tmp_path, loss):
+    model = NN2(loss=loss).initialize(5, 3, seed=0)
+    model.layers[0].W = np.asfortranarray(model.W[0])  # as a transposed view would lie in memory
+    save_model(tmp_path / "model.safetensors", model, {"seed": 7}, {"train_loss": [0.5, 0.25]})
+    for place in (tmp_path, tmp_path / "model.safetensors"):
+        saved = load_model(place)
+        for ours, theirs in zip(saved.model.W, model.W, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        assert (saved.model.loss, saved.configuration, saved.history) == (
+            loss,
+            {"seed": 7},
+            {"train_loss": [0.5, 0.25]},
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_file_cut_off_anywhere_is_named(saved_run):
+    path = saved_run / "model.safetensors"
+    content = path.read_bytes()
+    for length in [0, 1, 8, 100, len(content) // 2, len(content) - 1]:
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"model.safetensors is truncated or not a model file"):
+            load_model(saved_run)
+
+
+@pytest.mark.parametrize("content", [b"hello, world, this is no model", os.urandom(5000), b"\x00" * 64])
+def test_a_file_that_is_not_a_model_is_named(tmp_path, content):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"x.safetensors is truncated or not a model file"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "metadata", "message"),
+    [
+        ({"W1": (2, 3), "w2": (2, 1)}, {}, "is not a model of mlcvlab"),
+        ({"W1": (2, 3)}, {"loss": "l2"}, "needs a loss and the arrays W1 and w2"),
+        ({"W1": (2, 3), "w2": (2, 1)}, {"loss": "hinge"}, "needs a loss and the arrays W1 and w2"),
+        ({"W1": (2, 3), "w2": (3, 1)}, {"loss": "l2"}, r"W1 \(2, 3\) and w2 \(3, 1\) do not fit"),
+        ({"W1": (2, 3), "w2": (2, 1)}, {"loss": "l2", "history": "{"}, "configuration or history cannot be read"),
+    ],
+)
+def test_a_model_file_with_other_content_is_named(tmp_path, tensors, metadata, message):
+    if metadata:
+        metadata = {"format": "mlcvlab NN2, version 1", "configuration": "{}", "history": "{}", **metadata}
+    save_file({name: np.zeros(shape) for name, shape in tensors.items()}, tmp_path / "m.safetensors", metadata)
+    with pytest.raises(InputError, match=message):
+        load_model(tmp_path / "m.safetensors")
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nothing/here does not exist; give a folder"):
+        load_model(tmp_path / "nothing" / "here")
+    with pytest.raises(InputError, match=r"model.safetensors does not exist"):
+        load_model(tmp_path)
+
+
+def test_a_run_folder_appears_whole(tmp_path):
+    root = tmp_path / "a" / "runs"
+    with new_run(root, "first") as (folder, target):
+        (folder / "file").write_text("content")
+        assert not target.exists()
+    assert (root / "first" / "file").read_text() == "content"
+    assert [path.name for path in root.iterdir()] == ["first"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_run_that_fails_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), new_run(tmp_path / "a" / "runs", "first") as (folder, _):
+        (folder / "file").write_text("content")
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_never_replaces_another(tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(InputError, match="taken exists already"), new_run(tmp_path, "taken"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", " ", "-x"])
+def test_a_name_that_is_none_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="a run's name has letters"), new_run(tmp_path, name):
+        pass
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    run = new_run(tmp_path / "file" / "runs", None)
+    with pytest.raises(InputError, match=r"file/runs cannot be written: Not a directory"), run:
+        pass

@@ -12,8 +12,8 @@ from mlcvlab.nn.activations import relu, relu_grad, sigmoid
 from mlcvlab.nn.basis import linear, linear_grad
 from mlcvlab.nn.losses import LOSSES
 
-BLOCK_BYTES = 2 << 20
-"""The largest hidden block, Z1 of some columns: it must stay in a core's cache between its uses."""
+BLOCK_BYTES = 8 << 20
+"""The largest hidden block, Z1 of some columns: it should stay in the caches between its uses."""
 
 
 class NN2:

@@ -21,7 +21,7 @@ from mlcvkit.training import History, Hyperparameters, accuracy, fit, split_vali
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
-BAD_INPUT, INTERRUPTED = 2, 130
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 console = Console(highlight=False)
 app = App(
@@ -40,9 +40,12 @@ def main() -> None:
     except (CycloptsError, InputError) as error:
         _say("error", error)
         code = BAD_INPUT
-    except FloatingPointError as error:
+    except (FloatingPointError, OSError) as error:
         _say("error", error)
-        code = 1
+        code = FAILED
+    except MemoryError as error:
+        _say("error", f"not enough memory: {error}; fewer hidden units or a smaller batch need less")
+        code = FAILED
     except KeyboardInterrupt:
         _say("stopped", "nothing was saved")
         code = INTERRUPTED
@@ -103,7 +106,7 @@ def train(
 
 
 @app.command
-def evaluate(run: Path) -> int:
+def evaluate(run: Path, /) -> int:
     """Measure a saved model on MNIST's 10,000 test images.
 
     Parameters
@@ -118,7 +121,7 @@ def evaluate(run: Path) -> int:
 
 
 @app.command
-def predict(run: Path, image: Path, *, invert: bool = False) -> int:
+def predict(run: Path, image: Path, /, *, invert: bool = False) -> int:
     """Say whether a picture shows an even or an odd digit.
 
     Parameters

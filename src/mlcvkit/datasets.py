@@ -101,12 +101,14 @@ def read_digit(path: Path, *, invert: bool = False) -> Array:
 
     Arguments: ``path`` of an image of 28 x 28 grey pixels, a light digit on black; ``invert`` for a dark digit on
     white.
-    Raises: InputError where the file is not an image, has another size, has colours, or looks inverted.
+    Raises: InputError where the file is not an image, has another size, has colours, is blank, or looks inverted.
     """
-    pixels = _grey_pixels(path)
+    pixels = _grey_pixels(path, background="white" if invert else "black")
     if pixels.shape != (SIDE, SIDE):
         height, width = pixels.shape
         raise InputError(f"{path} is {width} x {height} pixels; the model reads {SIDE} x {SIDE}: scale it to that size")
+    if np.ptp(pixels) == 0:
+        raise InputError(f"{path} shows no digit: all of its pixels are alike")
     if invert:
         pixels = 255 - pixels
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
@@ -116,18 +118,23 @@ def read_digit(path: Path, *, invert: bool = False) -> Array:
     return scale_images(pixels[None])
 
 
-def _grey_pixels(path: Path) -> npt.NDArray[np.uint8]:
+def _grey_pixels(path: Path, background: str) -> npt.NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
-            colours = np.asarray(image.convert("RGB"))
+            mode = image.mode
+            flat = Image.new("RGBA", image.size, background)
+            flat.alpha_composite(image.convert("RGBA"))
+            colours = np.asarray(flat)[:, :, :3]
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
     except UnidentifiedImageError:
         raise InputError(f"{path} is not an image; PNG, JPEG, GIF and BMP files can be read") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
+    if mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        raise InputError(f"{path} has pixels of kind {mode}; the model reads 8-bit grey values: convert it to those")
     if np.ptp(colours, axis=2).max() > 0:
         raise InputError(f"{path} has colours; the model reads grey values: convert it to greyscale")
     grey: npt.NDArray[np.uint8] = colours[:, :, 0]

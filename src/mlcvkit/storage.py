@@ -45,8 +45,13 @@ def save_model(path: Path, model: NN2, configuration: Mapping[str, Any], history
         "history": json.dumps(dict(history)),
     }
     beside = path.with_name(f".{path.name}.partial")
-    save_file(tensors, beside, metadata)
-    beside.replace(path)
+    try:
+        save_file(tensors, beside, metadata)
+        beside.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {_one_line(error)}") from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def load_model(run: Path) -> SavedModel:

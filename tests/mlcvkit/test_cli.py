@@ -159,6 +159,26 @@ def test_a_learning_rate_that_diverges_is_one_line_and_nothing_is_written(tmp_pa
     assert names(tmp_path) == []
 
 
+def test_a_network_larger_than_memory_is_one_line_and_nothing_is_written(tmp_path):
+    result = run("train", "--hidden-units", "100000000000", folder=tmp_path)
+    assert result.returncode == 1
+    assert re.fullmatch(r"mlcvlab: error: not enough memory: [^\n]+\n", result.stderr)
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_is_full_is_one_line_and_nothing_is_left(tmp_path):
+    limited = ["bash", "-c", 'ulimit -f 200; trap "" XFSZ; exec "$@"', "--"]
+    result = subprocess.run(
+        [*limited, *COMMAND, "train", "--epochs", "1", "--batch-size", "512"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert re.fullmatch(r"mlcvlab: error: [^\n]*model.safetensors cannot be written[^\n]*\n", result.stderr)
+    assert names(tmp_path) == []
+
+
 def test_a_missing_extra_is_named(tmp_path):
     (tmp_path / "threadpoolctl.py").write_text("raise ModuleNotFoundError('threadpoolctl')")
     result = run("train", "--threads", "1", folder=tmp_path, PYTHONPATH=str(tmp_path))

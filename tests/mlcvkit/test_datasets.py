@@ -98,6 +98,8 @@ def test_a_dark_digit_on_white_is_read_inverted_or_pointed_out(digit_image):
         (lambda p: p.mkdir(), "cannot be read"),
         (lambda p: Image.new("L", (40, 20)).save(p), "is 40 x 20 pixels; the model reads 28 x 28"),
         (lambda p: Image.new("RGB", (28, 28), (255, 0, 0)).save(p), "has colours"),
+        (lambda p: Image.new("I;16", (28, 28), 60000).save(p), "has pixels of kind I;16"),
+        (lambda p: Image.new("L", (28, 28)).save(p), "shows no digit"),
     ],
 )
 def test_an_image_of_the_wrong_kind_is_named(tmp_path, make, message):
@@ -105,6 +107,16 @@ def test_an_image_of_the_wrong_kind_is_named(tmp_path, make, message):
     make(path)
     with pytest.raises(InputError, match=rf"{re.escape(str(path))} {message}"):
         datasets.read_digit(path)
+
+
+def test_a_transparent_background_is_paper(digit_image):
+    row = datasets.read_digit(digit_image)
+    grey = Image.open(digit_image)
+    for stroke, invert in (("white", False), ("black", True)):
+        drawing = Image.new("RGBA", grey.size, stroke)
+        drawing.putalpha(grey)
+        drawing.save(digit_image)
+        np.testing.assert_allclose(datasets.read_digit(digit_image, invert=invert), row, atol=0.005)
 
 
 def test_an_image_that_is_cut_off_is_named(digit_image):

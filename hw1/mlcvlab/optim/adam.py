@@ -31,7 +31,8 @@ def Adam(
     Where the handout is unclear: it corrects m^(r+1) by 1 - β₁^(r+1), but from m^(1) = 0 that moment has had r updates,
     and each moment is corrected by the number of its own (erratum 8); its δ is the ε of its update (erratum 9). Its
     look-ahead goes uphill by β₁ m (erratum 7), and where m is not small beside α, as on MNIST, the loss jumps about;
-    ``lookahead=False`` takes both gradients at W^(r), which is Kingma and Ba's Adam. ε is added to the corrected root, not folded into the learning rate.
+    ``lookahead=False`` takes both gradients at W^(r), which is Kingma and Ba's Adam. ε is added to the corrected root,
+    not folded into the learning rate.
 
     Arguments: ``model`` with ``W``, ``emp_loss`` and ``emp_loss_grad(X, y, W)``; ``train_X``, (K, N); ``train_y``,
     (1, N); ``alpha``, the learning rate; ``beta1`` and ``beta2``, in [0, 1); ``delta``, the ε; ``R``, the number of

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import tempfile
 import warnings
 import zlib
@@ -174,10 +175,11 @@ def _decompress(source: Traversable, idx: _IDX) -> bytes:
 
 def _write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as beside:
-        try:
-            beside.write(content)
-        except BaseException:
-            Path(beside.name).unlink()
-            raise
-    Path(beside.name).replace(path)
+    descriptor, beside = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink()
+        raise

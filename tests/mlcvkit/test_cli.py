@@ -167,6 +167,7 @@ def test_a_network_larger_than_memory_is_one_line_and_nothing_is_written(tmp_pat
 
 
 def test_a_disk_that_is_full_is_one_line_and_nothing_is_left(tmp_path):
+    datasets.mnist()  # is in the cache before the disk is full
     limited = ["bash", "-c", 'ulimit -f 200; trap "" XFSZ; exec "$@"', "--"]
     result = subprocess.run(
         [*limited, *COMMAND, "train", "--epochs", "1", "--batch-size", "512"],

@@ -1,5 +1,9 @@
 import gzip
+import os
 import re
+import subprocess
+import sys
+import textwrap
 from importlib.resources import files
 
 import numpy as np
@@ -38,6 +42,26 @@ def test_a_cache_that_cannot_be_written_means_memory_and_says_so(tmp_path, monke
     with pytest.warns(UserWarning, match=r"cache folder .*file/mlcvlab/mnist cannot be written .* stays in memory"):
         data = datasets.mnist()
     assert data.test_y[:4].tolist() == [7, 2, 1, 0]
+
+
+def test_a_full_disk_leaves_nothing_in_the_cache(tmp_path):
+    script = """
+        import resource, signal, warnings
+        from mlcvkit import datasets
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        warnings.simplefilter("ignore")
+        print(datasets.mnist().train_X.shape)
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.stdout, result.stderr) == ("(60000, 28, 28)\n", "")
+    cached = {path.name for path in (tmp_path / "mlcvlab" / "mnist").iterdir()}
+    assert cached == {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"}  # the two that are small enough
 
 
 @pytest.mark.parametrize("spoil", [lambda b: b[:5000], lambda b: b"no gzip", lambda b: gzip.compress(b"other content")])

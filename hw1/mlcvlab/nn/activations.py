@@ -37,7 +37,7 @@ def step_grad(y: npt.ArrayLike) -> Array:
 
 def _keep_nan(y: Array, x: Array) -> Array:
     # a comparison loses NaN; np.heaviside and np.where keep it at fifteen times the cost
-    return np.where(np.isnan(x), x, y) if np.isnan(x.max(initial=0)) else y
+    return np.where(np.isnan(x), x, y) if np.isnan(np.max(x, initial=0)) else y
 
 
 def relu(x: npt.ArrayLike) -> Array:

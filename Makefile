@@ -51,7 +51,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(BIN)/uv
 	@$(COMPILE) requirements/installer.in -o requirements/installer.txt
 	@$(COMPILE) requirements/build.in -o requirements/build.txt
-	@$(COMPILE) pyproject.toml -o requirements/train.txt
+	@$(COMPILE) pyproject.toml --extra fast -o requirements/train.txt
 	@$(COMPILE) pyproject.toml --all-extras --group test -c requirements/train.txt -o requirements/test.txt
 
 clean:

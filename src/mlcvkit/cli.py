@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mlcvkit import InputError, datasets, storage
-from mlcvkit.training import History, Hyperparameters, accuracy, fit, split_validation
+from mlcvkit.training import Callback, History, Hyperparameters, Run, accuracy, fit, split_validation
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
@@ -77,32 +77,35 @@ def train(
     hp = hyperparameters or Hyperparameters()
     with _limited_threads(threads), storage.new_run(output, name) as (folder, target):
         start = perf_counter()
-        data = datasets.mnist_parity()
+        digits = datasets.mnist()
+        images, y = digits.train_X, datasets.is_even(digits.train_y)
+        test_X, test_y = datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y)
         rng = np.random.default_rng(hp.seed)
-        X, y, *validation = split_validation(data.train_X, data.train_y, hp.validation_samples, rng)
-        model = NN2(loss=hp.loss).initialize(X.shape[1], hp.hidden_units, seed=rng)
+        samples, held_out = split_validation(len(images), hp.validation_samples, rng)
+        model = NN2(loss=hp.loss).initialize(datasets.SIDE**2, hp.hidden_units, seed=rng)
         console.print(
-            f"NN2 with {hp.hidden_units} hidden units on MNIST, even against odd: {len(X):,} training, "
-            f"{len(validation[1]):,} validation and {len(data.test_X):,} test samples"
+            f"NN2 with {hp.hidden_units} hidden units on MNIST, even against odd: {len(samples):,} training, "
+            f"{len(held_out):,} validation and {len(test_y):,} test samples"
         )
-        with _TrainingProgress(hp.epochs, len(X)) as progress:
-            fitted = fit(
+        with _TrainingProgress(hp.epochs, len(samples)) as progress:
+            run = fit(
                 model,
-                X,
+                images,
                 y,
-                validation=(validation[0], validation[1]),
+                samples=samples,
+                validation=(images[held_out], y[held_out]),
                 hyperparameters=hp,
                 metrics={"accuracy": accuracy},
-                rng=rng,
-                on_batch=progress.batch,
-                on_epoch=progress.epoch,
+                callbacks=[progress],
             )
-        if fitted.interrupted:
-            console.print(f"Stopped by Ctrl-C after {len(fitted.history.get('epoch', []))} whole epochs of {hp.epochs}")
-        _print_test(model, data.test_X, data.test_y)
-        _write_run(folder, model, hp, fitted.history)
+        if run.interrupted:
+            console.print(f"Stopped by Ctrl-C after {run.epoch} whole epochs of {hp.epochs}")
+        elif run.epoch < hp.epochs:
+            console.print(f"Stopped after {run.epoch} epochs: no better validation loss for {hp.patience}")
+        _print_test(model, test_X, test_y)
+        _write_run(folder, model, hp, run.history)
     console.print(f"Saved to [bold]{escape(str(target))}[/bold] in {perf_counter() - start:.1f} s")
-    return INTERRUPTED if fitted.interrupted else 0
+    return INTERRUPTED if run.interrupted else 0
 
 
 @app.command
@@ -140,11 +143,11 @@ def predict(run: Path, image: Path, /, *, invert: bool = False) -> int:
     return 0
 
 
-class _TrainingProgress:
+class _TrainingProgress(Callback):
     """A live bar with the latest validation loss and accuracy, and the samples per second."""
 
     def __init__(self, epochs: int, samples: int) -> None:
-        self.epochs, self.start, self.samples = epochs, perf_counter(), 0
+        self.epochs, self.samples = epochs, samples
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=10),
@@ -161,15 +164,15 @@ class _TrainingProgress:
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def batch(self, samples: int) -> None:
-        self.samples += samples
+    def on_batch(self, samples: int) -> None:
         self.bar.update(self.task, advance=samples)
 
-    def epoch(self, history: History) -> None:
-        done = len(history["epoch"])
+    def on_epoch(self, run: Run) -> None:
+        history = run.history
         self.bar.update(
             self.task,
-            description=f"epoch {min(done + 1, self.epochs)}/{self.epochs}",
+            description=f"epoch {min(run.epoch + 1, self.epochs)}/{self.epochs}",
+            completed=run.epoch * self.samples,
             latest=f"loss {history['validation_loss'][-1]:.4f}  accuracy {history['validation_accuracy'][-1]:.2%}  "
             f"{history['samples_per_second'][-1]:,.0f} samples/s",
         )

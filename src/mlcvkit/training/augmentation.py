@@ -1,0 +1,76 @@
+"""Random distortions of images, seeded, as a part of making a batch."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit.training import kernels
+from mlcvlab.nn import Array
+
+SMOOTHNESS = 4.0
+"""Width σ of the Gaussian that smooths an elastic field, in pixels (Simard, Steinkraus, Platt, 2003)."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far images are distorted, each at random between minus and plus the strength; 0 for not at all.
+
+        x' = A (x - c) + c + t + d(x),    A = R(θ) · (1, shear; 0, 1) · diag(1 + a, 1 + b)
+
+    ``shift`` t in pixels, ``rotation`` θ in degrees, ``scale`` a and b as shares, ``shear`` as a share of the height;
+    ``elastic``, the root mean square of the displacement d in pixels: a random field under a Gaussian.
+
+    Source: Simard, Steinkraus, Platt (2003), "Best practices for convolutional neural networks applied to visual
+    document analysis", section 2.
+    """
+
+    shift: float = 0
+    rotation: float = 0
+    scale: float = 0
+    shear: float = 0
+    elastic: float = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether any strength is not 0."""
+        return any(getattr(self, field.name) for field in fields(self))
+
+    def __call__(self, images: npt.NDArray[Any], rng: np.random.Generator, out: Array) -> None:
+        """Distort images, (N, H, W) of 0 to 255, into the rows of ``out``, (N, H · W), from 0 to 1."""
+        maps = self._maps(images.shape, rng)
+        fields = self._fields(images.shape, rng)
+        kernels.warp(images, maps, fields, out)
+        out *= out.dtype.type(1 / 255)
+
+    def _maps(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        N, H, W = shape
+        theta, shear, a, b, *t = rng.uniform(-1, 1, (6, N))
+        theta = np.deg2rad(self.rotation) * theta
+        shear, a, b = self.shear * shear, 1 + self.scale * a, 1 + self.scale * b
+        cos, sin = np.cos(theta), np.sin(theta)
+        A = np.array([[cos * a, (cos * shear - sin) * b], [sin * a, (sin * shear + cos) * b]]).transpose(2, 0, 1)
+        centre = np.array([(H - 1) / 2, (W - 1) / 2])
+        translation = centre - A @ centre + self.shift * np.array(t).T
+        return np.concatenate([A, translation[:, :, None]], axis=2).astype(np.float32)
+
+    def _fields(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        N, H, W = shape
+        if not self.elastic:
+            return np.empty((0, 2, H, W), np.float32)
+        noise = rng.standard_normal((N, 2, _knots(H).size, _knots(W).size), np.float32)
+        smooth: Array = _gaussians(H) @ noise @ _gaussians(W).T
+        smooth *= np.float32(self.elastic)
+        return smooth
+
+
+def _knots(size: int) -> Array:
+    return np.arange(-SMOOTHNESS, size + SMOOTHNESS, SMOOTHNESS / 1.5)
+
+
+def _gaussians(size: int) -> Array:
+    """Gaussians around knots that are closer than σ, one a column, the squares of each row summing to 1."""
+    weights = np.exp(-(((np.arange(size)[:, None] - _knots(size)) / SMOOTHNESS) ** 2) / 2)
+    normed: Array = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    return normed.astype(np.float32)

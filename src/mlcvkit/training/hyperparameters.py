@@ -1,0 +1,96 @@
+"""Every hyperparameter of a training run, and the recipes that are known to be good."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from mlcvkit import InputError
+from mlcvkit.training.augmentation import Augmentation
+from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer
+from mlcvkit.training.schedules import SCHEDULES
+from mlcvlab.nn.losses import LOSSES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """Every hyperparameter of a training run; InputError for a value out of its range."""
+
+    hidden_units: int = 256
+    """Hidden ReLU units M: more can tell more apart, and cost more time."""
+    loss: Literal["cross_entropy", "l2", "mse"] = "cross_entropy"
+    """What is minimised."""
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "handout_adam"] = "adam"
+    """adam scales each weight's step by its recent gradients; adamw decays the weights beside it; sgd is plain descent,
+    momentum and nesterov keep a velocity; handout_adam looks ahead as the handout prints it."""
+    learning_rate: float = 0.001
+    """How far a step goes; too high diverges, too low crawls. Good for sgd, momentum and nesterov: 0.1."""
+    schedule: Literal["cosine", "constant", "step", "one_cycle"] = "cosine"
+    """How the learning rate goes on: cosine brings it down to 0 over the run, one_cycle up first, step in stairs."""
+    warm_up: float = 0.0
+    """The share of the run over which the learning rate first grows from 0."""
+    batch_size: int = 128
+    """Samples in one step."""
+    epochs: int = 15
+    """Passes over the training samples."""
+    momentum: float = 0.9
+    """momentum, nesterov: the share of the last step's velocity that is kept."""
+    beta1: float = 0.9
+    """The adams: the decay of the running mean of the gradient."""
+    beta2: float = 0.999
+    """The adams: the decay of the running mean of its square."""
+    epsilon: float = 1e-8
+    """The adams: keeps the division finite."""
+    weight_decay: float = 0.0
+    """How strongly weights are pulled to 0: λ w is added to the gradient; adamw decays them beside it."""
+    clip_norm: float = 0.0
+    """The largest norm of a gradient: longer ones are shortened to it. 0 for no limit."""
+    patience: int = 0
+    """Stop after so many epochs without a better validation loss, and restore the best weights. 0 for never."""
+    average_epochs: int = 0
+    """End with the mean of the weights after each of the last so many epochs. 0 for the last weights."""
+    shift: float = 0.0
+    """Augmentation: move each image at random by up to so many pixels."""
+    rotation: float = 0.0
+    """Augmentation: turn it by up to so many degrees."""
+    scale: float = 0.0
+    """Augmentation: stretch height and width by up to this share."""
+    shear: float = 0.0
+    """Augmentation: slant it by up to this share of its height."""
+    elastic: float = 0.0
+    """Augmentation: bend it by a smooth random field, so many pixels (root mean square)."""
+    validation_samples: int = 5000
+    """Training samples held out to watch the progress; the test set is never used for that."""
+    seed: int = 0
+    """Where all randomness comes from: the same seed gives the same weights."""
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_units", "batch_size", "epochs", "validation_samples"):
+            self._require(name, getattr(self, name) >= 1, "must be 1 or more")
+        for name in ("learning_rate", "epsilon"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "must be positive and finite")
+        for name in ("momentum", "beta1", "beta2", "warm_up", "scale"):
+            self._require(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
+        for name in ("weight_decay", "clip_norm", "shift", "rotation", "shear", "elastic"):
+            self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more and finite")
+        for name in ("patience", "average_epochs", "seed"):
+            self._require(name, getattr(self, name) >= 0, "must be 0 or more")
+        self._require("average_epochs", self.average_epochs <= self.epochs, f"must be at most epochs={self.epochs}")
+        if self.patience and self.average_epochs:
+            raise InputError("patience restores the best weights and average_epochs the mean of the last: choose one")
+        for name, choices in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            self._require(name, getattr(self, name) in choices, f"must be one of {', '.join(choices)}")
+
+    def _require(self, name: str, right: bool, rule: str) -> None:
+        if not right:
+            raise InputError(f"{name} {rule}; got {getattr(self, name)!r}")
+
+    def make_optimizer(self) -> Optimizer:
+        """The optimizer with those of the hyperparameters that are its own."""
+        return self._make(OPTIMIZERS[self.optimizer])  # type: ignore[no-any-return]
+
+    def make_augmentation(self) -> Augmentation:
+        """The distortion of the images."""
+        return self._make(Augmentation)  # type: ignore[no-any-return]
+
+    def _make(self, kind: Any) -> Any:
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})

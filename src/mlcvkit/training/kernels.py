@@ -1,0 +1,175 @@
+"""The compiled inner loops, each beside its NumPy twin of the same name and signature.
+
+numba is imported when a kernel is first asked for, and its machine code is kept on disk. Where numba is missing the
+twins do the same work. ``adam_step``, ``coordinate_step`` and ``warp`` choose; the tests hold each pair equal.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+def _adam_step(
+    w: Array,
+    g: Array,
+    m: Array,
+    s: Array,
+    beta1: float,
+    beta2: float,
+    step_size: float,
+    correction: float,
+    epsilon: float,
+    decay: float,
+) -> None:
+    """One pass over a flat vector: m and s take in the gradient, w its step.
+
+    m ← β₁ m + (1 - β₁) g,    s ← β₂ s + (1 - β₂) g²,    w ← (1 - decay) w - step_size m / (√(correction s) + ε)
+    """
+    one = beta1 * 0 + 1
+    for i in range(w.size):
+        m[i] += (one - beta1) * (g[i] - m[i])
+        s[i] += (one - beta2) * (g[i] * g[i] - s[i])
+        w[i] -= decay * w[i] + step_size * m[i] / (np.sqrt(correction * s[i]) + epsilon)
+
+
+def _adam_step_numpy(
+    w: Array,
+    g: Array,
+    m: Array,
+    s: Array,
+    beta1: float,
+    beta2: float,
+    step_size: float,
+    correction: float,
+    epsilon: float,
+    decay: float,
+) -> None:
+    m += (1 - beta1) * (g - m)
+    s += (1 - beta2) * (g * g - s)
+    w -= decay * w + step_size * m / (np.sqrt(correction * s) + epsilon)
+
+
+def _warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
+    """Bilinear resampling: row n of ``out`` is image n, read where its map and its field send each pixel.
+
+    Pixel (i, j) is read at A (i, j, 1)ᵀ plus the field's two displacements; outside of the image all is 0.
+
+    Arguments: ``images``, (N, H, W); ``maps`` A, (N, 2, 3); ``fields``, (N, 2, H, W) or (0, 2, H, W) for none;
+    ``out``, (N, H · W).
+    """
+    N, H, W = images.shape
+    for n in range(N):
+        A = maps[n]
+        for i in range(H):
+            for j in range(W):
+                y = A[0, 0] * i + A[0, 1] * j + A[0, 2]
+                x = A[1, 0] * i + A[1, 1] * j + A[1, 2]
+                if fields.shape[0] > 0:
+                    y += fields[n, 0, i, j]
+                    x += fields[n, 1, i, j]
+                top, left = int(np.floor(y)), int(np.floor(x))
+                total = A[0, 0] * 0
+                for k in range(top, top + 2):
+                    for l in range(left, left + 2):  # noqa: E741 (row k, column l)
+                        if 0 <= k < H and 0 <= l < W:
+                            total += images[n, k, l] * (1 - abs(y - k)) * (1 - abs(x - l))
+                out[n, i * W + j] = total
+
+
+def _warp_numpy(images: Array, maps: Array, fields: Array, out: Array) -> None:
+    N, H, W = images.shape
+    rows, columns = np.mgrid[:H, :W].astype(maps.dtype)
+    y, x = (
+        maps[:, axis, 0, None, None] * rows + maps[:, axis, 1, None, None] * columns + maps[:, axis, 2, None, None]
+        for axis in (0, 1)
+    )
+    if len(fields):
+        y, x = y + fields[:, 0], x + fields[:, 1]
+    top, left = np.floor(y), np.floor(x)
+    total = np.zeros(images.shape, out.dtype)
+    for k in (top, top + 1):
+        for l in (left, left + 1):  # noqa: E741 (row k, column l)
+            inside = (k >= 0) & (k < H) & (l >= 0) & (l < W)
+            at = np.arange(N)[:, None, None], np.where(inside, k, 0).astype(int), np.where(inside, l, 0).astype(int)
+            total += inside * images[at] * (1 - abs(y - k)) * (1 - abs(x - l))
+    out[:] = total.reshape(N, -1)
+
+
+def _coordinate_step(
+    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w1: float, w2: float, rate: float
+) -> tuple[float, float]:
+    """One step of SGD on one weight of W1 of an NN2 with cross-entropy; returns the weight and a sum of z₂.
+
+    ``samples`` and ``x`` are the sparse column of the weight's feature, ``z1`` the row of its hidden unit; ``z1``,
+    ``z2`` and ``delta2`` are brought up to date in one pass. ``rate`` is the learning rate over the number of samples.
+    """
+    gradient = z1[0] * 0
+    for i in range(samples.size):
+        if z1[samples[i]] > 0:
+            gradient += delta2[samples[i]] * x[i]
+    change = -rate * w2 * gradient
+    total = change * 0
+    for i in range(samples.size):
+        n = samples[i]
+        before = z1[n]
+        after = before + change * x[i]
+        z1[n] = after
+        if before > 0 or after > 0:
+            z = z2[n] + w2 * (max(after, 0) - max(before, 0))
+            e = np.exp(-abs(z))
+            z2[n] = z
+            delta2[n] = (1 if z >= 0 else e) / (1 + e) - y[n]
+            total += z
+    return w1 + change, total
+
+
+def _coordinate_step_numpy(
+    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w1: float, w2: float, rate: float
+) -> tuple[float, float]:
+    before = z1[samples]
+    change = -rate * w2 * (delta2[samples] * (before > 0)).dot(x)
+    after = before + change * x
+    z1[samples] = after
+    changed = ((before > 0) | (after > 0)).nonzero()[0]
+    n = samples[changed]
+    z = z2[n] + w2 * (np.maximum(after, 0) - np.maximum(before, 0))[changed]
+    e = np.exp(-abs(z))
+    z2[n] = z
+    delta2[n] = np.where(z >= 0, 1, e) / (1 + e) - y[n]
+    return w1 + change, z.sum()
+
+
+@cache
+def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Machine code of a kernel."""
+    from numba import njit
+
+    # division by zero as in NumPy: the check of Python's own error keeps a loop from being vectorised
+    jitted: Callable[..., Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})(
+        kernel
+    )
+    return jitted
+
+
+@cache
+def have_numba() -> bool:
+    """Whether the compiled kernels can be used."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def adam_step(w: Array, g: Array, m: Array, s: Array, **constants: float) -> None:
+    """One Adam step on flat vectors, in place; see ``_adam_step`` for its equation and constants."""
+    kernel = compiled(_adam_step) if have_numba() else _adam_step_numpy
+    names = ("beta1", "beta2", "step_size", "correction", "epsilon", "decay")
+    kernel(w, g, m, s, *(w.dtype.type(constants[name]) for name in names))
+
+
+def warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
+    """Bilinear resampling of images; see ``_warp``."""
+    (compiled(_warp) if have_numba() else _warp_numpy)(images, maps, fields, out)

@@ -1,0 +1,252 @@
+"""Mini-batch training of any model with ``W``, ``emp_loss`` and ``emp_loss_grad``."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit import InputError
+from mlcvkit.datasets import scale_images
+from mlcvkit.training.batches import Batches
+from mlcvkit.training.gradients import Gradient, Model, flatten, gradient_of
+from mlcvkit.training.hyperparameters import Hyperparameters
+from mlcvkit.training.schedules import SCHEDULES, warmed_up
+from mlcvlab.nn import Array
+
+MEASURED_SAMPLES = 10_000
+"""How many training samples the training loss and metrics of an epoch are measured on, at most."""
+
+Metric = Callable[[Any, Array, Array], float]
+"""``metric(model, X, y)`` of columns X, (K, N), and targets y, (1, N)."""
+
+History = dict[str, list[float]]
+"""One list for each quantity, with one entry an epoch: ``epoch``, ``learning_rate``, ``train_loss``,
+``validation_loss``, the metrics (``train_accuracy``, ``validation_accuracy``), ``samples_per_second``."""
+
+
+def accuracy(model: Any, X: Array, y: Array) -> float:
+    """Share of the samples whose prediction, cut at 0.5, is their label (handout, Problem 4; erratum 10).
+
+        Acc = (1/T) Σ_i 1(y_i = [ŷ_i >= 0.5])
+
+    Arguments: ``model`` with ``nn2(X)``; ``X``, (K, N), a sample a column; ``y``, (1, N), of 0 and 1.
+    """
+    return float(((model.nn2(X) >= 0.5) == (y >= 0.5)).mean())
+
+
+@dataclass
+class Run:
+    """A training run as it stands between two steps: all that is needed to go on with it.
+
+    ``weights`` is one flat vector, and the model's weights are views of it; ``state`` is the optimizer's, a NamedTuple
+    of arrays; ``epoch`` counts whole epochs. ``best`` are the weights with the lowest validation loss so far, where
+    they will be restored, and ``mean`` is the mean of the epochs' weights, where that is asked for. Shuffling and
+    augmentation follow from the seed and the epoch.
+    """
+
+    hyperparameters: Hyperparameters
+    weights: Array
+    state: Any
+    epoch: int = 0
+    history: History = field(default_factory=dict)
+    best: Array | None = None
+    mean: Array | None = None
+    interrupted: bool = False
+
+    def arrays(self) -> dict[str, Array]:
+        """Every array of the run by name."""
+        named = {"weights": self.weights, "best": self.best, "mean": self.mean}
+        return {name: array for name, array in named.items() if array is not None} | {
+            f"state.{name}": array for name, array in self.state._asdict().items()
+        }
+
+
+class Callback:
+    """What is told of a training run as it goes on. Override what you need.
+
+    A callback may read the run and must not change it. ``StopTraining`` raised in one ends the training in good order.
+    """
+
+    def on_batch(self, samples: int) -> None:
+        """After each step, with the number of its samples."""
+
+    def on_epoch(self, run: Run) -> None:
+        """After each epoch, when its measurements are in ``run.history``."""
+
+
+class StopTraining(Exception):
+    """Ends the training after the epoch."""
+
+
+def split_validation(
+    N: int, samples: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Draw validation samples from N training samples; returns the indices for training and for validation.
+
+    Raises: InputError where that leaves no training sample.
+    """
+    if samples >= N:
+        raise InputError(f"validation_samples must be below the {N} training samples; got {samples}")
+    order = rng.permutation(N)
+    return order[samples:], order[:samples]
+
+
+def fit(
+    model: Model,
+    X: Array,
+    y: Array,
+    *,
+    samples: npt.NDArray[np.intp] | None = None,
+    validation: tuple[Array, Array] | None = None,
+    hyperparameters: Hyperparameters | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: Callable[[Run], None] | None = None,
+) -> Run:
+    """Train a model on mini-batches.
+
+    The samples are shuffled anew for each epoch. After it the loss and the metrics are measured on the validation
+    samples and on the first 10,000 training samples. Ctrl-C ends the training with the weights as they are.
+
+    Arguments: ``X``, (N, ...), a sample a row, floats or uint8 from 0 to 255, which are scaled to 0 to 1 on the way;
+    ``y``, (N,); ``samples``, the indices to train on, all where None; ``validation``, such a pair X and y;
+    ``hyperparameters``, the defaults where None; ``metrics``, by name, such as {"accuracy": accuracy}; ``callbacks``,
+    told in their order; ``resume(run)``, which puts an earlier run into the new one.
+    Returns: the run. The model's weights are views of its flat vector of weights.
+    Raises: ValueError where X and y differ in length; InputError for patience without validation, or an augmentation
+    of samples that are not images; FloatingPointError, with the step and the learning rate, where the loss becomes NaN
+    or infinite.
+    """
+    hp = hyperparameters or Hyperparameters()
+    _check(X, y, validation, hp)
+    batches = Batches(X, y, hp.batch_size, samples=samples, augmentation=hp.make_augmentation(), seed=hp.seed)
+    weights = flatten(model)
+    optimizer = hp.make_optimizer()
+    run = Run(hp, weights, optimizer.start(weights))
+    if resume is not None:
+        resume(run)
+    gradient = clipped(decayed(gradient_of(model, hp.batch_size), hp), hp.clip_norm)
+    first = batches.samples[:MEASURED_SAMPLES]
+    measured = {"train": (_floats(X[first]), y[first])}
+    if validation is not None:
+        measured["validation"] = (_floats(validation[0]), validation[1])
+    rate = Rate(hp, batches.steps)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            while run.epoch < hp.epochs and not _out_of_patience(run):
+                start = time.perf_counter()
+                step = run.epoch * batches.steps
+                for x, targets in batches.epoch(run.epoch):
+                    optimizer.step(weights, lambda w: gradient(w, x, targets), run.state, rate(step))  # noqa: B023
+                    step += 1
+                    for callback in callbacks:
+                        callback.on_batch(len(x))
+                seconds = time.perf_counter() - start
+                record = {"epoch": float(run.epoch + 1), "learning_rate": rate(step - 1)}
+                record["samples_per_second"] = len(batches.samples) / seconds
+                for part, (part_X, part_y) in measured.items():
+                    record |= _measure(model, part, part_X.T, part_y[None], metrics or {})
+                _require_finite(record, step, hp)
+                _end_epoch(run, record)
+                for callback in callbacks:
+                    callback.on_epoch(run)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    except StopTraining:
+        pass
+    chosen = run.best if run.best is not None else run.mean
+    if chosen is not None and not (run.interrupted and run.best is None):
+        weights[:] = chosen
+    return run
+
+
+class Rate:
+    """The learning rate as a function of the step."""
+
+    def __init__(self, hp: Hyperparameters, steps_per_epoch: int) -> None:
+        self.hp, self.steps = hp, hp.epochs * steps_per_epoch
+
+    def __call__(self, step: int) -> float:
+        hp = self.hp
+        return hp.learning_rate * warmed_up(SCHEDULES[hp.schedule], step / self.steps, hp.warm_up)
+
+
+def decayed(gradient: Gradient, hp: Hyperparameters) -> Gradient:
+    """The gradient with that of the penalty (λ/2) ‖w‖² added; as it is for AdamW, which decays the weights itself."""
+    if not hp.weight_decay or hasattr(hp.make_optimizer(), "weight_decay"):
+        return gradient
+
+    def with_penalty(w: Array, x: Array, y: Array) -> Array:
+        g = gradient(w, x, y)
+        g += hp.weight_decay * w
+        return g
+
+    return with_penalty
+
+
+def clipped(gradient: Gradient, clip_norm: float) -> Gradient:
+    """The gradient, shortened to a norm of ``clip_norm`` where it is longer; as it is for 0.
+
+    Source: Pascanu, Mikolov, Bengio (2013), "On the difficulty of training recurrent neural networks", algorithm 1.
+    """
+    if not clip_norm:
+        return gradient
+
+    def shortened(w: Array, x: Array, y: Array) -> Array:
+        g = gradient(w, x, y)
+        norm = float(np.linalg.norm(g))
+        if norm > clip_norm:
+            g *= clip_norm / norm
+        return g
+
+    return shortened
+
+
+def _check(X: Array, y: Array, validation: tuple[Array, Array] | None, hp: Hyperparameters) -> None:
+    if len(X) != len(y) or len(X) == 0:
+        raise ValueError(f"X and y must have the same number of samples, at least one; got X {X.shape} and y {y.shape}")
+    if hp.patience and validation is None:
+        raise InputError("patience needs validation samples, by which the best weights are chosen")
+    if hp.make_augmentation().active and (X.ndim != 3 or X.dtype != np.uint8):
+        raise InputError(f"augmentation needs uint8 images, (N, H, W); got {X.dtype} of shape {X.shape}")
+
+
+def _end_epoch(run: Run, record: dict[str, float]) -> None:
+    hp = run.hyperparameters
+    run.epoch += 1
+    for name, value in record.items():
+        run.history.setdefault(name, []).append(value)
+    if hp.patience and record["validation_loss"] == min(run.history["validation_loss"]):
+        run.best = run.weights.copy()
+    averaged = run.epoch - (hp.epochs - hp.average_epochs)
+    if averaged == 1:
+        run.mean = run.weights.copy()
+    elif averaged > 1 and run.mean is not None:
+        run.mean += (run.weights - run.mean) / averaged
+
+
+def _out_of_patience(run: Run) -> bool:
+    losses = run.history.get("validation_loss", [])
+    patience = run.hyperparameters.patience
+    return bool(patience and losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+
+
+def _floats(X: Array) -> Array:
+    return scale_images(X) if X.dtype == np.uint8 else X.reshape(len(X), -1)
+
+
+def _measure(model: Model, part: str, X: Array, y: Array, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    values = {name: metric(model, X, y) for name, metric in metrics.items()}
+    return {f"{part}_{name}": value for name, value in {"loss": model.emp_loss(X, y), **values}.items()}
+
+
+def _require_finite(record: dict[str, float], step: int, hp: Hyperparameters) -> None:
+    if not math.isfinite(record["train_loss"]):
+        raise FloatingPointError(
+            f"training diverged: the loss is {record['train_loss']} after step {step} with "
+            f"learning_rate={hp.learning_rate}; try a smaller learning rate"
+        )

@@ -1,0 +1,185 @@
+"""Optimizers over one flat vector of parameters, each a state and a step in place.
+
+A step asks for the gradient at the weights it wants: most at the current ones, the handout's Adam also ahead of them.
+The state is a NamedTuple of arrays, so that it can be saved without knowing whose it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit.training import kernels
+from mlcvlab.nn import Array
+
+GradientAt = Callable[[Array], Array]
+"""The mini-batch's gradient at a flat vector of weights; the result may be overwritten by the next call."""
+
+
+class Optimizer(Protocol):
+    """Its state before the first step, and one step in place."""
+
+    def start(self, w: Array) -> Any: ...
+
+    def step(self, w: Array, gradient_at: GradientAt, state: Any, learning_rate: float) -> None: ...
+
+
+class NoState(NamedTuple):
+    """Nothing is remembered from step to step."""
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent on mini-batches.
+
+        w ← w - α ∇L
+
+    Source: Robbins and Monro (1951), "A stochastic approximation method".
+    """
+
+    def start(self, w: Array) -> NoState:
+        return NoState()
+
+    def step(self, w: Array, gradient_at: GradientAt, state: NoState, learning_rate: float) -> None:
+        g = gradient_at(w)
+        g *= learning_rate
+        w -= g
+
+
+class MomentumState(NamedTuple):
+    """The velocity."""
+
+    v: Array
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """SGD with momentum.
+
+        v ← μ v + ∇L,    w ← w - α v
+
+    Source: Polyak (1964), "Some methods of speeding up the convergence of iteration methods", in the form of
+    Sutskever, Martens, Dahl, Hinton (2013) with the learning rate outside of the velocity.
+    """
+
+    momentum: float = 0.9
+
+    def start(self, w: Array) -> MomentumState:
+        return MomentumState(np.zeros_like(w))
+
+    def step(self, w: Array, gradient_at: GradientAt, state: MomentumState, learning_rate: float) -> None:
+        v = state.v
+        v *= self.momentum
+        v += gradient_at(w)
+        w -= learning_rate * v
+
+
+@dataclass(frozen=True)
+class Nesterov(Momentum):
+    """SGD with Nesterov's momentum.
+
+        v ← μ v + ∇L,    w ← w - α (∇L + μ v)
+
+    Source: Nesterov (1983); with the weights shifted to the point ahead, as in Bengio, Boulanger-Lewandowski, Pascanu
+    (2013), "Advances in optimizing recurrent networks", equation 7.
+    """
+
+    def step(self, w: Array, gradient_at: GradientAt, state: MomentumState, learning_rate: float) -> None:
+        v, g = state.v, gradient_at(w)
+        v *= self.momentum
+        v += g
+        g += self.momentum * v
+        g *= learning_rate
+        w -= g
+
+
+class AdamState(NamedTuple):
+    """Both moments, and the number of steps taken, an array of one."""
+
+    m: Array
+    s: Array
+    steps: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam, with ε added to the corrected root.
+
+        m ← β₁ m + (1 - β₁) ∇L,    s ← β₂ s + (1 - β₂) ∇L²
+        w ← w - α m / (1 - β₁ᵗ) / (√(s / (1 - β₂ᵗ)) + ε)
+
+    Source: Kingma and Ba (2015), "Adam", algorithm 1.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def start(self, w: Array) -> AdamState:
+        return AdamState(np.zeros_like(w), np.zeros_like(w), np.zeros(1, np.int64))
+
+    def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
+        self._step(w, gradient_at(w), state, learning_rate, decay=0)
+
+    def _step(self, w: Array, g: Array, state: AdamState, learning_rate: float, decay: float) -> None:
+        state.steps[0] += 1
+        t = int(state.steps[0])
+        kernels.adam_step(
+            w,
+            g,
+            state.m,
+            state.s,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            step_size=learning_rate / (1 - self.beta1**t),
+            correction=1 / (1 - self.beta2**t),
+            epsilon=self.epsilon,
+            decay=decay,
+        )
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient instead of in it.
+
+        w ← (1 - α λ) w - α m / (1 - β₁ᵗ) / (√(s / (1 - β₂ᵗ)) + ε)
+
+    Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization", algorithm 2.
+    """
+
+    weight_decay: float = 0.01
+
+    def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
+        self._step(w, gradient_at(w), state, learning_rate, decay=learning_rate * self.weight_decay)
+
+
+@dataclass(frozen=True)
+class HandoutAdam(Adam):
+    """The handout's Adam on mini-batches: the momentum takes the gradient ahead, at w + β₁ m.
+
+        m ← β₁ m + (1 - β₁) ∇L(w + β₁ m),    s and the step as for Adam
+
+    Source: handout, Problem 3, "AdaM"; its look-ahead goes uphill (erratum 7).
+    """
+
+    def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
+        m, s = state.m, state.s
+        g = gradient_at(w)
+        s += (1 - self.beta2) * (g * g - s)
+        ahead = gradient_at(w + self.beta1 * m)
+        m += (1 - self.beta1) * (ahead - m)
+        state.steps[0] += 1
+        t = int(state.steps[0])
+        w -= learning_rate / (1 - self.beta1**t) * m / (np.sqrt(s / (1 - self.beta2**t)) + self.epsilon)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adam": Adam,
+    "adamw": AdamW,
+    "handout_adam": HandoutAdam,
+}

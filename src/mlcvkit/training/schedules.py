@@ -1,0 +1,56 @@
+"""Learning-rate schedules: factors of the learning rate as functions of the progress, from 0 to 1."""
+
+import math
+from collections.abc import Callable
+
+
+def constant(progress: float) -> float:
+    """The learning rate as it is given."""
+    return 1.0
+
+
+def cosine(progress: float) -> float:
+    """Half a cosine from 1 to 0: (1 + cos(π p)) / 2.
+
+    Source: Loshchilov and Hutter (2017), "SGDR", equation 5, one period.
+    """
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+def step(progress: float) -> float:
+    """Stairs: 1, from half of the run on 0.1, and from three quarters on 0.01.
+
+    Source: He, Zhang, Ren, Sun (2016), "Deep residual learning", section 4.2.
+    """
+    return 0.1 ** ((progress >= 0.5) + (progress >= 0.75))
+
+
+def one_cycle(progress: float) -> float:
+    """Half a cosine up from 1/25 to 1 over the first 30 %, and half a cosine down to 1/250,000 over the rest.
+
+    Source: Smith and Topin (2018), "Super-convergence", with half cosines for its straight lines.
+    """
+    low, peak, end = 1 / 25, 0.3, 1 / 250_000
+    if progress < peak:
+        return 1 + (low - 1) * cosine(progress / peak)
+    return end + (1 - end) * cosine((progress - peak) / (1 - peak))
+
+
+def warmed_up(schedule: Callable[[float], float], progress: float, warm_up: float) -> float:
+    """A schedule after a straight line from 0 to its start over the first share ``warm_up`` of the run.
+
+        p / warm_up for p < warm_up,    schedule((p - warm_up) / (1 - warm_up)) after it
+
+    Source: Goyal et al. (2017), "Accurate, large minibatch SGD", section 2.2.
+    """
+    if progress < warm_up:
+        return progress / warm_up * schedule(0)
+    return schedule((progress - warm_up) / (1 - warm_up))
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "cosine": cosine,
+    "constant": constant,
+    "step": step,
+    "one_cycle": one_cycle,
+}

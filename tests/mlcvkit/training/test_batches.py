@@ -1,0 +1,39 @@
+import numpy as np
+
+from mlcvkit.training import batches
+from mlcvkit.training.batches import Batches
+
+
+def visited(X, epoch, **options):
+    made = Batches(X, np.arange(len(X)), **options)
+    seen = [(x.copy(), y.copy()) for x, y in made.epoch(epoch)]
+    assert len(seen) == made.steps
+    return np.concatenate([x for x, _ in seen]), np.concatenate([y for _, y in seen])
+
+
+def test_an_epoch_visits_the_chosen_samples_once_with_their_targets():
+    X = np.arange(60, dtype=np.float32).reshape(20, 3)
+    x, y = visited(X, 0, batch_size=4, samples=np.array([7, 3, 11, 19, 2, 5]))
+    assert sorted(y) == [2, 3, 5, 7, 11, 19]
+    np.testing.assert_array_equal(x, X[y])
+
+
+def test_a_batch_follows_from_the_seed_and_the_epoch_alone():
+    X = np.zeros((50, 1), np.float32)
+    made = Batches(X, np.arange(50), 8, seed=3)
+    orders = [np.concatenate([y for _, y in made.epoch(epoch)]).tolist() for epoch in (0, 1, 0)]
+    assert orders[0] == orders[2] != orders[1]
+    assert visited(X, 0, batch_size=8, seed=4)[1].tolist() != orders[0]
+
+
+def test_a_file_larger_than_the_pool_is_visited_whole_and_well_shuffled(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "POOL_BYTES", 1024 * 4)
+    N = 5000
+    file = np.memmap(tmp_path / "data", np.uint8, mode="w+", shape=(N, 4))
+    file[:] = np.random.default_rng(0).integers(256, size=(N, 4))
+    samples = np.random.default_rng(1).permutation(N)[:4321]
+    x, y = visited(file, 0, batch_size=64, samples=samples)
+    assert sorted(y) == sorted(samples)
+    np.testing.assert_allclose(x, file[y] / np.float32(255), rtol=1e-6)
+    assert abs(np.corrcoef(np.arange(len(y)), y)[0, 1]) < 0.5
+    assert np.abs(np.diff(y)).mean() > 200

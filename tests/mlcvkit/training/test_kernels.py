@@ -1,0 +1,77 @@
+"""Every kernel as numba compiles it, as Python reads it, and its NumPy twin: one result."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlcvkit.training import kernels
+from mlcvkit.training.gradients import flatten, gradient_of
+from mlcvlab.models.nn2 import NN2
+from numerical import Plain
+
+TWINS = {
+    kernels._adam_step: kernels._adam_step_numpy,
+    kernels._warp: kernels._warp_numpy,
+}
+
+
+def adam_arguments(seed, dtype):
+    rng = np.random.default_rng(seed)
+    w, g, m = rng.normal(size=(3, 50)).astype(dtype)
+    s = rng.random(50).astype(dtype)
+    return [w, g, m, s, *(dtype(c) for c in (0.9, 0.99, 0.01, 1.7, 1e-8, 0.1))]
+
+
+def warp_arguments(seed, dtype):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(256, size=(3, 6, 5), dtype=np.uint8)
+    maps = (np.eye(2, 3) + rng.normal(0, 0.5, (3, 2, 3))).astype(dtype)
+    fields = rng.normal(0, 1, (3 * (seed % 2), 2, 6, 5)).astype(dtype)
+    return [images, maps, fields, np.empty((3, 30), dtype)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("kernel", "arguments"), [(kernels._adam_step, adam_arguments), (kernels._warp, warp_arguments)]
+)
+@settings(deadline=None)  # the first call compiles
+@given(seed=st.integers(0, 2**32))
+def test_a_kernel_its_machine_code_and_its_twin_agree(kernel, arguments, dtype, seed):
+    variants = [arguments(seed, dtype) for _ in range(3)]
+    for function, values in zip((kernel, kernels.compiled(kernel), TWINS[kernel]), variants, strict=True):
+        function(*values)
+    tolerance = {np.float32: 2e-4, np.float64: 1e-11}[dtype]
+    for plain, compiled, twin in zip(*variants, strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=tolerance, atol=tolerance * 10)
+        np.testing.assert_allclose(twin, plain, rtol=tolerance, atol=tolerance * 10)
+
+
+def test_without_numba_the_twins_do_the_work(monkeypatch):
+    def no_compiler(kernel):
+        raise AssertionError("numba was asked for")
+
+    with_numba, without = adam_arguments(0, np.float64), adam_arguments(0, np.float64)
+    names = ("beta1", "beta2", "step_size", "correction", "epsilon", "decay")
+    kernels.adam_step(*with_numba[:4], **dict(zip(names, with_numba[4:], strict=True)))
+    monkeypatch.setattr(kernels, "have_numba", lambda: False)
+    monkeypatch.setattr(kernels, "compiled", no_compiler)
+    kernels.adam_step(*without[:4], **dict(zip(names, without[4:], strict=True)))
+    np.testing.assert_allclose(without[0], with_numba[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "l2", "mse"])
+@pytest.mark.parametrize("samples", [1, 5, 16])
+def test_the_gradient_into_buffers_is_that_of_the_reference(loss, samples):
+    rng = np.random.default_rng(samples)
+    x, y = rng.normal(size=(samples, 10)).astype(np.float32), rng.integers(2, size=samples).astype(np.float32)
+    model = NN2(loss=loss).initialize(10, 7, seed=1)
+    w = flatten(model)
+    reference = np.concatenate([g.ravel() for g in model.emp_loss_grad(x.T, y[None])])
+    fast = gradient_of(model, 16)
+    for gradient in (fast, fast, gradient_of(Plain(model), 16)):
+        np.testing.assert_allclose(gradient(w, x, y), reference, rtol=1e-4, atol=1e-6)
+    elsewhere = w + np.float32(0.1)
+    np.testing.assert_allclose(
+        fast(elsewhere, x, y), gradient_of(Plain(model), 16)(elsewhere, x, y), rtol=1e-4, atol=1e-6
+    )

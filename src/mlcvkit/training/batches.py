@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.training import kernels
 from mlcvkit.training.augmentation import Augmentation
 from mlcvlab.nn import Array
 
@@ -43,8 +44,7 @@ class Batches:
         self.augmentation = augmentation if augmentation is not None and augmentation.active else None
         self.steps = math.ceil(len(self.samples) / batch_size)
         dtype = np.float32 if X.dtype == np.uint8 else X.dtype
-        self._raw = np.empty((batch_size, self.X.shape[1]), X.dtype)
-        self._batch = self._raw if dtype == X.dtype else np.empty(self._raw.shape, dtype)
+        self._batch = np.empty((batch_size, self.X.shape[1]), dtype)
 
     def epoch(self, epoch: int) -> Iterator[tuple[Array, Array]]:
         """Each sample once: x, (B, K), which the next batch overwrites, and its targets, (B,)."""
@@ -54,12 +54,13 @@ class Batches:
                 yield self._make(X, y, order[i : i + self.batch_size], rng)
 
     def _make(self, X: Array, y: Array, order: npt.NDArray[np.intp], rng: np.random.Generator) -> tuple[Array, Array]:
-        raw, x = self._raw[: len(order)], self._batch[: len(order)]
-        np.take(X, order, axis=0, out=raw, mode="clip")
+        x = self._batch[: len(order)]
         if self.augmentation is not None:
-            self.augmentation(raw.reshape(-1, *self.shape), rng, x)
-        elif x.dtype != raw.dtype:
-            np.divide(raw, 255, out=x, dtype=x.dtype)
+            self.augmentation(X[order].reshape(-1, *self.shape), rng, x)
+        elif X.dtype == np.uint8:
+            kernels.scaled_rows(X, order, x)
+        else:
+            np.take(X, order, axis=0, out=x, mode="clip")
         return x, y[order]
 
     def _pools(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:

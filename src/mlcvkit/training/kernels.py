@@ -32,9 +32,12 @@ def _adam_step(
     m ← β₁ m + (1 - β₁) g,    s ← β₂ s + (1 - β₂) g²,    w ← (1 - decay) w - step_size m / (√(correction s) + ε)
     """
     one = beta1 * 0 + 1
+    zero, tiny = beta1 * 0, np.float32(1e-30)
     for i in range(w.size):
-        m[i] += (one - beta1) * (g[i] - m[i])
-        s[i] += (one - beta2) * (g[i] * g[i] - s[i])
+        mi = m[i] + (one - beta1) * (g[i] - m[i])
+        si = s[i] + (one - beta2) * (g[i] * g[i] - s[i])
+        m[i] = mi if abs(mi) > tiny else zero
+        s[i] = si if si > tiny else zero
         w[i] -= decay * w[i] + step_size * m[i] / (np.sqrt(correction * s[i]) + epsilon)
 
 
@@ -55,6 +58,49 @@ def _adam_step_numpy(
     w -= decay * w + step_size * m / (np.sqrt(correction * s) + epsilon)
 
 
+def _scaled_rows(X: Array, order: Array, out: Array) -> None:
+    """Rows of uint8 from 0 to 255, in an order, as float32 from 0 to 1."""
+    largest = np.float32(255)
+    for i in range(order.size):
+        row = X[order[i]]
+        for k in range(row.size):
+            out[i, k] = row[k] / largest
+
+
+def _scaled_rows_numpy(X: Array, order: Array, out: Array) -> None:
+    np.divide(X[order], 255, out=out, dtype=out.dtype)
+
+
+def _relu_forward(z1: Array, w2: Array, z2: Array) -> None:
+    """z̃₁ = max(z₁, 0) in place, and z₂ = z̃₁ w₂, of a hidden ReLU layer and one output; z₁ is (B, M)."""
+    zero = w2[0] * 0
+    for i in range(z1.shape[0]):
+        total = zero
+        for m in range(z1.shape[1]):
+            a = max(z1[i, m], zero)
+            z1[i, m] = a
+            total += a * w2[m]
+        z2[i] = total
+
+
+def _relu_forward_numpy(z1: Array, w2: Array, z2: Array) -> None:
+    np.maximum(z1, 0, out=z1)
+    np.matmul(z1, w2, out=z2)
+
+
+def _relu_backward(a1: Array, delta2: Array, w2: Array) -> None:
+    """δ₁ = (δ₂ w₂ᵀ) ∘ σ₁'(z₁) of a hidden ReLU layer and one output, over z̃₁, (B, M), in place."""
+    zero = delta2[0] * 0
+    for i in range(a1.shape[0]):
+        for m in range(a1.shape[1]):
+            delta1 = delta2[i] * w2[m]  # outside of the condition, so that the loop is vectorised
+            a1[i, m] = delta1 if a1[i, m] > 0 else zero
+
+
+def _relu_backward_numpy(a1: Array, delta2: Array, w2: Array) -> None:
+    np.multiply(a1 > 0, np.multiply.outer(delta2, w2), out=a1)
+
+
 def _warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
     """Bilinear resampling: row n of ``out`` is image n, read where its map and its field send each pixel.
 
@@ -64,22 +110,24 @@ def _warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
     ``out``, (N, H · W).
     """
     N, H, W = images.shape
+    at = np.arange(-1, max(H, W) + 1).astype(maps.dtype)  # all in one dtype: an integer would make it float64
+    padded = np.zeros((H + 3, W + 3), maps.dtype)  # pixel (0, 0) at (1, 1), and zeros around it
     for n in range(N):
+        padded[1 : H + 1, 1 : W + 1] = images[n]
         A = maps[n]
         for i in range(H):
             for j in range(W):
-                y = A[0, 0] * i + A[0, 1] * j + A[0, 2]
-                x = A[1, 0] * i + A[1, 1] * j + A[1, 2]
+                y = A[0, 0] * at[i + 1] + A[0, 1] * at[j + 1] + A[0, 2]
+                x = A[1, 0] * at[i + 1] + A[1, 1] * at[j + 1] + A[1, 2]
                 if fields.shape[0] > 0:
                     y += fields[n, 0, i, j]
                     x += fields[n, 1, i, j]
-                top, left = int(np.floor(y)), int(np.floor(x))
-                total = A[0, 0] * 0
-                for k in range(top, top + 2):
-                    for l in range(left, left + 2):  # noqa: E741 (row k, column l)
-                        if 0 <= k < H and 0 <= l < W:
-                            total += images[n, k, l] * (1 - abs(y - k)) * (1 - abs(x - l))
-                out[n, i * W + j] = total
+                y, x = min(max(y, at[0]), at[H + 1]), min(max(x, at[0]), at[W + 1])
+                k, l = int(y - at[0]), int(x - at[0])  # noqa: E741 (row k, column l)
+                down, right = y - at[k], x - at[l]
+                above = padded[k, l] + right * (padded[k, l + 1] - padded[k, l])
+                below = padded[k + 1, l] + right * (padded[k + 1, l + 1] - padded[k + 1, l])
+                out[n, i * W + j] = above + down * (below - above)
 
 
 def _warp_numpy(images: Array, maps: Array, fields: Array, out: Array) -> None:
@@ -168,6 +216,21 @@ def adam_step(w: Array, g: Array, m: Array, s: Array, **constants: float) -> Non
     kernel = compiled(_adam_step) if have_numba() else _adam_step_numpy
     names = ("beta1", "beta2", "step_size", "correction", "epsilon", "decay")
     kernel(w, g, m, s, *(w.dtype.type(constants[name]) for name in names))
+
+
+def scaled_rows(X: Array, order: Array, out: Array) -> None:
+    """A batch of uint8 samples, gathered and scaled in one pass; see ``_scaled_rows``."""
+    (compiled(_scaled_rows) if have_numba() else _scaled_rows_numpy)(X, order, out)
+
+
+def relu_forward(z1: Array, w2: Array, z2: Array) -> None:
+    """A hidden layer's outputs in place, and the layer behind it; see ``_relu_forward``."""
+    (compiled(_relu_forward) if have_numba() else _relu_forward_numpy)(z1, w2, z2)
+
+
+def relu_backward(a1: Array, delta2: Array, w2: Array) -> None:
+    """The gradient with respect to a hidden layer, in place of its outputs; see ``_relu_backward``."""
+    (compiled(_relu_backward) if have_numba() else _relu_backward_numpy)(a1, delta2, w2)
 
 
 def warp(images: Array, maps: Array, fields: Array, out: Array) -> None:

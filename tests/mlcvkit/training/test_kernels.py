@@ -10,11 +10,6 @@ from mlcvkit.training.gradients import flatten, gradient_of
 from mlcvlab.models.nn2 import NN2
 from numerical import Plain
 
-TWINS = {
-    kernels._adam_step: kernels._adam_step_numpy,
-    kernels._warp: kernels._warp_numpy,
-}
-
 
 def adam_arguments(seed, dtype):
     rng = np.random.default_rng(seed)
@@ -31,20 +26,55 @@ def warp_arguments(seed, dtype):
     return [images, maps, fields, np.empty((3, 30), dtype)]
 
 
+def scaled_rows_arguments(seed, dtype):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(256, size=(9, 5), dtype=np.uint8), rng.integers(9, size=6), np.empty((6, 5), np.float32)]
+
+
+def relu_arguments(seed, dtype):
+    rng = np.random.default_rng(seed)
+    z1 = rng.normal(size=(6, 5)).round(seed % 3).astype(dtype)  # with zeros, where it is rounded to integers
+    return [z1, rng.normal(size=5).astype(dtype), rng.normal(size=6).astype(dtype)]
+
+
+def relu_backward_arguments(seed, dtype):
+    a1, w2, delta2 = relu_arguments(seed, dtype)
+    return [np.maximum(a1, 0), delta2, w2]
+
+
+PAIRS = [
+    (kernels._adam_step, kernels._adam_step_numpy, adam_arguments),
+    (kernels._warp, kernels._warp_numpy, warp_arguments),
+    (kernels._scaled_rows, kernels._scaled_rows_numpy, scaled_rows_arguments),
+    (kernels._relu_forward, kernels._relu_forward_numpy, relu_arguments),
+    (kernels._relu_backward, kernels._relu_backward_numpy, relu_backward_arguments),
+]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    ("kernel", "arguments"), [(kernels._adam_step, adam_arguments), (kernels._warp, warp_arguments)]
-)
+@pytest.mark.parametrize(("kernel", "twin", "arguments"), PAIRS)
 @settings(deadline=None)  # the first call compiles
 @given(seed=st.integers(0, 2**32))
-def test_a_kernel_its_machine_code_and_its_twin_agree(kernel, arguments, dtype, seed):
+def test_a_kernel_its_machine_code_and_its_twin_agree(kernel, twin, arguments, dtype, seed):
     variants = [arguments(seed, dtype) for _ in range(3)]
-    for function, values in zip((kernel, kernels.compiled(kernel), TWINS[kernel]), variants, strict=True):
+    for function, values in zip((kernel, kernels.compiled(kernel), twin), variants, strict=True):
         function(*values)
     tolerance = {np.float32: 2e-4, np.float64: 1e-11}[dtype]
-    for plain, compiled, twin in zip(*variants, strict=True):
-        np.testing.assert_allclose(compiled, plain, rtol=tolerance, atol=tolerance * 10)
-        np.testing.assert_allclose(twin, plain, rtol=tolerance, atol=tolerance * 10)
+    for plain, machine, numpy in zip(*variants, strict=True):
+        assert np.asarray(plain).dtype == np.asarray(machine).dtype
+        np.testing.assert_allclose(machine, plain, rtol=tolerance, atol=tolerance * 10)
+        np.testing.assert_allclose(numpy, plain, rtol=tolerance, atol=tolerance * 10)
+
+
+def test_moments_that_fade_become_zero_before_they_are_denormal():
+    w, m, s = np.ones((3, 20), np.float32)
+    reference = [array.astype(np.float64) for array in (w, m, s)]
+    constants = {"beta1": 0.9, "beta2": 0.99, "step_size": 0.01, "correction": 1.0, "epsilon": 1e-8, "decay": 0.0}
+    for _ in range(10_000):
+        kernels.adam_step(w, np.zeros_like(w), m, s, **constants)
+        kernels._adam_step_numpy(reference[0], 0 * reference[0], *reference[1:], **constants)
+    assert (m == 0).all() and (s == 0).all()
+    np.testing.assert_allclose(w, reference[0], rtol=1e-4)
 
 
 def test_without_numba_the_twins_do_the_work(monkeypatch):
@@ -67,7 +97,7 @@ def test_the_gradient_into_buffers_is_that_of_the_reference(loss, samples):
     x, y = rng.normal(size=(samples, 10)).astype(np.float32), rng.integers(2, size=samples).astype(np.float32)
     model = NN2(loss=loss).initialize(10, 7, seed=1)
     w = flatten(model)
-    reference = np.concatenate([g.ravel() for g in model.emp_loss_grad(x.T, y[None])])
+    reference = np.concatenate([g.ravel(order="F") for g in model.emp_loss_grad(x.T, y[None])])
     fast = gradient_of(model, 16)
     for gradient in (fast, fast, gradient_of(Plain(model), 16)):
         np.testing.assert_allclose(gradient(w, x, y), reference, rtol=1e-4, atol=1e-6)

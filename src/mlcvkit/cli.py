@@ -7,28 +7,56 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
+from cyclopts.config import Dict
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mlcvkit import InputError, datasets, storage
-from mlcvkit.training import Callback, History, Hyperparameters, Run, accuracy, fit, split_validation
+from mlcvkit.training import (
+    CHECKPOINT_FILE,
+    RECIPES,
+    Callback,
+    Checkpoint,
+    History,
+    Hyperparameters,
+    Run,
+    WriteCheckpoints,
+    accuracy,
+    fit,
+    split_validation,
+)
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 console = Console(highlight=False)
+
+
+def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Take hyperparameters that the command line leaves out from its recipe, or from the run that is resumed."""
+    given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
+    if given.get("--recipe") in RECIPES:
+        hyperparameters = RECIPES[given["--recipe"]]
+    elif "--resume" in given:
+        hyperparameters = Checkpoint.read(Path(given["--resume"])).hyperparameters
+    else:
+        return
+    Dict(asdict(hyperparameters), use_commands_as_keys=False)(app, commands, arguments)
+
+
 app = App(
     name="mlcvlab",
     help="A neural network built from scratch in NumPy. Train NN2 to tell even from odd handwritten digits.",
     version=version("mlcvlab"),
     result_action="return_value",
+    config=_options_not_given,
 )
 
 
@@ -56,6 +84,9 @@ def main() -> None:
 def train(
     hyperparameters: Annotated[Hyperparameters | None, Parameter(name="*")] = None,
     *,
+    recipe: Literal["default", "quick", "best"] = "default",
+    checkpoint_every: int | None = None,
+    resume: Path | None = None,
     name: str | None = None,
     output: Path = Path("runs"),
     threads: int | None = None,
@@ -67,6 +98,14 @@ def train(
 
     Parameters
     ----------
+    recipe
+        Hyperparameters known to be good: quick is the least time to a good network, best the best one in minutes.
+        Options that are given as well go before the recipe's.
+    checkpoint_every
+        Keep the state of the training in the run's folder, anew after so many epochs, so that it can be resumed.
+    resume
+        Folder of a run that was stopped or killed: go on from its last checkpoint, to the very weights that it would
+        have ended with, given the same machine and threads.
     name
         Name of the run's folder; the time where it is left out.
     output
@@ -75,7 +114,9 @@ def train(
         Threads for matrix products; all cores where it is left out. Needs the extra mlcvlab[threads].
     """
     hp = hyperparameters or Hyperparameters()
-    with _limited_threads(threads), storage.new_run(output, name) as (folder, target):
+    checkpoint = _checkpoint(resume, hp, name)
+    every = checkpoint.every if checkpoint and checkpoint_every is None else checkpoint_every
+    with _limited_threads(threads), _run_folder(output, name, every, resume) as (folder, target):
         start = perf_counter()
         digits = datasets.mnist()
         images, y = digits.train_X, datasets.is_even(digits.train_y)
@@ -87,6 +128,8 @@ def train(
             f"NN2 with {hp.hidden_units} hidden units on MNIST, even against odd: {len(samples):,} training, "
             f"{len(held_out):,} validation and {len(test_y):,} test samples"
         )
+        if checkpoint is not None:
+            console.print(f"Going on with {escape(str(target))} after epoch {checkpoint.epoch}")
         with _TrainingProgress(hp.epochs, len(samples)) as progress:
             run = fit(
                 model,
@@ -96,7 +139,8 @@ def train(
                 validation=(images[held_out], y[held_out]),
                 hyperparameters=hp,
                 metrics={"accuracy": accuracy},
-                callbacks=[progress],
+                callbacks=[progress, *([WriteCheckpoints(target, every)] if every is not None else [])],
+                resume=checkpoint.restore if checkpoint else None,
             )
         if run.interrupted:
             console.print(f"Stopped by Ctrl-C after {run.epoch} whole epochs of {hp.epochs}")
@@ -104,7 +148,11 @@ def train(
             console.print(f"Stopped after {run.epoch} epochs: no better validation loss for {hp.patience}")
         _print_test(model, test_X, test_y)
         _write_run(folder, model, hp, run.history)
+    if not run.interrupted:
+        (target / CHECKPOINT_FILE).unlink(missing_ok=True)
     console.print(f"Saved to [bold]{escape(str(target))}[/bold] in {perf_counter() - start:.1f} s")
+    if run.interrupted and every is not None:
+        console.print(f"To go on: mlcvlab train --resume {escape(str(target))}")
     return INTERRUPTED if run.interrupted else 0
 
 
@@ -164,6 +212,9 @@ class _TrainingProgress(Callback):
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
+    def on_start(self, run: Run) -> None:
+        self.bar.update(self.task, completed=run.epoch * self.samples)
+
     def on_batch(self, samples: int) -> None:
         self.bar.update(self.task, advance=samples)
 
@@ -176,6 +227,24 @@ class _TrainingProgress(Callback):
             latest=f"loss {history['validation_loss'][-1]:.4f}  accuracy {history['validation_accuracy'][-1]:.2%}  "
             f"{history['samples_per_second'][-1]:,.0f} samples/s",
         )
+
+
+def _checkpoint(resume: Path | None, hp: Hyperparameters, name: str | None) -> Checkpoint | None:
+    if resume is None:
+        return None
+    if name is not None:
+        raise InputError(f"--resume goes on in the run's own folder, {resume}: leave out --name")
+    checkpoint = Checkpoint.read(resume)
+    checkpoint.require_same(hp)
+    return checkpoint
+
+
+def _run_folder(
+    output: Path, name: str | None, every: int | None, resume: Path | None
+) -> AbstractContextManager[tuple[Path, Path]]:
+    if resume is not None:
+        return storage.open_run(resume)
+    return storage.new_run(output, name) if every is None else storage.open_run(storage.free_folder(output, name))
 
 
 def _write_run(folder: Path, model: NN2, hp: Hyperparameters, history: History) -> None:

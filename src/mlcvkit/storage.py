@@ -1,5 +1,6 @@
 """Model files and run folders. Everything is written beside its place and then renamed: whole, or not at all."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mlcvkit import InputError
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn.losses import LOSSES
+
+Array = npt.NDArray[Any]
 
 MODEL_FILE = "model.safetensors"
 FORMAT = "mlcvlab NN2, version 1"
@@ -36,22 +40,13 @@ def save_model(path: Path, model: NN2, configuration: Mapping[str, Any], history
     Raises: OSError where the file cannot be written.
     """
     W1, w2 = model.W
-    # safetensors stores an array's buffer as it lies in memory
-    tensors = {"W1": np.ascontiguousarray(W1), "w2": np.ascontiguousarray(w2)}
     metadata = {
         "format": FORMAT,
         "loss": model.loss,
         "configuration": json.dumps(dict(configuration)),
         "history": json.dumps(dict(history)),
     }
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        save_file(tensors, beside, metadata)
-        beside.replace(path)
-    except SafetensorError as error:
-        raise OSError(f"{path} cannot be written: {_one_line(error)}") from None
-    finally:
-        beside.unlink(missing_ok=True)
+    write_arrays(path, {"W1": W1, "w2": w2}, metadata)
 
 
 def load_model(run: Path) -> SavedModel:
@@ -63,14 +58,7 @@ def load_model(run: Path) -> SavedModel:
     path = run / MODEL_FILE if run.is_dir() else run
     if not path.is_file():
         raise InputError(f"{path} does not exist; give a folder that 'mlcvlab train' wrote, or its {MODEL_FILE}")
-    try:
-        with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is truncated or not a model file: {_one_line(error)}") from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} is not a model of mlcvlab: its format is {metadata.get('format')!r}, not {FORMAT!r}")
+    tensors, metadata = read_arrays(path, FORMAT)
     if metadata.get("loss") not in LOSSES or set(tensors) != {"W1", "w2"}:
         raise InputError(f"{path} is damaged: it needs a loss and the arrays W1 and w2")
     W1, w2 = tensors["W1"], tensors["w2"]
@@ -85,6 +73,51 @@ def load_model(run: Path) -> SavedModel:
     return SavedModel(model, configuration, history)
 
 
+def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Write arrays by name as a safetensors file, with text as metadata and a checksum over all of it.
+
+    Raises: OSError where the file cannot be written; what was there before is then still there.
+    """
+    # safetensors stores an array's buffer as it lies in memory
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(tensors, beside, {**metadata, "sha256": _checksum(tensors, metadata)})
+        beside.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {_one_line(error)}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_arrays(path: Path, file_format: str) -> tuple[dict[str, Array], dict[str, str]]:
+    """Read what ``write_arrays`` wrote, with the metadata "format" that is wanted: arrays by name, and the metadata.
+
+    Raises: InputError where the file is truncated, damaged, or of another format; with the path.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is truncated or not a model file: {_one_line(error)}") from None
+    found = metadata.get("format")
+    if found != file_format:
+        raise InputError(f"{path} is not what is wanted here: its format is {found!r}, not {file_format!r}")
+    checksum = metadata.pop("sha256", None)  # files of the first version have none
+    if checksum is not None and checksum != _checksum(tensors, metadata):
+        raise InputError(f"{path} is damaged: its content does not have its checksum")
+    return tensors, metadata
+
+
+def _checksum(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
+    content = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name in sorted(arrays):
+        content.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        content.update(arrays[name].tobytes())
+    return content.hexdigest()
+
+
 @contextmanager
 def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
     """A new run folder that appears whole, when the block ends, or not at all.
@@ -93,13 +126,8 @@ def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
     Yields: the folder to write to, and the place where it will be afterwards.
     Raises: InputError where the name is taken or not a name, or the folder cannot be written.
     """
-    name = name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    if not re.fullmatch(r"[\w][\w.-]*", name):
-        raise InputError(f"a run's name has letters, digits, '-', '_' and '.', and no '/'; got {name!r}")
-    target = root / name
-    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
-    if target.exists():
-        raise InputError(f"{target} exists already; choose another --name, or remove it")
+    target = free_folder(root, name)
+    missing = _missing(root)
     beside: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -115,6 +143,45 @@ def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
         shutil.rmtree(beside, ignore_errors=True)
         _remove_empty(missing)
         raise
+
+
+@contextmanager
+def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """A run folder that is there from the start, for checkpoints; results appear in it when the block ends.
+
+    Yields: the folder to write results to, and ``folder``.
+    Raises: InputError where the folder cannot be written.
+    """
+    missing = _missing(folder)
+    beside = folder / ".partial"
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+    except OSError as error:
+        _remove_empty(missing)
+        raise InputError(f"the run's folder {folder} cannot be written: {error.strerror}") from None
+    try:
+        yield beside, folder
+        for path in sorted(beside.iterdir()):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        _remove_empty(missing)
+
+
+def free_folder(root: Path, name: str | None) -> Path:
+    """The place of a new run, named after the time where ``name`` is None; InputError where it is taken."""
+    name = name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    if not re.fullmatch(r"[\w][\w.-]*", name):
+        raise InputError(f"a run's name has letters, digits, '-', '_' and '.', and no '/'; got {name!r}")
+    target = root / name
+    if target.exists():
+        raise InputError(f"{target} exists already; choose another --name, or remove it")
+    return target
+
+
+def _missing(folder: Path) -> list[Path]:
+    return [place for place in (folder, *folder.parents) if not place.exists()]
 
 
 def _remove_empty(folders: list[Path]) -> None:

@@ -46,7 +46,7 @@ def test_a_file_that_is_not_a_model_is_named(tmp_path, content):
 @pytest.mark.parametrize(
     ("tensors", "metadata", "message"),
     [
-        ({"W1": (2, 3), "w2": (2, 1)}, {}, "is not a model of mlcvlab"),
+        ({"W1": (2, 3), "w2": (2, 1)}, {}, "its format is None, not .mlcvlab NN2, version 1"),
         ({"W1": (2, 3)}, {"loss": "l2"}, "needs a loss and the arrays W1 and w2"),
         ({"W1": (2, 3), "w2": (2, 1)}, {"loss": "hinge"}, "needs a loss and the arrays W1 and w2"),
         ({"W1": (2, 3), "w2": (3, 1)}, {"loss": "l2"}, r"W1 \(2, 3\) and w2 \(3, 1\) do not fit"),

@@ -1,7 +1,7 @@
 """SGD on one random coordinate (handout, Problem 3)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,19 @@ def SGD(
     Source: handout, Problem 3, "SGD".
     """
     check_hyperparameters(lr=lr, R=R)
-    coordinates: Coordinates = (NN2Coordinates if type(model) is NN2 else ModelCoordinates)(model, train_X, train_y)
+    coordinates = NN2Coordinates if type(model) is NN2 else ModelCoordinates
+    model.W = descend(coordinates(model, train_X, train_y), lr, R, seed, callback)
+    return cast("list[Array]", model.W)
+
+
+def descend(
+    coordinates: "Coordinates",
+    lr: float,
+    R: int,
+    seed: int | np.random.Generator | None = None,
+    callback: Callback | None = None,
+) -> list[Array]:
+    """The loop of ``SGD``: R steps, each on a coordinate drawn uniformly; returns the final list of weights."""
     sizes = [w.size for w in coordinates.W]
     draws = np.random.default_rng(seed).integers(sum(sizes), size=R)
     starts = np.cumsum([0, *sizes])
@@ -53,7 +65,6 @@ def SGD(
             check_loss(loss, r, "SGD", f"lr={lr}")
             if callback is not None:
                 callback(r, [w.copy() for w in coordinates.W])
-    model.W = coordinates.W
     return coordinates.W
 
 

@@ -1,7 +1,7 @@
 """The compiled inner loops, each beside its NumPy twin of the same name and signature.
 
 numba is imported when a kernel is first asked for, and its machine code is kept on disk. Where numba is missing the
-twins do the same work. ``adam_step``, ``coordinate_step`` and ``warp`` choose; the tests hold each pair equal.
+twins do the same work. The functions without an underscore choose; the tests hold each pair equal.
 """
 
 import importlib.util
@@ -150,35 +150,39 @@ def _warp_numpy(images: Array, maps: Array, fields: Array, out: Array) -> None:
 
 
 def _coordinate_step(
-    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w1: float, w2: float, rate: float
+    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w2: float, rate: float
 ) -> tuple[float, float]:
-    """One step of SGD on one weight of W1 of an NN2 with cross-entropy; returns the weight and a sum of z₂.
+    """One step of SGD on one weight of W₁ of an NN2 with cross-entropy; returns its change and a sum of z₂.
+
+    δ = Σ_i δ₂ᵢ [z₁ᵢ > 0] xᵢ,   change = -rate w₂ δ,   z₁ ← z₁ + change x,   z₂ ← z₂ + w₂ (max(z₁', 0) - max(z₁, 0))
 
     ``samples`` and ``x`` are the sparse column of the weight's feature, ``z1`` the row of its hidden unit; ``z1``,
-    ``z2`` and ``delta2`` are brought up to date in one pass. ``rate`` is the learning rate over the number of samples.
+    ``z2`` and ``delta2`` = sigmoid(z₂) - y are brought up to date. ``rate`` is the learning rate over N.
     """
-    gradient = z1[0] * 0
+    zero = z1[0] * x[0] * w2 - z1[0] * x[0] * w2
+    one = np.exp(zero)
+    gradient = zero
     for i in range(samples.size):
         if z1[samples[i]] > 0:
             gradient += delta2[samples[i]] * x[i]
     change = -rate * w2 * gradient
-    total = change * 0
+    total = zero
     for i in range(samples.size):
         n = samples[i]
         before = z1[n]
         after = before + change * x[i]
         z1[n] = after
         if before > 0 or after > 0:
-            z = z2[n] + w2 * (max(after, 0) - max(before, 0))
+            z = z2[n] + w2 * (max(after, zero) - max(before, zero))
             e = np.exp(-abs(z))
             z2[n] = z
-            delta2[n] = (1 if z >= 0 else e) / (1 + e) - y[n]
+            delta2[n] = (one if z >= 0 else e) / (one + e) - y[n]
             total += z
-    return w1 + change, total
+    return change, total
 
 
 def _coordinate_step_numpy(
-    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w1: float, w2: float, rate: float
+    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w2: float, rate: float
 ) -> tuple[float, float]:
     before = z1[samples]
     change = -rate * w2 * (delta2[samples] * (before > 0)).dot(x)
@@ -190,7 +194,7 @@ def _coordinate_step_numpy(
     e = np.exp(-abs(z))
     z2[n] = z
     delta2[n] = np.where(z >= 0, 1, e) / (1 + e) - y[n]
-    return w1 + change, z.sum()
+    return change, z.sum()
 
 
 @cache
@@ -231,6 +235,15 @@ def relu_forward(z1: Array, w2: Array, z2: Array) -> None:
 def relu_backward(a1: Array, delta2: Array, w2: Array) -> None:
     """The gradient with respect to a hidden layer, in place of its outputs; see ``_relu_backward``."""
     (compiled(_relu_backward) if have_numba() else _relu_backward_numpy)(a1, delta2, w2)
+
+
+def coordinate_step(
+    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w2: float, rate: float
+) -> tuple[float, float]:
+    """One step of SGD on one weight of an NN2; see ``_coordinate_step``."""
+    kernel = compiled(_coordinate_step) if have_numba() else _coordinate_step_numpy
+    change, total = kernel(samples, x, z1, z2, y, delta2, w2, z1.dtype.type(rate))
+    return change, total
 
 
 def warp(images: Array, maps: Array, fields: Array, out: Array) -> None:

@@ -71,6 +71,9 @@ class Callback:
     A callback may read the run and must not change it. ``StopTraining`` raised in one ends the training in good order.
     """
 
+    def on_start(self, run: Run) -> None:
+        """Before the first step, or the first after an earlier run was put into this one."""
+
     def on_batch(self, samples: int) -> None:
         """After each step, with the number of its samples."""
 
@@ -136,6 +139,8 @@ def fit(
         measured["validation"] = (_floats(validation[0]), validation[1])
     rate = Rate(hp, batches.steps)
     try:
+        for callback in callbacks:
+            callback.on_start(run)
         with np.errstate(over="ignore", invalid="ignore"):
             while run.epoch < hp.epochs and not _out_of_patience(run):
                 start = time.perf_counter()

@@ -1,0 +1,100 @@
+"""Checkpoints: a run between two epochs as one file, from which it goes on as if it had never stopped."""
+
+import json
+import warnings
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from mlcvkit import InputError, storage
+from mlcvkit.training.hyperparameters import Hyperparameters
+from mlcvkit.training.loop import Callback, History, Run
+from mlcvlab.nn import Array
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+FORMAT = "mlcvlab checkpoint, version 1"
+
+
+class WriteCheckpoints(Callback):
+    """Writes a checkpoint before the first epoch and after every so many, the new one in place of the last.
+
+    It is written beside its place and then renamed, so that a whole one is there at any instant. Where the first one
+    cannot be written, OSError ends the training; where a later one cannot, a warning says so and the last one stays.
+    """
+
+    def __init__(self, folder: Path, every: int) -> None:
+        if every < 1:
+            raise InputError(f"checkpoint_every must be 1 or more; got {every}")
+        self.path, self.every = folder / CHECKPOINT_FILE, every
+
+    def on_start(self, run: Run) -> None:
+        if not self.path.exists():
+            self._write(run)
+
+    def on_epoch(self, run: Run) -> None:
+        if run.epoch % self.every:
+            return
+        try:
+            self._write(run)
+        except OSError as error:
+            warnings.warn(f"{error}; the training goes on, and the checkpoint before this one stays", stacklevel=2)
+
+    def _write(self, run: Run) -> None:
+        progress = {"epoch": run.epoch, "history": run.history, "every": self.every}
+        metadata = {"hyperparameters": json.dumps(asdict(run.hyperparameters)), "progress": json.dumps(progress)}
+        storage.write_arrays(self.path, run.arrays(), {"format": FORMAT, **metadata})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run that was saved; ``every`` is how many epochs lie between its checkpoints."""
+
+    hyperparameters: Hyperparameters
+    epoch: int
+    history: History
+    every: int
+    arrays: dict[str, Array]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Checkpoint":
+        """Read the checkpoint in a run's folder; InputError where there is none, or it is damaged."""
+        path = folder / CHECKPOINT_FILE
+        if not path.is_file():
+            raise InputError(
+                f"{folder} has no {CHECKPOINT_FILE}: it is not a run, or it was trained to its end, "
+                "or without --checkpoint-every"
+            )
+        arrays, metadata = storage.read_arrays(path, FORMAT)
+        try:
+            hyperparameters = Hyperparameters(**json.loads(metadata["hyperparameters"]))
+            return cls(hyperparameters, arrays=arrays, **json.loads(metadata["progress"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is damaged or of another version: {error}") from None
+
+    def require_same(self, hyperparameters: Hyperparameters) -> None:
+        """InputError, with what differs, unless these are the hyperparameters of the checkpoint."""
+        differ = [
+            f"{field.name} is {mine!r} there, not {given!r}"
+            for field in fields(Hyperparameters)
+            if (mine := getattr(self.hyperparameters, field.name)) != (given := getattr(hyperparameters, field.name))
+        ]
+        if differ:
+            raise InputError(
+                f"the checkpoint is of another configuration: {'; '.join(differ)}. "
+                "Leave these out to go on as it began, or start a new run"
+            )
+
+    def restore(self, run: Run) -> None:
+        """Put the checkpoint into a run that has not begun: ``fit(..., resume=checkpoint.restore)``.
+
+        Raises: InputError, with what differs, where the run is of another configuration or network.
+        """
+        self.require_same(run.hyperparameters)
+        arrays = dict(self.arrays)
+        run.best, run.mean = arrays.pop("best", None), arrays.pop("mean", None)
+        expected = {name: array for name, array in run.arrays().items() if name not in ("best", "mean")}
+        shapes, found = ({name: a.shape for name, a in some.items()} for some in (expected, arrays))
+        if shapes != found:
+            raise InputError(f"the checkpoint is of another network: it has the arrays {found}, not {shapes}")
+        for name, array in expected.items():
+            array[:] = arrays[name]
+        run.epoch, run.history = self.epoch, {name: list(values) for name, values in self.history.items()}

@@ -118,6 +118,7 @@ def train(
     every = checkpoint.every if checkpoint and checkpoint_every is None else checkpoint_every
     with _limited_threads(threads), _run_folder(output, name, every, resume) as (folder, target):
         start = perf_counter()
+        checkpoints = [] if every is None else [WriteCheckpoints(target, every)]
         digits = datasets.mnist()
         images, y = digits.train_X, datasets.is_even(digits.train_y)
         test_X, test_y = datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y)
@@ -139,7 +140,7 @@ def train(
                 validation=(images[held_out], y[held_out]),
                 hyperparameters=hp,
                 metrics={"accuracy": accuracy},
-                callbacks=[progress, *([WriteCheckpoints(target, every)] if every is not None else [])],
+                callbacks=[progress, *checkpoints],
                 resume=checkpoint.restore if checkpoint else None,
             )
         if run.interrupted:

@@ -104,8 +104,7 @@ def read_arrays(path: Path, file_format: str) -> tuple[dict[str, Array], dict[st
     found = metadata.get("format")
     if found != file_format:
         raise InputError(f"{path} is not what is wanted here: its format is {found!r}, not {file_format!r}")
-    checksum = metadata.pop("sha256", None)  # files of the first version have none
-    if checksum is not None and checksum != _checksum(tensors, metadata):
+    if metadata.pop("sha256", None) != _checksum(tensors, metadata):
         raise InputError(f"{path} is damaged: its content does not have its checksum")
     return tensors, metadata
 

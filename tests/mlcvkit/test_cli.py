@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 
 import numpy as np
 import pexpect
@@ -13,6 +15,7 @@ from PIL import Image
 
 from mlcvkit import datasets
 from mlcvkit.storage import load_model
+from mlcvkit.training import RECIPES, Hyperparameters
 
 COMMAND = [sys.executable, "-m", "mlcvkit"]
 QUICK = ["--epochs", "2", "--hidden-units", "16", "--batch-size", "512"]
@@ -110,6 +113,9 @@ def test_one_thread_is_enough_and_changes_no_result_much(trained):
         (["--lerning-rate", "1"], ["--lerning-rate", "--learning-rate"]),
         (["--validation-samples", "60000"], ["validation_samples must be below the 60000 training samples"]),
         (["--name", "a/b"], ["a run's name", "a/b"]),
+        (["--recipe", "fastest"], ["--recipe", "default", "quick", "best"]),
+        (["--checkpoint-every", "0"], ["checkpoint_every must be 1 or more; got 0"]),
+        (["--resume", "nowhere"], ["nowhere has no checkpoint.safetensors"]),
         (["--threads", "0"], ["threads must be 1 or more; got 0"]),
         (["stray"], ["stray"]),
     ],
@@ -178,6 +184,66 @@ def test_a_disk_that_is_full_is_one_line_and_nothing_is_left(tmp_path):
     assert result.returncode == 1
     assert re.fullmatch(r"mlcvlab: error: [^\n]*model.safetensors cannot be written[^\n]*\n", result.stderr)
     assert names(tmp_path) == []
+
+
+def test_a_recipe_fills_in_what_is_not_given(tmp_path):
+    given = ["--recipe", "quick", "--hidden-units", "16", "--epochs", "1", "--batch-size", "512"]
+    assert run("train", *given, "--name", "r", folder=tmp_path).returncode == 0
+    configuration = load_model(tmp_path / "runs" / "r").configuration
+    assert configuration == asdict(replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512))
+    assert replace(RECIPES["quick"], batch_size=512) != replace(Hyperparameters(), batch_size=512)
+
+
+SMALL = ["--hidden-units", "16", "--batch-size", "512", "--shift", "1", "--checkpoint-every", "1"]
+KEPT = [*SMALL, "--epochs", "8", "--average-epochs", "5"]
+
+
+def test_a_run_killed_at_20_random_instants_ends_with_the_same_weights_bit_for_bit(tmp_path):
+    assert run("train", *KEPT, "--name", "whole", folder=tmp_path).returncode == 0
+    whole = load_model(tmp_path / "runs" / "whole").model.W
+    rng = np.random.default_rng()
+    kills, resumed, number = 0, 0, 0
+    while kills < 20:
+        number += 1
+        folder = tmp_path / "runs" / f"{number}"
+        finished = False
+        while not finished:
+            going_on = (folder / "checkpoint.safetensors").exists()
+            if not going_on:
+                shutil.rmtree(folder, ignore_errors=True)
+            options = ["--resume", f"runs/{number}"] if going_on else [*KEPT, "--name", f"{number}"]
+            process = subprocess.Popen([*COMMAND, "train", *options], cwd=tmp_path, stdout=subprocess.DEVNULL)
+            try:
+                finished = process.wait(rng.uniform(0.5, 3) if kills < 20 else None) == 0
+                assert finished
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+                finished = (folder / "model.safetensors").exists() and not (folder / "checkpoint.safetensors").exists()
+            resumed += going_on
+        ended = load_model(folder).model.W
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(ended, whole, strict=True))
+        assert names(folder) == ["curves.png", "hidden_units.png", "model.safetensors"]
+    assert resumed > 0
+
+
+def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
+    arguments = [*COMMAND[1:], "train", *SMALL, "--epochs", "400", "--name", "stopped"]
+    child = pexpect.spawn(COMMAND[0], arguments, cwd=str(tmp_path), timeout=60)
+    child.expect(r"epoch 3/400")
+    child.sendintr()
+    child.expect(r"To go on: mlcvlab train --resume runs/stopped")
+    child.expect(pexpect.EOF)
+    kept = ["checkpoint.safetensors", "curves.png", "hidden_units.png", "model.safetensors"]
+    assert names(tmp_path / "runs" / "stopped") == kept
+    differs = run("train", "--resume", "runs/stopped", "--epochs", "5", folder=tmp_path)
+    assert_one_line_error(differs, "epochs is 400 there, not 5")
+    assert_one_line_error(run("train", "--resume", "runs/stopped", "--name", "x", folder=tmp_path), "leave out --name")
+    path = tmp_path / "runs" / "stopped" / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert_one_line_error(run("train", "--resume", "runs/stopped", folder=tmp_path), "truncated")
+    assert names(tmp_path / "runs" / "stopped") == kept
 
 
 def test_a_missing_extra_is_named(tmp_path):

@@ -2,10 +2,9 @@ import os
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from mlcvkit import InputError
-from mlcvkit.storage import load_model, new_run, save_model
+from mlcvkit.storage import load_model, new_run, open_run, save_model, write_arrays
 from mlcvlab.models.nn2 import NN2
 
 
@@ -56,7 +55,7 @@ def test_a_file_that_is_not_a_model_is_named(tmp_path, content):
 def test_a_model_file_with_other_content_is_named(tmp_path, tensors, metadata, message):
     if metadata:
         metadata = {"format": "mlcvlab NN2, version 1", "configuration": "{}", "history": "{}", **metadata}
-    save_file({name: np.zeros(shape) for name, shape in tensors.items()}, tmp_path / "m.safetensors", metadata)
+    write_arrays(tmp_path / "m.safetensors", {name: np.zeros(shape) for name, shape in tensors.items()}, metadata)
     with pytest.raises(InputError, match=message):
         load_model(tmp_path / "m.safetensors")
 
@@ -75,6 +74,24 @@ def test_a_run_folder_appears_whole(tmp_path):
         assert not target.exists()
     assert (root / "first" / "file").read_text() == "content"
     assert [path.name for path in root.iterdir()] == ["first"]
+
+
+def test_an_open_run_is_there_from_the_start_and_keeps_what_was_put_into_it(tmp_path):
+    folder = tmp_path / "a" / "run"
+    with pytest.raises(RuntimeError), open_run(folder):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(RuntimeError), open_run(folder) as (beside, target):
+        (target / "checkpoint").write_text("kept")
+        (beside / "result").write_text("half")
+        raise RuntimeError
+    assert [path.name for path in folder.iterdir()] == ["checkpoint"]
+    with open_run(folder) as (beside, _):
+        (beside / "result").write_text("whole")
+        assert not (folder / "result").exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint", "result"]
+    with pytest.raises(InputError, match=r"the run's folder .* cannot be written"), open_run(folder / "result" / "x"):
+        pass
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

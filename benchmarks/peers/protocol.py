@@ -48,6 +48,10 @@ class Peer:
         """The probabilities of 10,000 images, one call."""
         return self._timed("make_inference", hidden_units)
 
+    def full_gradient(self, hidden_units):
+        """The gradient over all training images."""
+        return self._timed("make_full_gradient", hidden_units)
+
     def peak_memory(self):
         """The largest resident memory of this process so far, in bytes."""
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,11 +1,18 @@
 """This project's engine."""
 
+from time import perf_counter
+
 import numpy as np
 from protocol import Peer, blas, serve
 
 from mlcvkit import datasets
-from mlcvkit.training import Hyperparameters, fit
+from mlcvkit.training import Hyperparameters, accuracy, fit
+from mlcvkit.training.augmentation import Augmentation
+from mlcvkit.training.coordinates import CompiledCoordinates
 from mlcvlab.models.nn2 import NN2
+from mlcvlab.optim.sgd import descend
+
+STEPS = 2000
 
 
 class Mlcvlab(Peer):
@@ -18,17 +25,70 @@ class Mlcvlab(Peer):
         return f"NumPy {np.__version__}, {blas()}"
 
     def make_epoch(self, hidden_units, batch_size):
-        return self.make_epoch_of(self.images, self.y, hidden_units, batch_size)
+        return self._epoch_of(self.images, self.y, hidden_units, batch_size)
 
-    def make_epoch_of(self, X, y, hidden_units, batch_size):
-        model = NN2().initialize(X[0].size, hidden_units, seed=0)
-        hyperparameters = Hyperparameters(hidden_units=hidden_units, batch_size=batch_size, epochs=1)
-        return lambda: len(X) / fit(model, X, y, hyperparameters=hyperparameters).history["samples_per_second"][-1]
+    def make_growth(self, N, M, K):
+        """An epoch of N random images of K pixels with M hidden units."""
+        rng = np.random.default_rng(0)
+        X = rng.integers(256, size=(N, K), dtype=np.uint8)
+        return self._epoch_of(X, rng.integers(2, size=N).astype(np.float32), M, 128)
+
+    def growth(self, N, M, K):
+        return self._timed("make_growth", N, M, K)
 
     def make_inference(self, hidden_units):
         model = NN2().initialize(self.images[0].size, hidden_units, seed=0)
         X = datasets.scale_images(self.images[:10_000]).T
         return lambda: model.nn2(X)
+
+    def make_full_gradient(self, hidden_units):
+        model = NN2().initialize(self.images[0].size, hidden_units, seed=0)
+        X, y = datasets.scale_images(self.images).T, self.y[None]
+        return lambda: model.emp_loss_grad(X, y)
+
+    def make_coordinate_step(self, hidden_units):
+        model = NN2().initialize(self.images[0].size, hidden_units, seed=0)
+        coordinates = CompiledCoordinates(model, datasets.scale_images(self.images).T, self.y[None])
+        for feature in range(self.images[0].size):
+            coordinates._column(feature)
+
+        def step():
+            start = perf_counter()
+            descend(coordinates, 0.1, STEPS, 0)
+            return (perf_counter() - start) / STEPS
+
+        return step
+
+    def coordinate_step(self, hidden_units):
+        """One step of the handout's SGD, the sparse columns of the data in place."""
+        return self._timed("make_coordinate_step", hidden_units)
+
+    def write_images(self, path, N):
+        """MNIST over and over, each time distorted anew, as a memory-mapped file; and its labels beside it."""
+        file = np.lib.format.open_memmap(path, "w+", np.uint8, (N, 28, 28))
+        rng, size = np.random.default_rng(0), 10_000
+        out = np.empty((size, 784), np.float32)
+        distort = Augmentation(shift=2, rotation=12, scale=0.12, shear=0.15)
+        for first in range(0, N, size):
+            source = np.arange(first, min(first + size, N)) % len(self.images)
+            distort(self.images[source], rng, out[: len(source)])
+            file[first : first + size] = (out[: len(source)] * 255).round().reshape(-1, 28, 28)
+        return
+
+    def mapped_epoch(self, path, N, in_memory):
+        """One epoch of the first N images of a file: seconds an image, and the accuracy on the test images."""
+        X = np.load(path, mmap_mode="r")[:N]
+        y = self.y[np.arange(N) % len(self.y)]
+        model = NN2().initialize(784, 128, seed=0)
+        run = fit(model, np.array(X) if in_memory else X, y, hyperparameters=Hyperparameters(epochs=1))
+        test = datasets.mnist_parity()
+        reached = accuracy(model, test.test_X.T, test.test_y[None])
+        return 1 / run.history["samples_per_second"][-1], reached
+
+    def _epoch_of(self, X, y, hidden_units, batch_size):
+        model = NN2().initialize(X[0].size, hidden_units, seed=0)
+        hyperparameters = Hyperparameters(hidden_units=hidden_units, batch_size=batch_size, epochs=1)
+        return lambda: len(X) / fit(model, X, y, hyperparameters=hyperparameters).history["samples_per_second"][-1]
 
 
 if __name__ == "__main__":

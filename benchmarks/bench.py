@@ -1,0 +1,241 @@
+"""Ratios against the peers, measured alternately in one run: `make bench`.
+
+Each side is a process of its own, asked in turns, so that one works at a time. A ratio is the peer's time over ours,
+more is better: the median of the repeats' ratios, with the lowest and the highest.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import matplotlib.pyplot as plt
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+HERE = Path(__file__).parent
+SIDES = HERE / "peers"
+RESULT = HERE / "latest.json"
+PICTURE = HERE.parent / "docs" / "images" / "benchmark.png"
+PEERS = {
+    "PyTorch": ["with_torch.py"],
+    "PyTorch, fused Adam": ["with_torch.py", "fused"],
+    "JAX": ["with_jax.py"],
+    "scikit-learn": ["with_sklearn.py"],
+}
+FLOOR, OURS = "bare matrix products", "mlcvlab"
+LARGE = 8_100_000
+console = Console(highlight=False, width=140)
+
+
+class Side:
+    """A process that answers requests."""
+
+    def __init__(self, python, script, *arguments):
+        command = [python, str(SIDES / script), *arguments]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, *request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self.process.args} ended with code {self.process.wait()}")
+        return json.loads(answer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Bench:
+    """Rows of ratios, from sides that are started by name."""
+
+    def __init__(self, peers_python, repeats):
+        self.commands = {OURS: [sys.executable, "with_mlcvlab.py"], FLOOR: [sys.executable, "with_products.py"]}
+        self.commands |= {name: [peers_python, *command] for name, command in PEERS.items()}
+        self.repeats, self.rows = repeats, []
+
+    def row(self, name, ours, peer, peer_name, unit="s"):
+        """Add a row from the repeats of both sides, which alternated."""
+        ratios = [b / a for a, b in zip(ours, peer, strict=True)]
+        values = {"ours": median(ours), "peer": median(peer), "peer_name": peer_name, "ratio": median(ratios)}
+        self.rows.append({"name": name, **values, "low": min(ratios), "high": max(ratios), "unit": unit})
+
+    def compare(self, name, sides, *request):
+        """A request to several sides in turns, ours against each."""
+        times = {side: [] for side in sides}
+        for _ in track(range(self.repeats), name, console=console, transient=True):
+            for side, process in sides.items():
+                times[side].append(process.ask(*request))
+                time.sleep(0.1)  # the threads of one side fall asleep before the next begins
+        for side in sides:
+            if side != OURS:
+                self.row(name, times[OURS], times[side], side)
+
+    def start(self, stack, *names):
+        return {name: stack.enter_context(Side(*self.commands[name])) for name in names}
+
+    def training_and_inference(self):
+        with ExitStack() as stack:
+            sides = self.start(stack, *self.commands)
+            for name, side in sides.items():
+                console.print(f"[bold]{name}[/bold]: {side.ask('info')}")
+            for hidden_units, batch_size in ((128, 128), (1024, 256)):
+                self.compare(f"epoch of Adam, {hidden_units} / {batch_size}", sides, "epoch", hidden_units, batch_size)
+            self.compare("inference of 10,000 images, 128", sides, "inference", 128)
+
+    def handout(self):
+        """The handout's own algorithms."""
+        with ExitStack() as stack:
+            sides = self.start(stack, OURS, FLOOR)
+            self.compare("full-batch gradient, 128", sides, "full_gradient", 128)
+            ours = sides[OURS]
+            for hidden_units in (32, 128, 512, 1024):
+                name = f"coordinate SGD, a step, {hidden_units}"
+                steps, gradients = [], []
+                for _ in track(range(self.repeats), name, console=console, transient=True):
+                    steps.append(ours.ask("coordinate_step", hidden_units))
+                    gradients.append(ours.ask("full_gradient", hidden_units))
+                self.row(name, steps, gradients, "full-batch gradient")
+
+    def growth(self):
+        """Time of an epoch as N, M and K double."""
+        with ExitStack() as stack:
+            ours = self.start(stack, OURS)[OURS]
+            series = {
+                "N": [(N, 128, 784) for N in (15_000, 30_000, 60_000, 120_000)],
+                "M": [(60_000, M, 784) for M in (64, 128, 256, 512)],
+                "K": [(60_000, 128, K) for K in (196, 392, 784, 1568)],
+            }
+            for letter, sizes in series.items():
+                times = {size: [] for size in sizes}
+                for _ in track(range(self.repeats), f"growth with {letter}", console=console, transient=True):
+                    for size in sizes:
+                        times[size].append(ours.ask("growth", *size))
+                for half, whole in pairwise(sizes):
+                    value = whole["NMK".index(letter)]
+                    self.row(f"epoch of Adam, {letter} = {value:,}", times[whole], times[half], f"half of {letter}")
+
+    def peak_memory(self):
+        """Resident memory of a fresh process that trained one epoch."""
+        peaks = {}
+        for name in (OURS, *PEERS):
+            peaks[name] = []
+            for _ in track(range(self.repeats), f"memory of {name}", console=console, transient=True):
+                with Side(*self.commands[name]) as side:
+                    side.ask("epoch", 128, 128)
+                    peaks[name].append(side.ask("peak_memory"))
+        for name in PEERS:
+            self.row("peak memory, 128 / 128", peaks[OURS], peaks[name], name, "B")
+
+    def cold_process(self, peers_python):
+        """A whole process, from its start to 98.5 % of the test images."""
+        times = {"ours": [], "peer": []}
+        with tempfile.TemporaryDirectory() as folder:
+            commands = {
+                "ours": [sys.executable, "-m", "mlcvkit", "train", "--recipe", "quick", "--output", folder],
+                "peer": [peers_python, str(SIDES / "cold_torch.py")],
+            }
+            for repeat in track(range(self.repeats), "cold process", console=console, transient=True):
+                for side, command in commands.items():
+                    names = ["--name", f"{repeat}", "--seed", f"{repeat}"] if side == "ours" else []
+                    start = time.perf_counter()
+                    ended = subprocess.run([*command, *names], capture_output=True, text=True, check=True)
+                    times[side].append(time.perf_counter() - start)
+                    accuracy = float(re.search(r"Test accuracy ([\d.]+)", ended.stdout).group(1))
+                    if accuracy < 98.5:
+                        console.print(f"[bold red]{side} ended with {accuracy} %, seed {repeat}[/bold red]")
+        self.row("cold process to 98.5 %", times["ours"], times["peer"], "PyTorch")
+
+    def larger_than_memory(self):
+        """8.1 million images in a file, against some of them in memory."""
+        some = 600_000
+        with tempfile.TemporaryDirectory(dir=HERE) as folder, ExitStack() as stack:
+            path = str(Path(folder) / "images.npy")
+            mapped, in_memory = (stack.enter_context(Side(*self.commands[OURS])) for _ in range(2))
+            with console.status(f"Writing {LARGE:,} images"):
+                in_memory.ask("write_images", path, LARGE)
+            bytes_of_file = Path(path).stat().st_size
+            ours, peer = [], []
+            for _ in track(range(self.repeats), "8.1 million images", console=console, transient=True):
+                ours.append(mapped.ask("mapped_epoch", path, LARGE, False)[0])
+                peer.append(in_memory.ask("mapped_epoch", path, some, True)[0])
+            self.row("an image of 8.1 million on disk", ours, peer, "600,000 in memory")
+            peak = mapped.ask("peak_memory")
+            self.row("memory for 8.1 million images", [peak], [bytes_of_file], "their file", "B")
+            errors = [[1 - mapped.ask("mapped_epoch", path, some, where)[1]] for where in (False, True)]
+            self.row("test error, an epoch of 600,000", *errors, "shuffled in memory", "%")
+
+
+def shown(value, unit):
+    if unit == "B":
+        return f"{value / 2**20:,.0f} MiB"
+    if unit == "%":
+        return f"{value:.2%}"
+    scale, name = next((s, n) for s, n in ((1, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")) if value >= s)
+    return f"{value / scale:.3g} {name}"
+
+
+def print_table(rows):
+    table = Table("", OURS, "peer", "", "ratio", "low to high")
+    for row in rows:
+        low, high = (f"{row[name]:.2f}" for name in ("low", "high"))
+        values = (shown(row[side], row["unit"]) for side in ("ours", "peer"))
+        table.add_row(row["name"], *values, row["peer_name"], f"[bold]{row['ratio']:.2f}[/bold]", f"{low} to {high}")
+    console.print(table)
+
+
+def draw(rows):
+    """The ratios of training and memory against the peers as bars."""
+    chosen = [row for row in rows if row["peer_name"] in PEERS and not row["name"].startswith("inference")]
+    figure, axes = plt.subplots(figsize=(8, 0.32 * len(chosen) + 1), layout="constrained")
+    at = range(len(chosen))
+    ratios = [row["ratio"] for row in chosen]
+    spread = [[r["ratio"] - r["low"] for r in chosen], [r["high"] - r["ratio"] for r in chosen]]
+    axes.barh(at, ratios, xerr=spread, color="#2a78b0", ecolor="#777777", height=0.7)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_yticks(at, [f"{row['name']}: {row['peer_name']}" for row in chosen])
+    axes.invert_yaxis()
+    axes.set_xlabel("the peer's time or memory over ours: more is better")
+    for i, row in enumerate(chosen):
+        axes.annotate(f"{row['ratio']:.1f}", (row["high"], i), (4, 0), textcoords="offset points", va="center")
+    axes.margins(x=0.08)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(PICTURE, dpi=120)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", required=True, help="the Python that has the peers")
+    parser.add_argument("--repeats", type=int, default=7, help="how often each side is measured")
+    parser.add_argument("--without-large", action="store_true", help="leave out the file of 6.4 GB")
+    options = parser.parse_args()
+    bench = Bench(options.peers, options.repeats)
+    parts = [bench.training_and_inference, bench.handout, bench.growth, bench.peak_memory]
+    parts += [lambda: bench.cold_process(options.peers)]
+    parts += [] if options.without_large else [bench.larger_than_memory]
+    for part in parts:
+        before = len(bench.rows)
+        part()
+        print_table(bench.rows[before:])
+    beside = RESULT.with_suffix(".partial")
+    beside.write_text(json.dumps(bench.rows, indent=1) + "\n")
+    beside.replace(RESULT)
+    draw(bench.rows)
+    console.print(f"Written to {RESULT} and {PICTURE}")
+
+
+if __name__ == "__main__":
+    main()

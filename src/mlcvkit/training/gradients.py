@@ -9,7 +9,6 @@ import numpy.typing as npt
 from mlcvkit.training import kernels
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array, as_float
-from mlcvlab.nn.losses import LOSSES
 
 
 class Model(Protocol):
@@ -51,7 +50,8 @@ def _concatenated(W: Sequence[Array]) -> Array:
 
 def gradient_of(model: Any, batch_size: int) -> Gradient:
     """The fastest gradient there is for a model."""
-    return NN2Gradient(model, batch_size) if type(model) is NN2 else ModelGradient(model)
+    fast = type(model) is NN2 and model.loss == "cross_entropy"
+    return NN2Gradient(model, batch_size) if fast else ModelGradient(model)
 
 
 class ModelGradient:
@@ -67,30 +67,24 @@ class ModelGradient:
 
 
 class NN2Gradient:
-    """``NN2.emp_loss_grad`` for a mini-batch, into buffers that are made once; the same formulas, samples as rows.
+    """``NN2.emp_loss_grad`` of cross-entropy on a mini-batch, into buffers that are made once; samples are rows.
 
-    z̃₁ = σ₁(x W₁ᵀ),   z₂ = z̃₁ w₂,   δ₂ = ∇_z₂ ℓ / B,   δ₁ = (δ₂ w₂ᵀ) ∘ σ₁'(z₁),   ∇_w₂ = z̃₁ᵀ δ₂,   ∇_W₁ᵀ = xᵀ δ₁
+    z₁ = x W₁ᵀ,   δ₁ and ∇_w₂ from z₁ as in ``kernels.cross_entropy_layer``,   ∇_W₁ᵀ = xᵀ δ₁
     """
 
     def __init__(self, model: NN2, batch_size: int) -> None:
         self.hidden_units, self.features = model.W[0].shape
-        self.loss = LOSSES[model.loss]
         dtype = model.W[0].dtype
         self.flat = np.empty(sum(w.size for w in model.W), dtype)
         self.hidden = np.empty((batch_size, self.hidden_units), dtype)
-        self.output = np.empty(batch_size, dtype)
 
     def __call__(self, w: Array, x: Array, y: Array) -> Array:
         W1, w2 = self._split(w)
         W1_gradient, w2_gradient = self._split(self.flat)
-        a1, z2 = self.hidden[: len(x)], self.output[: len(x)]
-        np.matmul(x, W1, out=a1)
-        kernels.relu_forward(a1, w2, z2)
-        delta2 = self.loss.gradient(y[None].astype(w.dtype, copy=False), z2[None])[0]
-        delta2 /= len(x)
-        np.matmul(delta2, a1, out=w2_gradient)
-        kernels.relu_backward(a1, delta2, w2)
-        np.matmul(x.T, a1, out=W1_gradient)
+        z1 = self.hidden[: len(x)]
+        np.matmul(x, W1, out=z1)
+        kernels.cross_entropy_layer(z1, w2, y.astype(w.dtype, copy=False), w2_gradient)
+        np.matmul(x.T, z1, out=W1_gradient)
         return self.flat
 
     def _split(self, flat: Array) -> tuple[Array, Array]:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlcvlab.nn.activations import sigmoid
+
 Array = npt.NDArray[Any]
 
 
@@ -31,8 +33,8 @@ def _adam_step(
 
     m ← β₁ m + (1 - β₁) g,    s ← β₂ s + (1 - β₂) g²,    w ← (1 - decay) w - step_size m / (√(correction s) + ε)
     """
-    one = beta1 * 0 + 1
-    zero, tiny = beta1 * 0, np.float32(1e-30)
+    # numbers of the arrays' own dtype: any other would make a loop of float32 one of float64
+    zero, one, tiny = w.dtype.type(0), w.dtype.type(1), w.dtype.type(1e-30)
     for i in range(w.size):
         mi = m[i] + (one - beta1) * (g[i] - m[i])
         si = s[i] + (one - beta2) * (g[i] * g[i] - s[i])
@@ -71,34 +73,34 @@ def _scaled_rows_numpy(X: Array, order: Array, out: Array) -> None:
     np.divide(X[order], 255, out=out, dtype=out.dtype)
 
 
-def _relu_forward(z1: Array, w2: Array, z2: Array) -> None:
-    """z̃₁ = max(z₁, 0) in place, and z₂ = z̃₁ w₂, of a hidden ReLU layer and one output; z₁ is (B, M)."""
-    zero = w2[0] * 0
-    for i in range(z1.shape[0]):
-        total = zero
-        for m in range(z1.shape[1]):
-            a = max(z1[i, m], zero)
-            z1[i, m] = a
-            total += a * w2[m]
-        z2[i] = total
+def _cross_entropy_layer(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> None:
+    """All that lies behind a hidden ReLU layer's z₁, (B, M): forward to the loss and back, row by row.
+
+    z̃₁ = max(z₁, 0),   z₂ = z̃₁ w₂,   δ₂ = (sigmoid(z₂) - y) / B,   ∇_w₂ = z̃₁ᵀ δ₂,   δ₁ = (δ₂ w₂ᵀ) ∘ [z̃₁ > 0]
+
+    δ₁ is written over z₁.
+    """
+    B, M = z1.shape
+    zero, one, batch = z1.dtype.type(0), z1.dtype.type(1), z1.dtype.type(B)
+    w2_gradient[:] = zero
+    for i in range(B):
+        z2 = zero
+        for m in range(M):
+            z2 += max(z1[i, m], zero) * w2[m]
+        e = np.exp(-abs(z2))
+        delta2 = ((one if z2 >= zero else e) / (one + e) - y[i]) / batch
+        for m in range(M):
+            a1 = max(z1[i, m], zero)
+            w2_gradient[m] += delta2 * a1
+            delta1 = delta2 * w2[m]  # outside of the condition, so that the loop is vectorised
+            z1[i, m] = delta1 if a1 > zero else zero
 
 
-def _relu_forward_numpy(z1: Array, w2: Array, z2: Array) -> None:
-    np.maximum(z1, 0, out=z1)
-    np.matmul(z1, w2, out=z2)
-
-
-def _relu_backward(a1: Array, delta2: Array, w2: Array) -> None:
-    """δ₁ = (δ₂ w₂ᵀ) ∘ σ₁'(z₁) of a hidden ReLU layer and one output, over z̃₁, (B, M), in place."""
-    zero = delta2[0] * 0
-    for i in range(a1.shape[0]):
-        for m in range(a1.shape[1]):
-            delta1 = delta2[i] * w2[m]  # outside of the condition, so that the loop is vectorised
-            a1[i, m] = delta1 if a1[i, m] > 0 else zero
-
-
-def _relu_backward_numpy(a1: Array, delta2: Array, w2: Array) -> None:
-    np.multiply(a1 > 0, np.multiply.outer(delta2, w2), out=a1)
+def _cross_entropy_layer_numpy(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> None:
+    a1 = np.maximum(z1, 0)
+    delta2 = (sigmoid(a1 @ w2) - y) / y.dtype.type(len(y))
+    np.matmul(delta2, a1, out=w2_gradient)
+    np.multiply(a1 > 0, np.multiply.outer(delta2, w2), out=z1)
 
 
 def _warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
@@ -159,8 +161,7 @@ def _coordinate_step(
     ``samples`` and ``x`` are the sparse column of the weight's feature, ``z1`` the row of its hidden unit; ``z1``,
     ``z2`` and ``delta2`` = sigmoid(z₂) - y are brought up to date. ``rate`` is the learning rate over N.
     """
-    zero = z1[0] * x[0] * w2 - z1[0] * x[0] * w2
-    one = np.exp(zero)
+    zero, one = z1.dtype.type(0), z1.dtype.type(1)
     gradient = zero
     for i in range(samples.size):
         part = delta2[samples[i]] * x[i]
@@ -234,14 +235,9 @@ def scaled_rows(X: Array, order: Array, out: Array) -> None:
     (compiled(_scaled_rows) if have_numba() else _scaled_rows_numpy)(X, order, out)
 
 
-def relu_forward(z1: Array, w2: Array, z2: Array) -> None:
-    """A hidden layer's outputs in place, and the layer behind it; see ``_relu_forward``."""
-    (compiled(_relu_forward) if have_numba() else _relu_forward_numpy)(z1, w2, z2)
-
-
-def relu_backward(a1: Array, delta2: Array, w2: Array) -> None:
-    """The gradient with respect to a hidden layer, in place of its outputs; see ``_relu_backward``."""
-    (compiled(_relu_backward) if have_numba() else _relu_backward_numpy)(a1, delta2, w2)
+def cross_entropy_layer(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> None:
+    """The forward and the backward pass behind a hidden layer; see ``_cross_entropy_layer``."""
+    (compiled(_cross_entropy_layer) if have_numba() else _cross_entropy_layer_numpy)(z1, w2, y, w2_gradient)
 
 
 def coordinate_step(

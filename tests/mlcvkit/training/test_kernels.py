@@ -1,5 +1,7 @@
 """Every kernel as numba compiles it, as Python reads it, and its NumPy twin: one result."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,15 +33,10 @@ def scaled_rows_arguments(seed, dtype):
     return [rng.integers(256, size=(9, 5), dtype=np.uint8), rng.integers(9, size=6), np.empty((6, 5), np.float32)]
 
 
-def relu_arguments(seed, dtype):
+def layer_arguments(seed, dtype):
     rng = np.random.default_rng(seed)
-    z1 = rng.normal(size=(6, 5)).round(seed % 3).astype(dtype)  # with zeros, where it is rounded to integers
-    return [z1, rng.normal(size=5).astype(dtype), rng.normal(size=6).astype(dtype)]
-
-
-def relu_backward_arguments(seed, dtype):
-    a1, w2, delta2 = relu_arguments(seed, dtype)
-    return [np.maximum(a1, 0), delta2, w2]
+    z1 = (3 * rng.normal(size=(6, 5))).round(seed % 3).astype(dtype)  # with zeros, where it is rounded to integers
+    return [z1, rng.normal(size=5).astype(dtype), rng.integers(2, size=6).astype(dtype), np.empty(5, dtype)]
 
 
 def coordinate_arguments(seed, dtype):
@@ -56,8 +53,7 @@ PAIRS = [
     (kernels._adam_step, kernels._adam_step_numpy, adam_arguments),
     (kernels._warp, kernels._warp_numpy, warp_arguments),
     (kernels._scaled_rows, kernels._scaled_rows_numpy, scaled_rows_arguments),
-    (kernels._relu_forward, kernels._relu_forward_numpy, relu_arguments),
-    (kernels._relu_backward, kernels._relu_backward_numpy, relu_backward_arguments),
+    (kernels._cross_entropy_layer, kernels._cross_entropy_layer_numpy, layer_arguments),
 ]
 
 
@@ -73,6 +69,17 @@ def test_a_kernel_its_machine_code_and_its_twin_agree(kernel, twin, arguments, d
     for plain, machine, numpy in zip(*variants, strict=True):
         np.testing.assert_allclose(machine, plain, rtol=tolerance, atol=tolerance * 10)
         np.testing.assert_allclose(numpy, plain, rtol=tolerance, atol=tolerance * 10)
+
+
+@pytest.mark.parametrize(("kernel", "twin", "arguments"), PAIRS)
+def test_the_machine_code_of_float32_has_no_arithmetic_in_float64(kernel, twin, arguments):
+    machine = kernels.compiled(kernel)
+    machine(*arguments(0, np.float32))
+    floats = [listing for types, listing in machine.inspect_llvm().items() if "float64" not in str(types)]
+    assert floats
+    for listing in floats:
+        body = listing.split("define", 2)[1]
+        assert not re.search(r"= (fmul|fadd|fsub|fdiv) [^\n]*double", body)
 
 
 def test_moments_that_fade_become_zero_before_they_are_denormal():

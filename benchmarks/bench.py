@@ -219,7 +219,7 @@ def draw(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True, help="the Python that has the peers")
-    parser.add_argument("--repeats", type=int, default=7, help="how often each side is measured")
+    parser.add_argument("--repeats", type=int, default=5, help="how often each side is measured")
     parser.add_argument("--without-large", action="store_true", help="leave out the file of 6.4 GB")
     options = parser.parse_args()
     bench = Bench(options.peers, options.repeats)

@@ -49,12 +49,14 @@ def hidden_units(W1: npt.ArrayLike, w2: npt.ArrayLike, *, most: int = 60) -> Fig
     order = np.argsort(-weight, kind="stable")[:most]
     columns = min(12, len(order))
     rows = -(-len(order) // columns)
+    tiles = np.full((rows * columns, side + 2, side + 2), np.nan)  # NaN is drawn as nothing: a margin
+    images = W1[order] * np.sign(w2[order])[:, None]
+    limits = np.maximum(np.abs(images).max(axis=1, keepdims=True), 1e-12)
+    tiles[: len(order), 1:-1, 1:-1] = (images / limits).reshape(-1, side, side)
+    mosaic = tiles.reshape(rows, columns, side + 2, side + 2).swapaxes(1, 2).reshape(rows * (side + 2), -1)
     figure = Figure(figsize=(10, rows * 10 / columns + 0.6), layout="constrained")
     figure.suptitle(f"The {len(order)} strongest of {len(w2)} hidden units: red speaks for even, blue for odd")
-    for axes in figure.subplots(rows, columns, squeeze=False).flat:
-        axes.axis("off")
-    for axes, unit in zip(figure.axes, order, strict=False):
-        image = W1[unit].reshape(side, side) * np.sign(w2[unit])
-        limit = max(float(np.abs(image).max()), 1e-12)
-        axes.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    axes = figure.add_subplot()
+    axes.axis("off")
+    axes.imshow(mosaic, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     return figure

@@ -24,10 +24,15 @@ def test_the_strongest_hidden_units_come_first_with_the_sign_of_their_answer(tmp
     rng = np.random.default_rng(0)
     W1, w2 = rng.normal(size=(units, 16)), rng.normal(size=(units, 1))
     figure = plots.hidden_units(W1, w2, most=20)
-    images = [axes.images[0].get_array() for axes in figure.axes if axes.images]
-    assert len(images) == min(units, 20)
-    strongest = np.argmax(np.abs(w2[:, 0]) * np.linalg.norm(W1, axis=1))
-    np.testing.assert_allclose(images[0], (W1[strongest] * np.sign(w2[strongest])).reshape(4, 4))
+    mosaic = figure.axes[0].images[0].get_array().filled(np.nan)
+    columns = min(12, units, 20)
+    tiles = mosaic.reshape(-1, 6, columns, 6).swapaxes(1, 2).reshape(-1, 6, 6)[:, 1:-1, 1:-1]
+    shown = tiles[~np.isnan(tiles).all(axis=(1, 2))]
+    order = np.argsort(-np.abs(w2[:, 0]) * np.linalg.norm(W1, axis=1))[:20]
+    assert len(shown) == len(order)
+    for image, unit in zip(shown, order, strict=True):
+        expected = (W1[unit] * np.sign(w2[unit])).reshape(4, 4)
+        np.testing.assert_allclose(image, expected / np.abs(expected).max())
     figure.savefig(tmp_path / "units.png")
     assert (tmp_path / "units.png").read_bytes().startswith(b"\x89PNG")
 

@@ -8,19 +8,19 @@ RECIPES = {
         hidden_units=160, batch_size=256, epochs=4, learning_rate=0.012, schedule="one_cycle", validation_samples=1000
     ),
     "best": Hyperparameters(
-        hidden_units=1024,
+        hidden_units=2048,
         optimizer="adamw",
-        learning_rate=0.003,
+        learning_rate=0.002,
         schedule="one_cycle",
         batch_size=256,
-        epochs=60,
-        weight_decay=0.01,
+        epochs=80,
+        weight_decay=0.02,
         average_epochs=3,
-        shift=2,
-        rotation=12,
-        scale=0.12,
-        shear=0.15,
-        elastic=0.8,
+        shift=1.5,
+        rotation=10,
+        scale=0.1,
+        shear=0.1,
+        elastic=0.5,
     ),
 }
 """By name."""

@@ -3,6 +3,7 @@
 import math
 import mmap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,10 @@ from mlcvlab.nn import Array
 
 CHUNK_SAMPLES = 256
 """Neighbouring samples that are read together from a file larger than the pool."""
-POOL_BYTES = 256 << 20
-"""How much of a memory-mapped file larger than this is in memory at a time."""
+POOL_BYTES = 128 << 20
+"""How much of a memory-mapped file larger than this is shuffled at a time."""
+READ_SAMPLES = 64 * CHUNK_SAMPLES
+"""After so many the file's pages are given back: the system maps up to ten times what is read."""
 
 
 class Batches:
@@ -24,7 +27,7 @@ class Batches:
     float32 from 0 to 1 in the batch; ``y``, (N,); ``samples``, the indices to use, all where None.
 
     A memory-mapped file that is larger than the pool is not read at random: its chunks of neighbouring samples are
-    shuffled, as many as the pool holds are read, and the samples of the pool are shuffled.
+    shuffled, as many as the pool holds are read ahead in a thread, and the samples of the pool are shuffled.
     """
 
     def __init__(
@@ -71,15 +74,27 @@ class Batches:
         chunks = rng.permutation(math.ceil(len(self.samples) / CHUNK_SAMPLES))
         # whole batches, so that only the last batch of an epoch can be a small one
         multiple = math.lcm(CHUNK_SAMPLES, self.batch_size)
-        size = max(1, POOL_BYTES // self.X[0].nbytes // multiple) * multiple
+        size = max(1, POOL_BYTES // self.X[0].nbytes // multiple) * multiple // CHUNK_SAMPLES
         # the one chunk that may be short comes last
         chunks = np.concatenate([chunks[chunks != len(chunks) - 1], [len(chunks) - 1]])
-        for first in range(0, len(chunks), size // CHUNK_SAMPLES):
-            some = chunks[first : first + size // CHUNK_SAMPLES]
-            samples = np.concatenate([self.samples[c * CHUNK_SAMPLES : (c + 1) * CHUNK_SAMPLES] for c in np.sort(some)])
-            pool = np.take(self.X, samples, axis=0)
+        parts = [chunks[first : first + size] for first in range(0, len(chunks), size)]
+        with ThreadPoolExecutor(1) as reader:  # the next pool is read while this one is trained on
+            ahead = reader.submit(self._read, parts[0])
+            for following in [*parts[1:], None]:
+                X, samples = ahead.result()
+                if following is not None:
+                    ahead = reader.submit(self._read, following)
+                yield X, self.y[samples], rng.permutation(len(samples))
+
+    def _read(self, chunks: npt.NDArray[np.intp]) -> tuple[Array, npt.NDArray[np.intp]]:
+        """The samples of some chunks of the file, copied, and their indices."""
+        samples = np.concatenate([self.samples[c * CHUNK_SAMPLES : (c + 1) * CHUNK_SAMPLES] for c in np.sort(chunks)])
+        pool = np.empty((len(samples), self.X.shape[1]), self.X.dtype)
+        for first in range(0, len(samples), READ_SAMPLES):
+            part = slice(first, first + READ_SAMPLES)
+            np.take(self.X, samples[part], axis=0, out=pool[part], mode="clip")
             _forget(self.X)
-            yield pool, self.y[samples], rng.permutation(len(samples))
+        return pool, samples
 
 
 def _forget(X: Array) -> None:

@@ -4,13 +4,14 @@ import math
 import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mlcvkit.training import kernels
 from mlcvkit.training.augmentation import Augmentation
-from mlcvlab.nn import Array
+from mlcvlab.nn import Array, as_float
 
 CHUNK_SAMPLES = 256
 """Neighbouring samples that are read together from a file larger than the pool."""
@@ -20,11 +21,20 @@ READ_SAMPLES = 64 * CHUNK_SAMPLES
 """After so many the file's pages are given back: the system maps up to ten times what is read."""
 
 
+class Batch(NamedTuple):
+    """Samples x, (B, n), their targets y, (B,), and the n features that x has: the others are zero in all samples."""
+
+    x: Array
+    y: Array
+    features: npt.NDArray[np.intp]
+
+
 class Batches:
     """The mini-batches of a data set, epoch by epoch, each a function of the seed and the epoch alone.
 
     ``X``, (N, ...), a sample a row: floats as they are, or uint8 from 0 to 255, which stay so in memory and become
-    float32 from 0 to 1 in the batch; ``y``, (N,); ``samples``, the indices to use, all where None.
+    float32 from 0 to 1 in the batch; ``y``, (N,); ``samples``, the indices to use, all where None; ``packed``, whether
+    a batch leaves out the features that are zero in all of it.
 
     A memory-mapped file that is larger than the pool is not read at random: its chunks of neighbouring samples are
     shuffled, as many as the pool holds are read ahead in a thread, and the samples of the pool are shuffled.
@@ -38,33 +48,41 @@ class Batches:
         *,
         samples: npt.NDArray[np.intp] | None = None,
         augmentation: Augmentation | None = None,
+        packed: bool = False,
         seed: int = 0,
     ) -> None:
         self.shape = X.shape[1:]
         self.X, self.y = X.reshape(len(X), -1), y
         self.samples = np.arange(len(X)) if samples is None else np.sort(samples)
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.packed, self.seed = batch_size, packed, seed
         self.augmentation = augmentation if augmentation is not None and augmentation.active else None
         self.steps = math.ceil(len(self.samples) / batch_size)
-        dtype = np.float32 if X.dtype == np.uint8 else X.dtype
-        self._batch = np.empty((batch_size, self.X.shape[1]), dtype)
+        K = self.X.shape[1]
+        dtype = np.dtype(np.float32) if X.dtype == np.uint8 else as_float(X[:0]).dtype
+        self._scale = 1 / 255 if X.dtype == np.uint8 else 1.0
+        self._batch, self._features = np.empty(batch_size * K, dtype), np.arange(K)
+        self._distorted = np.empty((batch_size if self.augmentation else 0, K), dtype)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Array, Array]]:
-        """Each sample once: x, (B, K), which the next batch overwrites, and its targets, (B,)."""
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Each sample once; the next batch overwrites the samples of this one."""
         rng = np.random.default_rng([self.seed, epoch])
         for X, y, order in self._pools(rng):
             for i in range(0, len(order), self.batch_size):
                 yield self._make(X, y, order[i : i + self.batch_size], rng)
 
-    def _make(self, X: Array, y: Array, order: npt.NDArray[np.intp], rng: np.random.Generator) -> tuple[Array, Array]:
-        x = self._batch[: len(order)]
+    def _make(self, X: Array, y: Array, order: npt.NDArray[np.intp], rng: np.random.Generator) -> Batch:
+        B, scale, rows = len(order), self._scale, order
         if self.augmentation is not None:
-            self.augmentation(X[order].reshape(-1, *self.shape), rng, x)
-        elif X.dtype == np.uint8:
-            kernels.scaled_rows(X, order, x)
-        else:
-            np.take(X, order, axis=0, out=x, mode="clip")
-        return x, y[order]
+            distorted = self._distorted[:B]
+            self.augmentation(X[order].reshape(-1, *self.shape), rng, distorted)
+            X, scale, rows = distorted, 1, np.arange(B)
+        n = self._features.size
+        if self.packed:
+            n = kernels.packed_rows(X, rows, scale, self._features, self._batch)
+        x = self._batch[: B * n].reshape(B, n)
+        if not self.packed:
+            np.multiply(X[rows], x.dtype.type(scale), out=x)
+        return Batch(x, y[order], self._features[:n])
 
     def _pools(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:
         """Samples in memory with the order to visit them in."""

@@ -60,17 +60,73 @@ def _adam_step_numpy(
     w -= decay * w + step_size * m / (np.sqrt(correction * s) + epsilon)
 
 
-def _scaled_rows(X: Array, order: Array, out: Array) -> None:
-    """Rows of uint8 from 0 to 255, in an order, as float32 from 0 to 1."""
-    largest = np.float32(255)
+def _packed_rows(X: Array, order: Array, scale: float, features: Array, out: Array) -> int:
+    """Samples in an order, times a scale, without the features that are zero in all of them; returns how many are left.
+
+    Where less than a tenth would be left out, none is.
+
+    Arguments: ``X``, (N, K); ``order``, (B,); ``features``, (K,), which gets the n features that are left; ``out``,
+    flat, which gets their values, (B, n).
+    """
+    K = X.shape[1]
+    seen = np.zeros(K, np.uint8)
     for i in range(order.size):
         row = X[order[i]]
-        for k in range(row.size):
-            out[i, k] = row[k] / largest
+        for k in range(K):
+            seen[k] |= row[k] != 0
+    if 10 * seen.sum() > 9 * K:
+        seen[:] = 1
+    n, runs = 0, 0
+    starts, lengths = np.empty(K, np.uint64), np.empty(K, np.uint64)  # of neighbours, which are copied together
+    for k in range(K):
+        if seen[k]:
+            if k == 0 or not seen[k - 1]:
+                starts[runs], lengths[runs] = k, 0
+                runs += 1
+            features[n] = k
+            lengths[runs - 1] += np.uint64(1)
+            n += 1
+    for i in range(order.size):
+        row, values = X[order[i]], out[i * n : (i + 1) * n]
+        at = np.uint64(0)
+        for r in range(runs):
+            for j in range(lengths[r]):
+                values[at + j] = out.dtype.type(row[starts[r] + j]) * scale
+            at += lengths[r]
+    return n
 
 
-def _scaled_rows_numpy(X: Array, order: Array, out: Array) -> None:
-    np.divide(X[order], 255, out=out, dtype=out.dtype)
+def _packed_rows_numpy(X: Array, order: Array, scale: float, features: Array, out: Array) -> int:
+    rows = X[order]
+    left = np.flatnonzero(rows.any(axis=0))
+    if 10 * len(left) > 9 * X.shape[1]:
+        left = np.arange(X.shape[1])
+    n = len(left)
+    features[:n] = left
+    np.multiply(rows[:, left], scale, out=out[: len(order) * n].reshape(-1, n))
+    return n
+
+
+def _spread_rows(rows: Array, features: Array, out: Array) -> None:
+    """Rows to their places in a matrix, and zero to the rows between them; the other way round of a selection.
+
+    Arguments: ``rows``, (n, M); ``features``, (n,), ascending, where they belong; ``out``, (K, M).
+    """
+    zero = out.dtype.type(0)
+    n = 0
+    for k in range(out.shape[0]):
+        if n < features.size and features[n] == k:
+            for m in range(out.shape[1]):
+                out[k, m] = rows[n, m]
+            n += 1
+        else:
+            for m in range(out.shape[1]):
+                out[k, m] = zero
+
+
+def _spread_rows_numpy(rows: Array, features: Array, out: Array) -> None:
+    out[:] = 0
+    out[features] = rows
 
 
 def _cross_entropy_layer(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> None:
@@ -230,9 +286,15 @@ def adam_step(w: Array, g: Array, m: Array, s: Array, **constants: float) -> Non
     kernel(w, g, m, s, *(w.dtype.type(constants[name]) for name in names))
 
 
-def scaled_rows(X: Array, order: Array, out: Array) -> None:
-    """A batch of uint8 samples, gathered and scaled in one pass; see ``_scaled_rows``."""
-    (compiled(_scaled_rows) if have_numba() else _scaled_rows_numpy)(X, order, out)
+def packed_rows(X: Array, order: Array, scale: float, features: Array, out: Array) -> int:
+    """A batch in one pass, without the features that are zero in all of it; see ``_packed_rows``."""
+    kernel = compiled(_packed_rows) if have_numba() else _packed_rows_numpy
+    return int(kernel(X, order, out.dtype.type(scale), features, out))
+
+
+def spread_rows(rows: Array, features: Array, out: Array) -> None:
+    """Rows to their places in a matrix that is zero elsewhere; see ``_spread_rows``."""
+    (compiled(_spread_rows) if have_numba() else _spread_rows_numpy)(rows, features, out)
 
 
 def cross_entropy_layer(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> None:

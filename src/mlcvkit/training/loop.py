@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mlcvkit import InputError
 from mlcvkit.datasets import scale_images
-from mlcvkit.training.batches import Batches
+from mlcvkit.training.batches import Batch, Batches
 from mlcvkit.training.gradients import Gradient, Model, flatten, gradient_of
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.schedules import SCHEDULES, warmed_up
@@ -126,13 +126,22 @@ def fit(
     """
     hp = hyperparameters or Hyperparameters()
     _check(X, y, validation, hp)
-    batches = Batches(X, y, hp.batch_size, samples=samples, augmentation=hp.make_augmentation(), seed=hp.seed)
     weights = flatten(model)
     optimizer = hp.make_optimizer()
     run = Run(hp, weights, optimizer.start(weights))
     if resume is not None:
         resume(run)
-    gradient = clipped(decayed(gradient_of(model, hp.batch_size), hp), hp.clip_norm)
+    plain = gradient_of(model, hp.batch_size)
+    gradient = clipped(decayed(plain, hp), hp.clip_norm)
+    batches = Batches(
+        X,
+        y,
+        hp.batch_size,
+        samples=samples,
+        augmentation=hp.make_augmentation(),
+        packed=plain.takes_packed,
+        seed=hp.seed,
+    )
     first = batches.samples[:MEASURED_SAMPLES]
     measured = {"train": (_floats(X[first]), y[first])}
     if validation is not None:
@@ -145,11 +154,11 @@ def fit(
             while run.epoch < hp.epochs and not _out_of_patience(run):
                 start = time.perf_counter()
                 step = run.epoch * batches.steps
-                for x, targets in batches.epoch(run.epoch):
-                    optimizer.step(weights, lambda w: gradient(w, x, targets), run.state, rate(step))  # noqa: B023
+                for batch in batches.epoch(run.epoch):
+                    optimizer.step(weights, lambda w: gradient(w, batch), run.state, rate(step))  # noqa: B023
                     step += 1
                     for callback in callbacks:
-                        callback.on_batch(len(x))
+                        callback.on_batch(len(batch.y))
                 seconds = time.perf_counter() - start
                 record = {"epoch": float(run.epoch + 1), "learning_rate": rate(step - 1)}
                 record["samples_per_second"] = len(batches.samples) / seconds
@@ -185,8 +194,8 @@ def decayed(gradient: Gradient, hp: Hyperparameters) -> Gradient:
     if not hp.weight_decay or hasattr(hp.make_optimizer(), "weight_decay"):
         return gradient
 
-    def with_penalty(w: Array, x: Array, y: Array) -> Array:
-        g = gradient(w, x, y)
+    def with_penalty(w: Array, batch: Batch) -> Array:
+        g = gradient(w, batch)
         g += hp.weight_decay * w
         return g
 
@@ -201,8 +210,8 @@ def clipped(gradient: Gradient, clip_norm: float) -> Gradient:
     if not clip_norm:
         return gradient
 
-    def shortened(w: Array, x: Array, y: Array) -> Array:
-        g = gradient(w, x, y)
+    def shortened(w: Array, batch: Batch) -> Array:
+        g = gradient(w, batch)
         norm = float(np.linalg.norm(g))
         if norm > clip_norm:
             g *= clip_norm / norm

@@ -1,12 +1,14 @@
 import numpy as np
+import pytest
 
 from mlcvkit.training import batches
+from mlcvkit.training.augmentation import Augmentation
 from mlcvkit.training.batches import Batches
 
 
 def visited(X, epoch, **options):
     made = Batches(X, np.arange(len(X)), **options)
-    seen = [(x.copy(), y.copy()) for x, y in made.epoch(epoch)]
+    seen = [(batch.x.copy(), batch.y.copy()) for batch in made.epoch(epoch)]
     assert len(seen) == made.steps
     return np.concatenate([x for x, _ in seen]), np.concatenate([y for _, y in seen])
 
@@ -21,9 +23,27 @@ def test_an_epoch_visits_the_chosen_samples_once_with_their_targets():
 def test_a_batch_follows_from_the_seed_and_the_epoch_alone():
     X = np.zeros((50, 1), np.float32)
     made = Batches(X, np.arange(50), 8, seed=3)
-    orders = [np.concatenate([y for _, y in made.epoch(epoch)]).tolist() for epoch in (0, 1, 0)]
+    orders = [np.concatenate([batch.y for batch in made.epoch(epoch)]).tolist() for epoch in (0, 1, 0)]
     assert orders[0] == orders[2] != orders[1]
     assert visited(X, 0, batch_size=8, seed=4)[1].tolist() != orders[0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "distorted"), [(np.uint8, False), (np.uint8, True), (np.float32, False), (np.float64, False)]
+)
+def test_a_packed_batch_leaves_out_what_is_zero_in_all_of_its_samples(dtype, distorted):
+    X = np.random.default_rng(0).integers(1, 256, size=(40, 6, 5)).astype(dtype)
+    X[:, ::2] = 0
+    options = {"augmentation": Augmentation(shift=0.5)} if distorted else {}
+    whole = Batches(X, np.arange(40), 16, **options).epoch(0)
+    for packed, dense in zip(Batches(X, np.arange(40), 16, packed=True, **options).epoch(0), whole, strict=True):
+        assert packed.x.dtype == dense.x.dtype == (np.float32 if dtype == np.uint8 else dtype)
+        np.testing.assert_array_equal(packed.y, dense.y)
+        if not distorted:
+            assert packed.features.tolist() == [k for k in range(30) if k // 5 % 2]
+        restored = np.zeros_like(dense.x)
+        restored[:, packed.features] = packed.x
+        np.testing.assert_array_equal(restored, dense.x)
 
 
 def test_a_file_larger_than_the_pool_is_visited_whole_and_well_shuffled(tmp_path, monkeypatch):

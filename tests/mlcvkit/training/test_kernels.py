@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcvkit.training import kernels
-from mlcvkit.training.gradients import flatten, gradient_of
+from mlcvkit.training.batches import Batches
+from mlcvkit.training.gradients import flatten, gradient_of, unflatten
 from mlcvlab.models.nn2 import NN2
 from numerical import Plain
 
@@ -28,9 +29,19 @@ def warp_arguments(seed, dtype):
     return [images, maps, fields, np.empty((3, 30), dtype)]
 
 
-def scaled_rows_arguments(seed, dtype):
+def packed_rows_arguments(seed, dtype):
     rng = np.random.default_rng(seed)
-    return [rng.integers(256, size=(9, 5), dtype=np.uint8), rng.integers(9, size=6), np.empty((6, 5), np.float32)]
+    kept = rng.random(12) < (0.5 if seed % 2 else 0.98)  # with features that are zero throughout, or hardly any
+    X = rng.integers(256, size=(9, 12)) * kept
+    X = X.astype(np.uint8 if seed % 3 else dtype)
+    return [X, rng.integers(9, size=6), dtype(1 / 255), np.zeros(12, np.int64), np.zeros(72, dtype)]
+
+
+def spread_rows_arguments(seed, dtype):
+    rng = np.random.default_rng(seed)
+    features = rng.random(8).argsort()[: rng.integers(9)]
+    features.sort()
+    return [rng.normal(size=(len(features), 3)).astype(dtype), features, rng.normal(size=(8, 3)).astype(dtype)]
 
 
 def layer_arguments(seed, dtype):
@@ -52,7 +63,8 @@ PAIRS = [
     (kernels._coordinate_step, kernels._coordinate_step_numpy, coordinate_arguments),
     (kernels._adam_step, kernels._adam_step_numpy, adam_arguments),
     (kernels._warp, kernels._warp_numpy, warp_arguments),
-    (kernels._scaled_rows, kernels._scaled_rows_numpy, scaled_rows_arguments),
+    (kernels._packed_rows, kernels._packed_rows_numpy, packed_rows_arguments),
+    (kernels._spread_rows, kernels._spread_rows_numpy, spread_rows_arguments),
     (kernels._cross_entropy_layer, kernels._cross_entropy_layer_numpy, layer_arguments),
 ]
 
@@ -107,17 +119,18 @@ def test_without_numba_the_twins_do_the_work(monkeypatch):
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "l2", "mse"])
+@pytest.mark.parametrize("zero_features", [0, 6])
 @pytest.mark.parametrize("samples", [1, 5, 16])
-def test_the_gradient_into_buffers_is_that_of_the_reference(loss, samples):
+def test_the_gradient_of_a_batch_is_that_of_the_reference(loss, zero_features, samples):
     rng = np.random.default_rng(samples)
-    x, y = rng.normal(size=(samples, 10)).astype(np.float32), rng.integers(2, size=samples).astype(np.float32)
+    X, y = rng.normal(size=(samples, 10)).astype(np.float32), rng.integers(2, size=samples).astype(np.float32)
+    X[:, rng.permutation(10)[:zero_features]] = 0
     model = NN2(loss=loss).initialize(10, 7, seed=1)
     w = flatten(model)
-    reference = np.concatenate([g.ravel(order="F") for g in model.emp_loss_grad(x.T, y[None])])
-    fast = gradient_of(model, 16)
-    for gradient in (fast, fast, gradient_of(Plain(model), 16)):
-        np.testing.assert_allclose(gradient(w, x, y), reference, rtol=1e-4, atol=1e-6)
-    elsewhere = w + np.float32(0.1)
-    np.testing.assert_allclose(
-        fast(elsewhere, x, y), gradient_of(Plain(model), 16)(elsewhere, x, y), rtol=1e-4, atol=1e-6
-    )
+    fast, plain = gradient_of(model, 16), gradient_of(Plain(model), 16)
+    for weights in (w, w + np.float32(0.1)):
+        for gradient in (fast, fast, plain):
+            (batch,) = Batches(X, y, 16, packed=gradient.takes_packed).epoch(0)
+            reference = model.emp_loss_grad(X.T, y[None], unflatten(weights, [W.shape for W in model.W]))
+            flat = np.concatenate([g.ravel(order="F") for g in reference])
+            np.testing.assert_allclose(gradient(weights, batch), flat, rtol=1e-4, atol=1e-6)

@@ -2,6 +2,7 @@ import autograd.misc.optimizers
 import numpy as np
 import pytest
 
+from mlcvkit.training.batches import Batch
 from mlcvkit.training.gradients import flatten, gradient_of
 from mlcvkit.training.optimizers import OPTIMIZERS, Adam, AdamW, HandoutAdam, Momentum, Nesterov
 from mlcvlab.models.nn2 import NN2
@@ -16,9 +17,10 @@ def test_adam_on_a_flat_vector_takes_the_steps_of_the_handouts_adam(optimizer, l
     ours, theirs = (NN2().initialize(10, 16, seed=1, dtype=np.float64) for _ in range(2))
     w = flatten(ours)
     gradient = gradient_of(ours, len(X))
+    batch = Batch(X, y, np.arange(10))
     state = optimizer.start(w)
     for _ in range(100):
-        optimizer.step(w, lambda w: gradient(w, X, y), state, 0.003)
+        optimizer.step(w, lambda w: gradient(w, batch), state, 0.003)
     handout_adam(theirs, X.T, y[None], alpha=0.003, R=100, lookahead=lookahead)
     for a, b in zip(ours.W, theirs.W, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)

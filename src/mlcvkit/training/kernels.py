@@ -261,15 +261,16 @@ def _coordinate_step_numpy(
     return change, z.sum()
 
 
+# division by zero as in NumPy: the check of Python's own error keeps a loop from being vectorised
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+
+
 @cache
 def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """Machine code of a kernel."""
     from numba import njit
 
-    # division by zero as in NumPy: the check of Python's own error keeps a loop from being vectorised
-    jitted: Callable[..., Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})(
-        kernel
-    )
+    jitted: Callable[..., Any] = njit(cache=True, **OPTIONS)(kernel)
     return jitted
 
 

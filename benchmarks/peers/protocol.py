@@ -44,6 +44,10 @@ class Peer:
         """One epoch of mini-batch Adam over the training images."""
         return self._timed("make_epoch", hidden_units, batch_size)
 
+    def dense_epoch(self, hidden_units, batch_size):
+        """The same over images without a zero pixel; for a peer no pixel is cheaper than another."""
+        return self.epoch(hidden_units, batch_size)
+
     def inference(self, hidden_units):
         """The probabilities of 10,000 images, one call."""
         return self._timed("make_inference", hidden_units)

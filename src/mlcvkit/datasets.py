@@ -92,6 +92,11 @@ def scale_images(images: Array) -> Array:
     return rows
 
 
+def float_rows(X: Array) -> Array:
+    """Samples, (N, ...), as rows, (N, K); uint8 are grey values from 0 to 255 and become 0 to 1."""
+    return scale_images(X) if X.dtype == np.uint8 else X.reshape(len(X), -1)
+
+
 def is_even(digits: Array) -> Array:
     """The handout's binary label: 1 for an even digit, 0 for an odd one; float32."""
     return np.asarray(digits % 2 == 0, dtype=np.float32)

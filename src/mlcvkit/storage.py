@@ -169,11 +169,16 @@ def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def free_folder(root: Path, name: str | None) -> Path:
-    """The place of a new run, named after the time where ``name`` is None; InputError where it is taken."""
+    """The place of a new run, named after the time where ``name`` is None; InputError where it is taken.
+
+    What a run left that was killed before its first checkpoint takes no name.
+    """
     name = name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
     if not re.fullmatch(r"[\w][\w.-]*", name):
         raise InputError(f"a run's name has letters, digits, '-', '_' and '.', and no '/'; got {name!r}")
     target = root / name
+    if target.is_dir() and all(path.match(".*partial") for path in target.iterdir()):
+        shutil.rmtree(target)
     if target.exists():
         raise InputError(f"{target} exists already; choose another --name, or remove it")
     return target

@@ -104,6 +104,7 @@ def test_a_run_that_fails_leaves_nothing(tmp_path, error):
 
 def test_a_run_never_replaces_another(tmp_path):
     (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / ".hidden").touch()
     with pytest.raises(InputError, match="taken exists already"), new_run(tmp_path, "taken"):
         pass
 

@@ -17,10 +17,11 @@ SMOOTHNESS = 4.0
 class Augmentation:
     """How far images are distorted, each at random between minus and plus the strength; 0 for not at all.
 
-        x' = A (x - c) + c + t + d(x),    A = R(θ) · (1, shear; 0, 1) · diag(1 + a, 1 + b)
+        x' = A (x - c) + c + t + d(x),    A = R(θ) · (1, 0; shear, 1) · diag(1 + a, 1 + b)
 
-    ``shift`` t in pixels, ``rotation`` θ in degrees, ``scale`` a and b as shares, ``shear`` as a share of the height;
-    ``elastic``, the root mean square of the displacement d in pixels: a random field under a Gaussian.
+    for pixels x = (row, column) and the centre c. ``shift`` t in pixels, ``rotation`` θ in degrees, ``scale`` a and b
+    as shares, ``shear``, the slant, as a share of the height; ``elastic``, the root mean square in pixels of either
+    component of the displacement d, a random field under a Gaussian.
 
     Source: Simard, Steinkraus, Platt (2003), "Best practices for convolutional neural networks applied to visual
     document analysis", section 2.
@@ -50,7 +51,7 @@ class Augmentation:
         theta = np.deg2rad(self.rotation) * theta
         shear, a, b = self.shear * shear, 1 + self.scale * a, 1 + self.scale * b
         cos, sin = np.cos(theta), np.sin(theta)
-        A = np.array([[cos * a, (cos * shear - sin) * b], [sin * a, (sin * shear + cos) * b]]).transpose(2, 0, 1)
+        A = np.array([[(cos - sin * shear) * a, -sin * b], [(sin + cos * shear) * a, cos * b]]).transpose(2, 0, 1)
         centre = np.array([(H - 1) / 2, (W - 1) / 2])
         translation = centre - A @ centre + self.shift * np.array(t).T
         return np.concatenate([A, translation[:, :, None]], axis=2).astype(np.float32)

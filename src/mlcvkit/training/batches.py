@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mlcvkit.training import kernels
 from mlcvkit.training.augmentation import Augmentation
-from mlcvlab.nn import Array, as_float
+from mlcvlab.nn import Array
 
 CHUNK_SAMPLES = 256
 """Neighbouring samples that are read together from a file larger than the pool."""
@@ -32,9 +32,9 @@ class Batch(NamedTuple):
 class Batches:
     """The mini-batches of a data set, epoch by epoch, each a function of the seed and the epoch alone.
 
-    ``X``, (N, ...), a sample a row: floats as they are, or uint8 from 0 to 255, which stay so in memory and become
-    float32 from 0 to 1 in the batch; ``y``, (N,); ``samples``, the indices to use, all where None; ``packed``, whether
-    a batch leaves out the features that are zero in all of it.
+    ``X``, (N, ...), a sample a row: numbers, which are float32 or float64 in the batch, or uint8 from 0 to 255, which
+    stay so in memory and become float32 from 0 to 1 in the batch; ``y``, (N,); ``samples``, the indices to use, all
+    where None; ``packed``, whether a batch leaves out the features that are zero in all of it.
 
     A memory-mapped file that is larger than the pool is not read at random: its chunks of neighbouring samples are
     shuffled, as many as the pool holds are read ahead in a thread, and the samples of the pool are shuffled.
@@ -58,14 +58,14 @@ class Batches:
         self.augmentation = augmentation if augmentation is not None and augmentation.active else None
         self.steps = math.ceil(len(self.samples) / batch_size)
         K = self.X.shape[1]
-        dtype = np.dtype(np.float32) if X.dtype == np.uint8 else as_float(X[:0]).dtype
+        self.dtype = np.dtype(np.float32 if X.dtype in (np.uint8, np.float16, np.float32) else np.float64)
         self._scale = 1 / 255 if X.dtype == np.uint8 else 1.0
-        self._batch, self._features = np.empty(batch_size * K, dtype), np.arange(K)
-        self._distorted = np.empty((batch_size if self.augmentation else 0, K), dtype)
+        self._batch, self._features = np.empty(batch_size * K, self.dtype), np.arange(K)
+        self._distorted = np.empty((batch_size if self.augmentation else 0, K), self.dtype)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Each sample once; the next batch overwrites the samples of this one."""
-        rng = np.random.default_rng([self.seed, epoch])
+        rng = np.random.default_rng([self.seed, epoch + 1])  # [seed, 0] would be the stream of the seed alone
         for X, y, order in self._pools(rng):
             for i in range(0, len(order), self.batch_size):
                 yield self._make(X, y, order[i : i + self.batch_size], rng)
@@ -76,6 +76,8 @@ class Batches:
             distorted = self._distorted[:B]
             self.augmentation(X[order].reshape(-1, *self.shape), rng, distorted)
             X, scale, rows = distorted, 1, np.arange(B)
+        elif X.dtype not in (np.uint8, self.dtype):
+            X, rows = X[order].astype(self.dtype), np.arange(B)
         n = self._features.size
         if self.packed:
             n = kernels.packed_rows(X, rows, scale, self._features, self._batch)
@@ -85,32 +87,43 @@ class Batches:
         return Batch(x, y[order], self._features[:n])
 
     def _pools(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:
-        """Samples in memory with the order to visit them in."""
-        if not (isinstance(self.X, np.memmap) and self.X.nbytes > POOL_BYTES):
+        """Samples in memory with the order to visit them in, in whole batches but for the last."""
+        if not self._read_ahead:
             yield self.X, self.y, rng.permutation(self.samples)
             return
         chunks = rng.permutation(math.ceil(len(self.samples) / CHUNK_SAMPLES))
-        # whole batches, so that only the last batch of an epoch can be a small one
-        multiple = math.lcm(CHUNK_SAMPLES, self.batch_size)
-        size = max(1, POOL_BYTES // self.X[0].nbytes // multiple) * multiple // CHUNK_SAMPLES
-        # the one chunk that may be short comes last
-        chunks = np.concatenate([chunks[chunks != len(chunks) - 1], [len(chunks) - 1]])
+        size = max(1, POOL_BYTES // (self.X[0].nbytes * CHUNK_SAMPLES))
         parts = [chunks[first : first + size] for first in range(0, len(chunks), size)]
+        left_X, left = self.X[:0], self.samples[:0]
         with ThreadPoolExecutor(1) as reader:  # the next pool is read while this one is trained on
             ahead = reader.submit(self._read, parts[0])
             for following in [*parts[1:], None]:
-                X, samples = ahead.result()
+                pool, samples = ahead.result()
                 if following is not None:
                     ahead = reader.submit(self._read, following)
-                yield X, self.y[samples], rng.permutation(len(samples))
+                first = self.batch_size - len(left)
+                pool[first : self.batch_size] = left_X
+                X, samples = pool[first:], np.concatenate([left, samples])
+                order = rng.permutation(len(samples))
+                whole = len(order) if following is None else len(order) // self.batch_size * self.batch_size
+                yield X, self.y[samples], order[:whole]
+                left_X, left = X[order[whole:]], samples[order[whole:]]
+
+    @property
+    def _read_ahead(self) -> bool:
+        # a copy of a mapped array is of its class and not mapped; what is written to a mapping of mode c is in memory
+        X = self.X
+        mapped = isinstance(X, np.memmap) and X._mmap is not None and X.mode != "c"  # type: ignore[attr-defined]
+        return mapped and X.nbytes > POOL_BYTES
 
     def _read(self, chunks: npt.NDArray[np.intp]) -> tuple[Array, npt.NDArray[np.intp]]:
-        """The samples of some chunks of the file, copied, and their indices."""
+        """The samples of some chunks of the file, copied behind room for those left over; and their indices."""
         samples = np.concatenate([self.samples[c * CHUNK_SAMPLES : (c + 1) * CHUNK_SAMPLES] for c in np.sort(chunks)])
-        pool = np.empty((len(samples), self.X.shape[1]), self.X.dtype)
+        pool = np.empty((self.batch_size + len(samples), self.X.shape[1]), self.X.dtype)
         for first in range(0, len(samples), READ_SAMPLES):
-            part = slice(first, first + READ_SAMPLES)
-            np.take(self.X, samples[part], axis=0, out=pool[part], mode="clip")
+            part = samples[first : first + READ_SAMPLES]
+            start = self.batch_size + first
+            np.take(self.X, part, axis=0, out=pool[start : start + len(part)], mode="clip")
             _forget(self.X)
         return pool, samples
 

@@ -27,7 +27,7 @@ class WriteCheckpoints(Callback):
         self.path, self.every = folder / CHECKPOINT_FILE, every
 
     def on_start(self, run: Run) -> None:
-        if not self.path.exists():
+        if run.epoch == 0 or not self.path.exists():
             self._write(run)
 
     def on_epoch(self, run: Run) -> None:
@@ -39,7 +39,7 @@ class WriteCheckpoints(Callback):
             warnings.warn(f"{error}; the training goes on, and the checkpoint before this one stays", stacklevel=2)
 
     def _write(self, run: Run) -> None:
-        progress = {"epoch": run.epoch, "history": run.history, "every": self.every}
+        progress = {"epoch": run.epoch, "samples": run.samples, "history": run.history, "every": self.every}
         metadata = {"hyperparameters": json.dumps(asdict(run.hyperparameters)), "progress": json.dumps(progress)}
         storage.write_arrays(self.path, run.arrays(), {"format": FORMAT, **metadata})
 
@@ -49,6 +49,7 @@ class Checkpoint:
     """A run that was saved; ``every`` is how many epochs lie between its checkpoints."""
 
     hyperparameters: Hyperparameters
+    samples: int
     epoch: int
     history: History
     every: int
@@ -60,8 +61,8 @@ class Checkpoint:
         path = folder / CHECKPOINT_FILE
         if not path.is_file():
             raise InputError(
-                f"{folder} has no {CHECKPOINT_FILE}: it is not a run, or it was trained to its end, "
-                "or without --checkpoint-every"
+                f"{folder} has no {CHECKPOINT_FILE}: it is not a run, or it was trained to its end, or without "
+                "--checkpoint-every, or killed before its first checkpoint, and can be started again"
             )
         arrays, metadata = storage.read_arrays(path, FORMAT)
         try:
@@ -86,15 +87,17 @@ class Checkpoint:
     def restore(self, run: Run) -> None:
         """Put the checkpoint into a run that has not begun: ``fit(..., resume=checkpoint.restore)``.
 
-        Raises: InputError, with what differs, where the run is of another configuration or network.
+        Raises: InputError, with what differs, where the run is of another configuration, network or data set.
         """
         self.require_same(run.hyperparameters)
+        if self.samples != run.samples:
+            raise InputError(f"the checkpoint is of {self.samples} training samples; got {run.samples}")
         arrays = dict(self.arrays)
         run.best, run.mean = arrays.pop("best", None), arrays.pop("mean", None)
         expected = {name: array for name, array in run.arrays().items() if name not in ("best", "mean")}
-        shapes, found = ({name: a.shape for name, a in some.items()} for some in (expected, arrays))
-        if shapes != found:
-            raise InputError(f"the checkpoint is of another network: it has the arrays {found}, not {shapes}")
+        wanted, found = ({name: f"{a.dtype} {a.shape}" for name, a in some.items()} for some in (expected, arrays))
+        if wanted != found:
+            raise InputError(f"the checkpoint is of another network: it has the arrays {found}, not {wanted}")
         for name, array in expected.items():
             array[:] = arrays[name]
         run.epoch, run.history = self.epoch, {name: list(values) for name, values in self.history.items()}

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.datasets import float_rows
 from mlcvkit.training import kernels
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
@@ -23,7 +24,8 @@ def coordinate_sgd(
 ) -> list[Array]:
     """``mlcvlab.optim.sgd.SGD`` on an NN2 with cross-entropy, the same steps to rounding, several times as fast.
 
-    Arguments: ``X``, (N, K), a sample a row; ``y``, (N,), of 0 and 1; ``steps`` R; ``callback(r, W)`` after each step.
+    Arguments: ``X``, (N, ...), a sample a row, floats or uint8, which are scaled to 0 to 1; ``y``, (N,), of 0 and 1;
+    ``steps`` R; ``callback(r, W)`` after each step.
     Returns: the final list of weights, which the model holds as well.
     Raises: ValueError for another loss, a learning rate that is not positive and finite, or fewer than 0 steps;
     FloatingPointError where the loss becomes NaN or infinite: the model then keeps its old weights.
@@ -32,7 +34,7 @@ def coordinate_sgd(
     check_hyperparameters(learning_rate=learning_rate, R=steps)
     if model.loss != "cross_entropy":
         raise ValueError(f"the compiled step is that of cross_entropy; use mlcvlab.optim.sgd.SGD for {model.loss}")
-    coordinates = CompiledCoordinates(model, np.asarray(X).T, np.asarray(y)[None])
+    coordinates = CompiledCoordinates(model, float_rows(np.asarray(X)).T, np.asarray(y)[None])
     model.W = descend(coordinates, learning_rate, steps, seed, callback)
     return model.W
 

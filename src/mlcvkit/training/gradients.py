@@ -29,8 +29,15 @@ Gradient = Callable[[Array, Batch], Array]
 
 
 def flatten(model: Model) -> Array:
-    """Put all weights of a model into one flat vector, of which the model's weights become views."""
+    """Put all weights of a model into one flat vector, of which the model's weights become views.
+
+    Raises: ValueError where the model has no weights yet, or they are neither float32 nor float64.
+    """
+    if not len(model.W) or any(w is None for w in model.W):
+        raise ValueError("the model has no weights to start from: initialise it or assign its W")
     W = [as_float(w) for w in model.W]
+    if any(w.dtype not in (np.float32, np.float64) for w in W):
+        raise ValueError(f"weights must be float32 or float64; got {', '.join(str(w.dtype) for w in W)}")
     flat = _concatenated(W)
     model.W = unflatten(flat, [w.shape for w in W])
     return flat

@@ -1,4 +1,4 @@
-"""Every hyperparameter of a training run, and the recipes that are known to be good."""
+"""Every hyperparameter of a training run."""
 
 import math
 from dataclasses import dataclass, fields
@@ -74,9 +74,13 @@ class Hyperparameters:
             self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more and finite")
         for name in ("patience", "average_epochs", "seed"):
             self._require(name, getattr(self, name) >= 0, "must be 0 or more")
-        self._require("average_epochs", self.average_epochs <= self.epochs, f"must be at most epochs={self.epochs}")
+        self._require(
+            "average_epochs", self.average_epochs <= self.epochs, f"must be at most epochs={self.epochs}, 0 for none"
+        )
         if self.patience and self.average_epochs:
-            raise InputError("patience restores the best weights and average_epochs the mean of the last: choose one")
+            raise InputError(
+                "patience restores the best weights and average_epochs the mean of the last: set one of them to 0"
+            )
         for name, choices in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             self._require(name, getattr(self, name) in choices, f"must be one of {', '.join(choices)}")
 

@@ -5,6 +5,7 @@ twins do the same work. The functions without an underscore choose; the tests ho
 """
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -38,8 +39,8 @@ def _adam_step(
     for i in range(w.size):
         mi = m[i] + (one - beta1) * (g[i] - m[i])
         si = s[i] + (one - beta2) * (g[i] * g[i] - s[i])
-        m[i] = mi if abs(mi) > tiny else zero
-        s[i] = si if si > tiny else zero
+        m[i] = zero if abs(mi) <= tiny else mi  # so that NaN stays
+        s[i] = zero if si <= tiny else si
         w[i] -= decay * w[i] + step_size * m[i] / (np.sqrt(correction * s[i]) + epsilon)
 
 
@@ -103,7 +104,7 @@ def _packed_rows_numpy(X: Array, order: Array, scale: float, features: Array, ou
         left = np.arange(X.shape[1])
     n = len(left)
     features[:n] = left
-    np.multiply(rows[:, left], scale, out=out[: len(order) * n].reshape(-1, n))
+    np.multiply(rows[:, left], scale, out=out[: len(order) * n].reshape(len(order), n))
     return n
 
 
@@ -267,17 +268,28 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"
 
 @cache
 def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Machine code of a kernel."""
+    """Machine code of a kernel, kept on disk where there is a folder for it that can be written."""
     from numba import njit
 
-    jitted: Callable[..., Any] = njit(cache=True, **OPTIONS)(kernel)
+    jitted: Callable[..., Any]
+    try:
+        jitted = njit(cache=True, **OPTIONS)(kernel)
+    except RuntimeError:
+        jitted = njit(**OPTIONS)(kernel)
     return jitted
 
 
 @cache
 def have_numba() -> bool:
-    """Whether the compiled kernels can be used."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether the compiled kernels can be used; a warning says why an installed numba cannot."""
+    if importlib.util.find_spec("numba") is None:
+        return False
+    try:
+        importlib.import_module("numba")
+    except ImportError as error:
+        warnings.warn(f"numba cannot be imported, NumPy does its work more slowly: {error}", stacklevel=2)
+        return False
+    return True
 
 
 def adam_step(w: Array, g: Array, m: Array, s: Array, **constants: float) -> None:

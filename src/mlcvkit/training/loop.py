@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvkit import InputError
-from mlcvkit.datasets import scale_images
+from mlcvkit.datasets import float_rows
 from mlcvkit.training.batches import Batch, Batches
 from mlcvkit.training.gradients import Gradient, Model, flatten, gradient_of
 from mlcvkit.training.hyperparameters import Hyperparameters
@@ -40,17 +40,18 @@ def accuracy(model: Any, X: Array, y: Array) -> float:
 
 @dataclass
 class Run:
-    """A training run as it stands between two steps: all that is needed to go on with it.
+    """A training run as it stands between two epochs: all that is needed to go on with it.
 
     ``weights`` is one flat vector, and the model's weights are views of it; ``state`` is the optimizer's, a NamedTuple
-    of arrays; ``epoch`` counts whole epochs. ``best`` are the weights with the lowest validation loss so far, where
-    they will be restored, and ``mean`` is the mean of the epochs' weights, where that is asked for. Shuffling and
-    augmentation follow from the seed and the epoch.
+    of arrays; ``samples`` are trained on in an epoch, and ``epoch`` counts the whole ones. ``best`` are the weights
+    with the lowest validation loss so far, where they will be restored, and ``mean`` is the mean of the epochs'
+    weights, where that is asked for. Shuffling and augmentation follow from the seed and the epoch.
     """
 
     hyperparameters: Hyperparameters
     weights: Array
     state: Any
+    samples: int
     epoch: int = 0
     history: History = field(default_factory=dict)
     best: Array | None = None
@@ -82,7 +83,7 @@ class Callback:
 
 
 class StopTraining(Exception):
-    """Ends the training after the epoch."""
+    """Ends the training where it is raised: in ``on_epoch`` with that epoch, of which later callbacks are not told."""
 
 
 def split_validation(
@@ -118,19 +119,18 @@ def fit(
     Arguments: ``X``, (N, ...), a sample a row, floats or uint8 from 0 to 255, which are scaled to 0 to 1 on the way;
     ``y``, (N,); ``samples``, the indices to train on, all where None; ``validation``, such a pair X and y;
     ``hyperparameters``, the defaults where None; ``metrics``, by name, such as {"accuracy": accuracy}; ``callbacks``,
-    told in their order; ``resume(run)``, which puts an earlier run into the new one.
+    told in their order; ``resume(run)``, which puts an earlier run into the new one. Of the hyperparameters,
+    ``hidden_units``, ``loss`` and ``validation_samples`` are for who makes the model and splits the samples.
     Returns: the run. The model's weights are views of its flat vector of weights.
-    Raises: ValueError where X and y differ in length; InputError for patience without validation, or an augmentation
-    of samples that are not images; FloatingPointError, with the step and the learning rate, where the loss becomes NaN
-    or infinite.
+    Raises: ValueError where X, y, ``samples`` or ``validation`` do not fit each other or the model, or the model has no
+    weights; InputError for patience without validation, or an augmentation of samples that are not images;
+    FloatingPointError, with the step and the learning rate, where a loss becomes NaN or infinite.
     """
     hp = hyperparameters or Hyperparameters()
-    _check(X, y, validation, hp)
+    _check(X, y, samples, validation, hp)
     weights = flatten(model)
+    model.emp_loss(float_rows(X[:1]).T, y[:1][None])  # samples that do not fit the weights are refused here
     optimizer = hp.make_optimizer()
-    run = Run(hp, weights, optimizer.start(weights))
-    if resume is not None:
-        resume(run)
     plain = gradient_of(model, hp.batch_size)
     gradient = clipped(decayed(plain, hp), hp.clip_norm)
     batches = Batches(
@@ -142,10 +142,13 @@ def fit(
         packed=plain.takes_packed,
         seed=hp.seed,
     )
+    run = Run(hp, weights, optimizer.start(weights), len(batches.samples))
+    if resume is not None:
+        resume(run)
     first = batches.samples[:MEASURED_SAMPLES]
-    measured = {"train": (_floats(X[first]), y[first])}
+    measured = {"train": (float_rows(X[first]), y[first])}
     if validation is not None:
-        measured["validation"] = (_floats(validation[0]), validation[1])
+        measured["validation"] = (float_rows(validation[0]), validation[1])
     rate = Rate(hp, batches.steps)
     try:
         for callback in callbacks:
@@ -220,9 +223,30 @@ def clipped(gradient: Gradient, clip_norm: float) -> Gradient:
     return shortened
 
 
-def _check(X: Array, y: Array, validation: tuple[Array, Array] | None, hp: Hyperparameters) -> None:
-    if len(X) != len(y) or len(X) == 0:
-        raise ValueError(f"X and y must have the same number of samples, at least one; got X {X.shape} and y {y.shape}")
+def _check(
+    X: Array,
+    y: Array,
+    samples: npt.NDArray[np.intp] | None,
+    validation: tuple[Array, Array] | None,
+    hp: Hyperparameters,
+) -> None:
+    for part, (part_X, part_y) in {"": (X, y), "validation ": validation or (X, y)}.items():
+        if np.ndim(part_y) != 1 or len(part_X) != len(part_y) or len(part_X) == 0:
+            raise ValueError(
+                f"{part}X and y must have the same number of samples, at least one, and y one dimension; "
+                f"got X {np.shape(part_X)} and y {np.shape(part_y)}"
+            )
+    if samples is not None and not (
+        samples.ndim == 1
+        and samples.dtype.kind in "iu"
+        and samples.size
+        and 0 <= samples.min() <= samples.max() < len(X)
+    ):
+        raise ValueError(
+            f"samples must be indices from 0 to {len(X) - 1}, at least one; "
+            f"got {samples.dtype} of shape {samples.shape}"
+            + (f", {samples.min()} to {samples.max()}" if samples.size else "")
+        )
     if hp.patience and validation is None:
         raise InputError("patience needs validation samples, by which the best weights are chosen")
     if hp.make_augmentation().active and (X.ndim != 3 or X.dtype != np.uint8):
@@ -249,18 +273,15 @@ def _out_of_patience(run: Run) -> bool:
     return bool(patience and losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
-def _floats(X: Array) -> Array:
-    return scale_images(X) if X.dtype == np.uint8 else X.reshape(len(X), -1)
-
-
 def _measure(model: Model, part: str, X: Array, y: Array, metrics: Mapping[str, Metric]) -> dict[str, float]:
     values = {name: metric(model, X, y) for name, metric in metrics.items()}
     return {f"{part}_{name}": value for name, value in {"loss": model.emp_loss(X, y), **values}.items()}
 
 
 def _require_finite(record: dict[str, float], step: int, hp: Hyperparameters) -> None:
-    if not math.isfinite(record["train_loss"]):
-        raise FloatingPointError(
-            f"training diverged: the loss is {record['train_loss']} after step {step} with "
-            f"learning_rate={hp.learning_rate}; try a smaller learning rate"
-        )
+    for name, value in record.items():
+        if name.endswith("_loss") and not math.isfinite(value):
+            raise FloatingPointError(
+                f"training diverged: {name} is {value} after step {step} with learning_rate={hp.learning_rate}; "
+                "try a smaller learning rate, and look for NaN among the samples"
+            )

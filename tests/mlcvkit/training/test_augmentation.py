@@ -49,7 +49,7 @@ def test_no_point_moves_further_than_the_strength_allows(name):
         "shift": np.array([strength, strength]),
         "rotation": np.array([1, 1]) * half * (np.sin(np.deg2rad(strength)) + 1 - np.cos(np.deg2rad(strength))),
         "scale": np.array([1, 1]) * half * strength,
-        "shear": np.array([half * strength, 0]),
+        "shear": np.array([0, half * strength]),  # the rows stay, the columns move
     }[name]
     assert (moved <= bound + 1e-4).all()
     assert (moved >= 0.8 * bound - 1e-4).all()
@@ -59,6 +59,15 @@ def test_an_elastic_field_has_the_strength_as_its_root_mean_square_and_is_smooth
     fields = Augmentation(elastic=1.5)._fields((400, 28, 28), np.random.default_rng(0))
     assert np.sqrt(np.mean(fields**2)) == pytest.approx(1.5, rel=0.05)
     assert np.abs(np.diff(fields, axis=3)).mean() < 0.3
+
+
+def test_shear_slants_an_upright_stroke_and_leaves_a_lying_one_in_its_row():
+    upright, lying = np.zeros((2, 28, 28), np.uint8)
+    upright[:, 13:15] = lying[13:15] = 255
+    pages = np.repeat(np.stack([upright, lying]), 50, axis=0)
+    slanted, level = augmented(Augmentation(shear=0.5), pages).reshape(2, 50, 28, 28)
+    assert (np.abs(slanted[:, 4].argmax(axis=1) - slanted[:, 23].argmax(axis=1)) > 2).mean() > 0.5
+    np.testing.assert_allclose(level[:, :, 8:20], np.broadcast_to(lying[:, 8:20] / 255, (50, 28, 12)), atol=1e-5)
 
 
 def test_a_shift_by_a_whole_pixel_moves_the_image():

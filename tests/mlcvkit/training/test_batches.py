@@ -46,14 +46,30 @@ def test_a_packed_batch_leaves_out_what_is_zero_in_all_of_its_samples(dtype, dis
         np.testing.assert_array_equal(restored, dense.x)
 
 
-def test_a_file_larger_than_the_pool_is_visited_whole_and_well_shuffled(tmp_path, monkeypatch):
+@pytest.mark.parametrize("batch_size", [64, 100, 4097])
+def test_a_file_larger_than_the_pool_is_visited_whole_and_well_shuffled(tmp_path, monkeypatch, batch_size):
     monkeypatch.setattr(batches, "POOL_BYTES", 1024 * 4)
     N = 5000
     file = np.memmap(tmp_path / "data", np.uint8, mode="w+", shape=(N, 4))
     file[:] = np.random.default_rng(0).integers(256, size=(N, 4))
     samples = np.random.default_rng(1).permutation(N)[:4321]
-    x, y = visited(file, 0, batch_size=64, samples=samples)
+    x, y = visited(file, 0, batch_size=batch_size, samples=samples)
     assert sorted(y) == sorted(samples)
     np.testing.assert_allclose(x, file[y] / np.float32(255), rtol=1e-6)
+    sizes = [len(batch.y) for batch in Batches(file, np.arange(N), batch_size, samples=samples).epoch(0)]
+    assert set(sizes[:-1]) <= {batch_size}
     assert abs(np.corrcoef(np.arange(len(y)), y)[0, 1]) < 0.5
     assert np.abs(np.diff(y)).mean() > 200
+
+
+def test_only_what_is_mapped_is_read_ahead_and_nothing_written_to_it_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "POOL_BYTES", 1024)
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).random((2000, 4), np.float32))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    own = np.load(tmp_path / "X.npy", mmap_mode="c")
+    own += 1
+    for X in (mapped, mapped + 1, mapped.astype(np.float64), own):
+        expected = np.array(X)
+        x, y = visited(X, 0, batch_size=64)
+        np.testing.assert_array_equal(x, expected[y])
+        np.testing.assert_array_equal(X, expected)

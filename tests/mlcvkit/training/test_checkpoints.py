@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import resource
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
@@ -82,6 +84,17 @@ def test_another_configuration_is_refused_with_what_differs(folder):
             resume=_same(checkpoint),
         )
 
+    with pytest.raises(InputError, match="is of 150 training samples; got 149"):
+        fit(NN2().initialize(20, 9), X, y, samples=np.arange(149), hyperparameters=HP, resume=checkpoint.restore)
+    with pytest.raises(InputError, match=r"another network: .*float32 \(189,\).*, not .*float64 \(189,\)"):
+        fit(NN2().initialize(20, 9, dtype=np.float64), X, y, hyperparameters=HP, resume=checkpoint.restore)
+
+
+def test_a_new_run_replaces_the_checkpoint_of_an_older_one(folder):
+    trained(dataclasses.replace(HP, seed=5), WriteCheckpoints(folder, 4), StopAfter(1))
+    checkpoint = Checkpoint.read(folder)
+    assert (checkpoint.epoch, checkpoint.hyperparameters.seed) == (0, 5)
+
 
 def _same(checkpoint):
     return dataclasses.replace(checkpoint, hyperparameters=dataclasses.replace(HP, shift=0)).restore
@@ -118,19 +131,33 @@ def test_a_checkpoint_of_another_kind_or_version_is_refused(folder, saved_run):
         Checkpoint.read(folder)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_and_the_training_goes_on(tmp_path, monkeypatch):
-    def full(path, arrays, metadata):
-        raise OSError(f"{path} cannot be written: No space left on device")
+@contextmanager
+def files_of_at_most(size):
+    """No file of this process grows larger: what a full disk does to a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_the_training_goes_on(tmp_path):
+    disk = ExitStack()
 
     class FullAfter(Callback):
         def on_epoch(self, run):
             if run.epoch == 2:
-                monkeypatch.setattr("mlcvkit.storage.write_arrays", full)
+                disk.enter_context(files_of_at_most(1000))
 
-    with pytest.warns(UserWarning, match="No space left on device; the training goes on") as warned:
+    with pytest.warns(UserWarning, match="File too large.*; the training goes on") as warned, disk:
         run = trained(HP, WriteCheckpoints(tmp_path, 1), FullAfter())
     assert len(warned) == HP.epochs - 2
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_FILE]
     assert run.epoch == HP.epochs and Checkpoint.read(tmp_path).epoch == 2
-    (tmp_path / CHECKPOINT_FILE).unlink()
-    with pytest.raises(OSError, match="No space left"):
+
+
+def test_a_disk_that_is_full_from_the_start_stops_the_training(tmp_path):
+    with files_of_at_most(1000), pytest.raises(OSError, match=r"checkpoint.safetensors cannot be written"):
         trained(HP, WriteCheckpoints(tmp_path, 1))
+    assert list(tmp_path.iterdir()) == []

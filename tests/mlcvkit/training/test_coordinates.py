@@ -39,6 +39,15 @@ def test_the_compiled_sgd_takes_the_steps_of_the_reference(monkeypatch, dtype, t
     np.testing.assert_array_equal(model.W[0], paths[0][-1][:-1].T)
 
 
+def test_bytes_stand_for_grey_values_as_in_fit():
+    images = np.random.default_rng(0).integers(256, size=(30, 3, 4), dtype=np.uint8)
+    y = np.arange(30) % 2
+    a, b = (NN2().initialize(12, 5, seed=0) for _ in range(2))
+    coordinate_sgd(a, images, y, steps=50, seed=1)
+    coordinate_sgd(b, images.reshape(30, -1) / np.float32(255), y, steps=50, seed=1)
+    np.testing.assert_array_equal(a.W[0], b.W[0])
+
+
 def test_bad_input_is_named_and_the_model_keeps_its_weights():
     X, y, model = problem(np.float32)
     before = [w.copy() for w in model.W]

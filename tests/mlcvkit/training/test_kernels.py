@@ -1,5 +1,6 @@
 """Every kernel as numba compiles it, as Python reads it, and its NumPy twin: one result."""
 
+import importlib
 import re
 
 import numba
@@ -32,7 +33,7 @@ def warp_arguments(seed, dtype):
 
 def packed_rows_arguments(seed, dtype):
     rng = np.random.default_rng(seed)
-    kept = rng.random(12) < (0.5 if seed % 2 else 0.98)  # with features that are zero throughout, or hardly any
+    kept = rng.random(12) < rng.choice([0, 0.5, 0.98])  # all features are zero throughout, or some, or hardly any
     X = rng.integers(256, size=(9, 12)) * kept
     X = X.astype(np.uint8 if seed % 3 else dtype)
     return [X, rng.integers(9, size=6), dtype(1 / 255), np.zeros(12, np.int64), np.zeros(72, dtype)]
@@ -95,6 +96,18 @@ def test_the_machine_code_of_float32_has_no_arithmetic_in_float64(kernel, twin, 
         assert not re.search(r"= (fmul|fadd|fsub|fdiv) [^\n]*double", body)
 
 
+def test_a_gradient_of_nan_or_infinity_is_not_hidden():
+    arguments = {}
+    for function in (kernels.compiled(kernels._adam_step), kernels._adam_step_numpy):
+        arguments[function] = adam_arguments(0, np.float32)
+        arguments[function][1][:3] = np.nan, np.inf, -np.inf
+        with np.errstate(invalid="ignore"):
+            function(*arguments[function])
+        assert np.isnan(arguments[function][0][:3]).all()
+    for machine, numpy in zip(*arguments.values(), strict=True):
+        np.testing.assert_allclose(machine, numpy, rtol=1e-5)
+
+
 def test_moments_that_fade_become_zero_before_they_are_denormal():
     w, m, s = np.ones((3, 20), np.float32)
     reference = [array.astype(np.float64) for array in (w, m, s)]
@@ -104,6 +117,25 @@ def test_moments_that_fade_become_zero_before_they_are_denormal():
         kernels._adam_step_numpy(reference[0], 0 * reference[0], *reference[1:], **constants)
     assert (m == 0).all() and (s == 0).all()
     np.testing.assert_allclose(w, reference[0], rtol=1e-4)
+
+
+def test_a_numba_that_cannot_be_imported_is_said_and_done_without(monkeypatch):
+    def broken(name):
+        raise ImportError("Numba needs NumPy 2.x or less")
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    kernels.have_numba.cache_clear()
+    with pytest.warns(UserWarning, match=r"numba cannot be imported, .*: Numba needs NumPy 2.x or less"):
+        assert not kernels.have_numba()
+    kernels.have_numba.cache_clear()
+
+
+def test_without_a_folder_for_machine_code_it_is_made_each_time(monkeypatch):
+    monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
+    machine = kernels.compiled.__wrapped__(kernels._spread_rows)
+    out = np.ones((3, 1), np.float32)
+    machine(np.full((1, 1), 2, np.float32), np.array([1]), out)
+    assert out[:, 0].tolist() == [0, 2, 0]
 
 
 def test_without_numba_the_twins_do_the_work(monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 
 from mlcvkit import InputError
 from mlcvkit.datasets import scale_images
-from mlcvkit.training import Callback, Hyperparameters, StopTraining, accuracy, fit, split_validation
+from mlcvkit.training import Callback, Hyperparameters, StopTraining, accuracy, fit, kernels, split_validation
 from mlcvkit.training.gradients import flatten
 from mlcvkit.training.optimizers import OPTIMIZERS
 from mlcvkit.training.schedules import SCHEDULES
@@ -201,7 +201,7 @@ def test_augmentation_and_patience_say_what_they_need():
         trained(Hyperparameters(shift=1))
     with pytest.raises(InputError, match="patience needs validation samples"):
         trained(Hyperparameters(patience=1))
-    with pytest.raises(InputError, match="choose one"):
+    with pytest.raises(InputError, match="set one of them to 0"):
         Hyperparameters(patience=1, average_epochs=1)
 
 
@@ -210,10 +210,71 @@ def test_a_loss_that_explodes_stops_with_the_step_and_the_learning_rate():
         trained(Hyperparameters(optimizer="sgd", learning_rate=1e30, epochs=5))
 
 
-def test_lengths_that_differ_are_named():
+@pytest.mark.parametrize("have_numba", [True, False])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_nan_in_one_sample_ends_the_training_with_a_word_about_it(monkeypatch, optimizer, have_numba):
+    monkeypatch.setattr(kernels, "have_numba", lambda: have_numba)
     X, y = problem()
-    with pytest.raises(ValueError, match=r"X \(300, 10\) and y \(299,\)"):
-        fit(NN2().initialize(10, 4), X, y[:-1])
+    X[200, 3] = np.nan
+    hp = Hyperparameters(optimizer=optimizer, epochs=3, batch_size=32)
+    with pytest.raises(FloatingPointError, match=r"_loss is nan after step .*look for NaN among the samples"):
+        fit(NN2().initialize(10, 4, seed=0), X, y, samples=np.arange(1, 300), hyperparameters=hp)
+
+
+def test_a_validation_loss_that_is_nan_is_said():
+    X, y = problem()
+    with pytest.raises(FloatingPointError, match="validation_loss is nan"):
+        trained(Hyperparameters(epochs=4, patience=3), validation=(np.full_like(X[:5], np.nan), y[:5]))
+
+
+def test_what_does_not_fit_is_refused_before_the_first_step():
+    X, y = problem()
+    model = NN2().initialize(10, 4, seed=0)
+    before = [w.copy() for w in model.W]
+    for arguments, options, words in [
+        ((X, y[:-1]), {}, r"X \(300, 10\) and y \(299,\)"),
+        ((X, y[:, None]), {}, r"X \(300, 10\) and y \(300, 1\)"),
+        ((X[:0], y[:0]), {}, "at least one"),
+        ((X[:, :7], y), {}, r"\(7, 1\) for W1 \(4, 10\)"),
+        ((np.hstack([X, X]), y), {}, r"\(20, 1\) for W1 \(4, 10\)"),
+        ((X, y), {"validation": (X[:9], y[:8])}, r"validation X .* got X \(9, 10\) and y \(8,\)"),
+        ((X, y), {"samples": np.array([0, 300])}, "from 0 to 299, .* got int64 .* 0 to 300"),
+        ((X, y), {"samples": np.array([-1, 3])}, "from 0 to 299"),
+        ((X, y), {"samples": np.array([], int)}, "at least one"),
+        ((X, y), {"samples": y > 0.5}, "got bool"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            fit(model, *arguments, **options)
+    with pytest.raises(ValueError, match="no weights to start from"):
+        fit(NN2(), X, y)
+    with pytest.raises(ValueError, match="weights must be float32 or float64; got float16"):
+        fit(NN2().initialize(10, 4, dtype=np.float16), X, y)
+    assert all((a == b).all() for a, b in zip(model.W, before, strict=True))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "longdouble", "int16", "bool"])
+def test_samples_may_be_of_any_kind_of_number(dtype):
+    X, y = problem()
+    X = X.round().astype(dtype)
+    a, b = (NN2().initialize(10, 8, seed=0) for _ in range(2))
+    hp = Hyperparameters(epochs=2, batch_size=32)
+    fit(a, X, y.astype(bool), hyperparameters=hp)
+    fit(b, X.astype(np.float32), y, hyperparameters=hp)
+    np.testing.assert_allclose(a.W[0], b.W[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("augmented", [{}, {"shift": 1, "elastic": 0.5}])
+def test_without_numba_the_weights_are_the_same_to_rounding(monkeypatch, augmented):
+    images = np.random.default_rng(0).integers(256, size=(200, 5, 4), dtype=np.uint8)
+    images[:, :2] = 0
+    images[100:] = 0  # with batches that are zero throughout
+    y = (images[:, 3, 1] > 60).astype(np.float32)
+    hp = Hyperparameters(epochs=2, batch_size=2, **augmented)
+    with_numba, without = (NN2().initialize(20, 8, seed=0) for _ in range(2))
+    fit(with_numba, images, y, hyperparameters=hp)
+    monkeypatch.setattr(kernels, "have_numba", lambda: False)
+    fit(without, images, y, hyperparameters=hp)
+    np.testing.assert_allclose(with_numba.W[0], without.W[0], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(

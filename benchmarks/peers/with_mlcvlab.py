@@ -15,6 +15,10 @@ from mlcvlab.optim.sgd import descend
 STEPS = 2000
 
 
+def labels_of(path):
+    return path.replace(".npy", "_labels.npy")
+
+
 class Mlcvlab(Peer):
     def __init__(self):
         super().__init__()
@@ -79,27 +83,30 @@ class Mlcvlab(Peer):
         """One step of the handout's SGD, the sparse columns of the data in place."""
         return self._timed("make_coordinate_step", hidden_units)
 
-    def write_images(self, path, N):
+    def write_images(self, path, N, by_label):
         """MNIST over and over, each time distorted anew, as a memory-mapped file; and its labels beside it."""
+        source = np.arange(N) % len(self.images)
+        if by_label:
+            source = source[self.y[source].argsort(kind="stable")]
+        np.save(labels_of(path), self.y[source])
         file = np.lib.format.open_memmap(path, "w+", np.uint8, (N, 28, 28))
         rng, size = np.random.default_rng(0), 10_000
         out = np.empty((size, 784), np.float32)
         distort = Augmentation(shift=2, rotation=12, scale=0.12, shear=0.15)
         for first in range(0, N, size):
-            source = np.arange(first, min(first + size, N)) % len(self.images)
-            distort(self.images[source], rng, out[: len(source)])
-            file[first : first + size] = (out[: len(source)] * 255).round().reshape(-1, 28, 28)
-        return
+            part = source[first : first + size]
+            distort(self.images[part], rng, out[: len(part)])
+            file[first : first + size] = (out[: len(part)] * 255).round().reshape(-1, 28, 28)
 
-    def mapped_epoch(self, path, N, in_memory):
-        """One epoch of the first N images of a file: seconds an image, and the accuracy on the test images."""
-        X = np.load(path, mmap_mode="r")[:N]
-        y = self.y[np.arange(N) % len(self.y)]
-        model = NN2().initialize(784, 128, seed=0)
-        run = fit(model, np.array(X) if in_memory else X, y, hyperparameters=Hyperparameters(epochs=1))
+    def mapped_epoch(self, path, N, in_memory, seed):
+        """One epoch of the first N images of a file: seconds an image, and the error on the test images."""
+        X, y = np.load(path, mmap_mode="r")[:N], np.load(labels_of(path))[:N]
+        model = NN2().initialize(784, 128, seed=seed)
+        hyperparameters = Hyperparameters(hidden_units=128, epochs=1, seed=seed)
+        run = fit(model, np.array(X) if in_memory else X, y, hyperparameters=hyperparameters)
         test = datasets.mnist_parity()
         reached = accuracy(model, test.test_X.T, test.test_y[None])
-        return 1 / run.history["samples_per_second"][-1], reached
+        return 1 / run.history["samples_per_second"][-1], 1 - reached
 
     def _epoch_of(self, X, y, hidden_units, batch_size):
         model = NN2().initialize(X[0].size, hidden_units, seed=0)

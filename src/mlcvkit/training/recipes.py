@@ -10,17 +10,17 @@ RECIPES = {
     "best": Hyperparameters(
         hidden_units=2048,
         optimizer="adamw",
-        learning_rate=0.002,
+        learning_rate=0.004,
         schedule="one_cycle",
         batch_size=256,
-        epochs=80,
-        weight_decay=0.02,
+        epochs=100,
+        weight_decay=0.01,
         average_epochs=3,
         shift=1.5,
         rotation=10,
         scale=0.1,
         shear=0.1,
-        elastic=0.5,
+        elastic=0.7,
     ),
 }
 """By name."""

@@ -65,7 +65,7 @@ class Bench:
     def __init__(self, peers_python, repeats):
         self.commands = {OURS: [sys.executable, "with_mlcvlab.py"], FLOOR: [sys.executable, "with_products.py"]}
         self.commands |= {name: [peers_python, *command] for name, command in PEERS.items()}
-        self.repeats, self.rows = repeats, []
+        self.repeats, self.rows, self.info = repeats, [], {}
 
     def row(self, name, ours, peer, peer_name, unit="s"):
         """Add a row from the repeats of both sides, which alternated."""
@@ -85,13 +85,16 @@ class Bench:
                 self.row(name, times[OURS], times[side], side)
 
     def start(self, stack, *names):
-        return {name: stack.enter_context(Side(*self.commands[name])) for name in names}
+        """The sides by name, when all of them are ready."""
+        sides = {name: stack.enter_context(Side(*self.commands[name])) for name in names}
+        self.info |= {name: side.ask("info") for name, side in sides.items()}
+        return sides
 
     def training_and_inference(self):
         with ExitStack() as stack:
             sides = self.start(stack, *self.commands)
-            for name, side in sides.items():
-                console.print(f"[bold]{name}[/bold]: {side.ask('info')}")
+            for name, info in self.info.items():
+                console.print(f"[bold]{name}[/bold]: {info}")
             for hidden_units, batch_size in ((128, 128), (1024, 256)):
                 name = f"epoch of Adam, {hidden_units} / {batch_size}"
                 self.compare(name, sides, "epoch", hidden_units, batch_size)
@@ -237,7 +240,7 @@ def draw(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True, help="the Python that has the peers")
-    parser.add_argument("--repeats", type=int, default=5, help="how often each side is measured")
+    parser.add_argument("--repeats", type=int, default=7, help="how often each side is measured")
     parser.add_argument("--without-large", action="store_true", help="leave out the file of 6.4 GB")
     options = parser.parse_args()
     bench = Bench(options.peers, options.repeats)

@@ -33,6 +33,8 @@ PEERS = {
 }
 FLOOR, OURS = "bare matrix products", "mlcvlab"
 LARGE = 8_100_000
+PROCESSES = 5
+"""How often a whole process is measured."""
 console = Console(highlight=False, width=140)
 
 
@@ -146,7 +148,7 @@ class Bench:
         peaks = {}
         for name in (OURS, *PEERS):
             peaks[name] = []
-            for _ in track(range(self.repeats), f"memory of {name}", console=console, transient=True):
+            for _ in track(range(PROCESSES), f"memory of {name}", console=console, transient=True):
                 with Side(*self.commands[name]) as side:
                     side.ask("epoch", 128, 128)
                     peaks[name].append(side.ask("peak_memory"))
@@ -161,7 +163,7 @@ class Bench:
                 "ours": [sys.executable, "-m", "mlcvkit", "train", "--recipe", "quick", "--output", folder],
                 "peer": [peers_python, str(SIDES / "cold_torch.py")],
             }
-            for repeat in track(range(self.repeats), "cold process", console=console, transient=True):
+            for repeat in track(range(PROCESSES), "cold process", console=console, transient=True):
                 for side, command in commands.items():
                     names = ["--name", f"{repeat}", "--seed", f"{repeat}"] if side == "ours" else []
                     start = time.perf_counter()
@@ -171,7 +173,7 @@ class Bench:
                     if accuracy < 98.5:
                         misses += 1
                         console.print(f"[bold red]{side} ended with {accuracy} %, seed {repeat}[/bold red]")
-        missed = f", missed {misses} times of {2 * self.repeats}" if misses else ""
+        missed = f", missed {misses} times of {2 * PROCESSES}" if misses else ""
         self.row(f"cold process to 98.5 %{missed}", times["ours"], times["peer"], "PyTorch")
 
     def larger_than_memory(self):
@@ -185,7 +187,7 @@ class Bench:
                 in_memory.ask("write_images", by_label, some, True)
             in_memory.ask("mapped_epoch", path, 1000, True, 0)  # loads what the first epoch needs
             ours, peer, peaks, errors, peer_errors = [], [], [], [], []
-            for seed in track(range(self.repeats), "8.1 million images", console=console, transient=True):
+            for seed in track(range(PROCESSES), "8.1 million images", console=console, transient=True):
                 with Side(*self.commands[OURS]) as mapped:
                     mapped.ask("mapped_epoch", path, 1000, True, 0)
                     ours.append(mapped.ask("mapped_epoch", path, LARGE, False, seed)[0])
@@ -240,7 +242,9 @@ def draw(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True, help="the Python that has the peers")
-    parser.add_argument("--repeats", type=int, default=7, help="how often each side is measured")
+    parser.add_argument(
+        "--repeats", type=int, default=11, help=f"how often each side is measured; whole processes {PROCESSES} times"
+    )
     parser.add_argument("--without-large", action="store_true", help="leave out the file of 6.4 GB")
     options = parser.parse_args()
     bench = Bench(options.peers, options.repeats)

@@ -193,6 +193,12 @@ def test_a_recipe_fills_in_what_is_not_given(tmp_path):
     assert replace(RECIPES["quick"], batch_size=512) != replace(Hyperparameters(), batch_size=512)
 
 
+def test_the_quick_recipe_reaches_985_of_1000_test_images(tmp_path):
+    result = run("train", "--recipe", "quick", folder=tmp_path)
+    assert result.returncode == 0
+    assert float(re.search(r"Test accuracy ([\d.]+)%", result.stdout).group(1)) >= 98.5
+
+
 SMALL = ["--hidden-units", "16", "--batch-size", "512", "--shift", "1", "--checkpoint-every", "1"]
 KEPT = [*SMALL, "--epochs", "8", "--average-epochs", "5"]
 

@@ -61,17 +61,16 @@ class Augmentation:
         if not self.elastic:
             return np.empty((0, 2, H, W), np.float32)
         noise = rng.standard_normal((N, 2, _knots(H).size, _knots(W).size), np.float32)
-        smooth: Array = _gaussians(H) @ noise @ _gaussians(W).T
-        smooth *= np.float32(self.elastic)
+        smooth: Array = (np.float32(self.elastic) * _gaussians(H)) @ noise @ _gaussians(W).T
         return smooth
 
 
 def _knots(size: int) -> Array:
-    return np.arange(-SMOOTHNESS, size + SMOOTHNESS, SMOOTHNESS / 1.5)
+    return np.arange(-SMOOTHNESS, size + SMOOTHNESS, SMOOTHNESS)
 
 
 def _gaussians(size: int) -> Array:
-    """Gaussians around knots that are closer than σ, one a column, the squares of each row summing to 1."""
+    """Gaussians around knots that are σ apart, one a column, the squares of each row summing to 1."""
     weights = np.exp(-(((np.arange(size)[:, None] - _knots(size)) / SMOOTHNESS) ** 2) / 2)
     normed: Array = weights / np.linalg.norm(weights, axis=1, keepdims=True)
     return normed.astype(np.float32)

@@ -156,18 +156,15 @@ def fit(
         with np.errstate(over="ignore", invalid="ignore"):
             while run.epoch < hp.epochs and not _out_of_patience(run):
                 start = time.perf_counter()
-                step = run.epoch * batches.steps
-                for batch in batches.epoch(run.epoch):
+                for step, batch in enumerate(batches.epoch(run.epoch), start=run.epoch * batches.steps):
                     optimizer.step(weights, lambda w: gradient(w, batch), run.state, rate(step))  # noqa: B023
-                    step += 1
                     for callback in callbacks:
                         callback.on_batch(len(batch.y))
-                seconds = time.perf_counter() - start
-                record = {"epoch": float(run.epoch + 1), "learning_rate": rate(step - 1)}
-                record["samples_per_second"] = len(batches.samples) / seconds
+                speed = run.samples / (time.perf_counter() - start)
+                record = {"epoch": float(run.epoch + 1), "learning_rate": rate(step), "samples_per_second": speed}
                 for part, (part_X, part_y) in measured.items():
                     record |= _measure(model, part, part_X.T, part_y[None], metrics or {})
-                _require_finite(record, step, hp)
+                _require_finite(record, step + 1, hp)
                 _end_epoch(run, record)
                 for callback in callbacks:
                     callback.on_epoch(run)

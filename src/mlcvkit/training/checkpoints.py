@@ -61,8 +61,8 @@ class Checkpoint:
         path = folder / CHECKPOINT_FILE
         if not path.is_file():
             raise InputError(
-                f"{folder} has no {CHECKPOINT_FILE}: it is not a run, or it was trained to its end, or without "
-                "--checkpoint-every, or killed before its first checkpoint, and can be started again"
+                f"{folder} has no {CHECKPOINT_FILE}: it is not a run, or was trained to its end or without "
+                "--checkpoint-every, or was killed before its first checkpoint: start it again"
             )
         arrays, metadata = storage.read_arrays(path, FORMAT)
         try:

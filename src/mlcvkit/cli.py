@@ -124,9 +124,9 @@ def train(
         test_X, test_y = datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y)
         rng = np.random.default_rng(hp.seed)
         samples, held_out = split_validation(len(images), hp.validation_samples, rng)
-        model = NN2(loss=hp.loss).initialize(datasets.SIDE**2, hp.hidden_units, seed=rng)
+        model = NN2(loss=hp.loss or "cross_entropy").initialize(datasets.SIDE**2, hp.hidden_units[0], seed=rng)
         console.print(
-            f"NN2 with {hp.hidden_units} hidden units on MNIST, even against odd: {len(samples):,} training, "
+            f"NN2 with {hp.hidden_units[0]} hidden units on MNIST, even against odd: {len(samples):,} training, "
             f"{len(held_out):,} validation and {len(test_y):,} test samples"
         )
         if checkpoint is not None:

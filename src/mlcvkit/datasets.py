@@ -45,7 +45,6 @@ class _IDX(NamedTuple):
         return self.header + int(np.prod(self.shape))
 
 
-# The checksums are those of the decompressed files: they do not depend on who compressed them.
 _MNIST = {
     "train-images-idx3-ubyte": _IDX(
         (60_000, SIDE, SIDE), "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
@@ -93,8 +92,10 @@ def scale_images(images: Array) -> Array:
 
 
 def float_rows(X: Array) -> Array:
-    """Samples, (N, ...), as rows, (N, K); uint8 are grey values from 0 to 255 and become 0 to 1."""
-    return scale_images(X) if X.dtype == np.uint8 else X.reshape(len(X), -1)
+    """Samples, (N, ...), as rows, (N, K); uint8 are grey values from 0 to 255 and become 0 to 1; sparse rows stay."""
+    if X.dtype == np.uint8:
+        return scale_images(X)
+    return X if X.ndim == 2 else X.reshape(len(X), -1)
 
 
 def is_even(digits: Array) -> Array:

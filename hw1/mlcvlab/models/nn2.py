@@ -103,10 +103,17 @@ class NN2:
         X, W = checked_samples(x, self.W if W is None else W)
         return self._backward(X, checked_targets(y, X, W), W, (0, 1))
 
-    def emp_loss(self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None) -> float:
+    def emp_loss(
+        self,
+        train_X: npt.ArrayLike,
+        train_y: npt.ArrayLike,
+        W: Sequence[Array] | None = None,
+        *,
+        sample_weight: Array | None = None,
+    ) -> float:
         """Empirical risk, the mean loss over the samples.
 
-            L_N = (1/N) Σ_i ℓ(y_i, ŷ_i)
+            L_N = (1/N) Σ_i ω_i ℓ(y_i, ŷ_i),    ω_i = 1 unless given
 
         Arguments and errors: as for ``emp_loss_grad``. Returns: a number.
         Source: handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
@@ -114,12 +121,21 @@ class NN2:
         X, W = checked_samples(train_X, self.W if W is None else W)
         y = checked_targets(train_y, X, W)
         value = LOSSES[self.loss].value
-        total = sum(value(y[:, i], self._forward(X[:, i], W)[1]).sum(dtype=np.float64) for i in _blocks(X, W))
+        total = 0.0
+        for i in _blocks(X, W):
+            losses = value(y[:, i], self._forward(X[:, i], W)[1])
+            total += (losses if sample_weight is None else losses * sample_weight[i]).sum(dtype=np.float64)
         return float(total / X.shape[1])
 
     @overload
     def emp_loss_grad(
-        self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None, layer: None = None
+        self,
+        train_X: npt.ArrayLike,
+        train_y: npt.ArrayLike,
+        W: Sequence[Array] | None = None,
+        layer: None = None,
+        *,
+        sample_weight: Array | None = None,
     ) -> list[Array]: ...
 
     @overload
@@ -133,15 +149,17 @@ class NN2:
         train_y: npt.ArrayLike,
         W: Sequence[Array] | None = None,
         layer: int | None = None,
+        *,
+        sample_weight: Array | None = None,
     ) -> list[Array] | Array:
         """Gradient of the empirical risk with respect to the weights.
 
-            ∇L_N = (1/N) Σ_i ∇ℓ(y_i, ŷ_i)
+            ∇L_N = (1/N) Σ_i ω_i ∇ℓ(y_i, ŷ_i),    ω_i = 1 unless given
 
         Computed in blocks of columns, so that the memory does not grow with N.
 
         Arguments: ``train_X``, (K, N); ``train_y``, (1, N); ``W``, the list [W1, w2], None for the model's own;
-        ``layer``, 0 or 1 for the gradient of that layer alone, None for both.
+        ``layer``, 0 or 1 for the gradient of that layer alone, None for both; ``sample_weight`` ω, (N,).
         Returns: [∇_W₁, (M, K); ∇_w₂, (M, 1)], or the one asked for.
         Raises: ValueError where the shapes do not fit, with both shapes, or where there is no such layer.
         Source: handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
@@ -149,7 +167,8 @@ class NN2:
         X, W = checked_samples(train_X, self.W if W is None else W)
         if layer not in (None, 0, 1):
             raise ValueError(f"NN2 has layers 0 and 1 (None for both); got {layer!r}")
-        total = self._backward(X, checked_targets(train_y, X, W), W, (0, 1) if layer is None else (layer,))
+        layers = (0, 1) if layer is None else (layer,)
+        total = self._backward(X, checked_targets(train_y, X, W), W, layers, sample_weight)
         for gradient in total:
             gradient /= X.shape[1]
         return total if layer is None else total[0]
@@ -160,7 +179,9 @@ class NN2:
         a1 = self.layers[0].activation(linear(x, W1))
         return a1, linear(a1, w2.T)
 
-    def _backward(self, X: Array, y: Array, W: Sequence[Array], layers: Sequence[int]) -> list[Array]:
+    def _backward(
+        self, X: Array, y: Array, W: Sequence[Array], layers: Sequence[int], sample_weight: Array | None = None
+    ) -> list[Array]:
         """The gradients of the summed loss for some of the layers, block by block of columns."""
         w2 = W[1]
         loss = LOSSES[self.loss]
@@ -169,6 +190,8 @@ class NN2:
             x = as_float(X[:, i])
             a1, z2 = self._forward(x, W)
             delta2 = loss.gradient(y[:, i], z2)
+            if sample_weight is not None:
+                delta2 = delta2 * sample_weight[i]
             for gradient, layer in zip(total, layers, strict=True):
                 if layer == 1:
                     gradient += linear_grad(a1) @ delta2.T

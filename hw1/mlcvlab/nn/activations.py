@@ -166,16 +166,22 @@ def tanh_grad(y: npt.ArrayLike) -> Array:
 
 
 class Activation(NamedTuple):
-    """An activation and its gradient in terms of the activation's output."""
+    """An activation and its gradient in terms of the activation's output.
+
+    ``hidden`` says whether it can follow a hidden layer: elementwise, with a gradient that teaches. ``gain`` times
+    1 / K is the variance of a unit's K weights that keeps the signal's size from layer to layer.
+    """
 
     function: Callable[[npt.ArrayLike], Array]
     gradient: Callable[[npt.ArrayLike], Array]
+    hidden: bool = True
+    gain: float = 1.0
 
 
 ACTIVATIONS = {
-    "step": Activation(step, step_grad),
-    "relu": Activation(relu, relu_grad),
+    "step": Activation(step, step_grad, hidden=False),
+    "relu": Activation(relu, relu_grad, gain=2.0),
     "sigmoid": Activation(sigmoid, sigmoid_grad),
-    "softmax": Activation(softmax, softmax_grad),
+    "softmax": Activation(softmax, softmax_grad, hidden=False),
     "tanh": Activation(tanh, tanh_grad),
 }

@@ -3,6 +3,7 @@
 from mlcvkit.training.checkpoints import CHECKPOINT_FILE, Checkpoint, WriteCheckpoints
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.loop import Callback, History, Run, StopTraining, accuracy, fit, split_validation
+from mlcvkit.training.progress import ProgressBar
 from mlcvkit.training.recipes import RECIPES
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "History",
     "Hyperparameters",
+    "ProgressBar",
     "Run",
     "StopTraining",
     "WriteCheckpoints",

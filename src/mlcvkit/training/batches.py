@@ -4,7 +4,7 @@ import math
 import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +22,24 @@ READ_SAMPLES = 64 * CHUNK_SAMPLES
 
 
 class Batch(NamedTuple):
-    """Samples x, (B, n), their targets y, (B,), and the n features that x has: the others are zero in all samples."""
+    """Samples x, (B, n), an array or a scipy.sparse matrix; their targets y, (B,) or (B, C); the n features that x has:
+    the others are zero in all samples; their weights, (B,), if they have any; and where the batch's randomness is from.
+    """
 
-    x: Array
+    x: Any
     y: Array
     features: npt.NDArray[np.intp]
+    sample_weight: Array | None
+    rng: np.random.Generator
 
 
 class Batches:
     """The mini-batches of a data set, epoch by epoch, each a function of the seed and the epoch alone.
 
     ``X``, (N, ...), a sample a row: numbers, which are float32 or float64 in the batch, or uint8 from 0 to 255, which
-    stay so in memory and become float32 from 0 to 1 in the batch; ``y``, (N,); ``samples``, the indices to use, all
-    where None; ``packed``, whether a batch leaves out the features that are zero in all of it.
+    stay so in memory and become float32 from 0 to 1 in the batch, or a scipy.sparse matrix in rows; ``y``, (N,) or
+    (N, C); ``samples``, the indices to use, all where None; ``sample_weight``, (N,); ``packed``, whether a batch leaves
+    out the features that are zero in all of it.
 
     A memory-mapped file that is larger than the pool is not read at random: its chunks of neighbouring samples are
     shuffled, as many as the pool holds are read ahead in a thread, and the samples of the pool are shuffled.
@@ -42,35 +47,43 @@ class Batches:
 
     def __init__(
         self,
-        X: Array,
+        X: Any,
         y: Array,
         batch_size: int,
         *,
         samples: npt.NDArray[np.intp] | None = None,
+        sample_weight: Array | None = None,
         augmentation: Augmentation | None = None,
         packed: bool = False,
         seed: int = 0,
     ) -> None:
         self.shape = X.shape[1:]
-        self.X, self.y = X.reshape(len(X), -1), y
-        self.samples = np.arange(len(X)) if samples is None else np.sort(samples)
+        self.sparse = is_sparse(X)
+        self.X, self.y, self.sample_weight = X if self.sparse else X.reshape(len(X), -1), y, sample_weight
+        self.samples = np.arange(X.shape[0]) if samples is None else np.sort(samples)
         self.batch_size, self.packed, self.seed = batch_size, packed, seed
         self.augmentation = augmentation if augmentation is not None and augmentation.active else None
         self.steps = math.ceil(len(self.samples) / batch_size)
         K = self.X.shape[1]
         self.dtype = np.dtype(np.float32 if X.dtype in (np.uint8, np.float16, np.float32) else np.float64)
         self._scale = 1 / 255 if X.dtype == np.uint8 else 1.0
-        self._batch, self._features = np.empty(batch_size * K, self.dtype), np.arange(K)
+        self._batch, self._features = np.empty(0 if self.sparse else batch_size * K, self.dtype), np.arange(K)
         self._distorted = np.empty((batch_size if self.augmentation else 0, K), self.dtype)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Each sample once; the next batch overwrites the samples of this one."""
         rng = np.random.default_rng([self.seed, epoch + 1])  # [seed, 0] would be the stream of the seed alone
-        for X, y, order in self._pools(rng):
+        for X, samples, order in self._pools(rng):
             for i in range(0, len(order), self.batch_size):
-                yield self._make(X, y, order[i : i + self.batch_size], rng)
+                rows = order[i : i + self.batch_size]
+                chosen = rows if samples is None else samples[rows]
+                weights = None if self.sample_weight is None else self.sample_weight[chosen]
+                x, features = (X[rows], self._features) if self.sparse else self._make(X, rows, rng)
+                yield Batch(x, self.y[chosen], features, weights, rng)
 
-    def _make(self, X: Array, y: Array, order: npt.NDArray[np.intp], rng: np.random.Generator) -> Batch:
+    def _make(
+        self, X: Array, order: npt.NDArray[np.intp], rng: np.random.Generator
+    ) -> tuple[Array, npt.NDArray[np.intp]]:
         B, scale, rows = len(order), self._scale, order
         if self.augmentation is not None:
             distorted = self._distorted[:B]
@@ -84,12 +97,14 @@ class Batches:
         x = self._batch[: B * n].reshape(B, n)
         if not self.packed:
             np.multiply(X[rows], x.dtype.type(scale), out=x)
-        return Batch(x, y[order], self._features[:n])
+        return x, self._features[:n]
 
-    def _pools(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array, npt.NDArray[np.intp]]]:
-        """Samples in memory with the order to visit them in, in whole batches but for the last."""
+    def _pools(
+        self, rng: np.random.Generator
+    ) -> Iterator[tuple[Any, npt.NDArray[np.intp] | None, npt.NDArray[np.intp]]]:
+        """Samples in memory, their indices (None for all), and the order to visit them in, in whole batches."""
         if not self._read_ahead:
-            yield self.X, self.y, rng.permutation(self.samples)
+            yield self.X, None, rng.permutation(self.samples)
             return
         chunks = rng.permutation(math.ceil(len(self.samples) / CHUNK_SAMPLES))
         size = max(1, POOL_BYTES // (self.X[0].nbytes * CHUNK_SAMPLES))
@@ -106,7 +121,7 @@ class Batches:
                 X, samples = pool[first:], np.concatenate([left, samples])
                 order = rng.permutation(len(samples))
                 whole = len(order) if following is None else len(order) // self.batch_size * self.batch_size
-                yield X, self.y[samples], order[:whole]
+                yield X, samples, order[:whole]
                 left_X, left = X[order[whole:]], samples[order[whole:]]
 
     @property
@@ -126,6 +141,11 @@ class Batches:
             np.take(self.X, part, axis=0, out=pool[start : start + len(part)], mode="clip")
             _forget(self.X)
         return pool, samples
+
+
+def is_sparse(X: object) -> bool:
+    """Whether it is a scipy.sparse matrix or array, without importing SciPy."""
+    return hasattr(X, "tocsr")
 
 
 def _forget(X: Array) -> None:

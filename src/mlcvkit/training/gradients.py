@@ -1,11 +1,14 @@
 """The gradient of a mini-batch as one flat vector: for any model, and without allocations for NN2."""
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.models.mlp import MLP, activated, dropout_mask, times_gradient
+from mlcvkit.models.outputs import loss_of_z
 from mlcvkit.training import kernels
 from mlcvkit.training.batches import Batch
 from mlcvlab.models.nn2 import NN2
@@ -13,7 +16,7 @@ from mlcvlab.nn import Array, as_float
 
 
 class Model(Protocol):
-    """What can be trained: inside a model a sample is a column, X is (K, N) and y is (1, N)."""
+    """What can be trained: inside a model a sample is a column, X is (K, N) and y is (C, N)."""
 
     W: list[Array]
 
@@ -26,6 +29,11 @@ class Model(Protocol):
 
 Gradient = Callable[[Array, Batch], Array]
 """``gradient(w, batch)`` of flat weights; the next call may overwrite the result."""
+
+
+def as_columns(y: Array) -> Array:
+    """Targets as a model takes them: (N,) as a row, (1, N), and (N, C) as (C, N)."""
+    return y[None] if y.ndim == 1 else y.T
 
 
 def flatten(model: Model) -> Array:
@@ -48,33 +56,47 @@ def unflatten(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
 
     A matrix lies there column by column: the products of a mini-batch are faster with it transposed.
     """
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    return [part.reshape(shape, order="F") for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
+    views, start = [], 0
+    for shape in shapes:
+        end = start + math.prod(shape)
+        views.append(flat[start:end].reshape(shape, order="F"))
+        start = end
+    return views
 
 
 def _concatenated(W: Sequence[Array]) -> Array:
     return np.concatenate([w.ravel(order="F") for w in W])
 
 
-def gradient_of(model: Any, batch_size: int) -> "NN2Gradient | ModelGradient":
-    """The fastest gradient there is for a model."""
-    fast = type(model) is NN2 and model.loss == "cross_entropy"
-    return NN2Gradient(model, batch_size) if fast else ModelGradient(model)
+def gradient_of(model: Any, batch_size: int, *, weighted: bool = False) -> "NN2Gradient | MLPGradient | ModelGradient":
+    """The fastest gradient there is for a model, for samples with or without weights."""
+    if type(model) is NN2 and model.loss == "cross_entropy" and not weighted:
+        return NN2Gradient(model, batch_size)
+    return MLPGradient(model, batch_size) if isinstance(model, MLP) else ModelGradient(model)
 
 
 class ModelGradient:
-    """The gradient of any model, by its ``emp_loss_grad``."""
+    """The gradient of any model, by its ``emp_loss_grad``.
+
+    It is given ``sample_weight`` only where the samples have weights, and ``rng`` only where the model has dropout.
+    """
 
     takes_packed = False
     """Whether a batch may leave out features."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Any) -> None:
         self.model = model
         self.shapes = [w.shape for w in model.W]
+        self.dropout = bool(getattr(model, "dropout", 0))
 
     def __call__(self, w: Array, batch: Batch) -> Array:
+        options: dict[str, Any] = {}
+        if batch.sample_weight is not None:
+            options["sample_weight"] = batch.sample_weight
+        if self.dropout:
+            options["rng"] = batch.rng
         W = unflatten(w, self.shapes)
-        return _concatenated(self.model.emp_loss_grad(batch.x.T, batch.y[None], W))
+        return _concatenated(self.model.emp_loss_grad(batch.x.T, as_columns(batch.y), W, **options))
 
 
 class NN2Gradient:
@@ -96,7 +118,7 @@ class NN2Gradient:
         self.some_rows = np.empty((self.features, self.hidden_units), dtype)
 
     def __call__(self, w: Array, batch: Batch) -> Array:
-        x, y, features = batch
+        x, y, features = batch.x, batch.y, batch.features
         W1, w2 = self._split(w)
         W1_gradient, w2_gradient = self._split(self.flat)
         z1, rows = self.hidden[: len(x)], self.some_rows[: len(features)]
@@ -112,3 +134,103 @@ class NN2Gradient:
         """W₁ᵀ, (K, M), and w₂, (M,)."""
         W1 = flat[: self.features * self.hidden_units].reshape(self.features, self.hidden_units)
         return W1, flat[self.features * self.hidden_units :]
+
+
+class _Parts(NamedTuple):
+    """Views of a flat vector: a layer's weights turned to (inputs, units), and its biases, (units,)."""
+
+    W: Array
+    b: Array | None
+
+
+class MLPGradient:
+    """``MLP.emp_loss_grad`` on a mini-batch, into buffers that are made once; samples are rows.
+
+    z_l = a_(l-1) W_lᵀ + b_l forward and δ_(l-1) = δ_l W_l backward, as there. Features that are zero in the whole batch
+    are left out, as for NN2.
+    """
+
+    takes_packed = True
+
+    def __init__(self, model: MLP, batch_size: int) -> None:
+        self.model, self.loss = model, loss_of_z(model.output, model.loss)
+        self.shapes = [w.shape for w in model.W]
+        dtype = model.W[0].dtype
+        self.flat = np.empty(sum(w.size for w in model.W), dtype)
+        self.gradients = self._parts(self.flat)
+        self.features = self.gradients[0].W.shape[0]
+        sizes = [part.W.shape[1] for part in self.gradients]
+        self.outputs = [np.empty((batch_size, units), dtype) for units in sizes]
+        self.latest: Array | None = None
+        self.parts: list[_Parts] = []
+        self.deltas = [np.empty((batch_size, units), dtype) for units in sizes[:-1]]
+
+    def __call__(self, w: Array, batch: Batch) -> Array:
+        if w is not self.latest:  # most optimizers ask at one and the same vector
+            self.latest, self.parts = w, self._parts(w)
+        parts = self.parts
+        every = len(batch.features) == self.features
+        if not every:
+            parts = [parts[0]._replace(W=parts[0].W.take(batch.features, axis=0)), *parts[1:]]
+        inputs, masks, z = self._forward(batch, parts)
+        delta = self._output_delta(batch, z)
+        for layer in reversed(range(len(parts))):
+            W_gradient, b_gradient = self.gradients[layer]
+            if layer == 0 and not every:
+                kernels.spread_rows(inputs[0].T @ delta, batch.features, W_gradient)
+            else:
+                _product(inputs[layer].T, delta, W_gradient)
+            if b_gradient is not None:
+                delta.sum(axis=0, out=b_gradient)
+            if layer > 0:
+                below = self.deltas[layer - 1][: len(z)]
+                delta = _product(delta, parts[layer].W.T, below)
+                if masks[layer - 1] is not None:
+                    delta *= masks[layer - 1]
+                times_gradient(self.model.activation, self.outputs[layer - 1][: len(z)], delta)
+        if self.model.l2:
+            for part, gradient in zip(self.parts, self.gradients, strict=True):
+                gradient.W[...] += self.model.l2 * part.W
+        return self.flat
+
+    def _forward(self, batch: Batch, parts: list[_Parts]) -> tuple[list[Any], list[Array | None], Array]:
+        """Each layer's input, the masks of dropout, and z."""
+        inputs: list[Any] = [batch.x]
+        masks: list[Array | None] = []
+        for (W, b), output in zip(parts, self.outputs, strict=True):
+            z = _product(inputs[-1], W, output[: batch.x.shape[0]])
+            if b is not None:
+                z += b
+            if output is self.outputs[-1]:
+                return inputs, masks, z
+            a = activated(self.model.activation, z)
+            if a is not z:
+                z[...] = a  # the buffer is read again on the way back
+            mask = dropout_mask(batch.rng, self.model.dropout, z.T).T if self.model.dropout else None
+            masks.append(mask)
+            inputs.append(z if mask is None else z * mask)
+        raise AssertionError
+
+    def _output_delta(self, batch: Batch, z: Array) -> Array:
+        targets = as_columns(batch.y).astype(z.dtype, copy=False)
+        delta = self.loss.gradient(targets, z.T).T
+        if batch.sample_weight is not None:
+            delta = delta * batch.sample_weight[:, None]
+        return delta / z.dtype.type(len(z))
+
+    def _parts(self, flat: Array) -> list[_Parts]:
+        views = unflatten(flat, self.shapes)
+        layers = list(zip(views[::2], views[1::2], strict=True)) if self.model.biases else [(v, None) for v in views]
+        turned = [(W.T, b) for W, b in layers[:-1]] + [layers[-1]]
+        return [_Parts(W, None if b is None else b[:, 0]) for W, b in turned]
+
+
+def _product(a: Any, b: Array, out: Array) -> Array:
+    """a @ b into ``out``; ``a`` may be sparse. A result whose columns are contiguous is made as its transpose."""
+    if not isinstance(a, np.ndarray):
+        out[...] = a @ b
+    elif out.flags.c_contiguous:
+        np.matmul(a, b, out=out)
+    else:
+        np.matmul(b.T, a.T, out=out.T)
+    return out

@@ -2,29 +2,35 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 from mlcvkit import InputError
+from mlcvkit.models import HIDDEN_ACTIVATIONS, LOSSES, ActivationName, LossName
 from mlcvkit.training.augmentation import Augmentation
-from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer
-from mlcvkit.training.schedules import SCHEDULES
-from mlcvlab.nn.losses import LOSSES
+from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
+from mlcvkit.training.schedules import SCHEDULES, ScheduleName
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
     """Every hyperparameter of a training run; InputError for a value out of its range."""
 
-    hidden_units: int = 256
-    """Hidden ReLU units M: more can tell more apart, and cost more time."""
-    loss: Literal["cross_entropy", "l2", "mse"] = "cross_entropy"
-    """What is minimised."""
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "handout_adam"] = "adam"
+    hidden_units: tuple[int, ...] = (256,)
+    """Hidden units, one number for each hidden layer: more can tell more apart, and cost more time."""
+    activation: ActivationName = "relu"
+    """What follows each hidden layer; NN2 has relu."""
+    loss: LossName | None = None
+    """What is minimised; where left out, cross-entropy for classes and squared error for numbers."""
+    dropout: float = 0.0
+    """The share of hidden units that is silenced at random in each step."""
+    l2: float = 0.0
+    """Penalty on large weights, but not on biases: (l2 / 2) times the sum of their squares is added to the loss."""
+    optimizer: OptimizerName = "adam"
     """adam scales each weight's step by its recent gradients; adamw decays the weights beside it; sgd is plain descent,
     momentum and nesterov keep a velocity; handout_adam looks ahead as the handout prints it."""
     learning_rate: float = 0.001
     """How far a step goes; too high diverges, too low crawls. Good for sgd, momentum and nesterov: 0.1."""
-    schedule: Literal["cosine", "constant", "step", "one_cycle"] = "cosine"
+    schedule: ScheduleName = "cosine"
     """How the learning rate goes on: cosine brings it down to 0 over the run, one_cycle up first, step in stairs."""
     warm_up: float = 0.0
     """The share of the run over which the learning rate first grows from 0."""
@@ -64,15 +70,18 @@ class Hyperparameters:
     """Where all randomness comes from: the same seed gives the same weights."""
 
     def __post_init__(self) -> None:
-        for name in ("hidden_units", "batch_size", "epochs", "validation_samples"):
+        units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
+        object.__setattr__(self, "hidden_units", units)
+        self._require("hidden_units", all(number >= 1 for number in units), "must be 1 or more in each layer")
+        for name in ("batch_size", "epochs"):
             self._require(name, getattr(self, name) >= 1, "must be 1 or more")
         for name in ("learning_rate", "epsilon"):
             self._require(name, 0 < getattr(self, name) < math.inf, "must be positive and finite")
-        for name in ("momentum", "beta1", "beta2", "warm_up", "scale"):
+        for name in ("momentum", "beta1", "beta2", "warm_up", "scale", "dropout"):
             self._require(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
-        for name in ("weight_decay", "clip_norm", "shift", "rotation", "shear", "elastic"):
+        for name in ("l2", "weight_decay", "clip_norm", "shift", "rotation", "shear", "elastic"):
             self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more and finite")
-        for name in ("patience", "average_epochs", "seed"):
+        for name in ("patience", "average_epochs", "validation_samples", "seed"):
             self._require(name, getattr(self, name) >= 0, "must be 0 or more")
         self._require(
             "average_epochs", self.average_epochs <= self.epochs, f"must be at most epochs={self.epochs}, 0 for none"
@@ -81,8 +90,16 @@ class Hyperparameters:
             raise InputError(
                 "patience restores the best weights and average_epochs the mean of the last: set one of them to 0"
             )
-        for name, choices in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            self._require(name, getattr(self, name) in choices, f"must be one of {', '.join(choices)}")
+        tables: dict[str, Any] = {
+            "activation": HIDDEN_ACTIVATIONS,
+            "loss": LOSSES,
+            "optimizer": OPTIMIZERS,
+            "schedule": SCHEDULES,
+        }
+        for name, choices in tables.items():
+            value = getattr(self, name)
+            known = value in choices or (name == "loss" and value is None)
+            self._require(name, known, f"must be one of {', '.join(choices)}")
 
     def _require(self, name: str, right: bool, rule: str) -> None:
         if not right:

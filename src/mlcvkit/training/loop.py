@@ -12,16 +12,17 @@ import numpy.typing as npt
 from mlcvkit import InputError
 from mlcvkit.datasets import float_rows
 from mlcvkit.training.batches import Batch, Batches
-from mlcvkit.training.gradients import Gradient, Model, flatten, gradient_of
+from mlcvkit.training.gradients import Gradient, Model, as_columns, flatten, gradient_of
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.schedules import SCHEDULES, warmed_up
+from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 MEASURED_SAMPLES = 10_000
 """How many training samples the training loss and metrics of an epoch are measured on, at most."""
 
 Metric = Callable[[Any, Array, Array], float]
-"""``metric(model, X, y)`` of columns X, (K, N), and targets y, (1, N)."""
+"""``metric(model, X, y)`` of columns X, (K, N), and targets y, (C, N)."""
 
 History = dict[str, list[float]]
 """One list for each quantity, with one entry an epoch: ``epoch``, ``learning_rate``, ``train_loss``,
@@ -33,9 +34,14 @@ def accuracy(model: Any, X: Array, y: Array) -> float:
 
         Acc = (1/T) Σ_i 1(y_i = [ŷ_i >= 0.5])
 
-    Arguments: ``model`` with ``nn2(X)``; ``X``, (K, N), a sample a column; ``y``, (1, N), of 0 and 1.
+    Behind a softmax it is the class with the largest probability that must be right, and of several outputs all.
+
+    Arguments: ``model`` with ``predict(X)`` or ``nn2(X)``; ``X``, (K, N), a sample a column; ``y``, (C, N), of 0 and 1.
     """
-    return float(((model.nn2(X) >= 0.5) == (y >= 0.5)).mean())
+    y_hat = model.nn2(X) if isinstance(model, NN2) else model.predict(X)
+    if getattr(model, "output", None) == "softmax":
+        return float((y_hat.argmax(axis=0) == y.argmax(axis=0)).mean())
+    return float(((y_hat >= 0.5) == (y >= 0.5)).all(axis=0).mean())
 
 
 @dataclass
@@ -81,6 +87,9 @@ class Callback:
     def on_epoch(self, run: Run) -> None:
         """After each epoch, when its measurements are in ``run.history``."""
 
+    def on_end(self, run: Run) -> None:
+        """At the end, however it came about."""
+
 
 class StopTraining(Exception):
     """Ends the training where it is raised: in ``on_epoch`` with that epoch, of which later callbacks are not told."""
@@ -101,10 +110,11 @@ def split_validation(
 
 def fit(
     model: Model,
-    X: Array,
+    X: Any,
     y: Array,
     *,
     samples: npt.NDArray[np.intp] | None = None,
+    sample_weight: Array | None = None,
     validation: tuple[Array, Array] | None = None,
     hyperparameters: Hyperparameters | None = None,
     metrics: Mapping[str, Metric] | None = None,
@@ -116,28 +126,31 @@ def fit(
     The samples are shuffled anew for each epoch. After it the loss and the metrics are measured on the validation
     samples and on the first 10,000 training samples. Ctrl-C ends the training with the weights as they are.
 
-    Arguments: ``X``, (N, ...), a sample a row, floats or uint8 from 0 to 255, which are scaled to 0 to 1 on the way;
-    ``y``, (N,); ``samples``, the indices to train on, all where None; ``validation``, such a pair X and y;
+    Arguments: ``X``, (N, ...), a sample a row, floats or uint8 from 0 to 255, which are scaled to 0 to 1 on the way, or
+    a scipy.sparse matrix in rows; ``y``, (N,) or (N, C); ``samples``, the indices to train on, all where None;
+    ``sample_weight``, (N,), of mean 1 if the risk's scale is to stay; ``validation``, such a pair X and y;
     ``hyperparameters``, the defaults where None; ``metrics``, by name, such as {"accuracy": accuracy}; ``callbacks``,
     told in their order; ``resume(run)``, which puts an earlier run into the new one. Of the hyperparameters,
-    ``hidden_units``, ``loss`` and ``validation_samples`` are for who makes the model and splits the samples.
+    ``hidden_units``, ``activation``, ``loss``, ``dropout``, ``l2`` and ``validation_samples`` are for who makes the
+    model and splits the samples.
     Returns: the run. The model's weights are views of its flat vector of weights.
     Raises: ValueError where X, y, ``samples`` or ``validation`` do not fit each other or the model, or the model has no
     weights; InputError for patience without validation, or an augmentation of samples that are not images;
     FloatingPointError, with the step and the learning rate, where a loss becomes NaN or infinite.
     """
     hp = hyperparameters or Hyperparameters()
-    _check(X, y, samples, validation, hp)
+    _check(X, y, samples, sample_weight, validation, hp)
     weights = flatten(model)
-    model.emp_loss(float_rows(X[:1]).T, y[:1][None])  # samples that do not fit the weights are refused here
+    model.emp_loss(float_rows(X[:1]).T, as_columns(y[:1]))  # samples that do not fit the weights are refused here
     optimizer = hp.make_optimizer()
-    plain = gradient_of(model, hp.batch_size)
+    plain = gradient_of(model, hp.batch_size, weighted=sample_weight is not None)
     gradient = clipped(decayed(plain, hp), hp.clip_norm)
     batches = Batches(
         X,
         y,
         hp.batch_size,
         samples=samples,
+        sample_weight=sample_weight,
         augmentation=hp.make_augmentation(),
         packed=plain.takes_packed,
         seed=hp.seed,
@@ -146,9 +159,10 @@ def fit(
     if resume is not None:
         resume(run)
     first = batches.samples[:MEASURED_SAMPLES]
-    measured = {"train": (float_rows(X[first]), y[first])}
+    weighted = {} if sample_weight is None else {"sample_weight": sample_weight[first]}
+    measured: dict[str, tuple[Any, Array, dict[str, Any]]] = {"train": (float_rows(X[first]), y[first], weighted)}
     if validation is not None:
-        measured["validation"] = (float_rows(validation[0]), validation[1])
+        measured["validation"] = (float_rows(validation[0]), validation[1], {})
     rate = Rate(hp, batches.steps)
     try:
         for callback in callbacks:
@@ -162,8 +176,9 @@ def fit(
                         callback.on_batch(len(batch.y))
                 speed = run.samples / (time.perf_counter() - start)
                 record = {"epoch": float(run.epoch + 1), "learning_rate": rate(step), "samples_per_second": speed}
-                for part, (part_X, part_y) in measured.items():
-                    record |= _measure(model, part, part_X.T, part_y[None], metrics or {})
+                for part, (part_X, part_y, options) in measured.items():
+                    values = _measure(model, part_X.T, as_columns(part_y), metrics or {}, options)
+                    record |= {f"{part}_{name}": value for name, value in values.items()}
                 _require_finite(record, step + 1, hp)
                 _end_epoch(run, record)
                 for callback in callbacks:
@@ -172,6 +187,9 @@ def fit(
         run.interrupted = True
     except StopTraining:
         pass
+    finally:
+        for callback in callbacks:
+            callback.on_end(run)
     chosen = run.best if run.best is not None else run.mean
     if chosen is not None and not (run.interrupted and run.best is None):
         weights[:] = chosen
@@ -221,26 +239,28 @@ def clipped(gradient: Gradient, clip_norm: float) -> Gradient:
 
 
 def _check(
-    X: Array,
+    X: Any,
     y: Array,
     samples: npt.NDArray[np.intp] | None,
-    validation: tuple[Array, Array] | None,
+    sample_weight: Array | None,
+    validation: tuple[Any, Array] | None,
     hp: Hyperparameters,
 ) -> None:
     for part, (part_X, part_y) in {"": (X, y), "validation ": validation or (X, y)}.items():
-        if np.ndim(part_y) != 1 or len(part_X) != len(part_y) or len(part_X) == 0:
+        N = part_X.shape[0]
+        if np.ndim(part_y) not in (1, 2) or len(part_y) != N or N == 0:
             raise ValueError(
-                f"{part}X and y must have the same number of samples, at least one, and y one dimension; "
-                f"got X {np.shape(part_X)} and y {np.shape(part_y)}"
+                f"{part}X and y must have the same number of samples, at least one, and y one dimension or two; "
+                f"got X {part_X.shape} and y {np.shape(part_y)}"
             )
+    N = X.shape[0]
+    if sample_weight is not None and np.shape(sample_weight) != (N,):
+        raise ValueError(f"sample_weight must be one number a sample, ({N},); got {np.shape(sample_weight)}")
     if samples is not None and not (
-        samples.ndim == 1
-        and samples.dtype.kind in "iu"
-        and samples.size
-        and 0 <= samples.min() <= samples.max() < len(X)
+        samples.ndim == 1 and samples.dtype.kind in "iu" and samples.size and 0 <= samples.min() <= samples.max() < N
     ):
         raise ValueError(
-            f"samples must be indices from 0 to {len(X) - 1}, at least one; "
+            f"samples must be indices from 0 to {N - 1}, at least one; "
             f"got {samples.dtype} of shape {samples.shape}"
             + (f", {samples.min()} to {samples.max()}" if samples.size else "")
         )
@@ -270,9 +290,11 @@ def _out_of_patience(run: Run) -> bool:
     return bool(patience and losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
-def _measure(model: Model, part: str, X: Array, y: Array, metrics: Mapping[str, Metric]) -> dict[str, float]:
+def _measure(
+    model: Any, X: Any, y: Array, metrics: Mapping[str, Metric], options: Mapping[str, Any]
+) -> dict[str, float]:
     values = {name: metric(model, X, y) for name, metric in metrics.items()}
-    return {f"{part}_{name}": value for name, value in {"loss": model.emp_loss(X, y), **values}.items()}
+    return {"loss": model.emp_loss(X, y, **options), **values}
 
 
 def _require_finite(record: dict[str, float], step: int, hp: Hyperparameters) -> None:

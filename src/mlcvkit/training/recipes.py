@@ -5,10 +5,15 @@ from mlcvkit.training.hyperparameters import Hyperparameters
 RECIPES = {
     "default": Hyperparameters(),
     "quick": Hyperparameters(
-        hidden_units=160, batch_size=256, epochs=4, learning_rate=0.012, schedule="one_cycle", validation_samples=1000
+        hidden_units=(160,),
+        batch_size=256,
+        epochs=4,
+        learning_rate=0.012,
+        schedule="one_cycle",
+        validation_samples=1000,
     ),
     "best": Hyperparameters(
-        hidden_units=2048,
+        hidden_units=(2048,),
         optimizer="adamw",
         learning_rate=0.004,
         schedule="one_cycle",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 
 def constant(progress: float) -> float:
@@ -54,3 +55,8 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "step": step,
     "one_cycle": one_cycle,
 }
+
+if TYPE_CHECKING:
+    ScheduleName = str
+else:
+    ScheduleName = Literal[tuple(SCHEDULES)]

@@ -33,7 +33,7 @@ class StopAfter(Callback):
 
 def trained(hp, *callbacks, resume=None, seed=1):
     X, y = problem()
-    model = NN2().initialize(20, hp.hidden_units, seed=seed)
+    model = NN2().initialize(20, *hp.hidden_units, seed=seed)
     return fit(model, X, y, validation=(X[:40], y[:40]), hyperparameters=hp, callbacks=callbacks, resume=resume)
 
 

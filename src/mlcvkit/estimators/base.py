@@ -1,0 +1,258 @@
+"""What the estimators have in common: from rows, targets and parameters to a run of the engine."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from mlcvkit.training import Callback, Checkpoint, Hyperparameters, ProgressBar, Run, StopTraining, fit
+from mlcvkit.training.loop import Metric
+from mlcvkit.training.optimizers import OptimizerName
+from mlcvkit.training.schedules import ScheduleName
+from mlcvlab.nn import Array
+
+FULL_BATCH = 200
+"""``batch_size="auto"``: up to so many samples are one batch, so that their weights count exactly as repetitions."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+    """The parameters of every estimator, and its training.
+
+    Every parameter is a keyword. What they do: ``optimizer``, ``learning_rate``, ``schedule``, ``warm_up``, ``momentum``,
+    ``beta1``, ``beta2``, ``epsilon``, ``weight_decay``, ``clip_norm`` and ``average_epochs`` as in
+    ``mlcvkit.training.Hyperparameters``; ``batch_size``, "auto" for min(200, N); ``epochs``, at most so many;
+    ``patience``: stop after so many epochs without a better validation loss and restore the best weights, or, without
+    validation samples, without a training loss that is better by ``tol``, 0 for never; ``validation_fraction`` of the
+    samples to hold out for that; ``warm_start``: ``fit`` goes on from the weights it finds; ``callbacks`` of
+    ``mlcvkit.training``; ``random_state``, a number for the same weights each time; ``verbose`` for a progress bar.
+    """
+
+    optimizer: OptimizerName = "adam"
+    learning_rate: float = 0.001
+    schedule: ScheduleName = "constant"
+    warm_up: float = 0.0
+    batch_size: int | Literal["auto"] = "auto"
+    epochs: int = 200
+    momentum: float = 0.9
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    average_epochs: int = 0
+    patience: int = 10
+    tol: float = 1e-4
+    validation_fraction: float = 0.0
+    warm_start: bool = False
+    callbacks: Sequence[Callback] = ()
+    random_state: Any = None
+    verbose: bool = False
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        validation_data: tuple[Any, Any] | None = None,
+        resume: Path | str | None = None,
+    ) -> Self:
+        """Train the network.
+
+        Arguments: ``X``, (N, K), an array, a data frame of numbers, or a scipy.sparse matrix; ``y``, (N,) or (N, C);
+        ``sample_weight``, (N,): a whole number counts as that many repetitions of its sample; ``validation_data``, a
+        pair X and y, in place of ``validation_fraction``; ``resume``, a folder with the checkpoint of an earlier run of
+        the same parameters (``WriteCheckpoints`` among the callbacks leaves one), to go on with it.
+        Returns: the estimator, with ``model_``, ``history_`` and ``n_iter_``, the number of epochs.
+        Raises: ValueError for what does not fit, with what was given; FloatingPointError where the loss diverges.
+        """
+        go_on = self.warm_start and hasattr(self, "model_")
+        X, targets = self._validated(X, y, sample_weight, reset=True, first=not go_on)
+        weights = self._sample_weight(X, y, sample_weight)
+        random = check_random_state(self.random_state)
+        validation, chosen = None, None
+        if validation_data is not None:
+            validation = self._validated(*validation_data, None, reset=False, first=False)
+        elif self.validation_fraction:
+            chosen, held_out = self._split(targets, random)
+            validation = X[held_out], targets[held_out]
+        seed = int(random.randint(2**31 - 1))
+        if not go_on:
+            self.model_ = self._initialized(X, targets, seed)
+        restore = None if resume is None else Checkpoint.read(Path(resume)).restore
+        hp = self._hyperparameters(
+            X.shape[0] if chosen is None else len(chosen), seed, validated=validation is not None
+        )
+        self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
+        X, targets = self._validated(X, y, sample_weight, reset=first, first=first)
+        weights = self._sample_weight(X, y, sample_weight)
+        random = check_random_state(self.random_state)
+        seed = int(random.randint(2**31 - 1))
+        if first:
+            self.model_ = self._initialized(X, targets, seed)
+            self._passes = 0
+        self._passes = getattr(self, "_passes", 0) + 1  # a number as random_state draws a new order all the same
+        hp = self._hyperparameters(X.shape[0], seed + self._passes, epochs=1, schedule="constant", average_epochs=0)
+        state = None if first else self._state
+        self._train(
+            X, targets, hp, sample_weight=weights, resume=None if state is None else lambda run: _put(run, state)
+        )
+        return self
+
+    def _train(self, X: Any, targets: Array, hp: Hyperparameters, **options: Any) -> None:
+        callbacks = [*self.callbacks]
+        if self.verbose:
+            callbacks.append(ProgressBar())
+        if self.patience and not hp.patience and hp.epochs > 1:
+            callbacks.append(Converged(self.patience, self.tol))
+        callbacks += self._own_callbacks()
+        trained = self._trained_model(X)
+        # a pass over the training samples for its own sake is a third of an epoch: only where it decides or is seen
+        metrics = self._metrics() if options.get("validation") or self.verbose or self._watches_metrics else {}
+        run = fit(trained, X, targets, hyperparameters=hp, metrics=metrics, callbacks=callbacks, **options)
+        self.model_.W = [w.copy() for w in trained.W]  # of their own, not views of the run's vector
+        self.history_ = run.history
+        self.n_iter_ = run.epoch
+        self.interrupted_ = run.interrupted
+        self._state = run.state
+
+    def _hyperparameters(self, N: int, seed: int, *, validated: bool = False, **changed: Any) -> Hyperparameters:
+        names = {field.name for field in fields(NetworkEstimator)} & {field.name for field in fields(Hyperparameters)}
+        values = {name: getattr(self, name) for name in names} | {
+            "batch_size": min(FULL_BATCH, N) if self.batch_size == "auto" else self.batch_size,
+            "patience": self.patience if validated else 0,
+            "seed": seed,
+        }
+        return Hyperparameters(**values | changed)
+
+    def _validated(
+        self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, reset: bool, first: bool
+    ) -> tuple[Any, Array]:
+        """Rows as floats or CSR, and the targets as the model takes them; ``first`` decides what the targets are."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            multi_output=self.__sklearn_tags__().target_tags.multi_output or self._multi_label,
+            y_numeric=self._y_numeric,
+        )
+        if y.ndim == 2 and y.shape[1] == 1 and not self._y_numeric:
+            y = column_or_1d(y, warn=True)
+        if first:
+            self._learn_targets(y, sample_weight)
+        if not reset and hasattr(self, "model_"):
+            X = X.astype(self.model_.W[0].dtype, copy=False)
+        return X, self._targets(y, X.dtype)
+
+    def _sample_weight(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None) -> Array | None:
+        """The weights, of mean 1; None where all samples count alike."""
+        balance = self._class_balance(y)
+        if sample_weight is None and balance is None:
+            return None
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if balance is not None:
+            weights = weights * balance
+        if weights.sum() == 0:
+            raise ValueError("sample_weight is zero for every sample: there is nothing to learn from")
+        scaled: Array = (weights * (len(weights) / weights.sum())).astype(X.dtype)
+        return scaled
+
+    def _split(self, targets: Array, random: np.random.RandomState) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction}")
+        indices = np.arange(len(targets))
+        for stratify in (self._strata(targets), None):
+            try:
+                chosen, held_out = train_test_split(
+                    indices, test_size=self.validation_fraction, random_state=random, stratify=stratify
+                )
+            except ValueError as error:  # a class with a single sample, or more classes than places
+                if stratify is None:
+                    raise ValueError(
+                        f"validation_fraction={self.validation_fraction} of {len(targets)} samples leaves none on one "
+                        "side: give more samples, or validation_data"
+                    ) from error
+            else:
+                return np.sort(chosen), held_out
+        raise AssertionError
+
+    def _scores(self, X: Any) -> Array:
+        """The argument z of the output for each row, (N, C)."""
+        check_is_fitted(self, "model_")
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+        model = self._twin()
+        return model.decision(X.astype(model.W[0].dtype, copy=False).T).T  # type: ignore[no-any-return]
+
+    def _twin(self) -> Any:
+        """The model as an MLP, which takes sparse samples and tells z."""
+        return self.model_
+
+    def _trained_model(self, X: Any) -> Any:
+        return self.model_
+
+    def _own_callbacks(self) -> list[Callback]:
+        return []
+
+    def _class_balance(self, y: Any) -> Array | None:
+        return None
+
+    def _strata(self, targets: Array) -> Array | None:
+        return None
+
+    _multi_label = False
+    _watches_metrics = False
+    _y_numeric = False
+
+    @abstractmethod
+    def _learn_targets(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> None:
+        """Take from the first targets what they are: the classes, or the scale."""
+
+    @abstractmethod
+    def _targets(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+        """The targets as numbers, (N,) or (N, C)."""
+
+    @abstractmethod
+    def _initialized(self, X: Any, targets: Array, seed: int) -> Any:
+        """A new model for these samples."""
+
+    @abstractmethod
+    def _metrics(self) -> dict[str, Metric]: ...
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class Converged(Callback):
+    """Stops where the training loss has not been better by ``tol`` for some epochs."""
+
+    def __init__(self, patience: int, tol: float) -> None:
+        self.patience, self.tol = patience, tol
+
+    def on_epoch(self, run: Run) -> None:
+        losses = run.history["train_loss"]
+        if len(losses) > self.patience:
+            before, latest = losses[: -self.patience], losses[-self.patience :]
+            if min(latest) > min(before) - self.tol:
+                raise StopTraining
+
+
+def _put(run: Run, state: Any) -> None:
+    for array, earlier in zip(run.state, state, strict=True):
+        array[:] = earlier

@@ -1,0 +1,236 @@
+"""Classifiers: of any depth, the handout's NN2, and the perceptron."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted
+
+from mlcvkit.estimators.base import NetworkEstimator
+from mlcvkit.models import MLP, ActivationName, Loss, LossName, Perceptron
+from mlcvkit.models.outputs import OUTPUTS
+from mlcvkit.training import Callback, Run, StopTraining, accuracy
+from mlcvkit.training.loop import Metric
+from mlcvkit.training.optimizers import OptimizerName
+from mlcvkit.training.schedules import ScheduleName
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.nn import Array
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
+    class_weight: dict[Any, float] | list[dict[Any, float]] | Literal["balanced"] | None = None
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: npt.ArrayLike | None = None, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
+        """One pass over some samples, which goes on from the weights and the optimizer's state of the pass before.
+
+        Arguments: as for ``fit``; ``classes``, all that will ever come, which the first call needs.
+        """
+        first = not hasattr(self, "model_")
+        if first and classes is None:
+            raise ValueError("the first call of partial_fit needs classes, all that will ever come")
+        if classes is not None:
+            given = np.arange(np.shape(y)[1]) if np.ndim(y) == 2 else unique_labels(classes)
+            if not first and not np.array_equal(given, self.classes_):
+                raise ValueError(f"classes must stay what they were, {self.classes_}; got {given}")
+            self._announced = given
+        try:
+            return self._partial_fit(X, y, sample_weight, first)
+        finally:
+            self.__dict__.pop("_announced", None)
+
+    def decision_function(self, X: Any) -> Array:
+        """The argument of the output: (N,) for two classes, above 0 for the second; (N, C) for more or for labels."""
+        scores = self._scores(X)
+        return scores[:, 0] if self._binary else scores
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The class of each sample, (N,), or which labels it has, (N, C)."""
+        scores = self.decision_function(X)
+        if self._has_labels:
+            return (scores > 0).astype(int)
+        best = (scores > 0).astype(int) if self._binary else scores.argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+    @property
+    def _binary(self) -> bool:
+        return len(self.classes_) == 2 and not self._has_labels
+
+    def _learn_targets(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> None:
+        check_classification_targets(y)
+        kind = type_of_target(y, raise_unknown=True)
+        self._has_labels = kind == "multilabel-indicator"
+        if self._has_labels and not self._multi_label or kind == "multiclass-multioutput":
+            raise ValueError(f"{type(self).__name__} does not support targets of kind {kind}")
+        self.classes_ = getattr(self, "_announced", np.arange(y.shape[1]) if self._has_labels else np.unique(y))
+        if len(self.classes_) < 2 and not self._has_labels:
+            raise ValueError(
+                f"a classifier needs samples of at least two classes; y has one class: {self.classes_[0]!r}"
+            )
+        if len(self.classes_) > 2 and not self.__sklearn_tags__().classifier_tags.multi_class:
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind}; it has the classes "
+                f"{', '.join(map(str, self.classes_[:10]))}. MLPClassifier takes any number of classes"
+            )
+
+    def _targets(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+        if self._has_labels:
+            if np.ndim(y) != 2 or y.shape[1] != len(self.classes_):
+                raise ValueError(f"y must have one column a label, (N, {len(self.classes_)}); got {np.shape(y)}")
+            return y.astype(dtype)
+        index = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = self.classes_[index] != y
+        if unknown.any():
+            raise ValueError(f"y has classes that are not among {self.classes_}: {np.unique(y[unknown])[:10]}")
+        if len(self.classes_) == 2:
+            return index.astype(dtype)
+        one_hot: Array = np.zeros((len(y), len(self.classes_)), dtype)
+        one_hot[np.arange(len(y)), index] = 1
+        return one_hot
+
+    def _class_balance(self, y: Any) -> Array | None:
+        if self.class_weight is None:
+            return None
+        return compute_sample_weight(self.class_weight, y)  # type: ignore[no-any-return]
+
+    def _strata(self, targets: Array) -> Array | None:
+        return None if self._has_labels else targets if targets.ndim == 1 else targets.argmax(axis=1)
+
+    def _metrics(self) -> dict[str, Metric]:
+        return {"accuracy": accuracy}
+
+    @property
+    def _outputs(self) -> int:
+        return 1 if self._binary else len(self.classes_)
+
+
+class _Probabilities(_Classifier):
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each class, (N, C), or of each label."""
+        check_is_fitted(self, "model_")
+        y_hat = OUTPUTS[self._twin().output].function(self._scores(X).T).T
+        return np.hstack([1 - y_hat, y_hat]) if self._binary else y_hat
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """The logarithm of ``predict_proba``."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MLPClassifier(_Probabilities):
+    """Multi-layer perceptron for two classes, more, or several labels a sample.
+
+    Two classes and labels are told by sigmoids with cross-entropy, more classes by a softmax with categorical
+    cross-entropy. Scale the features first (``StandardScaler``, or ``mlcvkit.datasets.TableEncoder``).
+
+    Parameters: ``hidden_units``, one number for each hidden layer; ``activation``; ``loss``, a name or a
+    ``mlcvkit.models.Loss``, the output's own where None; ``biases``; ``dropout``; ``l2``, as in ``mlcvkit.models.MLP``;
+    ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
+    Attributes: ``classes_``, ``model_`` (an ``MLP``), ``history_``, ``n_iter_``, ``n_features_in_``,
+    ``feature_names_in_``.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> MLPClassifier(hidden_units=(16,), learning_rate=0.01, random_state=0).fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    hidden_units: tuple[int, ...] = (100,)
+    activation: ActivationName = "relu"
+    loss: LossName | Loss | None = None
+    biases: bool = True
+    dropout: float = 0.0
+    l2: float = 1e-4
+
+    _multi_label = True
+
+    def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
+        output = "sigmoid" if self._binary or self._has_labels else "softmax"
+        return make_mlp(self, output).initialize(X.shape[1], self._outputs, seed=seed, dtype=X.dtype)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def make_mlp(estimator: Any, output: str) -> MLP:
+    """The network that an estimator's parameters describe."""
+    names = ("activation", "loss", "biases", "dropout", "l2")
+    units = estimator.hidden_units
+    units = (units,) if isinstance(units, int) else tuple(units)
+    return MLP(units, output=output, **{name: getattr(estimator, name) for name in names})
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NN2Classifier(_Probabilities):
+    """The handout's two-layer network, for two classes: a hidden ReLU layer without biases, and a sigmoid.
+
+    Parameters: ``hidden_units``, one number; ``loss``, "cross_entropy", "l2" or "mse"; ``class_weight``, as in
+    scikit-learn; the others as in ``NetworkEstimator``.
+    Attributes: as of ``MLPClassifier``; ``model_`` is an ``mlcvlab.models.nn2.NN2``.
+    Source: handout, Problem 2.
+    """
+
+    hidden_units: int = 100
+    loss: str = "cross_entropy"
+
+    def _initialized(self, X: Any, targets: Array, seed: int) -> NN2:
+        return NN2(loss=self.loss).initialize(X.shape[1], self.hidden_units, seed=seed, dtype=X.dtype)
+
+    def _twin(self) -> MLP:
+        twin = MLP((len(self.model_.W[0]),), loss=self.model_.loss, biases=False)
+        twin.W = self.model_.W
+        return twin
+
+    def _trained_model(self, X: Any) -> NN2 | MLP:
+        """NN2 itself, which has the faster gradient; for sparse samples the MLP that is equal to it."""
+        return self._twin() if hasattr(X, "tocsr") else self.model_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PerceptronClassifier(_Classifier):
+    """Rosenblatt's perceptron; for more than two classes one unit against the rest for each.
+
+    Its steps follow the perceptron rule, averaged over a batch, and shrink to 0 over the epochs, so that it settles where
+    no plane separates the classes; with ``batch_size=1`` and ``schedule="constant"`` it is the rule as published. It
+    stops when no training sample is wrong. It has no probabilities.
+
+    Parameters: ``biases``; ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
+    Attributes: as of ``MLPClassifier``; ``model_`` is a ``mlcvkit.models.Perceptron``.
+    Source: Rosenblatt (1958), "The perceptron".
+    """
+
+    optimizer: OptimizerName = "sgd"
+    learning_rate: float = 1.0
+    schedule: ScheduleName = "cosine"
+    patience: int = 0
+    biases: bool = True
+
+    _watches_metrics = True
+
+    def _initialized(self, X: Any, targets: Array, seed: int) -> Perceptron:
+        return Perceptron(biases=self.biases).initialize(X.shape[1], self._outputs, seed=seed, dtype=X.dtype)
+
+    def _own_callbacks(self) -> list[Callback]:
+        return [NoMistakes()]
+
+
+class NoMistakes(Callback):
+    """Stops where every training sample that is measured is right."""
+
+    def on_epoch(self, run: Run) -> None:
+        if run.history["train_accuracy"][-1] == 1:
+            raise StopTraining

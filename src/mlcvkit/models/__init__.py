@@ -1,0 +1,24 @@
+"""Models beside NN2, built from ``mlcvlab.nn`` and ``Layer``: perceptron, NN1, and the MLP of any depth.
+
+Each has ``layers``, ``W``, ``emp_loss`` and ``emp_loss_grad`` as NN2 has, and ``predict``. Inside a model a sample is a
+column.
+"""
+
+from mlcvkit.models.mlp import HIDDEN_ACTIVATIONS, MLP, NN1, ActivationName, Dense
+from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, losses_behind
+from mlcvkit.models.perceptron import Perceptron
+
+__all__ = [
+    "HIDDEN_ACTIVATIONS",
+    "LOSSES",
+    "MLP",
+    "NN1",
+    "OUTPUTS",
+    "ActivationName",
+    "Dense",
+    "Loss",
+    "LossName",
+    "OutputName",
+    "Perceptron",
+    "losses_behind",
+]

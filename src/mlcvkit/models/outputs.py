@@ -1,0 +1,213 @@
+"""Output activations and losses, and what they are together. A sample is a column: y and ŷ are (C, N).
+
+A new loss is one row in ``LOSSES``; where its product with an output's derivative has a stable form of its own, that is
+one row in ``FUSED``.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from mlcvlab.nn import Array
+from mlcvlab.nn.activations import sigmoid, sigmoid_grad, softmax, step
+from mlcvlab.nn.losses import (
+    cross_entropy,
+    cross_entropy_grad,
+    l2,
+    l2_grad,
+    mse,
+    mse_grad,
+    sigmoid_cross_entropy,
+    sigmoid_cross_entropy_grad,
+)
+
+
+class Output(NamedTuple):
+    """An output activation, ŷ = σ(z), and its backward pass: ``backward(y_hat, ∇_ŷ ℓ)`` is ∇_z ℓ.
+
+    ``loss`` is the name of the loss that goes with it where none is chosen.
+    """
+
+    function: Callable[[Array], Array]
+    backward: Callable[[Array, Array], Array]
+    loss: str
+
+
+def _identity(z: Array) -> Array:
+    return z
+
+
+def _softmax(z: Array) -> Array:
+    return softmax(z.T).T
+
+
+def _softmax_backward(y_hat: Array, upstream: Array) -> Array:
+    """The Jacobian diag(ŷ) - ŷ ŷᵀ of each column times its upstream gradient."""
+    delta: Array = y_hat * (upstream - (y_hat * upstream).sum(axis=0))
+    return delta
+
+
+OUTPUTS = {
+    "sigmoid": Output(sigmoid, lambda y_hat, upstream: upstream * sigmoid_grad(y_hat), "cross_entropy"),
+    "softmax": Output(_softmax, _softmax_backward, "categorical_cross_entropy"),
+    "identity": Output(_identity, lambda y_hat, upstream: upstream, "mse"),
+    "step": Output(step, lambda y_hat, upstream: np.zeros_like(upstream), "perceptron"),
+}
+
+
+class Loss(NamedTuple):
+    """A loss: ``value(y, y_hat)``, (N,), one number a sample, and ``gradient(y, y_hat)``, (C, N), by ŷ.
+
+    ``outputs`` are the output activations it can stand behind. A loss of one's own is given to a model in place of a
+    name.
+    """
+
+    value: Callable[[Array, Array], Array]
+    gradient: Callable[[Array, Array], Array]
+    outputs: tuple[str, ...] = ("sigmoid", "softmax", "identity")
+
+
+def categorical_cross_entropy(y: Array, y_hat: Array) -> Array:
+    """Cross-entropy of distributions over C classes, one a column.
+
+        z = -Σ_c y_c log ŷ_c
+
+    Where ŷ_c is 0 the logarithm of the smallest normal number stands in for log 0.
+
+    Arguments: ``y`` and ``y_hat``, (C, N). Returns: the losses, (N,).
+    Source: Bishop (2006), "Pattern Recognition and Machine Learning", equation 4.108.
+    """
+    loss: Array = -(y * np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny))).sum(axis=0)
+    return loss
+
+
+def categorical_cross_entropy_grad(y: Array, y_hat: Array) -> Array:
+    """Gradient of the categorical cross-entropy with respect to y_hat.
+
+        ∂z / ∂ŷ_c = -y_c / ŷ_c
+
+    Arguments and source: as for ``categorical_cross_entropy``. Returns: the gradient, (C, N).
+    """
+    return -y / np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)
+
+
+LOSSES = {
+    "cross_entropy": Loss(
+        lambda y, y_hat: cross_entropy(y, y_hat).sum(axis=0), cross_entropy_grad, outputs=("sigmoid", "softmax")
+    ),
+    "categorical_cross_entropy": Loss(categorical_cross_entropy, categorical_cross_entropy_grad, outputs=("softmax",)),
+    "mse": Loss(partial(mse, axis=0), partial(mse_grad, axis=0)),
+    "l2": Loss(partial(l2, axis=0), partial(l2_grad, axis=0)),
+    "perceptron": Loss(
+        lambda y, y_hat: np.abs(y_hat - y).sum(axis=0), lambda y, y_hat: np.zeros_like(y_hat), outputs=("step",)
+    ),
+}
+
+if TYPE_CHECKING:
+    LossName = str
+    OutputName = str
+else:
+    LossName = Literal[tuple(LOSSES)]
+    OutputName = Literal[tuple(OUTPUTS)]
+
+
+class LossOfZ(NamedTuple):
+    """A loss behind an output activation, as a function of its argument z: (N,), and its gradient by z, (C, N)."""
+
+    value: Callable[[Array, Array], Array]
+    gradient: Callable[[Array, Array], Array]
+
+
+def softmax_cross_entropy(y: Array, z: Array) -> Array:
+    """Categorical cross-entropy of a softmax, from the softmax's argument z.
+
+        categorical_cross_entropy(y, softmax(z)) = log Σ_k e^(z_k) - Σ_c y_c z_c,    where Σ_c y_c = 1
+
+    The largest z is subtracted first and its own term, 1, is left to log1p, so that small losses keep their digits.
+
+    Arguments: ``y`` and ``z``, (C, N). Returns: the losses, (N,).
+    Source: Bishop (2006), equations 4.104 and 4.108.
+    """
+    largest = z.argmax(axis=0)[None]
+    s = z - np.take_along_axis(z, largest, axis=0)
+    others = np.exp(s)
+    np.put_along_axis(others, largest, 0, axis=0)
+    loss: Array = np.log1p(others.sum(axis=0)) - (y * s).sum(axis=0)
+    return loss
+
+
+def softmax_cross_entropy_grad(y: Array, z: Array) -> Array:
+    """Gradient of the categorical cross-entropy of a softmax with respect to z.
+
+        ∂/∂z = softmax(z) - y
+
+    Arguments: ``y`` and ``z``, (C, N). Returns: the gradient, (C, N).
+    Source: Bishop (2006), equation 4.109.
+    """
+    return _softmax(z) - y
+
+
+def perceptron_criterion(y: Array, z: Array) -> Array:
+    """The perceptron criterion: how far on the wrong side the wrong ones are.
+
+        Σ_c (step(z_c) - y_c) z_c
+
+    Arguments: ``y``, of 0 and 1, and ``z``, (C, N). Returns: the losses, (N,).
+    Source: Bishop (2006), equation 4.54, with targets 0 and 1.
+    """
+    loss: Array = ((step(z) - y) * z).sum(axis=0)
+    return loss
+
+
+def perceptron_rule(y: Array, z: Array) -> Array:
+    """Gradient of the perceptron criterion with respect to z, which is the perceptron rule.
+
+        ∂/∂z = step(z) - y
+
+    Arguments: as for ``perceptron_criterion``. Returns: the gradient, (C, N).
+    Source: Rosenblatt (1958), "The perceptron".
+    """
+    return step(z) - y
+
+
+FUSED = {
+    ("sigmoid", "cross_entropy"): LossOfZ(
+        lambda y, z: sigmoid_cross_entropy(y, z).sum(axis=0), sigmoid_cross_entropy_grad
+    ),
+    ("softmax", "categorical_cross_entropy"): LossOfZ(softmax_cross_entropy, softmax_cross_entropy_grad),
+    ("step", "perceptron"): LossOfZ(perceptron_criterion, perceptron_rule),
+}
+
+
+def loss_of_z(output: str, loss: str | Loss) -> LossOfZ:
+    """A loss behind an output activation: the stable form where there is one, else the chain rule.
+
+    Raises: ValueError for an unknown name, with the choices, and for a loss that cannot stand behind this output.
+    """
+    if output not in OUTPUTS:
+        raise ValueError(f"unknown output {output!r}; choose one of {', '.join(OUTPUTS)}")
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(losses_behind(output))}")
+        if output not in LOSSES[loss].outputs:
+            raise ValueError(
+                f"the loss {loss} cannot stand behind the output {output}; choose one of "
+                f"{', '.join(losses_behind(output))}"
+            )
+        if (output, loss) in FUSED:
+            return FUSED[output, loss]
+    function, backward, _ = OUTPUTS[output]
+    value, gradient, _ = LOSSES[loss] if isinstance(loss, str) else loss
+
+    def gradient_of_z(y: Array, z: Array) -> Array:
+        y_hat = function(z)
+        return backward(y_hat, gradient(y, y_hat))
+
+    return LossOfZ(lambda y, z: value(y, function(z)), gradient_of_z)
+
+
+def losses_behind(output: str) -> list[str]:
+    """The names of the losses that can stand behind an output."""
+    return [name for name, loss in LOSSES.items() if output in loss.outputs]

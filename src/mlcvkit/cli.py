@@ -1,7 +1,10 @@
 """The ``mlcvlab`` command: one thin function for each subcommand."""
 
+import json as json_format
 import sys
+import tomllib
 import warnings
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
@@ -14,17 +17,15 @@ from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from cyclopts.config import Dict
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mlcvkit import InputError, datasets, storage
 from mlcvkit.training import (
     CHECKPOINT_FILE,
     RECIPES,
-    Callback,
     Checkpoint,
-    History,
     Hyperparameters,
+    ProgressBar,
     Run,
     WriteCheckpoints,
     accuracy,
@@ -35,29 +36,59 @@ from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+CONFIG_FILE = "config.toml"
 
 console = Console(highlight=False)
 
 
 def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Take hyperparameters that the command line leaves out from its recipe, or from the run that is resumed."""
-    given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
-    if given.get("--recipe") in RECIPES:
-        hyperparameters = RECIPES[given["--recipe"]]
-    elif "--resume" in given:
-        hyperparameters = Checkpoint.read(Path(given["--resume"])).hyperparameters
-    else:
+    """Take what the command line of train leaves out from a run that is resumed, a file, or a recipe, in this order."""
+    if commands != ("train",):
         return
-    Dict(asdict(hyperparameters), use_commands_as_keys=False)(app, commands, arguments)
+    given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
+    stored: dict[str, Any] = {}
+    if "--config" in given:
+        stored |= _read_config(Path(given["--config"]))
+    if "--resume" in given:
+        stored |= _configuration_of(Path(given["--resume"]))
+    recipe = given.get("--recipe", stored.pop("recipe", "table" if "--data" in given or "data" in stored else None))
+    recipe_values = asdict(RECIPES[recipe]) if recipe in RECIPES else {}
+    values = {name: value for name, value in (recipe_values | stored).items() if value is not None}
+    if values:
+        Dict(values, use_commands_as_keys=False)(app, commands, arguments)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"the configuration {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the configuration {path} is not TOML: {error}") from None
+
+
+def _configuration_of(run: Path) -> dict[str, Any]:
+    if (run / CONFIG_FILE).is_file():
+        return _read_config(run / CONFIG_FILE)
+    return asdict(Checkpoint.read(run).hyperparameters)
+
+
+def _as_toml(values: Mapping[str, Any]) -> str:
+    """Names, numbers, truth values and lists of them, a line each: for these TOML is written as JSON is."""
+    lines = (f"{k} = {json_format.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None)
+    return "\n".join(lines) + "\n"
 
 
 app = App(
     name="mlcvlab",
-    help="A neural network built from scratch in NumPy. Train NN2 to tell even from odd handwritten digits.",
+    help="Neural networks built from scratch in NumPy: train one on your own table, arrays or images, or on MNIST.",
     version=version("mlcvlab"),
     result_action="return_value",
+    default_parameter=Parameter(consume_multiple=True),
     config=_options_not_given,
 )
+data_app = App(name="data", help="Look at data before training.")
+app.command(data_app)
 
 
 def main() -> None:
@@ -82,25 +113,51 @@ def main() -> None:
 
 @app.command
 def train(
+    data: str | None = None,
     hyperparameters: Annotated[Hyperparameters | None, Parameter(name="*")] = None,
     *,
-    recipe: Literal["default", "quick", "best"] = "default",
+    target: str | None = None,
+    model: Literal["mlp", "nn2", "nn1", "perceptron"] = "mlp",
+    task: Literal["classification", "regression"] | None = None,
+    test_fraction: float = 0.2,
+    image_size: int | None = None,
+    recipe: Literal["default", "table", "quick", "best"] | None = None,
+    config: Path | None = None,
+    json: bool = False,
     checkpoint_every: int | None = None,
     resume: Path | None = None,
     name: str | None = None,
     output: Path = Path("runs"),
     threads: int | None = None,
 ) -> int:
-    """Train NN2 on MNIST, even digits against odd ones, and save the run.
+    """Train a network on your own data, or NN2 on MNIST's even and odd digits, and save the run.
 
-    The run's folder gets model.safetensors, curves.png and hidden_units.png. Ctrl-C ends the training early and saves
-    what there is.
+    The run's folder gets model.safetensors, config.toml, which reproduces it (mlcvlab train --config FILE), and
+    pictures. Ctrl-C ends the training early and saves what there is.
 
     Parameters
     ----------
+    data
+        A table (.csv, .tsv, .parquet, .arrow, .feather), arrays (.npz, .npy, IDX), a folder with a folder of images for
+        each class, or a name: moons, circles, spirals, xor, digits, mnist, mnist-parity. Left out: MNIST with NN2.
+    target
+        The column to predict; for .npy and IDX the file of the labels.
+    model
+        mlp: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one sigmoid unit;
+        perceptron: the perceptron rule.
+    task
+        What the target is; found from its values where left out.
+    test_fraction
+        The share of the rows that is kept apart to test with at the end.
+    image_size
+        Scale the images of a folder to so many pixels on each side.
     recipe
-        Hyperparameters known to be good: quick is the least time to a good network, best the best one in minutes.
-        Options that are given as well go before the recipe's.
+        Hyperparameters known to be good: table for your own data; for MNIST quick is the least time to a good network
+        and best the best one in minutes. Options that are given as well go before the recipe's.
+    config
+        A TOML file with options, by their names; those on the command line go before it.
+    json
+        Print the result as JSON, and nothing else.
     checkpoint_every
         Keep the state of the training in the run's folder, anew after so many epochs, so that it can be resumed.
     resume
@@ -114,130 +171,258 @@ def train(
         Threads for matrix products; all cores where it is left out. Needs the extra mlcvlab[threads].
     """
     hp = hyperparameters or Hyperparameters()
-    checkpoint = _checkpoint(resume, hp, name)
-    every = checkpoint.every if checkpoint and checkpoint_every is None else checkpoint_every
-    with _limited_threads(threads), _run_folder(output, name, every, resume) as (folder, target):
-        start = perf_counter()
-        checkpoints = [] if every is None else [WriteCheckpoints(target, every)]
-        digits = datasets.mnist()
-        images, y = digits.train_X, datasets.is_even(digits.train_y)
-        test_X, test_y = datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y)
-        rng = np.random.default_rng(hp.seed)
-        samples, held_out = split_validation(len(images), hp.validation_samples, rng)
-        model = NN2(loss=hp.loss or "cross_entropy").initialize(datasets.SIDE**2, hp.hidden_units[0], seed=rng)
-        console.print(
-            f"NN2 with {hp.hidden_units[0]} hidden units on MNIST, even against odd: {len(samples):,} training, "
-            f"{len(held_out):,} validation and {len(test_y):,} test samples"
+    console.quiet = json
+    options: dict[str, Any] = {
+        "data": data if data is None or data in datasets.TOYS else str(Path(data).resolve()),
+        "target": target,
+    }
+    if data is None:
+        for option, value in {"target": target, "task": task, "image_size": image_size}.items():
+            if value is not None:
+                raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
+    else:
+        options |= {"model": model, "task": task, "test_fraction": test_fraction, "image_size": image_size}
+    every = _checkpoint_every(resume, checkpoint_every, name)
+    start = perf_counter()
+    with _limited_threads(threads), _run_folder(output, name, every, resume) as (folder, target_folder):
+        configuration = options | {"checkpoint_every": every} | asdict(hp)
+        if every is not None:
+            storage.write_whole(target_folder / CONFIG_FILE, _as_toml(configuration).encode())
+        callbacks = [ProgressBar(console)] if console.is_terminal or not json else []
+        checkpoints = [] if every is None else [WriteCheckpoints(target_folder, every)]
+        work = _train_parity if data is None else _train_on
+        result, interrupted = work(folder, hp, configuration, [*callbacks, *checkpoints], resume)
+        if every is None:
+            storage.write_whole(folder / CONFIG_FILE, _as_toml(configuration).encode())
+    if not interrupted:
+        (target_folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    console.print(f"Saved to [bold]{escape(str(target_folder))}[/bold] in {perf_counter() - start:.1f} s")
+    if interrupted and every is not None:
+        console.print(f"To go on: mlcvlab train --resume {escape(str(target_folder))}")
+    _print_json(json, {"run": str(target_folder), **result, "seconds": perf_counter() - start})
+    return INTERRUPTED if interrupted else 0
+
+
+def _train_on(
+    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Any], resume: Path | None
+) -> tuple[dict[str, Any], bool]:
+    from mlcvkit.estimators import train_predictor
+
+    options = {name: configuration[name] for name in ("task", "test_fraction")}
+    samples = datasets.read(configuration["data"], configuration["target"], image_size=configuration["image_size"])
+    console.print(
+        f"Training on {escape(samples.name)}: {len(samples.X):,} samples, target {escape(str(samples.target))}"
+    )
+    predictor, (test_X, test_y) = train_predictor(
+        samples, hp, kind=configuration["model"], callbacks=callbacks, resume=resume, **options
+    )
+    estimator = predictor.estimator
+    if estimator.interrupted_:
+        console.print(f"Stopped by Ctrl-C after {estimator.n_iter_} whole epochs of {hp.epochs}")
+    elif estimator.n_iter_ < hp.epochs:
+        console.print(f"Stopped after {estimator.n_iter_} epochs: it got no better")
+    result = {"test": predictor.measure(test_X, test_y)} if len(test_y) else {}
+    if result:
+        _print_measures(result["test"])
+    storage.save_model(folder / storage.MODEL_FILE, predictor.saved(configuration))
+    _write_curves(folder, estimator.history_)
+    return {"epochs": estimator.n_iter_, **result}, estimator.interrupted_
+
+
+def _train_parity(
+    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Any], resume: Path | None
+) -> tuple[dict[str, Any], bool]:
+    checkpoint = None if resume is None else Checkpoint.read(resume)
+    if checkpoint is not None:
+        checkpoint.require_same(hp)
+    if len(hp.hidden_units) != 1 or hp.activation != "relu" or hp.dropout or hp.l2 or hp.validation_samples < 1:
+        raise InputError(
+            "NN2 has one hidden ReLU layer, without dropout and l2, and is watched by one validation sample or more; "
+            "mlcvlab train mnist-parity trains networks of any depth on the same digits"
         )
-        if checkpoint is not None:
-            console.print(f"Going on with {escape(str(target))} after epoch {checkpoint.epoch}")
-        with _TrainingProgress(hp.epochs, len(samples)) as progress:
-            run = fit(
-                model,
-                images,
-                y,
-                samples=samples,
-                validation=(images[held_out], y[held_out]),
-                hyperparameters=hp,
-                metrics={"accuracy": accuracy},
-                callbacks=[progress, *checkpoints],
-                resume=checkpoint.restore if checkpoint else None,
-            )
-        if run.interrupted:
-            console.print(f"Stopped by Ctrl-C after {run.epoch} whole epochs of {hp.epochs}")
-        elif run.epoch < hp.epochs:
-            console.print(f"Stopped after {run.epoch} epochs: no better validation loss for {hp.patience}")
-        _print_test(model, test_X, test_y)
-        _write_run(folder, model, hp, run.history)
-    if not run.interrupted:
-        (target / CHECKPOINT_FILE).unlink(missing_ok=True)
-    console.print(f"Saved to [bold]{escape(str(target))}[/bold] in {perf_counter() - start:.1f} s")
-    if run.interrupted and every is not None:
-        console.print(f"To go on: mlcvlab train --resume {escape(str(target))}")
-    return INTERRUPTED if run.interrupted else 0
+    digits = datasets.mnist()
+    images, y = digits.train_X, datasets.is_even(digits.train_y)
+    test_X, test_y = datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y)
+    rng = np.random.default_rng(hp.seed)
+    samples, held_out = split_validation(len(images), hp.validation_samples, rng)
+    model = NN2(loss=hp.loss or "cross_entropy").initialize(datasets.SIDE**2, hp.hidden_units[0], seed=rng)
+    console.print(
+        f"NN2 with {hp.hidden_units[0]} hidden units on MNIST, even against odd: {len(samples):,} training, "
+        f"{len(held_out):,} validation and {len(test_y):,} test samples"
+    )
+    if checkpoint is not None:
+        console.print(f"Going on with {escape(str(resume))} after epoch {checkpoint.epoch}")
+    run = fit(
+        model,
+        images,
+        y,
+        samples=samples,
+        validation=(images[held_out], y[held_out]),
+        hyperparameters=hp,
+        metrics={"accuracy": accuracy},
+        callbacks=callbacks,
+        resume=checkpoint.restore if checkpoint else None,
+    )
+    _say_how_it_ended(run)
+    result = _test_parity(model, test_X, test_y)
+    saved = storage.SavedModel(model, configuration, run.history)
+    storage.save_model(folder / storage.MODEL_FILE, saved)
+    _write_curves(folder, run.history)
+    from mlcvkit import plots
+
+    plots.hidden_units(*model.W).savefig(folder / "hidden_units.png", dpi=120)
+    return {"epochs": run.epoch, "test": result}, run.interrupted
 
 
 @app.command
-def evaluate(run: Path, /) -> int:
-    """Measure a saved model on MNIST's 10,000 test images.
+def evaluate(run: Path, data: str | None = None, /, *, json: bool = False) -> int:
+    """Measure a saved model.
 
     Parameters
     ----------
     run
         A folder that 'mlcvlab train' wrote, or its model.safetensors.
+    data
+        Data with the target that it was trained for. Left out: the test samples of its own data, and for NN2 on MNIST
+        the 10,000 test images.
+    json
+        Print the result as JSON, and nothing else.
     """
-    model = _mnist_model(run)
-    data = datasets.mnist_parity()
-    _print_test(model, data.test_X, data.test_y)
+    console.quiet = json
+    saved = storage.load_model(run)
+    if not saved.estimator:
+        if data is not None:
+            raise InputError(f"{run} is NN2 on MNIST, and is measured on MNIST: leave out {data}")
+        parity = datasets.mnist_parity()
+        result = _test_parity(_mnist_model(run), parity.test_X, parity.test_y)
+    else:
+        from mlcvkit.estimators import Predictor
+
+        predictor, saved = Predictor.load(run)
+        X, y = _test_samples(predictor, saved, data)
+        result = predictor.measure(X, y)
+        _print_measures(result)
+    _print_json(json, result)
     return 0
 
 
 @app.command
-def predict(run: Path, image: Path, /, *, invert: bool = False) -> int:
-    """Say whether a picture shows an even or an odd digit.
+def predict(
+    run: Path,
+    data: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    invert: bool = False,
+    json: bool = False,
+) -> int:
+    """Predict: for each row of a table, each array, or each picture.
 
     Parameters
     ----------
     run
         A folder that 'mlcvlab train' wrote, or its model.safetensors.
-    image
-        A picture of one digit: 28 x 28 grey pixels, a light digit on black.
+    data
+        Data of the kind it was trained on, with or without the target; one picture or a folder of them; for NN2 on
+        MNIST a picture of one digit: 28 x 28 grey pixels, a light digit on black.
+    output
+        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions; printed as CSV where left out.
     invert
-        The picture is a dark digit on white.
+        For NN2 on MNIST: the picture is a dark digit on white.
+    json
+        Print the predictions as JSON, and nothing else.
     """
-    model = _mnist_model(run)
-    even = float(model.nn2(datasets.read_digit(image, invert=invert).T)[0, 0])
-    answer, probability = ("even", even) if even >= 0.5 else ("odd", 1 - even)
-    console.print(f"[bold]{answer}[/bold], with probability {probability:.4f}")
+    if not storage.load_model(run).estimator:
+        return _predict_parity(run, data, invert, json)
+    from mlcvkit.estimators import Predictor
+
+    predictor, saved = Predictor.load(run)
+    size = saved.preprocessing["shape"][0] if saved.preprocessing["encoder"] == "images" else None
+    if size is not None and data.is_file() and data.suffix.lower() in datasets.IMAGE_SUFFIXES:
+        X: Any = datasets.read_images([data], saved.configuration.get("image_size"))
+    else:
+        X = datasets.read(data, image_size=saved.configuration.get("image_size")).X
+    answers = predictor.answers(X)
+    if json:
+        _print_json(True, {name: column.tolist() for name, column in answers.items()})
+    elif output is None:
+        sys.stdout.write(datasets.as_file(answers, ".csv").decode())
+    else:
+        storage.write_whole(output, datasets.as_file(answers, output.suffix))
+        console.print(f"{len(answers[predictor.target]):,} predictions written to {escape(str(output))}")
     return 0
 
 
-class _TrainingProgress(Callback):
-    """A live bar with the latest validation loss and accuracy, and the samples per second."""
+@data_app.command
+def describe(data: str, /, *, target: str | None = None, json: bool = False) -> int:
+    """Say what each column of a data set is, and what training would make of it.
 
-    def __init__(self, epochs: int, samples: int) -> None:
-        self.epochs, self.samples = epochs, samples
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=10),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[latest]}"),
-            console=console,
+    Parameters
+    ----------
+    data
+        As for 'mlcvlab train'.
+    target
+        The column to predict, which is then described apart.
+    json
+        Print the description as JSON, and nothing else.
+    """
+    description = datasets.describe(datasets.read(data, target))
+    if json:
+        _print_json(True, description)
+        return 0
+    console.print(f"[bold]{escape(description['name'])}[/bold]: {description['samples']:,} samples")
+    table = Table()
+    for heading in ("column", "kind", "missing", "different", "values", "note"):
+        table.add_column(heading, justify="right" if heading in ("missing", "different") else "left")
+    for column in description["columns"][:100]:
+        missing, different = (f"{column[key]:,}" for key in ("missing", "different"))
+        table.add_row(
+            *map(escape, (column["name"], column["kind"], missing, different, column["values"], column["note"]))
         )
-        self.task = self.bar.add_task(f"epoch 1/{epochs}", total=epochs * samples, latest="")
-
-    def __enter__(self) -> "_TrainingProgress":
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def on_start(self, run: Run) -> None:
-        self.bar.update(self.task, completed=run.epoch * self.samples)
-
-    def on_batch(self, samples: int) -> None:
-        self.bar.update(self.task, advance=samples)
-
-    def on_epoch(self, run: Run) -> None:
-        history = run.history
-        self.bar.update(
-            self.task,
-            description=f"epoch {min(run.epoch + 1, self.epochs)}/{self.epochs}",
-            completed=run.epoch * self.samples,
-            latest=f"loss {history['validation_loss'][-1]:.4f}  accuracy {history['validation_accuracy'][-1]:.2%}  "
-            f"{history['samples_per_second'][-1]:,.0f} samples/s",
-        )
+    console.print(table)
+    if len(description["columns"]) > 100:
+        console.print(f"and {len(description['columns']) - 100:,} columns more; --json tells all")
+    return 0
 
 
-def _checkpoint(resume: Path | None, hp: Hyperparameters, name: str | None) -> Checkpoint | None:
+@app.command
+def export(
+    run: Path,
+    /,
+    *,
+    to: Literal["onnx"] = "onnx",
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    json: bool = False,
+) -> int:
+    """Write a saved model, with its preprocessing, in a format that other programs run.
+
+    Parameters
+    ----------
+    run
+        A folder that 'mlcvlab train' wrote, or its model.safetensors.
+    to
+        The format: onnx.
+    output
+        The file; model.onnx beside the model where left out.
+    json
+        Print the place as JSON, and nothing else.
+    """
+    console.quiet = json
+    saved = storage.load_model(run)
+    path = output or (run if run.is_dir() else run.parent) / f"model.{to}"
+    storage.export_onnx(saved, path)
+    console.print(f"Written to [bold]{escape(str(path))}[/bold]")
+    _print_json(json, {"file": str(path)})
+    return 0
+
+
+def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:
     if resume is None:
-        return None
+        return given
     if name is not None:
         raise InputError(f"--resume goes on in the run's own folder, {resume}: leave out --name")
-    checkpoint = Checkpoint.read(resume)
-    checkpoint.require_same(hp)
-    return checkpoint
+    every = Checkpoint.read(resume).every
+    return every if given is None else given
 
 
 def _run_folder(
@@ -248,16 +433,60 @@ def _run_folder(
     return storage.new_run(output, name) if every is None else storage.open_run(storage.free_folder(output, name))
 
 
-def _write_run(folder: Path, model: NN2, hp: Hyperparameters, history: History) -> None:
-    from mlcvkit import plots
+def _say_how_it_ended(run: Run) -> None:
+    hp = run.hyperparameters
+    if run.interrupted:
+        console.print(f"Stopped by Ctrl-C after {run.epoch} whole epochs of {hp.epochs}")
+    elif run.epoch < hp.epochs:
+        console.print(f"Stopped after {run.epoch} epochs: no better validation loss for {hp.patience}")
 
-    storage.save_model(folder / storage.MODEL_FILE, model, asdict(hp), history)
+
+def _write_curves(folder: Path, history: Mapping[str, list[float]]) -> None:
     if history:
+        from mlcvkit import plots
+
         plots.curves(history).savefig(folder / "curves.png", dpi=120)
-    plots.hidden_units(*model.W).savefig(folder / "hidden_units.png", dpi=120)
 
 
-def _print_test(model: NN2, X: Array, y: Array) -> None:
+def _test_samples(predictor: Any, saved: storage.SavedModel, data: str | None) -> tuple[Any, Array]:
+    """The samples to measure with: those of a file, or those that the training held out."""
+    from mlcvkit.estimators.predictor import split_samples
+
+    configuration = saved.configuration
+    source = configuration["data"] if data is None else data
+    samples = datasets.read(source, configuration["target"], image_size=configuration["image_size"])
+    if data is not None:
+        if samples.y is None:
+            raise InputError(f"{data} has no target to compare with")
+        return samples.X, samples.y
+    if samples.fingerprint != predictor.fingerprint:
+        raise InputError(f"{source} is not what the model was trained on any more: give the data to measure it with")
+    return split_samples(samples, configuration)
+
+
+def _print_measures(measures: Mapping[str, Any]) -> None:
+    if "accuracy" not in measures:
+        r2 = "" if measures["r2"] is None else f"R² [bold]{measures['r2']:.4f}[/bold], "
+        console.print(
+            f"Test on {measures['samples']:,} samples: {r2}root mean squared error {measures['rmse']:.4g}, "
+            f"mean absolute error {measures['mae']:.4g}"
+        )
+        return
+    confusion = measures["confusion"]
+    if len(confusion) <= 12:
+        table = Table(title="Test samples", title_justify="left")
+        for heading in ("", *(f"said {name}" for name in confusion), "right"):
+            table.add_column(escape(heading), justify="right" if heading else "left")
+        for name, said in confusion.items():
+            total = sum(said.values())
+            right = f"{said[name] / total:.2%}" if total else ""
+            table.add_row(escape(name), *(f"{count:,}" for count in said.values()), right)
+        console.print(table)
+    loss = f", log loss {measures['log_loss']:.4f}" if "log_loss" in measures else ""
+    console.print(f"Test accuracy [bold]{measures['accuracy']:.2%}[/bold] on {measures['samples']:,} samples{loss}")
+
+
+def _test_parity(model: NN2, X: Array, y: Array) -> dict[str, Any]:
     even, truth = model.nn2(X.T)[0] >= 0.5, y >= 0.5
     table = Table(title="Test samples", title_justify="left")
     for heading in ("", "said even", "said odd", "right"):
@@ -267,16 +496,32 @@ def _print_test(model: NN2, X: Array, y: Array) -> None:
         right = (even == truth)[kind].mean()
         table.add_row(name, f"{said_even:,}", f"{said_odd:,}", f"{right:.2%}")
     console.print(table)
-    loss = model.emp_loss(X.T, y[None])
-    console.print(f"Test accuracy [bold]{accuracy(model, X.T, y[None]):.2%}[/bold], {model.loss} loss {loss:.4f}")
+    loss, right = model.emp_loss(X.T, y[None]), accuracy(model, X.T, y[None])
+    console.print(f"Test accuracy [bold]{right:.2%}[/bold], {model.loss} loss {loss:.4f}")
+    return {"samples": len(y), "accuracy": right, "loss": loss}
+
+
+def _predict_parity(run: Path, image: Path, invert: bool, json: bool) -> int:
+    model = _mnist_model(run)
+    even = float(model.nn2(datasets.read_digit(image, invert=invert).T)[0, 0])
+    answer, probability = ("even", even) if even >= 0.5 else ("odd", 1 - even)
+    if not json:
+        console.print(f"[bold]{answer}[/bold], with probability {probability:.4f}")
+    _print_json(json, {"prediction": answer, "probability": probability})
+    return 0
 
 
 def _mnist_model(run: Path) -> NN2:
     model = storage.load_model(run).model
     pixels = datasets.SIDE**2
-    if model.W[0].shape[1] != pixels:
-        raise InputError(f"{run} reads {model.W[0].shape[1]} features; MNIST's images have {pixels} pixels")
+    if not isinstance(model, NN2) or model.W[0].shape[1] != pixels:
+        raise InputError(f"{run} does not read the {pixels} pixels of MNIST's images, or is no NN2")
     return model
+
+
+def _print_json(wanted: bool, result: Mapping[str, Any]) -> None:
+    if wanted:
+        sys.stdout.write(json_format.dumps(result, ensure_ascii=False) + "\n")
 
 
 def _limited_threads(threads: int | None) -> AbstractContextManager[Any]:

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from mlcvkit import datasets
-from mlcvkit.storage import save_model
+from mlcvkit.storage import SavedModel, save_model
 from mlcvlab.models.nn2 import NN2
 
 
@@ -21,7 +21,8 @@ def saved_run(tmp_path):
     folder = tmp_path / "saved"
     folder.mkdir()
     model = NN2().initialize(784, 8, seed=0)
-    save_model(folder / "model.safetensors", model, {"hidden_units": 8}, {"epoch": [1.0], "train_loss": [0.5]})
+    history = {"epoch": [1.0], "train_loss": [0.5]}
+    save_model(folder / "model.safetensors", SavedModel(model, {"hidden_units": [8]}, history))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Networks in scikit-learn's conventions: a sample is a row, and ``fit``, ``predict`` and ``score`` do what they do there.
+"""Networks in scikit-learn's conventions: a sample is a row; ``fit``, ``predict`` and ``score`` do what they do there.
 
 Needs scikit-learn: ``pip install 'mlcvlab[tables]'``.
 """
@@ -8,6 +8,17 @@ from mlcvkit import require
 require("sklearn", extra="tables")
 
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier  # noqa: E402
+from mlcvkit.estimators.files import load_estimator, saved_model  # noqa: E402
+from mlcvkit.estimators.predictor import Predictor, train_predictor  # noqa: E402
 from mlcvkit.estimators.regressor import MLPRegressor  # noqa: E402
 
-__all__ = ["MLPClassifier", "MLPRegressor", "NN2Classifier", "PerceptronClassifier"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "NN2Classifier",
+    "PerceptronClassifier",
+    "Predictor",
+    "load_estimator",
+    "saved_model",
+    "train_predictor",
+]

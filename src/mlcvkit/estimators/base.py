@@ -13,6 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from mlcvkit.storage import export_onnx, save_model
 from mlcvkit.training import Callback, Checkpoint, Hyperparameters, ProgressBar, Run, StopTraining, fit
 from mlcvkit.training.loop import Metric
 from mlcvkit.training.optimizers import OptimizerName
@@ -27,8 +28,8 @@ FULL_BATCH = 200
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """The parameters of every estimator, and its training.
 
-    Every parameter is a keyword. What they do: ``optimizer``, ``learning_rate``, ``schedule``, ``warm_up``, ``momentum``,
-    ``beta1``, ``beta2``, ``epsilon``, ``weight_decay``, ``clip_norm`` and ``average_epochs`` as in
+    Every parameter is a keyword. What they do: ``optimizer``, ``learning_rate``, ``schedule``, ``warm_up``,
+    ``momentum``, ``beta1``, ``beta2``, ``epsilon``, ``weight_decay``, ``clip_norm`` and ``average_epochs`` as in
     ``mlcvkit.training.Hyperparameters``; ``batch_size``, "auto" for min(200, N); ``epochs``, at most so many;
     ``patience``: stop after so many epochs without a better validation loss and restore the best weights, or, without
     validation samples, without a training loss that is better by ``tol``, 0 for never; ``validation_fraction`` of the
@@ -37,8 +38,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """
 
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 0.001
-    schedule: ScheduleName = "constant"
+    learning_rate: float = 0.005
+    schedule: ScheduleName = "cosine"
     warm_up: float = 0.0
     batch_size: int | Literal["auto"] = "auto"
     epochs: int = 200
@@ -95,6 +96,24 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
         return self
 
+    def save(self, path: Path | str) -> None:
+        """Write the fitted estimator as a safetensors file, which ``load_estimator`` reads without running code.
+
+        Raises: InputError where it is not fitted; OSError where the file cannot be written.
+        """
+        from mlcvkit.estimators.files import saved_model
+
+        save_model(Path(path), saved_model(self))
+
+    def export_onnx(self, path: Path | str) -> None:
+        """Write the fitted estimator as an ONNX file with the input "X", (N, K), float32.
+
+        Raises: InputError where it is not fitted, ONNX has no operator for it, or the file cannot be written.
+        """
+        from mlcvkit.estimators.files import saved_model
+
+        export_onnx(saved_model(self), Path(path))
+
     def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
         X, targets = self._validated(X, y, sample_weight, reset=first, first=first)
         weights = self._sample_weight(X, y, sample_weight)
@@ -131,7 +150,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _hyperparameters(self, N: int, seed: int, *, validated: bool = False, **changed: Any) -> Hyperparameters:
         names = {field.name for field in fields(NetworkEstimator)} & {field.name for field in fields(Hyperparameters)}
         values = {name: getattr(self, name) for name in names} | {
-            "batch_size": min(FULL_BATCH, N) if self.batch_size == "auto" else self.batch_size,
+            "batch_size": min(FULL_BATCH if self.batch_size == "auto" else self.batch_size, N),
             "patience": self.patience if validated else 0,
             "seed": seed,
         }

@@ -16,7 +16,6 @@ from mlcvkit.models.outputs import OUTPUTS
 from mlcvkit.training import Callback, Run, StopTraining, accuracy
 from mlcvkit.training.loop import Metric
 from mlcvkit.training.optimizers import OptimizerName
-from mlcvkit.training.schedules import ScheduleName
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
@@ -66,7 +65,7 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         kind = type_of_target(y, raise_unknown=True)
         self._has_labels = kind == "multilabel-indicator"
-        if self._has_labels and not self._multi_label or kind == "multiclass-multioutput":
+        if (self._has_labels and not self._multi_label) or kind == "multiclass-multioutput":
             raise ValueError(f"{type(self).__name__} does not support targets of kind {kind}")
         self.classes_ = getattr(self, "_announced", np.arange(y.shape[1]) if self._has_labels else np.unique(y))
         if len(self.classes_) < 2 and not self._has_labels:
@@ -147,7 +146,7 @@ class MLPClassifier(_Probabilities):
     loss: LossName | Loss | None = None
     biases: bool = True
     dropout: float = 0.0
-    l2: float = 1e-4
+    l2: float = 1e-3
 
     _multi_label = True
 
@@ -204,9 +203,9 @@ class NN2Classifier(_Probabilities):
 class PerceptronClassifier(_Classifier):
     """Rosenblatt's perceptron; for more than two classes one unit against the rest for each.
 
-    Its steps follow the perceptron rule, averaged over a batch, and shrink to 0 over the epochs, so that it settles where
-    no plane separates the classes; with ``batch_size=1`` and ``schedule="constant"`` it is the rule as published. It
-    stops when no training sample is wrong. It has no probabilities.
+    Its steps follow the perceptron rule, averaged over a batch, and shrink to 0 over the epochs, so that it settles
+    where no plane separates the classes; with ``batch_size=1`` and ``schedule="constant"`` it is the rule as published.
+    It stops when no training sample is wrong. It has no probabilities.
 
     Parameters: ``biases``; ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
     Attributes: as of ``MLPClassifier``; ``model_`` is a ``mlcvkit.models.Perceptron``.
@@ -215,7 +214,6 @@ class PerceptronClassifier(_Classifier):
 
     optimizer: OptimizerName = "sgd"
     learning_rate: float = 1.0
-    schedule: ScheduleName = "cosine"
     patience: int = 0
     biases: bool = True
 

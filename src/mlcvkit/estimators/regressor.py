@@ -39,7 +39,7 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     loss: LossName | Loss | None = None
     biases: bool = True
     dropout: float = 0.0
-    l2: float = 1e-4
+    l2: float = 1e-3
 
     _y_numeric = True
 

@@ -185,8 +185,9 @@ class MLPGradient:
             if layer > 0:
                 below = self.deltas[layer - 1][: len(z)]
                 delta = _product(delta, parts[layer].W.T, below)
-                if masks[layer - 1] is not None:
-                    delta *= masks[layer - 1]
+                mask = masks[layer - 1]
+                if mask is not None:
+                    delta *= mask
                 times_gradient(self.model.activation, self.outputs[layer - 1][: len(z)], delta)
         if self.model.l2:
             for part, gradient in zip(self.parts, self.gradients, strict=True):

@@ -1,9 +1,18 @@
-"""Hyperparameters that are known to be good for MNIST's even and odd digits."""
+"""Hyperparameters that are known to be good: for MNIST's even and odd digits, and "table" for other data."""
 
 from mlcvkit.training.hyperparameters import Hyperparameters
 
 RECIPES = {
     "default": Hyperparameters(),
+    "table": Hyperparameters(
+        hidden_units=(100,),
+        learning_rate=0.005,
+        batch_size=200,
+        epochs=200,
+        l2=1e-3,
+        patience=20,
+        validation_samples=1000,
+    ),
     "quick": Hyperparameters(
         hidden_units=(160,),
         batch_size=256,

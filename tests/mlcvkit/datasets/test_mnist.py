@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlcvkit import InputError, datasets
+from mlcvkit import InputError
+from mlcvkit.datasets import mnist as datasets
 
 
 def test_mnist_has_its_known_shapes_and_counts():

@@ -1,10 +1,11 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mlcvkit import InputError
-from mlcvkit.storage import load_model, new_run, open_run, save_model, write_arrays
+from mlcvkit.storage import SavedModel, load_model, new_run, open_run, save_model, write_arrays
 from mlcvlab.models.nn2 import NN2
 
 
@@ -12,7 +13,7 @@ from mlcvlab.models.nn2 import NN2
 def test_a_model_comes_back_as_it_was_saved(tmp_path, loss):
     model = NN2(loss=loss).initialize(5, 3, seed=0)
     model.layers[0].W = np.asfortranarray(model.W[0])  # as a transposed view would lie in memory
-    save_model(tmp_path / "model.safetensors", model, {"seed": 7}, {"train_loss": [0.5, 0.25]})
+    save_model(tmp_path / "model.safetensors", SavedModel(model, {"seed": 7}, {"train_loss": [0.5, 0.25]}))
     for place in (tmp_path, tmp_path / "model.safetensors"):
         saved = load_model(place)
         for ours, theirs in zip(saved.model.W, model.W, strict=True):
@@ -42,22 +43,36 @@ def test_a_file_that_is_not_a_model_is_named(tmp_path, content):
         load_model(path)
 
 
+WHOLE = {"format": "mlcvlab model, version 2", "kind": "NN2", "architecture": '{"loss": "l2"}'}
+
+
 @pytest.mark.parametrize(
-    ("tensors", "metadata", "message"),
+    ("shapes", "metadata", "message"),
     [
-        ({"W1": (2, 3), "w2": (2, 1)}, {}, "its format is None, not .mlcvlab NN2, version 1"),
-        ({"W1": (2, 3)}, {"loss": "l2"}, "needs a loss and the arrays W1 and w2"),
-        ({"W1": (2, 3), "w2": (2, 1)}, {"loss": "hinge"}, "needs a loss and the arrays W1 and w2"),
-        ({"W1": (2, 3), "w2": (3, 1)}, {"loss": "l2"}, r"W1 \(2, 3\) and w2 \(3, 1\) do not fit"),
-        ({"W1": (2, 3), "w2": (2, 1)}, {"loss": "l2", "history": "{"}, "configuration or history cannot be read"),
+        ([(2, 3), (2, 1)], {"format": "other"}, "its format is 'other', not 'mlcvlab model, version 2'"),
+        ([(2, 3)], WHOLE, "two arrays of weights"),
+        ([(2, 3), (3, 1)], WHOLE, r"\(2, 3\) and \(3, 1\)"),
+        ([(2, 3), (2, 1)], WHOLE | {"architecture": '{"loss": "hinge"}'}, "unknown loss 'hinge'"),
+        ([(2, 3), (2, 1)], WHOLE | {"architecture": '{"rate": 1}'}, "rate"),
+        ([(2, 3), (2, 1)], WHOLE | {"kind": "CNN"}, "CNN"),
+        ([(2, 3), (2, 1)], WHOLE | {"history": "{"}, "is damaged"),
+        ([(4, 3), (4, 1), (4, 2), (2, 1)], WHOLE | {"kind": "MLP", "architecture": '{"hidden_units": [5]}'}, "4"),
+        ([(4, 3), (4, 1), (3, 2), (2, 1)], WHOLE | {"kind": "MLP", "architecture": '{"hidden_units": [4]}'}, "damaged"),
     ],
 )
-def test_a_model_file_with_other_content_is_named(tmp_path, tensors, metadata, message):
-    if metadata:
-        metadata = {"format": "mlcvlab NN2, version 1", "configuration": "{}", "history": "{}", **metadata}
-    write_arrays(tmp_path / "m.safetensors", {name: np.zeros(shape) for name, shape in tensors.items()}, metadata)
+def test_a_model_file_with_other_content_is_named(tmp_path, shapes, metadata, message):
+    tensors = {f"W.{i}": np.zeros(shape) for i, shape in enumerate(shapes)}
+    write_arrays(tmp_path / "m.safetensors", tensors, metadata)
     with pytest.raises(InputError, match=message):
         load_model(tmp_path / "m.safetensors")
+
+
+def test_the_first_version_of_the_format_is_still_read():
+    saved = load_model(Path(__file__).parents[2] / "data" / "model-version-1.safetensors")
+    assert isinstance(saved.model, NN2) and saved.model.loss == "mse"
+    for ours, theirs in zip(saved.model.W, NN2().initialize(4, 3, seed=0).W, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (saved.configuration["hidden_units"], saved.history) == (3, {"epoch": [1.0], "train_loss": [0.25]})
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path):

@@ -1,0 +1,41 @@
+"""Anything a user has, as arrays or a table, a sample a row. MNIST is inside the package.
+
+``read`` opens files, folders of images and the sets that need no file; ``TableEncoder`` turns a table's columns into
+numbers.
+"""
+
+from mlcvkit.datasets.mnist import (
+    SIDE,
+    DataSet,
+    float_rows,
+    is_even,
+    mnist,
+    mnist_parity,
+    read_digit,
+    scale_images,
+)
+from mlcvkit.datasets.readers import FORMATS, IMAGE_SUFFIXES, Samples, as_file, read, read_images
+from mlcvkit.datasets.tables import ImageEncoder, TableEncoder, describe, restored_encoder
+from mlcvkit.datasets.toys import TOYS
+
+__all__ = [
+    "FORMATS",
+    "IMAGE_SUFFIXES",
+    "SIDE",
+    "TOYS",
+    "DataSet",
+    "ImageEncoder",
+    "Samples",
+    "TableEncoder",
+    "as_file",
+    "describe",
+    "float_rows",
+    "is_even",
+    "mnist",
+    "mnist_parity",
+    "read",
+    "read_digit",
+    "read_images",
+    "restored_encoder",
+    "scale_images",
+]

@@ -1,0 +1,455 @@
+"""Files, folders and names as samples. A file that cannot be read is named, with the line or the place where it
+ends."""
+
+import csv
+import gzip
+import hashlib
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit import InputError, require
+from mlcvkit.datasets.mnist import mnist
+from mlcvkit.datasets.toys import TOYS
+
+Array = npt.NDArray[Any]
+
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?"]
+"""What stands for a missing value in a text file."""
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+
+LARGEST = 1 << 31
+"""Bytes that a compressed file may become at most."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples and, where a target was named, their targets.
+
+    ``X`` is a polars data frame or an array, (N, ...), a sample a row; ``y``, (N,) or None; ``fingerprint``, the
+    SHA-256 sum of the content; ``test``, X and y of a test set that came with them, or None.
+    """
+
+    name: str
+    X: Any
+    y: Array | None
+    target: str | None
+    fingerprint: str
+    test: tuple[Any, Array] | None = None
+
+
+def read(source: str | Path, target: str | Path | None = None, *, image_size: int | None = None) -> Samples:
+    """Open a data set.
+
+    Arguments: ``source``, a table (.csv, .tsv, .parquet, .arrow, .feather), arrays (.npz, .npy, IDX as of MNIST; text
+    and IDX may be gzipped), a folder with a folder of images for each class, or the name of a set that needs no file
+    (``TOYS``); ``target``, the column to predict; of a .npy or IDX file the file with the labels, of a .npz file the
+    name of the array, "y" where left out; ``image_size``, to which the images of a folder are scaled.
+    Raises: InputError for what cannot be read, with the file and the place, and for a target that is not there, with
+    what is.
+    """
+    if str(source) in TOYS:
+        return _toy(str(source), target)
+    path = Path(source)
+    if path.is_dir():
+        return _image_folder(path, target, image_size)
+    if not path.is_file():
+        raise InputError(
+            f"{path} does not exist; give a file, a folder of images, or one of the names {', '.join(TOYS)}"
+        )
+    reader = _reader(path)
+    try:
+        content = reader(path)
+        if isinstance(content, dict):
+            return _of_arrays(path, content, target)
+        if isinstance(content, np.ndarray):
+            return _of_array(path, content, target)
+        return _of_table(path, content, target)
+    except MemoryError:
+        raise InputError(f"{path} is damaged, or larger than the memory") from None
+
+
+def _toy(name: str, target: str | Path | None) -> Samples:
+    if target not in (None, "y"):
+        raise InputError(f"{name} has one target already: leave out --target {target}")
+    X, y = TOYS[name]()
+    test = None
+    if name.startswith("mnist"):
+        digits = mnist()
+        test_y = digits.test_y if name == "mnist" else (digits.test_y % 2 == 0).astype(int)
+        test = digits.test_X, test_y
+    return Samples(name, X, y, "y", _fingerprint_of_arrays(X, y), test)
+
+
+def _of_table(path: Path, frame: Any, target: str | Path | None) -> Samples:
+    if frame.width == 0 or frame.height == 0:
+        raise InputError(f"{path} has no rows: a table needs a line of column names and one for each sample")
+    if target is None:
+        return Samples(path.name, frame, None, None, _fingerprint(path))
+    X, y = split_target(frame, str(target), path)
+    return Samples(path.name, X, y, str(target), _fingerprint(path))
+
+
+def split_target(frame: Any, target: str, path: Path) -> tuple[Any, Array]:
+    """The other columns, and the target as an array; InputError where it is not there or has missing values."""
+    if target not in frame.columns:
+        raise InputError(f"{path} has no column {target!r}; its columns are {_listed(frame.columns)}")
+    if frame.width == 1:
+        raise InputError(f"{path} has no column beside the target {target!r}: there is nothing to predict it from")
+    column = frame[target]
+    missing = column.is_null()
+    if column.dtype.is_float():
+        missing |= ~column.is_finite().fill_null(False)
+    if missing.any():
+        row = int(missing.arg_true()[0])
+        raise InputError(
+            f"{path}: the target {target!r} is missing in {missing.sum():,} of {len(column):,} rows, first in row "
+            f"{row + 1}: leave those rows out, or fill them in"
+        )
+    if not (
+        column.dtype.is_numeric()
+        or str(column.dtype) in ("String", "Boolean")
+        or column.dtype.is_temporal()
+        or str(column.dtype).startswith(("Categorical", "Enum"))
+    ):
+        raise InputError(f"{path}: the target {target!r} is of kind {column.dtype}; it must be numbers or names")
+    if not column.dtype.is_numeric():
+        column = column.cast(str)
+    return frame.drop(target), column.to_numpy()
+
+
+def _of_arrays(path: Path, arrays: dict[str, Array], target: str | Path | None) -> Samples:
+    given = str(target) if target is not None else next((n for n in ("y", "labels", "target") if n in arrays), None)
+    if given is not None and given not in arrays:
+        raise InputError(f"{path} has no array {given!r}; its arrays are {_listed(arrays)}")
+    others = [name for name in arrays if name != given]
+    features = "X" if "X" in others else "x" if "x" in others else others[0] if len(others) == 1 else None
+    if features is None:
+        raise InputError(f"{path} needs an array X of the samples; its arrays are {_listed(arrays)}")
+    y = None if given is None else arrays[given]
+    return _samples(path, arrays[features], y, given)
+
+
+def _of_array(path: Path, X: Array, target: str | Path | None) -> Samples:
+    if X.dtype.names:
+        polars = _polars()
+        return _of_table(path, polars.DataFrame({name: X[name] for name in X.dtype.names}), target)
+    if target is None:
+        return _samples(path, X, None, None)
+    if X.ndim == 2 and str(target).isdigit() and int(str(target)) < X.shape[1]:
+        column = int(str(target))
+        return _samples(path, np.delete(X, column, axis=1), X[:, column], str(target))
+    labels = Path(target)
+    if not labels.is_file():
+        raise InputError(
+            f"the target of {path} is the file of its labels, or the number of a column; {labels} is no file"
+        )
+    y = _reader(labels)(labels)
+    if not isinstance(y, np.ndarray):
+        raise InputError(f"{labels} must be an array of labels, .npy or IDX")
+    return _samples(path, X, y, labels.name)
+
+
+def _samples(path: Path, X: Array, y: Array | None, target: str | None) -> Samples:
+    if X.ndim < 2 or len(X) == 0 or X[0].size == 0 or X.dtype.kind not in "fiub":
+        raise InputError(f"{path} needs samples as rows of numbers, (N, K) or (N, H, W); got {X.dtype} {X.shape}")
+    if y is not None:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if y.shape != (len(X),):
+            raise InputError(f"{path} needs one target for each of its {len(X):,} samples; got {y.shape} in {target!r}")
+        if y.dtype.kind not in "fiubU" or (y.dtype.kind == "f" and not np.isfinite(y).all()):
+            raise InputError(f"{path}: the targets {target!r} must be finite numbers or names; got {y.dtype}, or NaN")
+    return Samples(path.name, X, y, target, _fingerprint_of_arrays(X, *([] if y is None else [y])))
+
+
+def _image_folder(folder: Path, target: str | Path | None, image_size: int | None) -> Samples:
+    """The images of a folder with a folder for each class; or, without classes, those that lie in it."""
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if target is not None:
+        raise InputError(f"the target of a folder of images is the name of each image's folder: leave out {target!r}")
+    files = [(path, place.name) for place in classes or [folder] for path in sorted(place.iterdir()) if _is_image(path)]
+    if not files:
+        raise InputError(
+            f"{folder} has no images: it needs a folder for each class with {', '.join(IMAGE_SUFFIXES)} files"
+        )
+    images = read_images([path for path, _ in files], image_size)
+    y = np.array([label for _, label in files]) if classes else None
+    return Samples(
+        folder.name,
+        images,
+        y,
+        "folder" if classes else None,
+        _fingerprint_of_arrays(images, *([] if y is None else [y])),
+    )
+
+
+def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray[np.uint8]:
+    """Images of one size as bytes, (N, H, W) where all are grey, else (N, H, W, 3)."""
+    from PIL import Image
+
+    if image_size is not None and not 1 <= image_size <= 1024:
+        raise InputError(f"image_size must be from 1 to 1024; got {image_size}")
+    images: list[Any] = []
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                pixels = image.convert("RGB")
+                if image_size is not None:
+                    pixels = pixels.resize((image_size, image_size))
+                images.append(np.asarray(pixels))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise InputError(f"{path} is not an image that can be read: {str(error).splitlines()[0]}") from None
+        if images[-1].shape != images[0].shape:
+            (h1, w1, _), (h2, w2, _) = images[0].shape, images[-1].shape
+            raise InputError(
+                f"the images have different sizes: {paths[0]} is {w1} x {h1}, {path} is {w2} x {h2}; give an image "
+                "size to scale them to: --image-size 28"
+            )
+    stack: npt.NDArray[np.uint8] = np.stack(images)
+    grey = (stack[..., :1] == stack).all()
+    return np.ascontiguousarray(stack[..., 0]) if grey else stack
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _polars() -> Any:
+    require("polars", extra="tables")
+    import polars
+
+    return polars
+
+
+def _read_text(separator: str) -> Callable[[Path], Any]:
+    def read_text(path: Path) -> Any:
+        polars = _polars()
+        content = _decompressed(path)
+        text = _decoded(path, content)
+        names = _checked_lines(path, text, separator)
+        try:
+            return polars.read_csv(
+                io.BytesIO(text.encode()),
+                separator=separator,
+                has_header=True,
+                new_columns=names,
+                null_values=MISSING,
+                try_parse_dates=True,
+                infer_schema_length=None,
+            )
+        except polars.exceptions.PolarsError as error:
+            raise InputError(f"{path} cannot be read as a table: {_first_line(error)}") from None
+
+    return read_text
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    end = content.find(b"\0") if encoding == "utf-8-sig" else -1
+    if end >= 0:
+        raise InputError(f"{path} is not text: line {content[:end].count(10) + 1} has a byte 0")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(10) + 1
+        raise InputError(
+            f"{path}, line {line}: byte {content[error.start]:#x} is not UTF-8; save it as UTF-8"
+        ) from None
+
+
+def _checked_lines(path: Path, text: str, separator: str) -> list[str]:
+    """The column names; InputError with the line where a line has another number of fields."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    names: list[str] = []
+    try:
+        for row in rows:
+            if not row:
+                continue
+            if not names:
+                names = [name.strip() or f"column {i + 1}" for i, name in enumerate(row)]
+            elif len(row) != len(names):
+                raise InputError(
+                    f"{path}, line {rows.line_num}: {len(row)} fields where the header has {len(names)} columns"
+                )
+    except csv.Error as error:
+        raise InputError(f"{path}, line {rows.line_num}: {error}") from None
+    if not names:
+        raise InputError(f"{path} is empty")
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(f"{path} has more than one column of the name {twice[0]!r}: rename one")
+    return names
+
+
+def _read_binary_table(kind: str) -> Callable[[Path], Any]:
+    def read_table(path: Path) -> Any:
+        polars = _polars()
+        try:
+            with path.open("rb") as file:
+                return polars.read_parquet(file) if kind == "Parquet" else _read_arrow(polars, file)
+        except (polars.exceptions.PolarsError, OSError, ValueError) as error:
+            raise InputError(f"{path} is damaged or not a {kind} file: {_first_line(error)}") from None
+        except polars.exceptions.PanicException as error:
+            raise InputError(f"{path} is damaged: {_first_line(error)}") from None
+
+    return read_table
+
+
+def _read_arrow(polars: Any, file: Any) -> Any:
+    is_file = file.read(6) == b"ARROW1"
+    file.seek(0)
+    return polars.read_ipc(file) if is_file else polars.read_ipc_stream(file)
+
+
+def _read_npy(path: Path) -> Array:
+    with path.open("rb") as file:
+        return _npy(path, path.name, file, path.stat().st_size)
+
+
+def _npy(path: Path, name: str, file: Any, size: int) -> Array:
+    """One array, if the file has as many bytes as its header says."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran_order, dtype = read_header(file)
+        if dtype.hasobject:
+            raise InputError(f"{path}: {name} holds Python objects, which are never loaded; save numbers or text")
+        needed = math.prod(shape) * dtype.itemsize
+        content = file.read(needed) if needed <= size else b""
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, SyntaxError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is damaged: {name} is not a NumPy array ({_first_line(error)})") from None
+    if len(content) != needed:
+        raise InputError(f"{path} is truncated: {name} should have {needed:,} bytes of data and has {len(content):,}")
+    try:
+        return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {name}: {_first_line(error)}") from None
+
+
+def _read_npz(path: Path) -> dict[str, Array]:
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            total = sum(member.file_size for member in archive.infolist())
+            if total > LARGEST:
+                raise InputError(f"{path} would become {total:,} bytes, more than {LARGEST:,}: save it as .npy files")
+            for member in archive.infolist():
+                with archive.open(member) as file:
+                    name = member.filename.removesuffix(".npy")
+                    arrays[name] = _npy(path, name, file, member.file_size)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is damaged or not a .npz file: {_first_line(error)}") from None
+    if not arrays:
+        raise InputError(f"{path} holds no array")
+    return arrays
+
+
+def _read_idx(path: Path) -> Array:
+    """IDX, the format of MNIST: two zero bytes, the type, the number of dimensions, each dimension, and the data."""
+    content = _decompressed(path)
+    types = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in types or not 1 <= content[3] <= 4:
+        raise InputError(f"{path} is not an IDX file: it begins with {content[:4].hex(' ')!r}")
+    header = 4 + 4 * content[3]
+    shape = [int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4)]
+    dtype = np.dtype(types[content[2]])
+    needed = header + math.prod(shape) * dtype.itemsize
+    if len(content) != needed:
+        raise InputError(
+            f"{path} is damaged: an IDX file of shape {tuple(shape)} has {needed:,} bytes, not {len(content):,}"
+        )
+    return np.frombuffer(content, dtype, offset=header).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _decompressed(path: Path) -> bytes:
+    """The content of a file, or of what it is the gzip of."""
+    content = path.read_bytes()
+    if content[:2] != b"\x1f\x8b":
+        return content
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            plain = file.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is damaged: {_first_line(error)}") from None
+    if len(plain) > LARGEST:
+        raise InputError(f"{path} would become more than {LARGEST:,} bytes")
+    return plain
+
+
+FORMATS: dict[str, Callable[[Path], Any]] = {
+    ".csv": _read_text(","),
+    ".tsv": _read_text("\t"),
+    ".parquet": _read_binary_table("Parquet"),
+    ".arrow": _read_binary_table("Arrow"),
+    ".feather": _read_binary_table("Feather"),
+    ".npz": _read_npz,
+    ".npy": _read_npy,
+    ".idx": _read_idx,
+}
+"""The readers by a file's last suffix, before .gz; IDX files are also known by "-ubyte" in their names."""
+
+
+def as_file(columns: Mapping[str, Array], suffix: str) -> bytes:
+    """Columns as the content of a .csv, .tsv, .parquet, .arrow or .feather file; InputError for another suffix."""
+    polars = _polars()
+    frame, buffer = polars.DataFrame(dict(columns)), io.BytesIO()
+    if suffix in (".csv", ".tsv"):
+        frame.write_csv(buffer, separator="," if suffix == ".csv" else "\t")
+    elif suffix == ".parquet":
+        frame.write_parquet(buffer)
+    elif suffix in (".arrow", ".feather"):
+        frame.write_ipc(buffer)
+    else:
+        raise InputError(f"predictions are written to .csv, .tsv, .parquet, .arrow or .feather files; got {suffix!r}")
+    return buffer.getvalue()
+
+
+def _reader(path: Path) -> Callable[[Path], Any]:
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if "ubyte" in path.name or suffix.startswith(".idx"):
+        return _read_idx
+    if suffix not in FORMATS:
+        raise InputError(
+            f"{path} is of no known kind; tables and arrays end with {', '.join(FORMATS)}, and images are in a folder"
+        )
+    return FORMATS[suffix]
+
+
+def _fingerprint(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fingerprint_of_arrays(*arrays: Array) -> str:
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(f"{array.dtype} {array.shape}".encode())
+        content.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return content.hexdigest()
+
+
+def _listed(names: Any, most: int = 30) -> str:
+    names = list(names)
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,82 @@
+"""Data sets that need no file."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit import require
+from mlcvkit.datasets.mnist import mnist, mnist_parity
+
+Array = npt.NDArray[Any]
+
+N = 400
+"""Samples of a set that is drawn."""
+
+
+def moons() -> tuple[Array, Array]:
+    """Two half circles that reach into each other, with noise."""
+    return _drawn("make_moons", noise=0.2)
+
+
+def circles() -> tuple[Array, Array]:
+    """A circle in a circle, with noise."""
+    return _drawn("make_circles", noise=0.1, factor=0.5)
+
+
+def spirals() -> tuple[Array, Array]:
+    """Two spirals, one turned by half a turn.
+
+    x = t (cos 2πt, sin 2πt) and its negative, t from 0.2 to 1.5, with noise of 0.03.
+    """
+    rng = np.random.default_rng(0)
+    t = np.sqrt(rng.uniform(0.04, 2.25, N))
+    y = np.arange(N) % 2
+    arm = t[:, None] * np.stack([np.cos(2 * np.pi * t), np.sin(2 * np.pi * t)], axis=1)
+    return arm * (1 - 2 * y)[:, None] + rng.normal(0, 0.03, (N, 2)), y
+
+
+def xor() -> tuple[Array, Array]:
+    """Points of a square, 1 where exactly one of the two coordinates is positive: what no perceptron can tell."""
+    X = np.random.default_rng(0).uniform(-1, 1, (N, 2))
+    return X, (X[:, 0] * X[:, 1] < 0).astype(int)
+
+
+def digits() -> tuple[Array, Array]:
+    """1,797 digits of 8 x 8 pixels from 0 to 16, of Alpaydin and Kaynak (1998), which scikit-learn ships."""
+    require("sklearn", extra="tables")
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    return X, y
+
+
+def mnist_digits() -> tuple[Array, Array]:
+    """MNIST's 60,000 training images with their ten digits."""
+    data = mnist()
+    return data.train_X, data.train_y
+
+
+def mnist_even() -> tuple[Array, Array]:
+    """MNIST's 60,000 training images, 1 for an even digit and 0 for an odd one."""
+    return mnist().train_X, mnist_parity().train_y.astype(int)
+
+
+def _drawn(name: str, **options: float) -> tuple[Array, Array]:
+    require("sklearn", extra="tables")
+    import sklearn.datasets
+
+    X, y = getattr(sklearn.datasets, name)(N, random_state=0, **options)
+    return X, y
+
+
+TOYS: dict[str, Callable[[], tuple[Array, Array]]] = {
+    "moons": moons,
+    "circles": circles,
+    "spirals": spirals,
+    "xor": xor,
+    "digits": digits,
+    "mnist": mnist_digits,
+    "mnist-parity": mnist_even,
+}

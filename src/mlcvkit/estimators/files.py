@@ -1,0 +1,83 @@
+"""Estimators as model files: what stands around a model, as plain data."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlcvkit import InputError
+from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
+from mlcvkit.estimators.regressor import MLPRegressor
+from mlcvkit.storage import SavedModel, load_model
+
+ESTIMATORS: dict[str, Any] = {
+    kind.__name__: kind for kind in (MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier)
+}
+"""The estimators by their names in a file."""
+
+
+def saved_model(estimator: Any) -> SavedModel:
+    """A fitted estimator as what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports.
+
+    Callbacks, a loss of one's own and a random state that is no number stay behind.
+    """
+    if not hasattr(estimator, "model_"):
+        raise InputError(f"this {type(estimator).__name__} is not fitted yet: call fit first")
+    parameters = {field.name: getattr(estimator, field.name) for field in fields(estimator)}
+    parameters.pop("callbacks")
+    facts: dict[str, Any] = {
+        "kind": type(estimator).__name__,
+        "parameters": {name: value for name, value in parameters.items() if _is_plain(value)},
+        "n_features": int(estimator.n_features_in_),
+    }
+    if hasattr(estimator, "feature_names_in_"):
+        facts["feature_names"] = list(estimator.feature_names_in_)
+    if hasattr(estimator, "classes_"):
+        facts |= {"classes": estimator.classes_.tolist(), "has_labels": estimator._has_labels}
+    else:
+        facts |= {
+            "target_mean": estimator.target_mean_.tolist(),
+            "target_scale": estimator.target_scale_.tolist(),
+            "one_column": estimator._one_column,
+        }
+    return SavedModel(estimator.model_, history=estimator.history_, estimator=facts)
+
+
+def restored_estimator(saved: SavedModel) -> Any:
+    """The estimator that ``saved_model`` was made of; InputError where the file holds none."""
+    facts = saved.estimator
+    try:
+        parameters = dict(facts["parameters"])
+        if isinstance(parameters.get("hidden_units"), list):
+            parameters["hidden_units"] = tuple(parameters["hidden_units"])
+        estimator = ESTIMATORS[facts["kind"]](**parameters)
+        estimator.n_features_in_ = facts["n_features"]
+        if "feature_names" in facts:
+            estimator.feature_names_in_ = np.array(facts["feature_names"], dtype=object)
+        if "classes" in facts:
+            estimator.classes_, estimator._has_labels = np.array(facts["classes"]), facts["has_labels"]
+        else:
+            estimator.target_mean_ = np.array(facts["target_mean"])
+            estimator.target_scale_ = np.array(facts["target_scale"])
+            estimator._one_column = facts["one_column"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the file holds a model and no estimator around it: {error}") from None
+    estimator.model_, estimator.history_ = saved.model, saved.history
+    estimator.n_iter_ = len(saved.history.get("epoch", []))
+    estimator.interrupted_ = False
+    return estimator
+
+
+def load_estimator(path: Path | str) -> Any:
+    """Read what an estimator's ``save`` wrote; InputError for anything else, with the path."""
+    try:
+        return restored_estimator(load_model(Path(path)))
+    except InputError as error:
+        raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)

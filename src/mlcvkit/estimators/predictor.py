@@ -1,0 +1,218 @@
+"""From raw rows to answers: an encoder and an estimator, trained, measured, saved and loaded together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import metrics
+from sklearn.model_selection import train_test_split
+
+from mlcvkit import InputError
+from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, restored_encoder
+from mlcvkit.datasets.tables import encoder_for
+from mlcvkit.estimators.base import NetworkEstimator
+from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
+from mlcvkit.estimators.files import restored_estimator, saved_model
+from mlcvkit.estimators.regressor import MLPRegressor
+from mlcvkit.storage import SavedModel, load_model
+from mlcvkit.training import Callback, Hyperparameters
+
+Array = npt.NDArray[Any]
+Task = Literal["classification", "regression"]
+Kind = Literal["mlp", "nn2", "nn1", "perceptron"]
+
+SMALLEST = 5
+"""The fewest rows that can be trained on and tested with."""
+VALIDATED_FROM = 100
+"""From so many training rows on, some are held out to stop by."""
+
+
+@dataclass
+class Predictor:
+    """An encoder of raw rows and the estimator behind it; ``target`` is the name of what it predicts."""
+
+    encoder: TableEncoder | ImageEncoder
+    estimator: Any
+    target: str
+    fingerprint: str = ""
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it predicts classes, not numbers."""
+        return hasattr(self.estimator, "classes_")
+
+    def predict(self, X: Any) -> Array:
+        """The prediction for each raw row, (N,)."""
+        return np.asarray(self.estimator.predict(self.encoder.transform(X)))
+
+    def answers(self, X: Any) -> dict[str, Array]:
+        """The prediction for each raw row, and the probability of each class where there are probabilities."""
+        rows = self.encoder.transform(X)
+        columns = {self.target: np.asarray(self.estimator.predict(rows))}
+        if hasattr(self.estimator, "predict_proba"):
+            probabilities = self.estimator.predict_proba(rows)
+            columns |= {f"probability {c}": probabilities[:, i] for i, c in enumerate(self.estimator.classes_)}
+        return columns
+
+    def measure(self, X: Any, y: Array) -> dict[str, Any]:
+        """How good the predictions for raw rows with known targets are.
+
+        Returns: for classes ``accuracy``, ``log_loss`` where there are probabilities, and ``confusion``, a row for each
+        class with how often each was said; for numbers ``r2``, ``rmse`` and ``mae``.
+        """
+        rows = self.encoder.transform(X)
+        if self.classifies:
+            return self._measure_classes(rows, y)
+        if y.dtype.kind not in "fiub":
+            raise InputError(f"the model predicts numbers, and the target {self.target!r} here is text")
+        said = self.estimator.predict(rows)
+        rmse, mae = metrics.root_mean_squared_error(y, said), metrics.mean_absolute_error(y, said)
+        r2 = metrics.r2_score(y, said) if len(y) > 1 else None
+        return {"samples": len(y), "r2": r2, "rmse": rmse, "mae": mae}
+
+    def _measure_classes(self, rows: Array, y: Array) -> dict[str, Any]:
+        classes = self.estimator.classes_
+        y = _as_classes(y, classes)
+        said = self.estimator.predict(rows)
+        result: dict[str, Any] = {"samples": len(y), "accuracy": float((said == y).mean())}
+        known = np.isin(y, classes)
+        if hasattr(self.estimator, "predict_proba") and known.all():
+            probabilities = self.estimator.predict_proba(rows).astype(np.float64)
+            right = probabilities[np.arange(len(y)), np.searchsorted(classes, y)]
+            result["log_loss"] = float(-np.log(right.clip(np.finfo(float).tiny)).mean())
+        counts = metrics.confusion_matrix(y[known], said[known], labels=classes) if known.any() else []
+        result["confusion"] = {
+            str(c): dict(zip(map(str, classes), map(int, row), strict=True))
+            for c, row in zip(classes, counts, strict=False)
+        }
+        return result
+
+    def saved(self, configuration: dict[str, Any]) -> SavedModel:
+        """As what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports."""
+        saved = saved_model(self.estimator)
+        saved.configuration = configuration
+        saved.preprocessing, saved.arrays = self.encoder.facts()
+        saved.provenance = {"data": self.fingerprint, "target": self.target}
+        return saved
+
+    @classmethod
+    def load(cls, run: Path) -> tuple["Predictor", SavedModel]:
+        """Read a run; InputError where it has no estimator or no preprocessing, with the path."""
+        saved = load_model(run)
+        try:
+            encoder = restored_encoder(saved.preprocessing, saved.arrays)
+            estimator = restored_estimator(saved)
+        except InputError as error:
+            raise InputError(f"{run}: {error}") from None
+        facts = saved.provenance
+        return cls(encoder, estimator, facts.get("target", "prediction"), facts.get("data", "")), saved
+
+
+def train_predictor(
+    samples: Samples,
+    hyperparameters: Hyperparameters,
+    *,
+    kind: Kind = "mlp",
+    task: Task | None = None,
+    test_fraction: float = 0.2,
+    callbacks: Sequence[Callback] = (),
+    resume: Path | None = None,
+) -> tuple[Predictor, tuple[Any, Array]]:
+    """Train on some of the samples, and give back the others to test with.
+
+    Arguments: ``task``, found from the target where None: text, and whole numbers of up to 20 values, are classes;
+    ``test_fraction``, 0 for no test. Returns: the predictor, and the test samples with their targets.
+    Raises: InputError for targets that cannot be learned, with the reason.
+    """
+    y, task = _checked_target(samples, task)
+    (X, y), test = _split(samples, y, test_fraction, task, hyperparameters.seed)
+    encoder = encoder_for(X)
+    estimator = _make_estimator(kind, hyperparameters, task, len(y))
+    estimator.set_params(callbacks=tuple(callbacks))
+    rows = encoder.fit(X).transform(X)
+    estimator.fit(rows, y, resume=resume)
+    return Predictor(encoder, estimator, samples.target or "prediction", samples.fingerprint), test
+
+
+def _checked_target(samples: Samples, task: Task | None) -> tuple[Array, Task]:
+    y = samples.y
+    if y is None:
+        raise InputError(f"{samples.name} needs a target to learn: name its column with --target")
+    if len(y) < SMALLEST:
+        raise InputError(f"{samples.name} has {len(y)} rows; at least {SMALLEST} are needed to train and to test")
+    values = np.unique(y)
+    if len(values) == 1:
+        raise InputError(f"the target {samples.target!r} has one value only, {values[0]!r}: there is nothing to learn")
+    whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and (y == np.round(y)).all())
+    if task is None:
+        is_class = y.dtype.kind not in "fiub" or (whole and len(values) <= 20)
+        task = "classification" if is_class else "regression"
+    if task == "regression" and y.dtype.kind not in "fiub":
+        raise InputError(f"the target {samples.target!r} is text: it can be classified, and not regressed")
+    if task == "classification" and len(values) > max(20, len(y) // 2):
+        raise InputError(
+            f"the target {samples.target!r} has {len(values):,} different values in {len(y):,} rows: nearly each row "
+            "would be a class of its own; choose another target, or --task regression for numbers"
+        )
+    if task == "classification" and y.dtype.kind == "f" and whole:
+        y = y.astype(np.int64)
+    return (y.astype(np.float64) if task == "regression" else y), task
+
+
+def _split(
+    samples: Samples, y: Array, fraction: float, task: Task, seed: int
+) -> tuple[tuple[Any, Array], tuple[Any, Array]]:
+    if not 0 <= fraction < 1:
+        raise InputError(f"test_fraction must be at least 0 and below 1; got {fraction}")
+    if samples.test is not None:
+        return (samples.X, y), samples.test
+    indices = np.arange(len(y))
+    if fraction == 0:
+        return (samples.X, y), (samples.X[:0], y[:0])
+    count = max(1, round(fraction * len(y)))
+    for stratify in (y, None) if task == "classification" else (None,):
+        try:
+            chosen, held_out = train_test_split(indices, test_size=count, random_state=seed, stratify=stratify)
+        except ValueError:  # a class with one sample, or more classes than places in the test
+            continue
+        chosen, held_out = np.sort(chosen), np.sort(held_out)
+        return (samples.X[chosen], y[chosen]), (samples.X[held_out], y[held_out])
+    raise InputError(f"a test_fraction of {fraction} leaves nothing to train on")
+
+
+def split_samples(samples: Samples, configuration: Mapping[str, Any]) -> tuple[Any, Array]:
+    """The test samples that a training with this configuration held out; all where it held out none."""
+    y, task = _checked_target(samples, configuration["task"])
+    _, (X, test_y) = _split(samples, y, configuration["test_fraction"], task, configuration["seed"])
+    return (X, test_y) if len(test_y) else (samples.X, y)
+
+
+def _make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> NetworkEstimator:
+    if hp.make_augmentation().active:
+        raise InputError("shift, rotation, scale, shear and elastic distort the images of NN2 on MNIST alone")
+    if task == "regression" and kind != "mlp":
+        raise InputError(f"{kind} tells classes; a target of numbers needs --model mlp")
+    names = {field.name for field in fields(NetworkEstimator)} & {field.name for field in fields(Hyperparameters)}
+    shared: dict[str, Any] = {name: getattr(hp, name) for name in names} | {"random_state": hp.seed}
+    if N >= VALIDATED_FROM and hp.validation_samples and hp.patience:
+        shared["validation_fraction"] = min(hp.validation_samples, N // 5) / N
+    if kind == "perceptron":
+        return PerceptronClassifier(**shared | {"optimizer": "sgd", "learning_rate": 1.0})
+    if kind == "nn2":
+        if len(hp.hidden_units) != 1:
+            raise InputError(f"nn2 has one hidden layer; got hidden_units {hp.hidden_units}: choose --model mlp")
+        return NN2Classifier(hidden_units=hp.hidden_units[0], loss=hp.loss or "cross_entropy", **shared)
+    network = {name: getattr(hp, name) for name in ("hidden_units", "activation", "loss", "dropout", "l2")}
+    if kind == "nn1":
+        network["hidden_units"] = ()
+    return (MLPRegressor if task == "regression" else MLPClassifier)(**network, **shared)
+
+
+def _as_classes(y: Array, classes: Array) -> Array:
+    """Targets read anew, of the kind that the classes are of."""
+    if classes.dtype.kind in "US" or y.dtype.kind not in "fiub":
+        return np.asarray([str(value) for value in y.tolist()])
+    return y

@@ -1,0 +1,64 @@
+"""Arrays and text in one safetensors file with a checksum. It is written beside its place and then renamed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mlcvkit import InputError
+
+Array = npt.NDArray[Any]
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Write arrays by name as a safetensors file, with text as metadata and a checksum over all of it.
+
+    Raises: OSError where the file cannot be written; what was there before is then still there.
+    """
+    # safetensors stores an array's buffer as it lies in memory
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(tensors, beside, {**metadata, "sha256": _checksum(tensors, metadata)})
+        beside.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {_one_line(error)}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_arrays(path: Path, *formats: str) -> tuple[dict[str, Array], dict[str, str]]:
+    """Read what ``write_arrays`` wrote, with one of the "format"s that are wanted: arrays by name, and the metadata.
+
+    Raises: InputError where the file is truncated, damaged, or of another format; with the path.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is truncated or not a model file: {_one_line(error)}") from None
+    found = metadata.get("format")
+    if found not in formats:
+        raise InputError(f"{path} is not what is wanted here: its format is {found!r}, not {formats[-1]!r}")
+    if metadata.pop("sha256", None) != _checksum(tensors, metadata):
+        raise InputError(f"{path} is damaged: its content does not have its checksum")
+    return tensors, metadata
+
+
+def _checksum(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
+    content = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name in sorted(arrays):
+        content.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        content.update(arrays[name].tobytes())
+    return content.hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

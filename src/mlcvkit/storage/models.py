@@ -1,0 +1,110 @@
+"""Model files: weights, and as plain text what they are the weights of. Loading one runs no code from it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlcvkit import InputError
+from mlcvkit.models import MLP, NN1, Perceptron
+from mlcvkit.storage.arrays import Array, read_arrays, write_arrays
+from mlcvlab.models.nn2 import NN2
+
+MODEL_FILE = "model.safetensors"
+FORMAT_1 = "mlcvlab NN2, version 1"
+FORMAT = "mlcvlab model, version 2"
+
+MODELS: dict[str, type[NN2] | type[MLP]] = {"NN2": NN2, "NN1": NN1, "MLP": MLP, "Perceptron": Perceptron}
+"""The kinds of models by their names in a file."""
+
+
+@dataclass
+class SavedModel:
+    """A model with the configuration that made it and the history of its training.
+
+    ``estimator`` holds what stands around the model: the classes or the scale of the target, and the parameters;
+    ``preprocessing`` are the facts of the encoder of raw rows, and ``arrays`` its numbers; ``provenance`` the versions
+    and the fingerprint of the data. Each is empty where there is none.
+    """
+
+    model: Any
+    configuration: dict[str, Any] = field(default_factory=dict)
+    history: dict[str, list[float]] = field(default_factory=dict)
+    estimator: dict[str, Any] = field(default_factory=dict)
+    preprocessing: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+_TEXTS = ("configuration", "history", "estimator", "preprocessing", "provenance")
+
+
+def save_model(path: Path, saved: SavedModel) -> None:
+    """Write a model as a safetensors file, with all that is not an array as JSON metadata.
+
+    A loss of one's own has no name to store: in the file stands the output's own, which predicts the same.
+
+    Raises: OSError where the file cannot be written.
+    """
+    kind = type(saved.model).__name__
+    architecture = {"loss": saved.model.loss} if kind == "NN2" else saved.model.architecture()
+    if not isinstance(architecture.get("loss", ""), str):
+        architecture["loss"] = None
+    texts = {name: getattr(saved, name) for name in _TEXTS}
+    texts["provenance"] = {"mlcvlab": version("mlcvlab"), "numpy": np.__version__} | saved.provenance
+    metadata = {"format": FORMAT, "kind": kind, "architecture": json.dumps(architecture)}
+    tensors = {f"W.{i}": w for i, w in enumerate(saved.model.W)}
+    tensors |= {f"preprocessing.{name}": array for name, array in saved.arrays.items()}
+    write_arrays(path, tensors, metadata | {name: json.dumps(text) for name, text in texts.items()})
+
+
+def load_model(run: Path) -> SavedModel:
+    """Read what ``save_model`` wrote, now or in an earlier version.
+
+    Arguments: ``run``, a run folder or a model file.
+    Raises: InputError where there is none, or it is truncated, or is not a model of ours; with the path.
+    """
+    path = run / MODEL_FILE if run.is_dir() else run
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; give a folder that 'mlcvlab train' wrote, or its {MODEL_FILE}")
+    tensors, metadata = read_arrays(path, FORMAT_1, FORMAT)
+    if metadata["format"] == FORMAT_1:
+        tensors, metadata = _from_version_1(tensors, metadata)
+    try:
+        texts = {name: json.loads(metadata.get(name, "{}")) for name in _TEXTS}
+        architecture = json.loads(metadata["architecture"])
+        model = MODELS[metadata["kind"]](**architecture)
+        weights = [tensors.pop(f"W.{i}") for i in range(sum(name.startswith("W.") for name in tensors))]
+        model.W = weights
+        _require_fit(model, weights)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+    arrays = {name.removeprefix("preprocessing."): array for name, array in tensors.items()}
+    return SavedModel(model, arrays=arrays, **texts)
+
+
+def _from_version_1(tensors: dict[str, Array], metadata: Mapping[str, str]) -> tuple[dict[str, Array], dict[str, str]]:
+    """The first version knew NN2 alone: the arrays W1 and w2, and the loss as text."""
+    renamed = {{"W1": "W.0", "w2": "W.1"}.get(name, name): array for name, array in tensors.items()}
+    architecture = json.dumps({"loss": metadata.get("loss")})
+    return renamed, {**metadata, "kind": "NN2", "architecture": architecture}
+
+
+def _require_fit(model: Any, weights: list[Array]) -> None:
+    """Let the model itself look at its weights, with one sample."""
+    if any(w.dtype.kind != "f" or w.ndim != 2 or w.size == 0 for w in weights):
+        raise ValueError("its weights must be matrices of floating-point numbers")
+    hidden = isinstance(model, NN2) or bool(model.hidden_units)
+    features = weights[0].shape[1 if hidden else 0]
+    x = np.zeros((features, 1), weights[0].dtype)
+    z = model.nn2(x) if isinstance(model, NN2) else model.predict(x)
+    if not isinstance(model, NN2):
+        units = tuple(len(w) for w in weights[: -(1 + model.biases) : 1 + model.biases])
+        if units != model.hidden_units or (model.biases and any(b.shape[1] != 1 for b in weights[1::2])):
+            raise ValueError(f"its layers have {units} units, not {model.hidden_units}")
+        if z.shape[0] < 1 + (model.output == "softmax"):
+            raise ValueError("it has too few outputs")

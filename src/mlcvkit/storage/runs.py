@@ -1,0 +1,100 @@
+"""Run folders. Each appears whole, or not at all."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from mlcvkit import InputError
+
+
+@contextmanager
+def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
+    """A new run folder that appears whole, when the block ends, or not at all.
+
+    Arguments: ``root``, the folder of runs, made if it is missing; ``name`` of the run, the time where None.
+    Yields: the folder to write to, and the place where it will be afterwards.
+    Raises: InputError where the name is taken or not a name, or the folder cannot be written.
+    """
+    target = free_folder(root, name)
+    missing = _missing(root)
+    beside: Path | None = None
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{name}.partial-", dir=root))
+    except OSError as error:
+        _remove_empty(missing)
+        raise InputError(f"the output folder {root} cannot be written: {error.strerror}") from None
+    try:
+        yield beside, target
+        beside.chmod(0o755)
+        beside.rename(target)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        _remove_empty(missing)
+        raise
+
+
+@contextmanager
+def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """A run folder that is there from the start, for checkpoints; results appear in it when the block ends.
+
+    Yields: the folder to write results to, and ``folder``.
+    Raises: InputError where the folder cannot be written.
+    """
+    missing = _missing(folder)
+    beside = folder / ".partial"
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+    except OSError as error:
+        _remove_empty(missing)
+        raise InputError(f"the run's folder {folder} cannot be written: {error.strerror}") from None
+    try:
+        yield beside, folder
+        for path in sorted(beside.iterdir()):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        _remove_empty(missing)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it; InputError where the folder cannot be written."""
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def free_folder(root: Path, name: str | None) -> Path:
+    """The place of a new run, named after the time where ``name`` is None; InputError where it is taken.
+
+    What a run left that was killed before its first checkpoint takes no name.
+    """
+    name = name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    if not re.fullmatch(r"[\w][\w.-]*", name):
+        raise InputError(f"a run's name has letters, digits, '-', '_' and '.', and no '/'; got {name!r}")
+    target = root / name
+    if target.is_dir() and all(path.match(".*partial") for path in target.iterdir()):
+        shutil.rmtree(target)
+    if target.exists():
+        raise InputError(f"{target} exists already; choose another --name, or remove it")
+    return target
+
+
+def _missing(folder: Path) -> list[Path]:
+    return [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()

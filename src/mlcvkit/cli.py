@@ -23,6 +23,7 @@ from mlcvkit import InputError, datasets, storage
 from mlcvkit.training import (
     CHECKPOINT_FILE,
     RECIPES,
+    Callback,
     Checkpoint,
     Hyperparameters,
     ProgressBar,
@@ -84,7 +85,7 @@ app = App(
     help="Neural networks built from scratch in NumPy: train one on your own table, arrays or images, or on MNIST.",
     version=version("mlcvlab"),
     result_action="return_value",
-    default_parameter=Parameter(consume_multiple=True),
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     config=_options_not_given,
 )
 data_app = App(name="data", help="Look at data before training.")
@@ -186,14 +187,12 @@ def train(
     start = perf_counter()
     with _limited_threads(threads), _run_folder(output, name, every, resume) as (folder, target_folder):
         configuration = options | {"checkpoint_every": every} | asdict(hp)
+        callbacks: list[Callback] = [] if json else [ProgressBar(console)]
         if every is not None:
-            storage.write_whole(target_folder / CONFIG_FILE, _as_toml(configuration).encode())
-        callbacks = [ProgressBar(console)] if console.is_terminal or not json else []
-        checkpoints = [] if every is None else [WriteCheckpoints(target_folder, every)]
+            callbacks += [_KeepConfiguration(target_folder, configuration), WriteCheckpoints(target_folder, every)]
         work = _train_parity if data is None else _train_on
-        result, interrupted = work(folder, hp, configuration, [*callbacks, *checkpoints], resume)
-        if every is None:
-            storage.write_whole(folder / CONFIG_FILE, _as_toml(configuration).encode())
+        result, interrupted = work(folder, hp, configuration, callbacks, resume)
+        _write_configuration(folder, configuration)
     if not interrupted:
         (target_folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     console.print(f"Saved to [bold]{escape(str(target_folder))}[/bold] in {perf_counter() - start:.1f} s")
@@ -203,8 +202,22 @@ def train(
     return INTERRUPTED if interrupted else 0
 
 
+class _KeepConfiguration(Callback):
+    """Puts the configuration beside the checkpoints, so that the folder alone is enough to go on."""
+
+    def __init__(self, folder: Path, configuration: Mapping[str, Any]) -> None:
+        self.folder, self.configuration = folder, configuration
+
+    def on_start(self, run: Run) -> None:
+        _write_configuration(self.folder, self.configuration)
+
+
+def _write_configuration(folder: Path, configuration: Mapping[str, Any]) -> None:
+    storage.write_whole(folder / CONFIG_FILE, _as_toml(configuration).encode())
+
+
 def _train_on(
-    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Any], resume: Path | None
+    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None
 ) -> tuple[dict[str, Any], bool]:
     from mlcvkit.estimators import train_predictor
 
@@ -230,7 +243,7 @@ def _train_on(
 
 
 def _train_parity(
-    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Any], resume: Path | None
+    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None
 ) -> tuple[dict[str, Any], bool]:
     checkpoint = None if resume is None else Checkpoint.read(resume)
     if checkpoint is not None:

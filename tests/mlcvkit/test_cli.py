@@ -57,12 +57,12 @@ def test_train_reports_its_accuracy_and_saves_the_run(trained):
     assert "Saved to runs/first" in result.stdout and "said even" in result.stdout
     assert "samples/s" in result.stdout
     assert names(folder / "runs") == ["first"]
-    assert names(folder / "runs" / "first") == ["curves.png", "hidden_units.png", "model.safetensors"]
+    assert names(folder / "runs" / "first") == ["config.toml", "curves.png", "hidden_units.png", "model.safetensors"]
     for picture in ("curves.png", "hidden_units.png"):
         with Image.open(folder / "runs" / "first" / picture) as image:
             assert image.width > 800
     saved = load_model(folder / "runs" / "first")
-    assert saved.configuration["hidden_units"] == 16 and saved.configuration["seed"] == 0
+    assert saved.configuration["hidden_units"] == [16] and saved.configuration["seed"] == 0
     assert len(saved.history["validation_accuracy"]) == 2
     data = datasets.mnist_parity()
     accuracy = ((saved.model.nn2(data.test_X.T)[0] >= 0.5) == (data.test_y == 1)).mean()
@@ -105,7 +105,7 @@ def test_one_thread_is_enough_and_changes_no_result_much(trained):
     [
         (["--learning-rate", "-1"], ["learning_rate must be positive and finite; got -1.0"]),
         (["--learning-rate", "nan"], ["learning_rate"]),
-        (["--hidden-units", "0"], ["hidden_units must be 1 or more; got 0"]),
+        (["--hidden-units", "0"], ["hidden_units must be 1 or more in each layer; got (0,)"]),
         (["--hidden-units", "many"], ["--hidden-units", "many"]),
         (["--optimizer", "adagrad"], ["--optimizer", "adagrad", "adam", "sgd"]),
         (["--loss", "hinge"], ["--loss", "hinge", "cross_entropy"]),
@@ -189,7 +189,8 @@ def test_a_recipe_fills_in_what_is_not_given(tmp_path):
     given = ["--recipe", "quick", "--hidden-units", "16", "--epochs", "1", "--batch-size", "512"]
     assert run("train", *given, "--name", "r", folder=tmp_path).returncode == 0
     configuration = load_model(tmp_path / "runs" / "r").configuration
-    assert configuration == asdict(replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512))
+    expected = asdict(replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512))
+    assert {name: configuration[name] for name in expected} == expected | {"hidden_units": [16]}
     assert replace(RECIPES["quick"], batch_size=512) != replace(Hyperparameters(), batch_size=512)
 
 
@@ -227,7 +228,7 @@ def test_a_run_killed_at_20_random_instants_ends_with_the_same_weights_bit_for_b
             resumed += going_on
         ended = load_model(folder).model.W
         assert all(a.tobytes() == b.tobytes() for a, b in zip(ended, whole, strict=True))
-        assert names(folder) == ["curves.png", "hidden_units.png", "model.safetensors"]
+        assert names(folder) == ["config.toml", "curves.png", "hidden_units.png", "model.safetensors"]
     assert resumed > 0
 
 
@@ -238,7 +239,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
     child.sendintr()
     child.expect(r"To go on: mlcvlab train --resume runs/stopped")
     child.expect(pexpect.EOF)
-    kept = ["checkpoint.safetensors", "curves.png", "hidden_units.png", "model.safetensors"]
+    kept = ["checkpoint.safetensors", "config.toml", "curves.png", "hidden_units.png", "model.safetensors"]
     assert names(tmp_path / "runs" / "stopped") == kept
     differs = run("train", "--resume", "runs/stopped", "--epochs", "5", folder=tmp_path)
     assert_one_line_error(differs, "epochs is 400 there, not 5")
@@ -282,6 +283,6 @@ def test_ctrl_c_saves_what_there_is_and_says_so(tmp_path):
 def test_help_says_what_every_hyperparameter_does(tmp_path):
     result = run("train", "--help", folder=tmp_path)
     assert result.returncode == 0
-    for words in ("--learning-rate", "too high diverges", "--hidden-units", "[default: 256]", "Ctrl-C"):
+    for words in ("--learning-rate", "too high diverges", "--hidden-units", "[default: (256,)]", "Ctrl-C"):
         assert words in result.stdout
     assert run("--version", folder=tmp_path).stdout == "0.1.0\n"

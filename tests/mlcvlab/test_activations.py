@@ -81,14 +81,14 @@ def test_softmax_and_its_jacobian_equal_the_formula_in_400_digits(x):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_gradient_matches_central_differences_away_from_kinks(name):
     x = np.random.default_rng(2).uniform(0.05, 8, 400) * np.repeat([1, -1], 200)
-    function, gradient = ACTIVATIONS[name]
+    function, gradient, *_ = ACTIVATIONS[name]
     np.testing.assert_allclose(gradient(function(x)), stencil(function, x, np.ones_like(x)), rtol=0, atol=2e-11)
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "tanh"])
 def test_gradient_matches_the_complex_step_where_analytic(name):
     x = np.array([0.0, *np.random.default_rng(3).uniform(-6, 6, 300)])
-    function, gradient = ACTIVATIONS[name]
+    function, gradient, *_ = ACTIVATIONS[name]
     numerical = complex_step(function, x, np.ones_like(x))
     np.testing.assert_allclose(gradient(function(x)), numerical, rtol=1e-10)
 
@@ -186,6 +186,6 @@ def test_nan_in_gives_nan_out(name, dtype):
 
 @pytest.mark.parametrize("x", [np.zeros(0), np.zeros((2, 2, 2))])
 def test_softmax_names_a_shape_it_cannot_take(x):
-    for pair in ACTIVATIONS["softmax"]:
+    for pair in ACTIVATIONS["softmax"][:2]:
         with pytest.raises(ValueError, match=rf"got shape \({x.shape[0]}"):
             pair(x)

@@ -4,7 +4,7 @@
 numbers.
 """
 
-from mlcvkit.datasets.mnist import (
+from mlcvkit.datasets.mnist_digits import (
     SIDE,
     DataSet,
     float_rows,

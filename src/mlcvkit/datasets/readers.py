@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvkit import InputError, require
-from mlcvkit.datasets.mnist import mnist
+from mlcvkit.datasets.mnist_digits import mnist
 from mlcvkit.datasets.toys import TOYS
 
 Array = npt.NDArray[Any]

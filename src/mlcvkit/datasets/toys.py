@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvkit import require
-from mlcvkit.datasets.mnist import mnist, mnist_parity
+from mlcvkit.datasets.mnist_digits import mnist, mnist_parity
 
 Array = npt.NDArray[Any]
 

@@ -109,7 +109,7 @@ if TYPE_CHECKING:
     LossName = str
     OutputName = str
 else:
-    LossName = Literal[tuple(LOSSES)]
+    LossName = Literal[tuple(name for name, loss in LOSSES.items() if loss.outputs != ("step",))]
     OutputName = Literal[tuple(OUTPUTS)]
 
 

@@ -19,8 +19,8 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
     """Write a model with its preprocessing as an ONNX file.
 
     Inputs: where all columns are numbers, one, "X", (N, K) of float32, NaN for a missing value; else one for each
-    column, by its name, (N, 1), of float32 or of text. Outputs: "label" and "probabilities" (a perceptron has "scores"), or
-    "prediction".
+    column, by its name, (N, 1), of float32 or of text. Outputs: "label" and "probabilities" (a perceptron has
+    "scores"), or "prediction".
 
     Raises: InputError for what ONNX has no operators for, with the reason, or where the file cannot be written.
     """

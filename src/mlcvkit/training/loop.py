@@ -139,6 +139,8 @@ def fit(
     FloatingPointError, with the step and the learning rate, where a loss becomes NaN or infinite.
     """
     hp = hyperparameters or Hyperparameters()
+    if isinstance(model, NN2) and np.ndim(y) != 1:
+        raise ValueError(f"the targets of NN2 must be a row, (N,); got y {np.shape(y)}")
     _check(X, y, samples, sample_weight, validation, hp)
     weights = flatten(model)
     model.emp_loss(float_rows(X[:1]).T, as_columns(y[:1]))  # samples that do not fit the weights are refused here

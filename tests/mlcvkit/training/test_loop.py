@@ -233,7 +233,7 @@ def test_what_does_not_fit_is_refused_before_the_first_step():
     before = [w.copy() for w in model.W]
     for arguments, options, words in [
         ((X, y[:-1]), {}, r"X \(300, 10\) and y \(299,\)"),
-        ((X, y[:, None]), {}, r"X \(300, 10\) and y \(300, 1\)"),
+        ((X, y[:, None]), {}, "must be a row"),
         ((X[:0], y[:0]), {}, "at least one"),
         ((X[:, :7], y), {}, r"\(7, 1\) for W1 \(4, 10\)"),
         ((np.hstack([X, X]), y), {}, r"\(20, 1\) for W1 \(4, 10\)"),
@@ -280,18 +280,25 @@ def test_without_numba_the_weights_are_the_same_to_rounding(monkeypatch, augment
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[
-            (name, 0)
-            for name in ("hidden_units", "batch_size", "epochs", "validation_samples", "learning_rate", "epsilon")
-        ],
+        *[(name, 0) for name in ("batch_size", "epochs", "learning_rate", "epsilon")],
         *[
             (name, -1)
-            for name in ("weight_decay", "clip_norm", "patience", "average_epochs", "shift", "rotation", "elastic")
+            for name in (
+                "validation_samples",
+                "l2",
+                "weight_decay",
+                "clip_norm",
+                "patience",
+                "average_epochs",
+                "shift",
+                "rotation",
+                "elastic",
+            )
         ],
         *[("warm_up", 1.0), ("scale", 1.0), ("average_epochs", 16)],
         *[("learning_rate", value) for value in (-0.1, math.nan, math.inf)],
         *[(name, value) for name in ("momentum", "beta1", "beta2") for value in (-0.1, 1.0)],
-        *[(name, "other") for name in ("loss", "optimizer", "schedule")],
+        *[(name, "other") for name in ("loss", "optimizer", "schedule", "activation")],
         ("seed", -1),
     ],
 )

@@ -17,7 +17,7 @@ def test_adam_on_a_flat_vector_takes_the_steps_of_the_handouts_adam(optimizer, l
     ours, theirs = (NN2().initialize(10, 16, seed=1, dtype=np.float64) for _ in range(2))
     w = flatten(ours)
     gradient = gradient_of(ours, len(X))
-    batch = Batch(X, y, np.arange(10))
+    batch = Batch(X, y, np.arange(10), None, rng)
     state = optimizer.start(w)
     for _ in range(100):
         optimizer.step(w, lambda w: gradient(w, batch), state, 0.003)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mlcvkit import InputError
-from mlcvkit.datasets import mnist as datasets
+from mlcvkit.datasets import mnist_digits as datasets
 
 
 def test_mnist_has_its_known_shapes_and_counts():

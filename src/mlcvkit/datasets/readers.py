@@ -6,9 +6,12 @@ import gzip
 import hashlib
 import io
 import math
+import os
+import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -295,8 +298,8 @@ def _read_binary_table(kind: str) -> Callable[[Path], Any]:
     def read_table(path: Path) -> Any:
         polars = _polars()
         try:
-            with path.open("rb") as file:
-                return polars.read_parquet(file) if kind == "Parquet" else _read_arrow(polars, file)
+            with _no_panic_messages():
+                return polars.read_parquet(path) if kind == "Parquet" else _read_arrow(polars, path)
         except (polars.exceptions.PolarsError, OSError, ValueError) as error:
             raise InputError(f"{path} is damaged or not a {kind} file: {_first_line(error)}") from None
         except polars.exceptions.PanicException as error:
@@ -305,10 +308,25 @@ def _read_binary_table(kind: str) -> Callable[[Path], Any]:
     return read_table
 
 
-def _read_arrow(polars: Any, file: Any) -> Any:
-    is_file = file.read(6) == b"ARROW1"
-    file.seek(0)
-    return polars.read_ipc(file) if is_file else polars.read_ipc_stream(file)
+@contextmanager
+def _no_panic_messages() -> Iterator[None]:
+    """Keep what polars' own threads print about a damaged file from standard error: the InputError says it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _read_arrow(polars: Any, path: Path) -> Any:
+    """Arrow's file format, which Feather is, or its stream."""
+    content = path.read_bytes()
+    is_file = content[:6] == b"ARROW1"
+    return (polars.read_ipc if is_file else polars.read_ipc_stream)(io.BytesIO(content))
 
 
 def _read_npy(path: Path) -> Array:
@@ -331,7 +349,7 @@ def _npy(path: Path, name: str, file: Any, size: int) -> Array:
         content = file.read(needed) if needed <= size else b""
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, SyntaxError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+    except Exception as error:  # the header is a Python literal, and a damaged one fails in every way that a parser can
         raise InputError(f"{path} is damaged: {name} is not a NumPy array ({_first_line(error)})") from None
     if len(content) != needed:
         raise InputError(f"{path} is truncated: {name} should have {needed:,} bytes of data and has {len(content):,}")

@@ -187,7 +187,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if balance is not None:
             weights = weights * balance
         if weights.sum() == 0:
-            raise ValueError("sample_weight is zero for every sample: there is nothing to learn from")
+            raise ValueError("the weights are zero for every sample: there is nothing to learn from")
         scaled: Array = (weights * (len(weights) / weights.sum())).astype(X.dtype)
         return scaled
 

@@ -69,9 +69,7 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             raise ValueError(f"{type(self).__name__} does not support targets of kind {kind}")
         self.classes_ = getattr(self, "_announced", np.arange(y.shape[1]) if self._has_labels else np.unique(y))
         if len(self.classes_) < 2 and not self._has_labels:
-            raise ValueError(
-                f"a classifier needs samples of at least two classes; y has one class: {self.classes_[0]!r}"
-            )
+            raise ValueError(f"a classifier needs samples of at least two classes; y has one class: {self.classes_[0]}")
         if len(self.classes_) > 2 and not self.__sklearn_tags__().classifier_tags.multi_class:
             raise ValueError(
                 f"Only binary classification is supported. The type of the target is {kind}; it has the classes "

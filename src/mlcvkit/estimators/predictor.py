@@ -145,7 +145,7 @@ def _checked_target(samples: Samples, task: Task | None) -> tuple[Array, Task]:
         raise InputError(f"{samples.name} has {len(y)} rows; at least {SMALLEST} are needed to train and to test")
     values = np.unique(y)
     if len(values) == 1:
-        raise InputError(f"the target {samples.target!r} has one value only, {values[0]!r}: there is nothing to learn")
+        raise InputError(f"the target {samples.target!r} has one value only, {values[0]}: there is nothing to learn")
     whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and (y == np.round(y)).all())
     if task is None:
         is_class = y.dtype.kind not in "fiub" or (whole and len(values) <= 20)

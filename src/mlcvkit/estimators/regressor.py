@@ -59,8 +59,6 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self._one_column = y.ndim == 1
         columns = y.reshape(len(y), -1).astype(np.float64)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, columns)
-        if weights is not None and weights.sum() == 0:
-            weights = None  # refused later, with the words for it
         self.target_mean_ = np.average(columns, axis=0, weights=weights)
         scale = np.sqrt(np.average(np.square(columns - self.target_mean_), axis=0, weights=weights))
         self.target_scale_ = np.where(scale > 0, scale, 1.0)

@@ -1,0 +1,226 @@
+import gzip
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import fuzz
+from mlcvkit import InputError
+from mlcvkit.datasets import FORMATS, TOYS, as_file, describe, read
+
+
+@pytest.fixture
+def table():
+    return polars.DataFrame({"size": [1.5, None, 3.0], "name": ["a", "b,c", 'd"e'], "species": ["x", "y", "x"]})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".arrow", ".feather"])
+def test_a_table_comes_back_with_its_target_apart(tmp_path, table, suffix):
+    (tmp_path / f"t{suffix}").write_bytes(as_file(table.to_dict(), suffix))
+    samples = read(tmp_path / f"t{suffix}", "species")
+    assert samples.X.equals(table.drop("species"))
+    assert samples.y.tolist() == ["x", "y", "x"] and samples.target == "species"
+    whole = read(tmp_path / f"t{suffix}")
+    assert whole.y is None and whole.X.equals(table)
+
+
+def test_gzipped_text_and_the_byte_order_marks_of_spreadsheets_are_read(tmp_path, table):
+    text = as_file(table.to_dict(), ".csv").decode()
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "b.csv").write_text(text, encoding="utf-8-sig")
+    (tmp_path / "c.csv").write_text(text, encoding="utf-16")
+    (tmp_path / "d.csv").write_text(text.replace("\n", "\r\n"), newline="")
+    for name in ("a.csv.gz", "b.csv", "c.csv", "d.csv"):
+        assert read(tmp_path / name).X.equals(table), name
+
+
+def test_an_arrow_stream_is_read(tmp_path, table):
+    table.write_ipc_stream(tmp_path / "t.arrow")
+    assert read(tmp_path / "t.arrow").X.equals(table)
+
+
+def test_numbers_dates_and_missing_values_are_found(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,c,d\n1,2020-01-02,NA,x\n?,2020-01-03,2.5,\nNaN,,3,y\n")
+    frame = read(tmp_path / "t.csv").X
+    assert frame["a"].to_list() == [1, None, None] and frame["c"].to_list() == [None, 2.5, 3.0]
+    assert str(frame["b"].dtype) == "Date" and frame["d"].to_list() == ["x", None, "y"]
+
+
+@pytest.mark.parametrize("dtype", [">i2", ">i4", ">f4", ">f8", "i1", "u1"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_idx_files_of_every_type_are_read(tmp_path, dtype, zipped):
+    code = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}[dtype]
+    X, y = np.arange(24).reshape(4, 2, 3).astype(dtype), np.array([0, 1, 1, 0], np.uint8)
+    suffix = ".gz" if zipped else ""
+    for name, array, kind in (("x-idx3-ubyte", X, code), ("y-idx1-ubyte", y, 8)):
+        sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+        content = bytes([0, 0, kind, array.ndim]) + sizes + array.tobytes()
+        (tmp_path / (name + suffix)).write_bytes(gzip.compress(content) if zipped else content)
+    samples = read(tmp_path / f"x-idx3-ubyte{suffix}", tmp_path / f"y-idx1-ubyte{suffix}")
+    np.testing.assert_array_equal(samples.X, X.astype(float))
+    np.testing.assert_array_equal(samples.y, y)
+
+
+def test_numpy_files_are_read_with_their_labels(tmp_path):
+    X, y = np.asfortranarray(np.arange(12.0).reshape(4, 3)), np.array(["a", "b", "a", "b"])
+    np.save(tmp_path / "X.npy", X), np.save(tmp_path / "y.npy", y)
+    np.savez(tmp_path / "both.npz", X=X, y=y, other=X)
+    for samples in (read(tmp_path / "X.npy", tmp_path / "y.npy"), read(tmp_path / "both.npz")):
+        np.testing.assert_array_equal(samples.X, X)
+        np.testing.assert_array_equal(samples.y, y)
+    column = read(tmp_path / "X.npy", "2")
+    np.testing.assert_array_equal(column.y, X[:, 2])
+    np.testing.assert_array_equal(column.X, X[:, :2])
+
+
+def test_a_folder_of_images_is_read_by_class(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(256, size=(4, 6, 5), dtype=np.uint8)
+    for i, picture in enumerate(pictures):
+        place = tmp_path / "cats" if i % 2 else tmp_path / "dogs"
+        place.mkdir(exist_ok=True)
+        Image.fromarray(picture).save(place / f"{i}.png")
+    samples = read(tmp_path)
+    assert samples.X.shape == (4, 6, 5) and samples.X.dtype == np.uint8
+    assert samples.y.tolist() == ["cats", "cats", "dogs", "dogs"]
+    np.testing.assert_array_equal(samples.X, pictures[[1, 3, 0, 2]])
+    Image.fromarray(rng.integers(256, size=(9, 9, 3), dtype=np.uint8)).save(tmp_path / "cats" / "z.png")
+    with pytest.raises(InputError, match=r"different sizes: .*1.png is 5 x 6, .*z.png is 9 x 9; .*--image-size"):
+        read(tmp_path)
+    assert read(tmp_path, image_size=8).X.shape == (5, 8, 8, 3)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_sets_without_a_file_have_their_samples(name):
+    samples = read(name)
+    assert len(samples.X) == len(samples.y) >= 400
+    assert set(np.unique(samples.y)) == set(range(10 if name in ("digits", "mnist") else 2))
+    assert (samples.test is not None) == name.startswith("mnist")
+    assert read(name).fingerprint == samples.fingerprint
+    with pytest.raises(InputError, match="has one target already"):
+        read(name, "z")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a,b\n1,2\n3\n", "line 3: 1 fields where the header has 2 columns"),
+        (b"a,b\n1,2\n\n3,4,5\n", "line 4: 3 fields where"),
+        (b'a,b\n1,"2\n3,4\n', "line 3: unexpected end of data"),
+        (b"a,b\n1,2\n\x00\x01,3\n", "is not text: line 3 has a byte 0"),
+        (b"a,b\n1,2\ncaf\xe9,3\n", "line 3: byte 0xe9 is not UTF-8"),
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"a,b\n", "has no rows"),
+        (b"a,b,a\n1,2,3\n", "more than one column of the name 'a'"),
+    ],
+)
+def test_a_text_that_is_no_table_is_named_with_its_line(tmp_path, content, words):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(InputError, match=words) as error:
+        read(tmp_path / "t.csv")
+    assert "t.csv" in str(error.value)
+
+
+def test_a_target_that_is_not_there_lists_the_columns(tmp_path, table):
+    table.write_csv(tmp_path / "t.csv")
+    with pytest.raises(InputError, match="no column 'specie'; its columns are size, name, species"):
+        read(tmp_path / "t.csv", "specie")
+    with pytest.raises(InputError, match=r"'size' is missing in 1 of 3 rows, first in row 2"):
+        read(tmp_path / "t.csv", "size")
+    table.select("name").write_csv(tmp_path / "one.csv")
+    with pytest.raises(InputError, match="nothing to predict it from"):
+        read(tmp_path / "one.csv", "name")
+
+
+def test_what_is_no_data_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere.csv does not exist; give a file, .*moons"):
+        read(tmp_path / "nowhere.csv")
+    (tmp_path / "t.docx").touch()
+    with pytest.raises(InputError, match=r"t.docx is of no known kind; tables and arrays end with .csv, .tsv"):
+        read(tmp_path / "t.docx")
+    with pytest.raises(InputError, match="has no images"):
+        read(tmp_path)
+    np.save(tmp_path / "o.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(InputError, match="holds Python objects, which are never loaded"):
+        read(tmp_path / "o.npy")
+    np.save(tmp_path / "X.npy", np.ones((3, 2)))
+    np.save(tmp_path / "y.npy", np.array([0.0, np.nan, 1]))
+    with pytest.raises(InputError, match="or NaN"):
+        read(tmp_path / "X.npy", tmp_path / "y.npy")
+    with pytest.raises(InputError, match=r"one target for each of its 3 samples; got \(3, 2\)"):
+        read(tmp_path / "X.npy", tmp_path / "X.npy")
+    with pytest.raises(InputError, match="the file of its labels, or the number of a column"):
+        read(tmp_path / "X.npy", "labels")
+
+
+def test_an_array_that_claims_more_than_it_has_is_refused_without_the_memory(tmp_path):
+    header = bytes([0, 0, 8, 3]) + b"\x7f\xff\xff\xff" * 3
+    (tmp_path / "x.idx").write_bytes(header + b"\0" * 100)
+    with pytest.raises(InputError, match=r"x.idx is damaged"):
+        read(tmp_path / "x.idx")
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"shape": (1 << 40, 8), "fortran_order": False, "descr": "<f8"})
+    with pytest.raises(InputError, match=r"x.npy is truncated"):
+        read(tmp_path / "x.npy")
+
+
+@given(st.lists(st.lists(st.text(max_size=6), min_size=2, max_size=2), min_size=1, max_size=6))
+def test_any_text_in_a_table_comes_back(tmp_path_factory, rows):
+    """Whatever the fields hold, a well-written table has as many rows, or is refused with a reason."""
+    path = tmp_path_factory.mktemp("any") / "t.csv"
+    frame = polars.DataFrame({"a": [r[0] for r in rows], "b": [r[1] for r in rows]})
+    path.write_bytes(frame.write_csv(quote_style="always").encode())
+    try:
+        samples = read(path)
+    except InputError as error:
+        assert "t.csv" in str(error)
+    else:
+        assert samples.X.height == len(rows) and samples.X.columns == ["a", "b"]
+
+
+FUZZED = sorted(fuzz.samples())
+
+
+def test_every_format_is_fuzzed():
+    assert set(FORMATS) <= {Path(f"x{suffix.removesuffix('.gz')}").suffix for suffix in FUZZED}
+
+
+def test_ten_thousand_damaged_files_of_each_format_are_read_or_refused():
+    """No traceback, no crash, no hang, less than 1 GB: each format in a process of its own."""
+
+    def run(suffix):
+        command = [sys.executable, fuzz.__file__, suffix, "10000", "1"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=600)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = dict(zip(FUZZED, pool.map(run, FUZZED), strict=True))
+    for suffix, result in results.items():
+        assert result.returncode == 0, (suffix, result.stderr[-2000:])
+        assert result.stderr == "", (suffix, result.stderr[-2000:])
+        outcome = json.loads(result.stdout)
+        assert outcome["read"] + outcome["refused"] == 10_000
+        assert outcome["refused"] > 3_000, (suffix, outcome)
+        assert outcome["slowest"] < 20 and outcome["memory"] < 1 << 30, (suffix, outcome)
+
+
+def test_a_description_says_what_each_column_is(tmp_path, table):
+    table.write_csv(tmp_path / "t.csv")
+    told = describe(read(tmp_path / "t.csv", "species"))
+    assert told["samples"] == 3
+    assert [(c["name"], c["kind"], c["missing"], c["different"]) for c in told["columns"]] == [
+        ("size", "number", 1, 2),
+        ("name", "dropped", 0, 3),
+        ("species", "target", 0, 2),
+    ]
+    assert told["columns"][0]["values"] == "1.5 to 3" and "nearly every value" in told["columns"][1]["note"]
+    assert describe(read("digits"))["columns"][0]["kind"] == "number"
+    assert "images of 28 x 28" in describe(read("mnist"))["columns"][0]["kind"]

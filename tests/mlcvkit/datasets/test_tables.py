@@ -1,0 +1,143 @@
+import datetime
+import json
+
+import numpy as np
+import pandas
+import polars
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from mlcvkit import InputError
+from mlcvkit.datasets import ImageEncoder, TableEncoder, restored_encoder
+
+
+def table(N=60, seed=0):
+    rng = np.random.default_rng(seed)
+    size = rng.normal(50, 20, N)
+    size[::7] = np.nan
+    return polars.DataFrame(
+        {
+            "size": size,
+            "count": rng.integers(0, 9, N),
+            "colour": rng.choice(["red", "green", "blue", "rare" if seed else "red"], N),
+        }
+    )
+
+
+def test_numbers_and_names_become_what_scikit_learns_transformers_make_of_them():
+    frame = table()
+    theirs = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), ["size", "count"]),
+        (OneHotEncoder(sparse_output=False), ["colour"]),
+    )
+    expected = theirs.fit_transform(frame)
+    ours = TableEncoder().fit_transform(frame)
+    np.testing.assert_allclose(ours[:, :-1], expected, rtol=1e-5, atol=1e-6)
+    assert not ours[:, -1].any()  # no other colour
+
+
+def test_rare_missing_and_unseen_names_share_a_column():
+    fitted = TableEncoder(max_categories=2, min_frequency=2).fit(
+        polars.DataFrame({"c": ["a"] * 5 + ["b"] * 4 + ["c"] * 3 + ["d", None]})
+    )
+    rows = fitted.transform(polars.DataFrame({"c": ["a", "b", "c", "d", None, "new"]}))
+    assert fitted.get_feature_names_out().tolist() == ["c = a", "c = b", "c = other"]
+    assert rows.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]]
+
+
+def test_dates_become_their_parts():
+    days = [datetime.date(2020, 1, 31), datetime.date(2021, 6, 15), datetime.date(2021, 6, 16)]
+    fitted = TableEncoder().fit(polars.DataFrame({"d": days}))
+    assert fitted.get_feature_names_out().tolist() == ["d year", "d month", "d day", "d weekday"]
+    assert fitted.mean_.tolist() == pytest.approx([2020 + 2 / 3, 13 / 3, 62 / 3, (5 + 2 + 3) / 3])
+    times = [datetime.datetime(2020, 1, 1, hour, 30) for hour in (1, 5, 9)]
+    assert TableEncoder().fit(polars.DataFrame({"t": times})).get_feature_names_out().tolist() == ["t hour"]
+
+
+def test_columns_that_tell_nothing_are_left_out_with_a_reason():
+    frame = polars.DataFrame(
+        {"same": [1.0] * 4, "empty": [None] * 4, "id": ["p", "q", "r", "s"], "x": [1, 2, 3, 4], "lists": [[1]] * 4}
+    )
+    fitted = TableEncoder().fit(frame)
+    assert fitted.get_feature_names_out().tolist() == ["x"]
+    reasons = {name: fact.get("reason") for name, fact in fitted.columns_.items()}
+    assert "alike" in reasons["same"] and "missing" in reasons["empty"] and "every value" in reasons["id"]
+    assert "List" in reasons["lists"] and reasons["x"] is None
+    with pytest.raises(InputError, match="no column tells anything about the target: same: left out"):
+        TableEncoder().fit(frame.select("same", "empty"))
+
+
+def test_text_that_is_mostly_numbers_is_numbers():
+    frame = polars.DataFrame({"n": [*map(str, range(19)), "unknown"]})
+    fitted = TableEncoder().fit(frame)
+    assert fitted.columns_["n"]["kind"] == "number" and fitted.fill_[0] == 9
+    assert fitted.transform(polars.DataFrame({"n": ["9", "nonsense"]}))[:, 0].tolist() == pytest.approx(
+        [0, 0], abs=1e-6
+    )
+
+
+def test_the_order_of_columns_does_not_matter_and_more_do_no_harm():
+    frame = table()
+    fitted = TableEncoder().fit(frame)
+    other = frame.select("colour", polars.lit(1).alias("more"), "count", "size")
+    np.testing.assert_array_equal(fitted.transform(other), fitted.transform(frame))
+
+
+def test_what_does_not_fit_at_prediction_is_named():
+    fitted = TableEncoder().fit(table())
+    with pytest.raises(InputError, match=r"lacks 1 column\(s\) .*: colour; it has size, count"):
+        fitted.transform(table().drop("colour"))
+    wrong = table().with_columns(polars.Series("count", ["1"] * 59 + ["many"]))
+    with pytest.raises(InputError, match="column 'count' has 'many' in row 60 where numbers were"):
+        fitted.transform(wrong)
+    dated = TableEncoder().fit(polars.DataFrame({"d": [datetime.date(2020, 1, 1), datetime.date(2021, 2, 2)]}))
+    with pytest.raises(InputError, match="column 'd' has values that are no dates"):
+        dated.transform(polars.DataFrame({"d": ["soon"]}))
+    with pytest.raises(InputError, match="trained on 3 columns; got 2"):
+        TableEncoder().fit(np.eye(3)).transform(np.ones((1, 2)))
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=2, max_size=20))
+def test_any_numbers_become_finite_ones(values):
+    frame = polars.DataFrame({"x": values, "y": list(range(len(values)))})
+    rows = TableEncoder().fit_transform(frame)
+    assert np.isfinite(rows).all() and rows.dtype == np.float32
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_facts_bring_the_encoder_back_bit_for_bit(seed):
+    frame = table(seed=seed).with_columns(day=polars.date_range(polars.date(2020, 1, 1), polars.date(2020, 2, 29)))
+    fitted = TableEncoder().fit(frame)
+    facts, arrays = fitted.facts()
+    again = restored_encoder(json.loads(json.dumps(facts)), arrays)
+    np.testing.assert_array_equal(again.transform(frame), fitted.transform(frame))
+    assert again.get_feature_names_out().tolist() == fitted.get_feature_names_out().tolist()
+    for damaged in ({}, {"encoder": "table"}, facts | {"columns": {}}, facts | {"parameters": {"x": 1}}):
+        with pytest.raises(InputError):
+            restored_encoder(damaged, arrays)
+
+
+def test_pandas_frames_are_as_good_as_polars_ones():
+    frame = table(seed=1)
+    theirs = pandas.DataFrame({name: frame[name].to_numpy() for name in frame.columns})
+    np.testing.assert_allclose(TableEncoder().fit_transform(theirs), TableEncoder().fit_transform(frame), rtol=1e-6)
+
+
+def test_a_hundred_thousand_columns_are_encoded():
+    X = np.random.default_rng(0).normal(size=(20, 100_000))
+    np.testing.assert_allclose(TableEncoder().fit_transform(X).std(axis=0), 1, rtol=1e-4)
+
+
+def test_images_become_rows_from_0_to_1():
+    X = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4) * 10
+    encoder = ImageEncoder().fit(X)
+    np.testing.assert_allclose(encoder.transform(X), X.reshape(2, 12) / 255, rtol=1e-6)
+    with pytest.raises(InputError, match="reads images of 3 x 4; got 4 x 4"):
+        encoder.transform(np.zeros((1, 4, 4), np.uint8))
+    coloured = ImageEncoder().fit(np.zeros((1, 3, 4, 3), np.uint8))
+    assert coloured.transform(X).shape == (2, 36)

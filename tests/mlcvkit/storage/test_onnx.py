@@ -1,0 +1,132 @@
+"""What onnxruntime makes of an exported file is what the model itself says, from raw columns on."""
+
+import numpy as np
+import onnxruntime
+import polars
+import pytest
+from sklearn.datasets import load_iris, make_multilabel_classification
+
+from mlcvkit import InputError
+from mlcvkit.datasets import Samples
+from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier, train_predictor
+from mlcvkit.models import HIDDEN_ACTIVATIONS, MLP, NN1
+from mlcvkit.storage import SavedModel, export_onnx
+from mlcvkit.training import RECIPES
+from mlcvlab.models.nn2 import NN2
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(80, 4)).astype(np.float32)
+TARGETS = {
+    "two": (X[:, 0] > 0).astype(int),
+    "names": np.array(["a", "b", "c"])[np.digitize(X[:, 0], [-0.5, 0.5])],
+    "numbers": 1000 * X[:, 0] + 5,
+    "pairs": np.stack([1000 * X[:, 0], X[:, 1] / 1000], axis=1),
+}
+
+
+def outputs(path, inputs):
+    session = onnxruntime.InferenceSession(path)
+    return dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "target"),
+    [
+        *[(MLPClassifier(activation=a, hidden_units=(7, 5)), t) for a in HIDDEN_ACTIVATIONS for t in ("two", "names")],
+        (MLPClassifier(hidden_units=(), biases=False), "names"),
+        (NN2Classifier(hidden_units=9), "two"),
+        (PerceptronClassifier(), "two"),
+        (PerceptronClassifier(), "names"),
+        (MLPRegressor(), "numbers"),
+        (MLPRegressor(hidden_units=(5, 4, 3)), "pairs"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_an_estimator_and_its_file_agree(tmp_path, estimator, target):
+    estimator.set_params(epochs=20, random_state=0).fit(X, TARGETS[target])
+    estimator.export_onnx(tmp_path / "m.onnx")
+    got = outputs(tmp_path / "m.onnx", {"X": X})
+    if isinstance(estimator, MLPRegressor):
+        scale = np.abs(TARGETS[target]).max(axis=0)
+        expected = estimator.predict(X).reshape(len(X), -1)
+        np.testing.assert_allclose(got["prediction"] / scale, expected / scale, atol=1e-5)
+        return
+    assert got["label"].tolist() == estimator.predict(X).tolist()
+    if isinstance(estimator, PerceptronClassifier):
+        scores = estimator.decision_function(X).reshape(len(X), -1)
+        np.testing.assert_allclose(got["scores"], scores, rtol=1e-5, atol=1e-5)
+    else:
+        np.testing.assert_allclose(got["probabilities"], estimator.predict_proba(X), atol=1e-5)
+
+
+def test_several_labels_agree(tmp_path):
+    X, y = make_multilabel_classification(100, n_classes=3, random_state=0)
+    X = X.astype(np.float32)
+    model = MLPClassifier(epochs=20, random_state=0).fit(X, y)
+    model.export_onnx(tmp_path / "m.onnx")
+    got = outputs(tmp_path / "m.onnx", {"X": X})
+    np.testing.assert_array_equal(got["label"], model.predict(X))
+    np.testing.assert_allclose(got["probabilities"], model.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model", [NN2().initialize(4, 5, seed=0), NN1().initialize(4, seed=0), MLP((3,)).initialize(4)]
+)
+def test_a_model_without_an_estimator_agrees(tmp_path, model):
+    export_onnx(SavedModel(model), tmp_path / "m.onnx")
+    y_hat = model.nn2(X.T) if isinstance(model, NN2) else model.predict(X.T)
+    np.testing.assert_allclose(outputs(tmp_path / "m.onnx", {"X": X})["probabilities"][:, 1], y_hat[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "nn2", "nn1", "perceptron"])
+@pytest.mark.parametrize("columns", ["numbers", "numbers and names"])
+def test_the_whole_way_from_raw_columns_agrees(tmp_path, kind, columns):
+    N = 150
+    size = (rng.normal(5e4, 2e4, N)).astype(np.float32)
+    size[::9] = np.nan
+    table = polars.DataFrame({"size": size, "height": rng.normal(1e-3, 1e-4, N).astype(np.float32)})
+    y = np.where(np.nan_to_num(size, nan=5e4) > 5e4, "large", "small")
+    if columns != "numbers":
+        colours = rng.choice(["red", "green", "blue", "mauve"], N, p=[0.5, 0.3, 0.19, 0.01])
+        table = table.with_columns(colour=polars.Series(colours), id=polars.Series([f"n{i}" for i in range(N)]))
+    samples = Samples("t", table, y, "kind", "")
+    predictor, _ = train_predictor(samples, RECIPES["table"], kind=kind)
+    export_onnx(predictor.saved({}), tmp_path / "m.onnx")
+    if columns == "numbers":
+        raw = {"X": table.to_numpy().astype(np.float32)}
+    else:
+        new = polars.DataFrame(
+            {"size": [None, 1e4], "height": [1e-3, None], "colour": ["unseen", "red"], "id": ["", ""]}
+        )
+        table = polars.concat([table, new.cast(dict(zip(table.columns, table.dtypes, strict=True)))])
+        raw = {
+            name: table[name].to_numpy().reshape(-1, 1).astype(object if name == "colour" else np.float32)
+            for name in ("size", "height", "colour")
+        }
+    got, answers = outputs(tmp_path / "m.onnx", raw), predictor.answers(table)
+    assert got["label"].tolist() == answers["kind"].tolist()
+    if kind != "perceptron":
+        np.testing.assert_allclose(got["probabilities"][:, 0], answers["probability large"], atol=1e-5)
+
+
+def test_images_go_in_as_bytes_values(tmp_path):
+    images = rng.integers(256, size=(60, 5, 6)).astype(np.uint8)
+    samples = Samples("t", images, (images.mean(axis=(1, 2)) > 127).astype(int), "bright", "")
+    predictor, _ = train_predictor(samples, RECIPES["table"])
+    export_onnx(predictor.saved({}), tmp_path / "m.onnx")
+    got = outputs(tmp_path / "m.onnx", {"X": images.reshape(60, -1).astype(np.float32)})
+    np.testing.assert_allclose(got["probabilities"][:, 1], predictor.answers(images)["probability 1"], atol=1e-5)
+
+
+def test_what_cannot_be_exported_says_why(tmp_path):
+    table = polars.DataFrame({"day": polars.date_range(polars.date(2020, 1, 1), polars.date(2020, 3, 1), eager=True)})
+    y = (table["day"].dt.month().to_numpy() > 1).astype(int)
+    predictor, _ = train_predictor(Samples("t", table, y, "late", ""), RECIPES["table"])
+    with pytest.raises(InputError, match=r"column\(s\) day hold dates, and ONNX has no operators for the calendar"):
+        export_onnx(predictor.saved({}), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="not fitted yet: call fit first"):
+        MLPClassifier().export_onnx(tmp_path / "m.onnx")
+    model = MLPClassifier(epochs=1).fit(*load_iris(return_X_y=True))
+    with pytest.raises(InputError, match=r"nowhere/m.onnx cannot be written: No such file"):
+        model.export_onnx(tmp_path / "nowhere" / "m.onnx")
+    assert list(tmp_path.iterdir()) == []

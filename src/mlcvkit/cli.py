@@ -56,7 +56,8 @@ def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentC
     recipe_values = asdict(RECIPES[recipe]) if recipe in RECIPES else {}
     values = {name: value for name, value in (recipe_values | stored).items() if value is not None}
     if values:
-        Dict(values, use_commands_as_keys=False)(app, commands, arguments)
+        # below the command's name, since a key at the top that is the name of a command is passed over: data
+        Dict({"train": values}, source=given.get("--config", "dict"))(app, commands, arguments)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -202,6 +203,16 @@ def train(
     return INTERRUPTED if interrupted else 0
 
 
+class _Say(Callback):
+    """Says something when the training starts, and so nothing where it cannot."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def on_start(self, run: Run) -> None:
+        console.print(self.text)
+
+
 class _KeepConfiguration(Callback):
     """Puts the configuration beside the checkpoints, so that the folder alone is enough to go on."""
 
@@ -223,11 +234,9 @@ def _train_on(
 
     options = {name: configuration[name] for name in ("task", "test_fraction")}
     samples = datasets.read(configuration["data"], configuration["target"], image_size=configuration["image_size"])
-    console.print(
-        f"Training on {escape(samples.name)}: {len(samples.X):,} samples, target {escape(str(samples.target))}"
-    )
+    text = f"Training on {escape(samples.name)}: {len(samples.X):,} samples, target {escape(str(samples.target))}"
     predictor, (test_X, test_y) = train_predictor(
-        samples, hp, kind=configuration["model"], callbacks=callbacks, resume=resume, **options
+        samples, hp, kind=configuration["model"], callbacks=[_Say(text), *callbacks], resume=resume, **options
     )
     estimator = predictor.estimator
     if estimator.interrupted_:

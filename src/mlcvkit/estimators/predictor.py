@@ -133,7 +133,10 @@ def train_predictor(
     estimator = _make_estimator(kind, hyperparameters, task, len(y))
     estimator.set_params(callbacks=tuple(callbacks))
     rows = encoder.fit(X).transform(X)
-    estimator.fit(rows, y, resume=resume)
+    try:
+        estimator.fit(rows, y, resume=resume)
+    except ValueError as error:
+        raise InputError(str(error)) from None
     return Predictor(encoder, estimator, samples.target or "prediction", samples.fingerprint), test
 
 

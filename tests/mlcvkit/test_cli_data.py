@@ -1,0 +1,292 @@
+"""The mlcvlab command on data of one's own, as real processes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import onnxruntime
+import pexpect
+import polars
+import pytest
+from PIL import Image
+from sklearn.datasets import load_diabetes, load_iris
+
+COMMAND = [sys.executable, "-m", "mlcvkit"]
+
+
+def run(*arguments, folder, **environment):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "120", **environment},
+    )
+
+
+def result_of(*arguments, folder):
+    done = run(*arguments, "--json", folder=folder)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return json.loads(done.stdout)
+
+
+def assert_one_line_error(result, *words):
+    assert (result.returncode, result.stdout) == (2, ""), result
+    assert re.fullmatch(r"mlcvlab: error: [^\n]+\n", result.stderr), result.stderr
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+def iris(binary=False):
+    data = load_iris()
+    table = polars.DataFrame({name.removesuffix(" (cm)"): data.data[:, i] for i, name in enumerate(data.feature_names)})
+    table = table.with_columns(species=polars.Series(data.target_names[data.target]))
+    return table.filter(polars.col("species") != "setosa") if binary else table
+
+
+@pytest.fixture
+def folder(tmp_path):
+    iris().write_csv(tmp_path / "iris.csv")
+    iris(binary=True).write_parquet(tmp_path / "two.parquet")
+    data = load_diabetes()
+    frame = polars.DataFrame({name: data.data[:, i] for i, name in enumerate(data.feature_names)})
+    frame.with_columns(progress=polars.Series(data.target)).write_csv(tmp_path / "diabetes.tsv", separator="\t")
+    return tmp_path
+
+
+KINDS = [
+    ("mlp", "iris.csv", "species"),
+    ("mlp", "two.parquet", "species"),
+    ("nn2", "two.parquet", "species"),
+    ("nn1", "two.parquet", "species"),
+    ("perceptron", "iris.csv", "species"),
+    ("mlp", "diabetes.tsv", "progress"),
+]
+
+
+@pytest.mark.parametrize(("model", "data", "target"), KINDS)
+def test_the_round_trip_of_each_kind_of_model(folder, model, data, target):
+    """Train, save, load in another process, predict, export, run in onnxruntime: equal."""
+    trained = result_of("train", data, "--target", target, "--model", model, "--name", "r", folder=folder)
+    test = trained["test"]
+    assert test["r2"] > 0.2 if target == "progress" else test["accuracy"] >= 0.85
+    measured = result_of("evaluate", "runs/r", folder=folder)
+    assert measured == test
+    assert run("predict", "runs/r", data, "-o", "out.parquet", folder=folder).returncode == 0
+    out = polars.read_parquet(folder / "out.parquet")
+    said = result_of("predict", "runs/r", data, folder=folder)
+    assert said[target] == out[target].to_list()
+    assert run("export", "runs/r", "--to", "onnx", folder=folder).returncode == 0
+    table = (
+        polars.read_parquet(folder / data)
+        if data.endswith("parquet")
+        else polars.read_csv(folder / data, separator="\t" if data.endswith("tsv") else ",")
+    )
+    X = table.drop(target).to_numpy().astype(np.float32)
+    session = onnxruntime.InferenceSession(folder / "runs" / "r" / "model.onnx")
+    got = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"X": X}), strict=True))
+    if target == "progress":
+        np.testing.assert_allclose(got["prediction"][:, 0], out[target], rtol=1e-5)
+    else:
+        assert got["label"].tolist() == out[target].to_list()
+        probabilities = [name for name in out.columns if name.startswith("probability")]
+        assert bool(probabilities) == (model != "perceptron")
+        if probabilities:
+            np.testing.assert_allclose(got["probabilities"], out.select(probabilities), atol=1e-5)
+
+
+def test_a_run_is_reproduced_from_its_configuration(folder):
+    given = [
+        "--target",
+        "species",
+        "--hidden-units",
+        "20",
+        "10",
+        "--activation",
+        "tanh",
+        "--epochs",
+        "30",
+        "--seed",
+        "3",
+    ]
+    assert run("train", "iris.csv", *given, "--name", "first", folder=folder).returncode == 0
+    config = (folder / "runs" / "first" / "config.toml").read_text()
+    assert "hidden_units = [20, 10]" in config and 'activation = "tanh"' in config and 'target = "species"' in config
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    again = run("train", "--config", folder / "runs/first/config.toml", "--name", "again", folder=elsewhere)
+    assert again.returncode == 0, again
+    one, two = (
+        result_of("predict", place, folder / "iris.csv", folder=folder)
+        for place in ("runs/first", elsewhere / "runs/again")
+    )
+    assert one == two
+
+
+def test_a_configuration_file_gives_way_to_the_command_line(folder):
+    (folder / "mine.toml").write_text('data = "iris.csv"\ntarget = "species"\nepochs = 4\nhidden_units = [7]\n')
+    result = result_of("train", "--config", "mine.toml", "--epochs", "6", "--name", "r", folder=folder)
+    assert result["epochs"] == 6
+    assert "hidden_units = [7]" in (folder / "runs/r/config.toml").read_text()
+    for text, words in [
+        ("epochs = ", "mine.toml is not TOML"),
+        ("epoch = 3\n", "epoch"),
+        ('data = "iris.csv"\nepochs = "many"\n', "epochs"),
+    ]:
+        (folder / "mine.toml").write_text(text)
+        assert_one_line_error(run("train", "--config", "mine.toml", folder=folder), words)
+    assert_one_line_error(run("train", "--config", "no.toml", folder=folder), "no.toml cannot be read")
+
+
+def test_people_get_a_table_and_scripts_get_json(folder):
+    trained = run("train", "iris.csv", "--target", "species", "--name", "r", folder=folder)
+    assert trained.returncode == 0 and trained.stderr == ""
+    for words in ("Training on iris.csv: 150 samples", "said setosa", "Test accuracy", "Saved to runs/r"):
+        assert words in trained.stdout
+    names = sorted(path.name for path in (folder / "runs" / "r").iterdir())
+    assert names == ["config.toml", "curves.png", "model.safetensors"]
+    evaluated = run("evaluate", "runs/r", folder=folder).stdout
+    assert re.search(r"Test accuracy .*", evaluated).group() in trained.stdout
+    printed = run("predict", "runs/r", "iris.csv", folder=folder).stdout.splitlines()
+    assert (
+        printed[0] == "species,probability setosa,probability versicolor,probability virginica" and len(printed) == 151
+    )
+    described = run("data", "describe", "iris.csv", "--target", "species", folder=folder).stdout
+    assert "petal length" in described and "target" in described and "4.3 to 7.9" in described
+    told = result_of("data", "describe", "iris.csv", folder=folder)
+    assert [column["name"] for column in told["columns"]][-1] == "species"
+
+
+def test_rows_with_all_kinds_of_columns_are_predicted_as_they_are(folder):
+    rng = np.random.default_rng(0)
+    N = 300
+    age, town = rng.integers(18, 90, N), rng.choice(["Rome", "Oslo", "Bonn"], N)
+    table = polars.DataFrame(
+        {
+            "id": [f"p{i}" for i in range(N)],
+            "age": [None if i % 11 == 0 else int(a) for i, a in enumerate(age)],
+            "town": town,
+            "since": [f"20{i % 20:02d}-0{1 + i % 9}-1{i % 9}" for i in range(N)],
+            "buys": np.where((age > 50) ^ (town == "Oslo"), "yes", "no"),
+        }
+    )
+    table.write_csv(folder / "people.csv")
+    result = result_of("train", "people.csv", "--target", "buys", "--name", "r", folder=folder)
+    assert result["test"]["accuracy"] > 0.8
+    (folder / "new.csv").write_text("town,age,since,id\nOslo,30,2020-01-11,x\nParis,,,y\n")
+    said = result_of("predict", "runs/r", "new.csv", folder=folder)
+    assert said["buys"][0] == "yes" and len(said["buys"]) == 2
+    assert_one_line_error(run("export", "runs/r", folder=folder), "since hold dates")
+    (folder / "new.csv").write_text("town,age\nOslo,30\n")
+    assert_one_line_error(run("predict", "runs/r", "new.csv", folder=folder), "lacks 1 column(s)", "since")
+
+
+def test_a_folder_of_images_trains_and_predicts_a_picture(folder):
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        place = folder / "pictures" / ("dark" if i % 2 else "light")
+        place.mkdir(parents=True, exist_ok=True)
+        level = 60 if i % 2 else 190
+        Image.fromarray(rng.integers(level - 40, level + 40, (6, 6), dtype=np.uint8)).save(place / f"{i}.png")
+    result = result_of("train", "pictures", "--name", "r", folder=folder)
+    assert result["test"]["accuracy"] > 0.9
+    said = result_of("predict", "runs/r", "pictures/dark/1.png", folder=folder)
+    assert said["folder"] == ["dark"]
+    assert len(result_of("predict", "runs/r", "pictures", folder=folder)["folder"]) == 60
+
+
+@pytest.mark.parametrize("name", ["moons", "xor", "spirals", "digits"])
+def test_sets_without_a_file_are_learned(folder, name):
+    hidden = ["--hidden-units", "50", "50", "--learning-rate", "0.02", "--patience", "60"]
+    result = result_of("train", name, *hidden, "--name", "r", folder=folder)
+    assert result["test"]["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["iris.csv", "--target", "specie"], ["no column 'specie'", "sepal length", "species"]),
+        (["iris.csv"], ["needs a target to learn", "--target"]),
+        (["nowhere.csv", "--target", "y"], ["nowhere.csv does not exist"]),
+        (["diabetes.tsv", "--target", "progress", "--model", "nn2"], ["nn2 tells classes", "--model mlp"]),
+        (["iris.csv", "--target", "species", "--task", "regression"], ["is text", "not regressed"]),
+        (["iris.csv", "--target", "species", "--model", "nn2"], ["Only binary classification is supported"]),
+        (["iris.csv", "--target", "species", "--loss", "perceptron"], ["--loss", "perceptron"]),
+        (["iris.csv", "--target", "species", "--loss", "cross_entropy", "--hidden-units", "0"], ["hidden_units"]),
+        (["iris.csv", "--target", "species", "--rotation", "5"], ["distort the images"]),
+        (["iris.csv", "--target", "species", "--test-fraction", "1.5"], ["test_fraction"]),
+        (["--target", "species"], ["--target is for your own data"]),
+        (["one.csv", "--target", "y"], ["one value only"]),
+        (["few.csv", "--target", "y"], ["has 3 rows; at least 5"]),
+        (["iris.csv", "--target", "species", "--checkpoint-every", "0"], ["checkpoint_every"]),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(folder, arguments, words):
+    (folder / "one.csv").write_text("x,y\n" + "1,a\n2,a\n" * 5)
+    (folder / "few.csv").write_text("x,y\n1,a\n2,b\n3,a\n")
+    assert_one_line_error(run("train", *arguments, folder=folder), *words)
+    assert not (folder / "runs").exists()
+
+
+def test_ten_rows_are_enough(folder):
+    (folder / "ten.csv").write_text(
+        "x,y\n" + "".join(f"{i if i < 5 else 90 + i},{'a' if i < 5 else 'b'}\n" for i in range(10))
+    )
+    result = result_of("train", "ten.csv", "--target", "y", "--learning-rate", "0.05", folder=folder)
+    assert result["test"] == {
+        "samples": 2,
+        "accuracy": 1.0,
+        "log_loss": pytest.approx(0, abs=0.5),
+        "confusion": {"a": {"a": 1, "b": 0}, "b": {"a": 0, "b": 1}},
+    }
+
+
+def test_other_data_can_be_measured_and_changed_data_is_noticed(folder):
+    assert run("train", "iris.csv", "--target", "species", "--name", "r", folder=folder).returncode == 0
+    iris(binary=True).write_csv(folder / "other.csv")
+    assert result_of("evaluate", "runs/r", "other.csv", folder=folder)["samples"] == 100
+    iris().head(100).write_csv(folder / "iris.csv")
+    assert_one_line_error(run("evaluate", "runs/r", folder=folder), "is not what the model was trained on any more")
+    assert_one_line_error(run("predict", "runs/r", "iris.csv", "-o", "x.doc", folder=folder), ".csv, .tsv, .parquet")
+    assert_one_line_error(run("predict", "runs/r", "iris.csv", "-o", "no/x.csv", folder=folder), "cannot be written")
+
+
+def test_ctrl_c_saves_what_there_is_and_a_killed_run_goes_on_to_the_same_weights(folder):
+    given = ["train", "iris.csv", "--target", "species", "--epochs", "1500", "--patience", "0", "--batch-size", "16"]
+    assert run(*given, "--name", "whole", folder=folder).returncode == 0
+    child = pexpect.spawn(
+        COMMAND[0], [*COMMAND[1:], *given, "--name", "kept", "--checkpoint-every", "20"], cwd=str(folder), timeout=60
+    )
+    child.expect(r"epoch \d\d+/1500")
+    time.sleep(0.3)
+    child.sendintr()
+    child.expect("Stopped by Ctrl-C after")
+    child.expect("To go on: mlcvlab train --resume runs/kept")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert (folder / "runs/kept/checkpoint.safetensors").exists()
+    process = subprocess.Popen([*COMMAND, "train", "--resume", "runs/kept"], cwd=folder, stdout=subprocess.DEVNULL)
+    time.sleep(2.5)
+    process.kill()
+    process.wait()
+    assert run("train", "--resume", "runs/kept", folder=folder).returncode == 0
+    one, two = (result_of("predict", f"runs/{name}", "iris.csv", folder=folder) for name in ("whole", "kept"))
+    assert one == two
+
+
+def test_without_the_extra_the_error_names_it(folder):
+    script = (
+        "import sys; sys.modules['polars'] = None; sys.modules['sklearn'] = None\n"
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name: None if name in ('polars', 'sklearn', 'onnx') else find(name)\n"
+        "sys.argv = ['mlcvlab', *sys.argv[1:]]; from mlcvkit.cli import main; main()"
+    )
+    for arguments, extra in [(["train", "iris.csv", "--target", "species"], "tables"), (["train", "moons"], "tables")]:
+        result = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
+        assert_one_line_error(result, f"pip install 'mlcvlab[{extra}]'")

@@ -496,8 +496,8 @@ def _print_measures(measures: Mapping[str, Any]) -> None:
         return
     confusion = measures["confusion"]
     if len(confusion) <= 12:
-        table = Table(title="Test samples", title_justify="left")
-        for heading in ("", *(f"said {name}" for name in confusion), "right"):
+        table = Table(title="Test samples: a row for each class, a column for what was said", title_justify="left")
+        for heading in ("", *(f"said {name}" if len(confusion) < 5 else name for name in confusion), "right"):
             table.add_column(escape(heading), justify="right" if heading else "left")
         for name, said in confusion.items():
             total = sum(said.values())

@@ -10,20 +10,23 @@ TRAIN, VALIDATION = "#2f6fb3", "#d9822b"
 
 
 def curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Loss and accuracy over the epochs, for the training and the validation samples.
+    """The loss, and the accuracy or R² where it was measured, over the epochs, for the training and validation samples.
 
     Arguments: ``history`` as ``mlcvkit.training.fit`` returns it, of at least one epoch.
     """
-    figure = Figure(figsize=(10, 3.8), layout="constrained")
-    for axes, name, label in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("Loss", "Accuracy"), strict=True):
+    labels = {"loss": "Loss", "accuracy": "Accuracy", "r2": "R²"}
+    shown = [name for name in labels if f"train_{name}" in history]
+    figure = Figure(figsize=(5 * len(shown), 3.8), layout="constrained")
+    marker = "o" if len(history["epoch"]) <= 50 else ""
+    for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
             values = history.get(f"{part}_{name}")
             if values:
-                axes.plot(history["epoch"], values, color=colour, marker="o", markersize=3)
+                axes.plot(history["epoch"], values, color=colour, marker=marker, markersize=3)
                 axes.annotate(
                     f" {part} {values[-1]:.4f}", (history["epoch"][-1], values[-1]), color=colour, va="center"
                 )
-        axes.set(title=label, xlabel="Epoch")
+        axes.set(title=labels[name], xlabel="Epoch")
         axes.margins(x=0.28)
         axes.set_xlim(left=min(history["epoch"]) - 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)

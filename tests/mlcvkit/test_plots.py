@@ -40,3 +40,9 @@ def test_the_strongest_hidden_units_come_first_with_the_sign_of_their_answer(tmp
 def test_units_that_are_no_square_images_are_named():
     with pytest.raises(ValueError, match="K = 15 is not a square"):
         plots.hidden_units(np.ones((2, 15)), np.ones((2, 1)))
+
+
+@pytest.mark.parametrize(("measured", "titles"), [([], ["Loss"]), (["r2"], ["Loss", "R²"])])
+def test_curves_show_what_was_measured(measured, titles):
+    history = {"epoch": [1.0, 2.0], "train_loss": [2.0, 1.0], **{f"train_{name}": [0.1, 0.2] for name in measured}}
+    assert [axes.get_title() for axes in plots.curves(history).axes] == titles

@@ -1,10 +1,14 @@
+import json
 import os
 from pathlib import Path
 
 import numpy as np
+import polars
 import pytest
 
 from mlcvkit import InputError
+from mlcvkit.estimators import Predictor
+from mlcvkit.models import MLP, NN1, Perceptron
 from mlcvkit.storage import SavedModel, load_model, new_run, open_run, save_model, write_arrays
 from mlcvlab.models.nn2 import NN2
 
@@ -135,3 +139,42 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path):
     run = new_run(tmp_path / "file" / "runs", None)
     with pytest.raises(InputError, match=r"file/runs cannot be written: Not a directory"), run:
         pass
+
+
+def test_the_second_version_of_the_format_answers_as_it_did_when_it_was_written():
+    folder = Path(__file__).parents[2] / "data"
+    expected = json.loads((folder / "model-version-2.json").read_text())
+    predictor, saved = Predictor.load(folder / "model-version-2.safetensors")
+    rows = polars.DataFrame(expected["rows"]).with_columns(polars.col("day").str.to_date())
+    answers = predictor.answers(rows)
+    assert list(answers) == list(expected["answers"])
+    assert answers["buys"].tolist() == expected["answers"]["buys"]
+    for name in ("probability no", "probability yes"):
+        np.testing.assert_allclose(answers[name], expected["answers"][name], rtol=1e-4)
+    assert saved.configuration == {"seed": 0} and len(saved.history["train_loss"]) == 60
+    assert saved.provenance["data"] == "0" * 64 and set(saved.provenance) == {"data", "target", "mlcvlab", "numpy"}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        NN2(loss="l2").initialize(3, 4, seed=0),
+        NN1(l2=0.1).initialize(3, seed=0),
+        NN1(biases=False).initialize(3, seed=0),
+        Perceptron().initialize(3, 2),
+        MLP((4, 5), activation="tanh", output="softmax", dropout=0.2).initialize(3, 3, seed=0),
+        MLP((2,), output="identity", loss="l2", biases=False).initialize(3, 2, seed=0, dtype=np.float64),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_every_kind_of_model_comes_back(tmp_path, model):
+    save_model(tmp_path / "m.safetensors", SavedModel(model))
+    again = load_model(tmp_path / "m.safetensors").model
+    assert type(again) is type(model)
+    if not isinstance(model, NN2):
+        assert {n: list(v) if n == "hidden_units" else v for n, v in again.architecture().items()} == {
+            n: list(v) if n == "hidden_units" else v for n, v in model.architecture().items()
+        }
+    for ours, theirs in zip(again.W, model.W, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)

@@ -13,6 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from mlcvkit.models import MLP, ActivationName, Loss, LossName
 from mlcvkit.storage import export_onnx, save_model
 from mlcvkit.training import Callback, Checkpoint, Hyperparameters, ProgressBar, Run, StopTraining, fit
 from mlcvkit.training.loop import Metric
@@ -256,6 +257,23 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MLPParameters:
+    """The parameters of a multi-layer perceptron, for classes and for numbers."""
+
+    hidden_units: tuple[int, ...] = (100,)
+    activation: ActivationName = "relu"
+    loss: LossName | Loss | None = None
+    biases: bool = True
+    dropout: float = 0.0
+    l2: float = 1e-3
+
+    def _mlp(self, output: str) -> MLP:
+        names = ("activation", "loss", "biases", "dropout", "l2")
+        units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
+        return MLP(units, output=output, **{name: getattr(self, name) for name in names})
 
 
 class Converged(Callback):

@@ -10,8 +10,8 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from mlcvkit.estimators.base import NetworkEstimator
-from mlcvkit.models import MLP, ActivationName, Loss, LossName, Perceptron
+from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
+from mlcvkit.models import MLP, Perceptron
 from mlcvkit.models.outputs import OUTPUTS
 from mlcvkit.training import Callback, Run, StopTraining, accuracy
 from mlcvkit.training.loop import Metric
@@ -121,7 +121,7 @@ class _Probabilities(_Classifier):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MLPClassifier(_Probabilities):
+class MLPClassifier(MLPParameters, _Probabilities):
     """Multi-layer perceptron for two classes, more, or several labels a sample.
 
     Two classes and labels are told by sigmoids with cross-entropy, more classes by a softmax with categorical
@@ -139,31 +139,16 @@ class MLPClassifier(_Probabilities):
     True
     """
 
-    hidden_units: tuple[int, ...] = (100,)
-    activation: ActivationName = "relu"
-    loss: LossName | Loss | None = None
-    biases: bool = True
-    dropout: float = 0.0
-    l2: float = 1e-3
-
     _multi_label = True
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
         output = "sigmoid" if self._binary or self._has_labels else "softmax"
-        return make_mlp(self, output).initialize(X.shape[1], self._outputs, seed=seed, dtype=X.dtype)
+        return self._mlp(output).initialize(X.shape[1], self._outputs, seed=seed, dtype=X.dtype)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def make_mlp(estimator: Any, output: str) -> MLP:
-    """The network that an estimator's parameters describe."""
-    names = ("activation", "loss", "biases", "dropout", "l2")
-    units = estimator.hidden_units
-    units = (units,) if isinstance(units, int) else tuple(units)
-    return MLP(units, output=output, **{name: getattr(estimator, name) for name in names})
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -8,15 +8,14 @@ import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_sample_weight
 
-from mlcvkit.estimators.base import NetworkEstimator
-from mlcvkit.estimators.classifiers import make_mlp
-from mlcvkit.models import MLP, ActivationName, Loss, LossName
+from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
+from mlcvkit.models import MLP
 from mlcvkit.training.loop import Metric
 from mlcvlab.nn import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ignore[misc]
     """Multi-layer perceptron for one number a sample, or several.
 
     The targets are centred and scaled for the training and the predictions scaled back, so that the learning rate means
@@ -33,13 +32,6 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     >>> MLPRegressor(learning_rate=0.01, random_state=0).fit(X, 1000 * X[:, 0] ** 2).score(X, 1000 * X[:, 0] ** 2) > 0.9
     True
     """
-
-    hidden_units: tuple[int, ...] = (100,)
-    activation: ActivationName = "relu"
-    loss: LossName | Loss | None = None
-    biases: bool = True
-    dropout: float = 0.0
-    l2: float = 1e-3
 
     _y_numeric = True
 
@@ -71,7 +63,7 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
         outputs = 1 if targets.ndim == 1 else targets.shape[1]
-        return make_mlp(self, "identity").initialize(X.shape[1], outputs, seed=seed, dtype=X.dtype)
+        return self._mlp("identity").initialize(X.shape[1], outputs, seed=seed, dtype=X.dtype)
 
     def _metrics(self) -> dict[str, Metric]:
         return {"r2": r2}

@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import os
+import re
 import sys
 import zipfile
 import zlib
@@ -234,11 +235,14 @@ def _polars() -> Any:
     return polars
 
 
-def _read_text(separator: str) -> Callable[[Path], Any]:
+def _read_text(*separators: str) -> Callable[[Path], Any]:
+    """A reader of text whose fields are apart by the first of these that is in its first line."""
+
     def read_text(path: Path) -> Any:
         polars = _polars()
-        content = _decompressed(path)
-        text = _decoded(path, content)
+        text = _decoded(path, _decompressed(path))
+        header = text.lstrip().partition("\n")[0]
+        separator = next((s for s in separators if s in header), separators[0])
         names = _checked_lines(path, text, separator)
         try:
             return polars.read_csv(
@@ -247,6 +251,7 @@ def _read_text(separator: str) -> Callable[[Path], Any]:
                 has_header=True,
                 new_columns=names,
                 null_values=MISSING,
+                decimal_comma=separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|\r?$)", text, re.MULTILINE) is not None,
                 try_parse_dates=True,
                 infer_schema_length=None,
             )
@@ -412,7 +417,7 @@ def _decompressed(path: Path) -> bytes:
 
 
 FORMATS: dict[str, Callable[[Path], Any]] = {
-    ".csv": _read_text(","),
+    ".csv": _read_text(",", ";"),
     ".tsv": _read_text("\t"),
     ".parquet": _read_binary_table("Parquet"),
     ".arrow": _read_binary_table("Arrow"),

@@ -42,6 +42,14 @@ def test_gzipped_text_and_the_byte_order_marks_of_spreadsheets_are_read(tmp_path
         assert read(tmp_path / name).X.equals(table), name
 
 
+def test_a_table_of_a_spreadsheet_with_semicolons_and_decimal_commas_is_read(tmp_path):
+    (tmp_path / "a.csv").write_text("size;town\n1,5;Oslo\n-2,25;Rome, Bonn\n")
+    (tmp_path / "b.csv").write_text("size;town\n1.5;Oslo\n-2.25;Rome, Bonn\n")
+    for name in ("a.csv", "b.csv"):
+        frame = read(tmp_path / name).X
+        assert frame["size"].to_list() == [1.5, -2.25] and frame["town"].to_list() == ["Oslo", "Rome, Bonn"]
+
+
 def test_an_arrow_stream_is_read(tmp_path, table):
     table.write_ipc_stream(tmp_path / "t.arrow")
     assert read(tmp_path / "t.arrow").X.equals(table)

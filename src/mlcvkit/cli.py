@@ -52,8 +52,11 @@ def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentC
         stored |= _read_config(Path(given["--config"]))
     if "--resume" in given:
         stored |= _configuration_of(Path(given["--resume"]))
-    recipe = given.get("--recipe", stored.pop("recipe", "table" if "--data" in given or "data" in stored else None))
-    recipe_values = asdict(RECIPES[recipe]) if recipe in RECIPES else {}
+    recipe = stored.pop("recipe", "table" if "--data" in given or "data" in stored else "default")
+    if not isinstance(recipe, str) or recipe not in RECIPES:
+        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r} in {given['--config']}")
+    recipe = given.get("--recipe", recipe)
+    recipe_values = asdict(RECIPES[recipe]) if recipe in RECIPES else {}  # an unknown one on the line is refused later
     values = {name: value for name, value in (recipe_values | stored).items() if value is not None}
     if values:
         # below the command's name, since a key at the top that is the name of a command is passed over: data
@@ -176,7 +179,7 @@ def train(
     console.quiet = json
     options: dict[str, Any] = {
         "data": data if data is None or data in datasets.TOYS else str(Path(data).resolve()),
-        "target": target,
+        "target": str(Path(target).resolve()) if target is not None and Path(target).is_file() else target,
     }
     if data is None:
         for option, value in {"target": target, "task": task, "image_size": image_size}.items():
@@ -297,7 +300,7 @@ def _train_parity(
 
 
 @app.command
-def evaluate(run: Path, data: str | None = None, /, *, json: bool = False) -> int:
+def evaluate(run: Path, data: str | None = None, /, *, target: str | None = None, json: bool = False) -> int:
     """Measure a saved model.
 
     Parameters
@@ -307,6 +310,8 @@ def evaluate(run: Path, data: str | None = None, /, *, json: bool = False) -> in
     data
         Data with the target that it was trained for. Left out: the test samples of its own data, and for NN2 on MNIST
         the 10,000 test images.
+    target
+        For .npy and IDX data the file of its labels; otherwise the target is that of the training.
     json
         Print the result as JSON, and nothing else.
     """
@@ -321,7 +326,7 @@ def evaluate(run: Path, data: str | None = None, /, *, json: bool = False) -> in
         from mlcvkit.estimators import Predictor
 
         predictor, saved = Predictor.load(run)
-        X, y = _test_samples(predictor, saved, data)
+        X, y = _test_samples(predictor, saved, data, target)
         result = predictor.measure(X, y)
         _print_measures(result)
     _print_json(json, result)
@@ -345,8 +350,8 @@ def predict(
     run
         A folder that 'mlcvlab train' wrote, or its model.safetensors.
     data
-        Data of the kind it was trained on, with or without the target; one picture or a folder of them; for NN2 on
-        MNIST a picture of one digit: 28 x 28 grey pixels, a light digit on black.
+        Data of the kind it was trained on, a table with or without the target; one picture or a folder of them; for NN2
+        on MNIST a picture of one digit: 28 x 28 grey pixels, a light digit on black.
     output
         A .csv, .tsv, .parquet, .arrow or .feather file for the predictions; printed as CSV where left out.
     invert
@@ -355,6 +360,8 @@ def predict(
         Print the predictions as JSON, and nothing else.
     """
     if not storage.load_model(run).estimator:
+        if output is not None:
+            raise InputError("NN2 on MNIST says what one picture shows: leave out --output")
         return _predict_parity(run, data, invert, json)
     from mlcvkit.estimators import Predictor
 
@@ -362,9 +369,13 @@ def predict(
     size = saved.preprocessing["shape"][0] if saved.preprocessing["encoder"] == "images" else None
     if size is not None and data.is_file() and data.suffix.lower() in datasets.IMAGE_SUFFIXES:
         X: Any = datasets.read_images([data], saved.configuration.get("image_size"))
+        files: tuple[str, ...] = (data.name,)
     else:
-        X = datasets.read(data, image_size=saved.configuration.get("image_size")).X
+        samples = datasets.read(data, image_size=saved.configuration.get("image_size"), as_text=True)
+        X, files = samples.X, samples.files
     answers = predictor.answers(X)
+    if files:
+        answers = {"file": np.array(files), **answers}
     if json:
         _print_json(True, {name: column.tolist() for name, column in answers.items()})
     elif output is None:
@@ -470,13 +481,15 @@ def _write_curves(folder: Path, history: Mapping[str, list[float]]) -> None:
         plots.curves(history).savefig(folder / "curves.png", dpi=120)
 
 
-def _test_samples(predictor: Any, saved: storage.SavedModel, data: str | None) -> tuple[Any, Array]:
+def _test_samples(predictor: Any, saved: storage.SavedModel, data: str | None, target: str | None) -> tuple[Any, Array]:
     """The samples to measure with: those of a file, or those that the training held out."""
     from mlcvkit.estimators.predictor import split_samples
 
     configuration = saved.configuration
-    source = configuration["data"] if data is None else data
-    samples = datasets.read(source, configuration["target"], image_size=configuration["image_size"])
+    source, target = configuration["data"] if data is None else data, target or configuration["target"]
+    if data is not None and target == configuration["target"] and target is not None and Path(target).is_file():
+        raise InputError(f"give the file of the labels of {data} with --target: {target} is that of the training")
+    samples = datasets.read(source, target, image_size=configuration["image_size"], as_text=data is not None)
     if data is not None:
         if samples.y is None:
             raise InputError(f"{data} has no target to compare with")

@@ -290,3 +290,52 @@ def test_without_the_extra_the_error_names_it(folder):
     for arguments, extra in [(["train", "iris.csv", "--target", "species"], "tables"), (["train", "moons"], "tables")]:
         result = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
         assert_one_line_error(result, f"pip install 'mlcvlab[{extra}]'")
+
+
+def test_a_value_means_the_same_whatever_stands_below_it(folder):
+    rows = [("01", 0), ("02", 1), ("A1", 1)] * 20
+    (folder / "codes.csv").write_text("size, code,y\n" + "".join(f"1.5, {code},{y}\n\n" for code, y in rows))
+    result = result_of("train", "codes.csv", "--target", "y", "--learning-rate", "0.05", "--name", "r", folder=folder)
+    assert result["test"]["accuracy"] == 1
+    (folder / "one.csv").write_text("code,size\n01,1\n")
+    (folder / "two.csv").write_text("code,size\n01,1\n\nA1,2\n")
+    one, two = (result_of("predict", "runs/r", f"{name}.csv", folder=folder) for name in ("one", "two"))
+    assert one["y"] == [0] and two["y"] == [0, 1]
+    assert one["probability 1"][0] == pytest.approx(two["probability 1"][0], rel=1e-5)
+
+
+def test_truth_values_are_read_back_as_they_were_learned(folder):
+    lines = "".join(f"{'true' if i % 3 else 'false'},{'True' if i % 3 else 'False'}\n" for i in range(60))
+    (folder / "t.csv").write_text("flag,y\n" + lines)
+    assert (
+        run("train", "t.csv", "--target", "y", "--learning-rate", "0.05", "--name", "r", folder=folder).returncode == 0
+    )
+    (folder / "new.csv").write_text("flag\nfalse\ntrue\n")
+    assert [str(v).lower() for v in result_of("predict", "runs/r", "new.csv", folder=folder)["y"]] == ["false", "true"]
+    (folder / "other.csv").write_text("flag,y\ntrue,0\n")
+    assert_one_line_error(run("evaluate", "runs/r", "other.csv", folder=folder), "none of the targets", "classes")
+
+
+def test_arrays_are_measured_with_labels_of_their_own(folder):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    for name, rows in (("X", X), ("X2", -X)):
+        np.save(folder / f"{name}.npy", rows)
+        np.save(folder / f"y{name[1:]}.npy", (rows[:, 0] > 0).astype(int))
+    assert run("train", "X.npy", "--target", "y.npy", "--name", "r", folder=folder).returncode == 0
+    assert_one_line_error(run("evaluate", "runs/r", "X2.npy", folder=folder), "--target")
+    assert result_of("evaluate", "runs/r", "X2.npy", "--target", "y2.npy", folder=folder)["accuracy"] > 0.9
+
+
+def test_a_training_that_kept_nothing_apart_has_nothing_to_be_measured_with(folder):
+    given = ["iris.csv", "--target", "species", "--test-fraction", "0", "--name", "r"]
+    assert run("train", *given, folder=folder).returncode == 0
+    assert_one_line_error(run("evaluate", "runs/r", folder=folder), "kept no rows apart")
+    assert_one_line_error(run("predict", "runs/r", "nothing.csv", folder=folder), "nothing.csv does not exist")
+
+
+def test_a_rare_class_does_not_spoil_the_shares_of_the_others(folder):
+    lines = [f"{i},{'a' if i < 94 else 'b' if i < 99 else 'c'}\n" for i in range(100)]
+    (folder / "abc.csv").write_text("x,y\n" + "".join(lines))
+    confusion = result_of("train", "abc.csv", "--target", "y", "--name", "r", folder=folder)["test"]["confusion"]
+    assert [sum(confusion[c].values()) for c in "abc"] == [19, 1, 0]

@@ -6,13 +6,10 @@ import gzip
 import hashlib
 import io
 import math
-import os
 import re
-import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +37,8 @@ class Samples:
     """Samples and, where a target was named, their targets.
 
     ``X`` is a polars data frame or an array, (N, ...), a sample a row; ``y``, (N,) or None; ``fingerprint``, the
-    SHA-256 sum of the content; ``test``, X and y of a test set that came with them, or None.
+    SHA-256 sum of the content; ``test``, X and y of a test set that came with them, or None; ``files``, the images'
+    names.
     """
 
     name: str
@@ -49,9 +47,12 @@ class Samples:
     target: str | None
     fingerprint: str
     test: tuple[Any, Array] | None = None
+    files: tuple[str, ...] = ()
 
 
-def read(source: str | Path, target: str | Path | None = None, *, image_size: int | None = None) -> Samples:
+def read(
+    source: str | Path, target: str | Path | None = None, *, image_size: int | None = None, as_text: bool = False
+) -> Samples:
     """Open a data set.
 
     Arguments: ``source``, a table (.csv, .tsv, .parquet, .arrow, .feather), arrays (.npz, .npy, IDX as of MNIST; text
@@ -72,7 +73,7 @@ def read(source: str | Path, target: str | Path | None = None, *, image_size: in
         )
     reader = _reader(path)
     try:
-        content = reader(path)
+        content = reader(path, as_text=True) if as_text and isinstance(reader, _TextReader) else reader(path)
         if isinstance(content, dict):
             return _of_arrays(path, content, target)
         if isinstance(content, np.ndarray):
@@ -194,6 +195,7 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
         y,
         "folder" if classes else None,
         _fingerprint_of_arrays(images, *([] if y is None else [y])),
+        files=tuple(str(path.relative_to(folder)) for path, _ in files),
     )
 
 
@@ -235,15 +237,20 @@ def _polars() -> Any:
     return polars
 
 
-def _read_text(*separators: str) -> Callable[[Path], Any]:
-    """A reader of text whose fields are apart by the first of these that is in its first line."""
+class _TextReader:
+    """Reads text whose fields are apart by the first of some separators that is in its first line."""
 
-    def read_text(path: Path) -> Any:
+    def __init__(self, *separators: str) -> None:
+        self.separators = separators
+
+    def __call__(self, path: Path, *, as_text: bool = False) -> Any:
+        """The table; ``as_text`` leaves all values as they stand, for a model that knows what its columns are."""
         polars = _polars()
         text = _decoded(path, _decompressed(path))
         header = text.lstrip().partition("\n")[0]
-        separator = next((s for s in separators if s in header), separators[0])
-        names = _checked_lines(path, text, separator)
+        separator = next((s for s in self.separators if s in header), self.separators[0])
+        names, text = _checked_lines(path, text, separator)
+        comma = separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|\r?$)", text, re.MULTILINE) is not None
         try:
             return polars.read_csv(
                 io.BytesIO(text.encode()),
@@ -251,14 +258,13 @@ def _read_text(*separators: str) -> Callable[[Path], Any]:
                 has_header=True,
                 new_columns=names,
                 null_values=MISSING,
-                decimal_comma=separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|\r?$)", text, re.MULTILINE) is not None,
-                try_parse_dates=True,
+                infer_schema=comma or not as_text,
+                decimal_comma=comma,
+                try_parse_dates=not as_text,
                 infer_schema_length=None,
             )
         except polars.exceptions.PolarsError as error:
             raise InputError(f"{path} cannot be read as a table: {_first_line(error)}") from None
-
-    return read_text
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -275,12 +281,17 @@ def _decoded(path: Path, content: bytes) -> str:
         ) from None
 
 
-def _checked_lines(path: Path, text: str, separator: str) -> list[str]:
-    """The column names; InputError with the line where a line has another number of fields."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _checked_lines(path: Path, text: str, separator: str) -> tuple[list[str], str]:
+    """The column names, and the text without empty lines and without spaces before the fields.
+
+    Raises: InputError with the line where a line has another number of fields.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     names: list[str] = []
+    plain = True  # whether the text can stay as it is
     try:
         for row in rows:
+            plain = plain and bool(row)
             if not row:
                 continue
             if not names:
@@ -296,42 +307,46 @@ def _checked_lines(path: Path, text: str, separator: str) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise InputError(f"{path} has more than one column of the name {twice[0]!r}: rename one")
-    return names
+    if plain and f"{separator} " not in text:
+        return names, text
+    tidy = io.StringIO()
+    again = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    csv.writer(tidy, delimiter=separator).writerows([field.rstrip(" ") for field in row] for row in again if row)
+    return names, tidy.getvalue()
 
 
 def _read_binary_table(kind: str) -> Callable[[Path], Any]:
     def read_table(path: Path) -> Any:
-        polars = _polars()
+        # pyarrow reads, since a damaged file can end the whole process in polars' own reader
+        polars, arrow = _polars(), _arrow()
         try:
-            with _no_panic_messages():
-                return polars.read_parquet(path) if kind == "Parquet" else _read_arrow(polars, path)
-        except (polars.exceptions.PolarsError, OSError, ValueError) as error:
+            table = _arrow_table(arrow, kind, path.read_bytes())
+            table.validate(full=True)
+            table.column_names  # noqa: B018 (a name that is no text is refused here, in good order)
+            return polars.from_arrow(table)
+        except (arrow.ArrowException, OSError, ValueError, polars.exceptions.PolarsError) as error:
             raise InputError(f"{path} is damaged or not a {kind} file: {_first_line(error)}") from None
-        except polars.exceptions.PanicException as error:
-            raise InputError(f"{path} is damaged: {_first_line(error)}") from None
 
     return read_table
 
 
-@contextmanager
-def _no_panic_messages() -> Iterator[None]:
-    """Keep what polars' own threads print about a damaged file from standard error: the InputError says it."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _arrow() -> Any:
+    require("pyarrow", extra="tables")
+    import pyarrow
+
+    return pyarrow
 
 
-def _read_arrow(polars: Any, path: Path) -> Any:
-    """Arrow's file format, which Feather is, or its stream."""
-    content = path.read_bytes()
-    is_file = content[:6] == b"ARROW1"
-    return (polars.read_ipc if is_file else polars.read_ipc_stream)(io.BytesIO(content))
+def _arrow_table(arrow: Any, kind: str, content: bytes) -> Any:
+    """Parquet, or Arrow's file format, which Feather is, or its stream."""
+    if kind == "Parquet":
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(arrow.BufferReader(content))
+    import pyarrow.ipc
+
+    open_content = pyarrow.ipc.open_file if content[:6] == b"ARROW1" else pyarrow.ipc.open_stream
+    return open_content(arrow.BufferReader(content)).read_all()
 
 
 def _read_npy(path: Path) -> Array:
@@ -417,8 +432,8 @@ def _decompressed(path: Path) -> bytes:
 
 
 FORMATS: dict[str, Callable[[Path], Any]] = {
-    ".csv": _read_text(",", ";"),
-    ".tsv": _read_text("\t"),
+    ".csv": _TextReader(",", ";"),
+    ".tsv": _TextReader("\t"),
     ".parquet": _read_binary_table("Parquet"),
     ".arrow": _read_binary_table("Arrow"),
     ".feather": _read_binary_table("Feather"),
@@ -433,6 +448,7 @@ def as_file(columns: Mapping[str, Array], suffix: str) -> bytes:
     """Columns as the content of a .csv, .tsv, .parquet, .arrow or .feather file; InputError for another suffix."""
     polars = _polars()
     frame, buffer = polars.DataFrame(dict(columns)), io.BytesIO()
+    suffix = suffix.lower()
     if suffix in (".csv", ".tsv"):
         frame.write_csv(buffer, separator="," if suffix == ".csv" else "\t")
     elif suffix == ".parquet":

@@ -68,6 +68,7 @@ class TableEncoder:
         Raises: InputError where no column tells anything.
         """
         frame = _frame(X)
+        self._rows = len(X)
         self.columns_: dict[str, dict[str, Any]] = (
             {name: {"kind": "number"} for name in frame.names}
             if isinstance(frame, _Numbers)
@@ -107,6 +108,8 @@ class TableEncoder:
 
         Raises: InputError for a column that is missing, or has text where numbers were, with the column and the row.
         """
+        if not hasattr(self, "columns_"):
+            raise InputError("this TableEncoder is not fitted yet: call fit first")
         frame = _frame(X)
         self._require_columns(frame)
         values = self._numbers(frame)
@@ -169,6 +172,8 @@ class TableEncoder:
         frequent = sorted(
             name for name, n in list(zip(names, times, strict=True))[: self.max_categories] if n >= self.min_frequency
         )
+        if len(names) == 1 and text.len() == self._rows:
+            return {"kind": "dropped", "reason": "all values are alike"}
         if not frequent:
             return {"kind": "dropped", "reason": "nearly every value is another one"}
         return {"kind": "category", "categories": frequent}
@@ -209,6 +214,8 @@ class TableEncoder:
         if isinstance(frame, _Numbers):
             if len(frame.names) != len(self.columns_):
                 raise InputError(f"the model was trained on {len(self.columns_)} columns; got {len(frame.names)}")
+            if any(fact["kind"] != "number" for fact in self.columns_.values()):
+                raise InputError("the model was trained on a table with names or dates; got an array of numbers")
             return
         needed = [name for name, fact in self.columns_.items() if fact["kind"] != "dropped"]
         missing = [name for name in needed if name not in frame.columns]
@@ -228,7 +235,9 @@ class ImageEncoder:
         return self
 
     def transform(self, X: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """The images as float32 rows; InputError where they have another size."""
+        """The images as float32 rows; InputError where they are none, or have another size."""
+        if not isinstance(X, np.ndarray) or X.ndim < 3:
+            raise InputError(f"the model reads images of {' x '.join(map(str, self.shape_))}, and this is a table")
         if X.ndim == 3 and len(self.shape_) == 3:
             X = np.repeat(X[..., None], 3, axis=3)
         if X.shape[1:] != tuple(self.shape_):
@@ -281,24 +290,27 @@ def _frame(X: Any) -> Any:
     if isinstance(X, pl.DataFrame):
         return X
     if hasattr(X, "columns"):  # pandas
-        return pl.DataFrame({str(name): _series(X[name]) for name in X.columns})
+        require("pyarrow", extra="tables")
+        if not X.columns.is_unique:
+            raise InputError(f"the data frame has a column name twice: {', '.join(map(str, X.columns))}")
+        try:
+            return pl.from_pandas(X.rename(columns=str))
+        except (pl.exceptions.PolarsError, ValueError, TypeError, ArithmeticError) as error:
+            raise InputError(f"the data frame cannot be used: {error}") from None
     raise InputError(f"samples must be a polars or pandas data frame or an array; got {type(X).__name__}")
-
-
-def _series(column: Any) -> Any:
-    values = column.to_numpy()
-    if values.dtype.kind in "OUT":
-        return [None if value is None or value != value else str(value) for value in values.tolist()]
-    return values
 
 
 def _as_numbers(column: Any, fact: Mapping[str, Any]) -> Any:
     import polars as pl
 
     if isinstance(column.dtype, pl.Duration | pl.Time):
-        return column.cast(pl.Int64).cast(pl.Float64) / 1e6
+        unit = {"ms": 1e3, "us": 1e6}.get(getattr(column.dtype, "time_unit", "ns"), 1e9)
+        return column.cast(pl.Int64).cast(pl.Float64) / unit
     try:
         numbers = column.cast(pl.Float64, strict=False)
+        if column.dtype == pl.String:
+            truth = column.str.to_lowercase().replace_strict({"true": 1.0, "false": 0.0}, default=None)
+            numbers = numbers.fill_null(truth.cast(pl.Float64))
     except pl.exceptions.PolarsError:
         raise InputError(f"column {column.name!r} has values of kind {column.dtype} where numbers were") from None
     lost = numbers.is_null() & column.is_not_null()

@@ -117,7 +117,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
         X, targets = self._validated(X, y, sample_weight, reset=first, first=first)
-        weights = self._sample_weight(X, y, sample_weight)
+        weights = self._sample_weight(X, y, sample_weight, normalised=False)  # what is to come is not known
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
         if first:
@@ -125,7 +125,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self._passes = 0
         self._passes = getattr(self, "_passes", 0) + 1  # a number as random_state draws a new order all the same
         hp = self._hyperparameters(X.shape[0], seed + self._passes, epochs=1, schedule="constant", average_epochs=0)
-        state = None if first else self._state
+        state = None if first else getattr(self, "_state", None)
         self._train(
             X, targets, hp, sample_weight=weights, resume=None if state is None else lambda run: _put(run, state)
         )
@@ -179,8 +179,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             X = X.astype(self.model_.W[0].dtype, copy=False)
         return X, self._targets(y, X.dtype)
 
-    def _sample_weight(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None) -> Array | None:
-        """The weights, of mean 1; None where all samples count alike."""
+    def _sample_weight(
+        self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
+    ) -> Array | None:
+        """The weights, of mean 1 where ``normalised``; None where all samples count alike."""
         balance = self._class_balance(y)
         if sample_weight is None and balance is None:
             return None
@@ -189,27 +191,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             weights = weights * balance
         if weights.sum() == 0:
             raise ValueError("the weights are zero for every sample: there is nothing to learn from")
-        scaled: Array = (weights * (len(weights) / weights.sum())).astype(X.dtype)
+        scaled: Array = (weights * (len(weights) / weights.sum()) if normalised else weights).astype(X.dtype)
         return scaled
 
     def _split(self, targets: Array, random: np.random.RandomState) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction}")
-        indices = np.arange(len(targets))
-        for stratify in (self._strata(targets), None):
-            try:
-                chosen, held_out = train_test_split(
-                    indices, test_size=self.validation_fraction, random_state=random, stratify=stratify
-                )
-            except ValueError as error:  # a class with a single sample, or more classes than places
-                if stratify is None:
-                    raise ValueError(
-                        f"validation_fraction={self.validation_fraction} of {len(targets)} samples leaves none on one "
-                        "side: give more samples, or validation_data"
-                    ) from error
-            else:
-                return np.sort(chosen), held_out
-        raise AssertionError
+        count = round(self.validation_fraction * len(targets))
+        if not 0 < count < len(targets):
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {len(targets)} samples leaves none on one side: "
+                "give more samples, or validation_data"
+            )
+        return split_rows(len(targets), count, self._strata(targets), random)
 
     def _scores(self, X: Any) -> Array:
         """The argument z of the output for each row, (N, C)."""
@@ -290,6 +284,27 @@ class Converged(Callback):
                 raise StopTraining
 
 
+def split_rows(
+    N: int, count: int, strata: Array | None, random: np.random.RandomState | int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Hold out ``count`` of N rows, of each stratum its share; a stratum of a single row is not held out.
+
+    Returns: the indices that are left, and those held out, both ascending.
+    """
+    rows = np.arange(N)
+    if strata is not None:
+        _, group, size = np.unique(strata, return_inverse=True, return_counts=True)
+        several = rows[size[group] > 1]
+        groups = int((size > 1).sum())
+        if groups <= count <= len(several) - groups:
+            _, held_out = train_test_split(several, test_size=count, random_state=random, stratify=group[several])
+            return np.setdiff1d(rows, held_out), np.sort(held_out)
+    chosen, held_out = train_test_split(rows, test_size=count, random_state=random)
+    return np.sort(chosen), np.sort(held_out)
+
+
 def _put(run: Run, state: Any) -> None:
+    if type(state) is not type(run.state):  # the optimizer was changed in between
+        return
     for array, earlier in zip(run.state, state, strict=True):
         array[:] = earlier

@@ -35,7 +35,7 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         if first and classes is None:
             raise ValueError("the first call of partial_fit needs classes, all that will ever come")
         if classes is not None:
-            given = np.arange(np.shape(y)[1]) if np.ndim(y) == 2 else unique_labels(classes)
+            given = np.arange(np.shape(y)[1]) if np.ndim(y) == 2 and np.shape(y)[1] > 1 else unique_labels(classes)
             if not first and not np.array_equal(given, self.classes_):
                 raise ValueError(f"classes must stay what they were, {self.classes_}; got {given}")
             self._announced = given
@@ -188,7 +188,8 @@ class PerceptronClassifier(_Classifier):
 
     Its steps follow the perceptron rule, averaged over a batch, and shrink to 0 over the epochs, so that it settles
     where no plane separates the classes; with ``batch_size=1`` and ``schedule="constant"`` it is the rule as published.
-    It stops when no training sample is wrong. It has no probabilities.
+    It stops when no training sample is wrong, of the 10,000 that are looked at where there are more. It has no
+    probabilities.
 
     Parameters: ``biases``; ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
     Attributes: as of ``MLPClassifier``; ``model_`` is a ``mlcvkit.models.Perceptron``.

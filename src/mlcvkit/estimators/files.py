@@ -20,7 +20,7 @@ ESTIMATORS: dict[str, Any] = {
 def saved_model(estimator: Any) -> SavedModel:
     """A fitted estimator as what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports.
 
-    Callbacks, a loss of one's own and a random state that is no number stay behind.
+    Callbacks, a loss of one's own, a dictionary of class weights and a random state that is no number stay behind.
     """
     if not hasattr(estimator, "model_"):
         raise InputError(f"this {type(estimator).__name__} is not fitted yet: call fit first")
@@ -28,7 +28,7 @@ def saved_model(estimator: Any) -> SavedModel:
     parameters.pop("callbacks")
     facts: dict[str, Any] = {
         "kind": type(estimator).__name__,
-        "parameters": {name: value for name, value in parameters.items() if _is_plain(value)},
+        "parameters": {name: _plain(value) for name, value in parameters.items() if _is_plain(value)},
         "n_features": int(estimator.n_features_in_),
     }
     if hasattr(estimator, "feature_names_in_"):
@@ -80,4 +80,10 @@ def load_estimator(path: Path | str) -> Any:
 def _is_plain(value: Any) -> bool:
     if isinstance(value, tuple | list):
         return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, bool | int | float | str)
+    return value is None or isinstance(value, bool | int | float | str | np.integer | np.floating | np.bool_)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value

@@ -8,12 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
-from sklearn.model_selection import train_test_split
 
 from mlcvkit import InputError
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, restored_encoder
 from mlcvkit.datasets.tables import encoder_for
-from mlcvkit.estimators.base import NetworkEstimator
+from mlcvkit.estimators.base import NetworkEstimator, split_rows
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
 from mlcvkit.estimators.files import restored_estimator, saved_model
 from mlcvkit.estimators.regressor import MLPRegressor
@@ -54,7 +53,8 @@ class Predictor:
         columns = {self.target: np.asarray(self.estimator.predict(rows))}
         if hasattr(self.estimator, "predict_proba"):
             probabilities = self.estimator.predict_proba(rows)
-            columns |= {f"probability {c}": probabilities[:, i] for i, c in enumerate(self.estimator.classes_)}
+            prefix = "probability" if not self.target.startswith("probability") else "P"
+            columns |= {f"{prefix} {c}": probabilities[:, i] for i, c in enumerate(self.estimator.classes_)}
         return columns
 
     def measure(self, X: Any, y: Array) -> dict[str, Any]:
@@ -66,8 +66,7 @@ class Predictor:
         rows = self.encoder.transform(X)
         if self.classifies:
             return self._measure_classes(rows, y)
-        if y.dtype.kind not in "fiub":
-            raise InputError(f"the model predicts numbers, and the target {self.target!r} here is text")
+        y = _as_numbers(y, self.target)
         said = self.estimator.predict(rows)
         rmse, mae = metrics.root_mean_squared_error(y, said), metrics.mean_absolute_error(y, said)
         r2 = metrics.r2_score(y, said) if len(y) > 1 else None
@@ -75,7 +74,12 @@ class Predictor:
 
     def _measure_classes(self, rows: Array, y: Array) -> dict[str, Any]:
         classes = self.estimator.classes_
-        y = _as_classes(y, classes)
+        y = np.asarray(list(map(str, y.tolist()))) if classes.dtype.kind in "US" else _as_numbers(y, self.target)
+        if not np.isin(y, classes).any():
+            raise InputError(
+                f"none of the targets {self.target!r} here is one of the classes that the model knows, "
+                f"{', '.join(map(str, classes[:10]))}; they are {', '.join(map(str, np.unique(y)[:10]))}"
+            )
         said = self.estimator.predict(rows)
         result: dict[str, Any] = {"samples": len(y), "accuracy": float((said == y).mean())}
         known = np.isin(y, classes)
@@ -160,6 +164,8 @@ def _checked_target(samples: Samples, task: Task | None) -> tuple[Array, Task]:
             f"the target {samples.target!r} has {len(values):,} different values in {len(y):,} rows: nearly each row "
             "would be a class of its own; choose another target, or --task regression for numbers"
         )
+    if task == "regression" and np.abs(y).max() > 1e150:
+        raise InputError(f"the target {samples.target!r} goes up to {np.abs(y).max():.3g}, whose square is no number")
     if task == "classification" and y.dtype.kind == "f" and whole:
         y = y.astype(np.int64)
     return (y.astype(np.float64) if task == "regression" else y), task
@@ -172,25 +178,22 @@ def _split(
         raise InputError(f"test_fraction must be at least 0 and below 1; got {fraction}")
     if samples.test is not None:
         return (samples.X, y), samples.test
-    indices = np.arange(len(y))
     if fraction == 0:
         return (samples.X, y), (samples.X[:0], y[:0])
     count = max(1, round(fraction * len(y)))
-    for stratify in (y, None) if task == "classification" else (None,):
-        try:
-            chosen, held_out = train_test_split(indices, test_size=count, random_state=seed, stratify=stratify)
-        except ValueError:  # a class with one sample, or more classes than places in the test
-            continue
-        chosen, held_out = np.sort(chosen), np.sort(held_out)
-        return (samples.X[chosen], y[chosen]), (samples.X[held_out], y[held_out])
-    raise InputError(f"a test_fraction of {fraction} leaves nothing to train on")
+    if count >= len(y):
+        raise InputError(f"a test_fraction of {fraction} leaves nothing to train on")
+    chosen, held_out = split_rows(len(y), count, y if task == "classification" else None, seed)
+    return (samples.X[chosen], y[chosen]), (samples.X[held_out], y[held_out])
 
 
 def split_samples(samples: Samples, configuration: Mapping[str, Any]) -> tuple[Any, Array]:
-    """The test samples that a training with this configuration held out; all where it held out none."""
+    """The test samples that a training with this configuration held out; InputError where it held out none."""
     y, task = _checked_target(samples, configuration["task"])
     _, (X, test_y) = _split(samples, y, configuration["test_fraction"], task, configuration["seed"])
-    return (X, test_y) if len(test_y) else (samples.X, y)
+    if not len(test_y):
+        raise InputError("the training kept no rows apart to measure with: give data that it has not seen")
+    return X, test_y
 
 
 def _make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> NetworkEstimator:
@@ -198,6 +201,8 @@ def _make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> Netw
         raise InputError("shift, rotation, scale, shear and elastic distort the images of NN2 on MNIST alone")
     if task == "regression" and kind != "mlp":
         raise InputError(f"{kind} tells classes; a target of numbers needs --model mlp")
+    if kind in ("nn2", "nn1", "perceptron") and (hp.activation != "relu" or hp.dropout):
+        raise InputError(f"{kind} has no choice of activation and no dropout; --model mlp has")
     names = {field.name for field in fields(NetworkEstimator)} & {field.name for field in fields(Hyperparameters)}
     shared: dict[str, Any] = {name: getattr(hp, name) for name in names} | {"random_state": hp.seed}
     if N >= VALIDATED_FROM and hp.validation_samples and hp.patience:
@@ -214,8 +219,11 @@ def _make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> Netw
     return (MLPRegressor if task == "regression" else MLPClassifier)(**network, **shared)
 
 
-def _as_classes(y: Array, classes: Array) -> Array:
-    """Targets read anew, of the kind that the classes are of."""
-    if classes.dtype.kind in "US" or y.dtype.kind not in "fiub":
-        return np.asarray([str(value) for value in y.tolist()])
-    return y
+def _as_numbers(y: Array, target: str) -> Array:
+    """Targets read anew as numbers; InputError where they are other text."""
+    if y.dtype.kind in "fiub":
+        return y
+    try:
+        return y.astype(np.float64)
+    except ValueError:
+        raise InputError(f"the model knows numbers as targets, and {target!r} here is text such as {y[0]!r}") from None

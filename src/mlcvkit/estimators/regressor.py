@@ -52,7 +52,10 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
         columns = y.reshape(len(y), -1).astype(np.float64)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, columns)
         self.target_mean_ = np.average(columns, axis=0, weights=weights)
-        scale = np.sqrt(np.average(np.square(columns - self.target_mean_), axis=0, weights=weights))
+        difference = columns - self.target_mean_
+        largest = np.abs(difference).max(axis=0)  # taken out of the squares, which would overflow or vanish
+        largest = np.where(largest > 0, largest, 1.0)
+        scale = largest * np.sqrt(np.average(np.square(difference / largest), axis=0, weights=weights))
         self.target_scale_ = np.where(scale > 0, scale, 1.0)
 
     def _targets(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:

@@ -126,7 +126,7 @@ class MLP:
             raise ValueError(f"unknown output {output!r}; choose one of {', '.join(OUTPUTS)}")
         self.loss = OUTPUTS[output].loss if loss is None else loss
         loss_of_z(output, self.loss)  # refuses a loss that does not fit
-        self.hidden_units, self.biases = tuple(hidden_units), biases
+        self.hidden_units, self.biases = tuple(map(int, hidden_units)), biases
         self.activation, self.output = activation, output
         self.dropout, self.l2 = dropout, l2
         self.layers = (

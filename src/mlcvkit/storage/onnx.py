@@ -20,7 +20,7 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
 
     Inputs: where all columns are numbers, one, "X", (N, K) of float32, NaN for a missing value; else one for each
     column, by its name, (N, 1), of float32 or of text. Outputs: "label" and "probabilities" (a perceptron has
-    "scores"), or "prediction".
+    "scores"), or "prediction"; with "predicted" before it where a column has that name.
 
     Raises: InputError for what ONNX has no operators for, with the reason, or where the file cannot be written.
     """
@@ -79,11 +79,12 @@ class _Graph:
         return parts[0] if len(parts) == 1 else self._node("Concat", *parts, axis=1)
 
     def _scaled(self, x: str) -> str:
-        """(x - mean) / scale in double precision, as the encoder does it, with the median in place of NaN."""
+        """(x - mean) / scale in double precision, with the median in place of what is not finite."""
         fill, mean, scale = (self.saved.arrays[name] for name in ("fill", "mean", "scale"))
         kept = np.flatnonzero(self.saved.arrays["kept"])
         x = self._node("Cast", self._node("Gather", x, self._constant(kept), axis=1), to=11)
-        filled = self._node("Where", self._node("IsNaN", x), self._constant(fill[kept]), x)
+        missing = self._node("Or", self._node("IsNaN", x), self._node("IsInf", x))
+        filled = self._node("Where", missing, self._constant(fill[kept]), x)
         centred = self._node("Sub", filled, self._constant(mean[kept]))
         return self._node("Cast", self._node("Div", centred, self._constant(scale[kept])), to=1)
 
@@ -150,14 +151,14 @@ class _Graph:
     def _node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         from onnx import helper
 
-        name = f"{operator.lower()}_{len(self.nodes)}"
+        name = f"mlcvlab/{operator.lower()}_{len(self.nodes)}"  # apart from the names of columns
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
     def _constant(self, value: Any) -> str:
         from onnx import helper, numpy_helper
 
-        name = f"constant_{len(self.constants)}"
+        name = f"mlcvlab/constant_{len(self.constants)}"
         array = np.asarray(value)
         if array.dtype.kind == "U":
             texts = [text.encode() for text in array.tolist()]
@@ -175,8 +176,10 @@ class _Graph:
     def _output(self, name: str, source: str, *, kind: int = 1) -> None:
         from onnx import helper
 
-        self.nodes.append(helper.make_node("Identity", [source], [name]))
         shape = ["N"] if name == "label" and not self.saved.estimator.get("has_labels") else ["N", None]
+        while name in {column.name for column in self.inputs}:
+            name = f"predicted {name}"
+        self.nodes.append(helper.make_node("Identity", [source], [name]))
         self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
 

@@ -124,7 +124,7 @@ def fit(
     """Train a model on mini-batches.
 
     The samples are shuffled anew for each epoch. After it the loss and the metrics are measured on the validation
-    samples and on the first 10,000 training samples. Ctrl-C ends the training with the weights as they are.
+    samples and on 10,000 training samples. Ctrl-C ends the training with the weights as they are.
 
     Arguments: ``X``, (N, ...), a sample a row, floats or uint8 from 0 to 255, which are scaled to 0 to 1 on the way, or
     a scipy.sparse matrix in rows; ``y``, (N,) or (N, C); ``samples``, the indices to train on, all where None;
@@ -160,7 +160,9 @@ def fit(
     run = Run(hp, weights, optimizer.start(weights), len(batches.samples))
     if resume is not None:
         resume(run)
-    first = batches.samples[:MEASURED_SAMPLES]
+    first = batches.samples
+    if len(first) > MEASURED_SAMPLES:
+        first = np.sort(np.random.default_rng(hp.seed).choice(first, MEASURED_SAMPLES, replace=False))
     weighted = {} if sample_weight is None else {"sample_weight": sample_weight[first]}
     measured: dict[str, tuple[Any, Array, dict[str, Any]]] = {"train": (float_rows(X[first]), y[first], weighted)}
     if validation is not None:

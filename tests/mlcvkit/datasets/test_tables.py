@@ -68,6 +68,8 @@ def test_columns_that_tell_nothing_are_left_out_with_a_reason():
     reasons = {name: fact.get("reason") for name, fact in fitted.columns_.items()}
     assert "alike" in reasons["same"] and "missing" in reasons["empty"] and "every value" in reasons["id"]
     assert "List" in reasons["lists"] and reasons["x"] is None
+    text = TableEncoder().fit(frame.with_columns(word=polars.lit("yes")))
+    assert text.columns_["word"] == {"kind": "dropped", "reason": "all values are alike"}
     with pytest.raises(InputError, match="no column tells anything about the target: same: left out"):
         TableEncoder().fit(frame.select("same", "empty"))
 
@@ -141,3 +143,27 @@ def test_images_become_rows_from_0_to_1():
         encoder.transform(np.zeros((1, 4, 4), np.uint8))
     coloured = ImageEncoder().fit(np.zeros((1, 3, 4, 3), np.uint8))
     assert coloured.transform(X).shape == (2, 36)
+
+
+def test_pandas_frames_with_their_own_kinds_of_missing_values():
+    theirs = pandas.DataFrame(
+        {
+            "name": pandas.array(["a", None, "b", "a"], dtype="string"),
+            "flag": pandas.array([True, None, False, True], dtype="boolean"),
+            "time": pandas.to_datetime(["2020-01-01", "2020-02-02", None, "2021-01-01"]).tz_localize("UTC"),
+        }
+    )
+    fitted = TableEncoder(min_frequency=1).fit(theirs)
+    assert [fact["kind"] for fact in fitted.columns_.values()] == ["category", "number", "time"]
+    assert np.isfinite(fitted.transform(theirs)).all()
+    with pytest.raises(InputError, match="a column name twice"):
+        TableEncoder().fit(pandas.DataFrame(np.eye(3), columns=["a", "b", "a"]))
+
+
+def test_durations_mean_the_same_in_every_unit():
+    values = [datetime.timedelta(seconds=s) for s in (1, 2, 30)]
+    rows = [
+        TableEncoder().fit(polars.DataFrame({"d": polars.Series(values, dtype=polars.Duration(u))})).mean_
+        for u in ("ms", "us", "ns")
+    ]
+    np.testing.assert_allclose(rows, [[11], [11], [11]])

@@ -325,3 +325,39 @@ def test_what_cannot_be_learned_is_said():
         MLPClassifier(class_weight={0: 0, 1: 0, 2: 0}).fit(X, y)
     with pytest.raises(ValueError, match="y has classes that are not among"):
         MLPClassifier().fit(X, y, validation_data=(X, y + 1))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-3, 1e150])
+def test_numbers_of_any_size_are_learned(scale):
+    X = np.linspace(-1, 1, 100)[:, None]
+    y = X[:, 0] * scale
+    model = MLPRegressor(random_state=0, learning_rate=0.02).fit(X, y)
+    np.testing.assert_allclose(model.predict(X) / scale, X[:, 0], atol=0.1)
+
+
+def test_the_training_loss_is_that_of_samples_from_everywhere():
+    X = np.linspace(0, 1, 30_000)[:, None]
+    y = (X[:, 0] > 0.5).astype(int)  # the first 10,000 are all of one class
+    model = MLPClassifier(random_state=0, epochs=1, verbose=True).fit(X, y)
+    assert 0.4 < model.history_["train_accuracy"][0] < 0.999
+
+
+def test_weights_of_passes_are_not_measured_within_each_pass():
+    X, y = cancer()
+    light, heavy = (NN2Classifier(random_state=0, class_weight={0: 1, 1: w}) for w in (1, 100))
+    for model in (light, heavy):
+        model.partial_fit(X[y == 1][:50], y[y == 1][:50], classes=[0, 1])
+        model.partial_fit(X[y == 0][:50], y[y == 0][:50])
+    assert not np.allclose(light.model_.W[0], heavy.model_.W[0])
+
+
+def test_a_loaded_estimator_learns_on(tmp_path):
+    X, y = iris()
+    model = MLPClassifier(random_state=np.int64(0), hidden_units=(np.int64(8),), epochs=np.int32(5)).fit(X, y)
+    model.save(tmp_path / "m.safetensors")
+    again = load_estimator(tmp_path / "m.safetensors")
+    assert again.epochs == 5 and again.hidden_units == (8,)
+    before = again.model_.emp_loss(X.T, np.eye(3)[y].T)
+    for _ in range(10):
+        again.partial_fit(X, y)
+    assert again.model_.emp_loss(X.T, np.eye(3)[y].T) < before

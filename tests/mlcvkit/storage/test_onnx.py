@@ -109,6 +109,18 @@ def test_the_whole_way_from_raw_columns_agrees(tmp_path, kind, columns):
         np.testing.assert_allclose(got["probabilities"][:, 0], answers["probability large"], atol=1e-5)
 
 
+def test_columns_may_have_the_names_of_outputs_and_hold_what_is_not_finite(tmp_path):
+    table = polars.DataFrame({"label": ["a", "b"] * 30, "div_3": [float(i % 7) for i in range(60)]})
+    y = np.array(["no", "yes"] * 30)
+    predictor, _ = train_predictor(Samples("t", table, y, "y", ""), RECIPES["table"])
+    export_onnx(predictor.saved({}), tmp_path / "m.onnx")
+    new = polars.DataFrame({"label": ["a", "b"], "div_3": [float("inf"), float("nan")]})
+    raw = {"label": np.array([["a"], ["b"]], object), "div_3": np.array([[np.inf], [np.nan]], np.float32)}
+    got, answers = outputs(tmp_path / "m.onnx", raw), predictor.answers(new)
+    assert got["predicted label"].tolist() == answers["y"].tolist()
+    np.testing.assert_allclose(got["probabilities"][:, 1], answers["probability yes"], atol=1e-5)
+
+
 def test_images_go_in_as_bytes_values(tmp_path):
     images = rng.integers(256, size=(60, 5, 6)).astype(np.uint8)
     samples = Samples("t", images, (images.mean(axis=(1, 2)) > 127).astype(int), "bright", "")

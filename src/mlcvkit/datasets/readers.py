@@ -127,9 +127,8 @@ def split_target(frame: Any, target: str, path: Path) -> tuple[Any, Array]:
         or str(column.dtype).startswith(("Categorical", "Enum"))
     ):
         raise InputError(f"{path}: the target {target!r} is of kind {column.dtype}; it must be numbers or names")
-    if not column.dtype.is_numeric():
-        column = column.cast(str)
-    return frame.drop(target), column.to_numpy()
+    y = column.to_numpy() if column.dtype.is_numeric() else column.cast(str).to_numpy().astype(str)
+    return frame.drop(target), y
 
 
 def _of_arrays(path: Path, arrays: dict[str, Array], target: str | Path | None) -> Samples:
@@ -322,8 +321,8 @@ def _read_binary_table(kind: str) -> Callable[[Path], Any]:
         try:
             table = _arrow_table(arrow, kind, path.read_bytes())
             table.validate(full=True)
-            table.column_names  # noqa: B018 (a name that is no text is refused here, in good order)
-            return polars.from_arrow(table)
+            # new fields, without metadata: a name that is no text is refused here, in good order
+            return polars.from_arrow(arrow.Table.from_arrays(table.columns, names=table.column_names))
         except (arrow.ArrowException, OSError, ValueError, polars.exceptions.PolarsError) as error:
             raise InputError(f"{path} is damaged or not a {kind} file: {_first_line(error)}") from None
 

@@ -74,7 +74,7 @@ class Predictor:
 
     def _measure_classes(self, rows: Array, y: Array) -> dict[str, Any]:
         classes = self.estimator.classes_
-        y = np.asarray(list(map(str, y.tolist()))) if classes.dtype.kind in "US" else _as_numbers(y, self.target)
+        y = np.asarray(list(map(str, y.tolist()))) if classes.dtype.kind == "U" else _as_numbers(y, self.target)
         if not np.isin(y, classes).any():
             raise InputError(
                 f"none of the targets {self.target!r} here is one of the classes that the model knows, "

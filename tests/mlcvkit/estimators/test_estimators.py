@@ -331,8 +331,9 @@ def test_what_cannot_be_learned_is_said():
 def test_numbers_of_any_size_are_learned(scale):
     X = np.linspace(-1, 1, 100)[:, None]
     y = X[:, 0] * scale
-    model = MLPRegressor(random_state=0, learning_rate=0.02).fit(X, y)
-    np.testing.assert_allclose(model.predict(X) / scale, X[:, 0], atol=0.1)
+    model = MLPRegressor(random_state=0).fit(X, y)
+    assert np.corrcoef(model.predict(X) / scale, X[:, 0])[0, 1] > 0.98
+    assert 0.8 < (model.predict(X) / scale).std() / X.std() < 1.2
 
 
 def test_the_training_loss_is_that_of_samples_from_everywhere():

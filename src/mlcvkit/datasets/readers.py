@@ -9,7 +9,7 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def _of_table(path: Path, frame: Any, target: str | Path | None) -> Samples:
     return Samples(path.name, X, y, str(target), _fingerprint(path))
 
 
-def split_target(frame: Any, target: str, path: Path) -> tuple[Any, Array]:
+def split_target(frame: Any, target: str, path: Any) -> tuple[Any, Array]:
     """The other columns, and the target as an array; InputError where it is not there or has missing values."""
     if target not in frame.columns:
         raise InputError(f"{path} has no column {target!r}; its columns are {_listed(frame.columns)}")
@@ -132,15 +132,21 @@ def split_target(frame: Any, target: str, path: Path) -> tuple[Any, Array]:
 
 
 def _of_arrays(path: Path, arrays: dict[str, Array], target: str | Path | None) -> Samples:
-    given = str(target) if target is not None else next((n for n in ("y", "labels", "target") if n in arrays), None)
-    if given is not None and given not in arrays:
-        raise InputError(f"{path} has no array {given!r}; its arrays are {_listed(arrays)}")
-    others = [name for name in arrays if name != given]
+    features, given = choose_arrays(path, arrays, target)
+    return _samples(path, arrays[features], None if given is None else arrays[given], given)
+
+
+def choose_arrays(path: Any, names: Iterable[str], target: str | Path | None) -> tuple[str, str | None]:
+    """Which of several arrays is the samples and which the targets; InputError where that cannot be told."""
+    names = list(names)
+    given = str(target) if target is not None else next((n for n in ("y", "labels", "target") if n in names), None)
+    if given is not None and given not in names:
+        raise InputError(f"{path} has no array {given!r}; its arrays are {_listed(names)}")
+    others = [name for name in names if name != given]
     features = "X" if "X" in others else "x" if "x" in others else others[0] if len(others) == 1 else None
     if features is None:
-        raise InputError(f"{path} needs an array X of the samples; its arrays are {_listed(arrays)}")
-    y = None if given is None else arrays[given]
-    return _samples(path, arrays[features], y, given)
+        raise InputError(f"{path} needs an array X of the samples; its arrays are {_listed(names)}")
+    return features, given
 
 
 def _of_array(path: Path, X: Array, target: str | Path | None) -> Samples:
@@ -164,6 +170,12 @@ def _of_array(path: Path, X: Array, target: str | Path | None) -> Samples:
 
 
 def _samples(path: Path, X: Array, y: Array | None, target: str | None) -> Samples:
+    y = checked_arrays(path, X, y, target)
+    return Samples(path.name, X, y, target, _fingerprint_of_arrays(X, *([] if y is None else [y])))
+
+
+def checked_arrays(path: Any, X: Array, y: Array | None, target: str | None) -> Array | None:
+    """The targets as one dimension; InputError where samples and targets are not what they must be."""
     if X.ndim < 2 or len(X) == 0 or X[0].size == 0 or X.dtype.kind not in "fiub":
         raise InputError(f"{path} needs samples as rows of numbers, (N, K) or (N, H, W); got {X.dtype} {X.shape}")
     if y is not None:
@@ -173,7 +185,7 @@ def _samples(path: Path, X: Array, y: Array | None, target: str | None) -> Sampl
             raise InputError(f"{path} needs one target for each of its {len(X):,} samples; got {y.shape} in {target!r}")
         if y.dtype.kind not in "fiubU" or (y.dtype.kind == "f" and not np.isfinite(y).all()):
             raise InputError(f"{path}: the targets {target!r} must be finite numbers or names; got {y.dtype}, or NaN")
-    return Samples(path.name, X, y, target, _fingerprint_of_arrays(X, *([] if y is None else [y])))
+    return y
 
 
 def _image_folder(folder: Path, target: str | Path | None, image_size: int | None) -> Samples:
@@ -317,16 +329,21 @@ def _checked_lines(path: Path, text: str, separator: str) -> tuple[list[str], st
 def _read_binary_table(kind: str) -> Callable[[Path], Any]:
     def read_table(path: Path) -> Any:
         # pyarrow reads, since a damaged file can end the whole process in polars' own reader
-        polars, arrow = _polars(), _arrow()
-        try:
-            table = _arrow_table(arrow, kind, path.read_bytes())
-            table.validate(full=True)
-            # new fields, without metadata: a name that is no text is refused here, in good order
-            return polars.from_arrow(arrow.Table.from_arrays(table.columns, names=table.column_names))
-        except (arrow.ArrowException, OSError, ValueError, polars.exceptions.PolarsError) as error:
-            raise InputError(f"{path} is damaged or not a {kind} file: {_first_line(error)}") from None
+        return as_frame(path, kind, lambda arrow: _arrow_table(arrow, kind, path.read_bytes()))
 
     return read_table
+
+
+def as_frame(path: Any, kind: str, read_table: Callable[[Any], Any]) -> Any:
+    """What ``read_table(pyarrow)`` returns as a polars frame; InputError where it is damaged."""
+    polars, arrow = _polars(), _arrow()
+    try:
+        table = read_table(arrow)
+        table.validate(full=True)
+        # new fields, without metadata: a name that is no text is refused here, in good order
+        return polars.from_arrow(arrow.Table.from_arrays(table.columns, names=table.column_names))
+    except (arrow.ArrowException, OSError, ValueError, polars.exceptions.PolarsError) as error:
+        raise InputError(f"{path} is damaged or not a {kind} file: {_first_line(error)}") from None
 
 
 def _arrow() -> Any:
@@ -355,6 +372,22 @@ def _read_npy(path: Path) -> Array:
 
 def _npy(path: Path, name: str, file: Any, size: int) -> Array:
     """One array, if the file has as many bytes as its header says."""
+    shape, fortran_order, dtype = npy_header(path, name, file)
+    needed = math.prod(shape) * dtype.itemsize
+    content = file.read(needed) if needed <= size else b""
+    if len(content) != needed:
+        raise InputError(f"{path} is truncated: {name} should have {needed:,} bytes of data and has {len(content):,}")
+    try:
+        return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {name}: {_first_line(error)}") from None
+
+
+def npy_header(path: Any, name: str, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the columns lie together, and type of the array that follows in an .npy file.
+
+    Raises: InputError where it is damaged or holds Python objects.
+    """
     try:
         version = np.lib.format.read_magic(file)
         read_header = {
@@ -362,20 +395,11 @@ def _npy(path: Path, name: str, file: Any, size: int) -> Array:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran_order, dtype = read_header(file)
-        if dtype.hasobject:
-            raise InputError(f"{path}: {name} holds Python objects, which are never loaded; save numbers or text")
-        needed = math.prod(shape) * dtype.itemsize
-        content = file.read(needed) if needed <= size else b""
-    except InputError:
-        raise
     except Exception as error:  # the header is a Python literal, and a damaged one fails in every way that a parser can
         raise InputError(f"{path} is damaged: {name} is not a NumPy array ({_first_line(error)})") from None
-    if len(content) != needed:
-        raise InputError(f"{path} is truncated: {name} should have {needed:,} bytes of data and has {len(content):,}")
-    try:
-        return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {name}: {_first_line(error)}") from None
+    if dtype.hasobject:
+        raise InputError(f"{path}: {name} holds Python objects, which are never loaded; save numbers or text")
+    return shape, fortran_order, dtype
 
 
 def _read_npz(path: Path) -> dict[str, Array]:
@@ -399,20 +423,26 @@ def _read_npz(path: Path) -> dict[str, Array]:
 
 
 def _read_idx(path: Path) -> Array:
-    """IDX, the format of MNIST: two zero bytes, the type, the number of dimensions, each dimension, and the data."""
     content = _decompressed(path)
+    shape, dtype, offset = idx_header(path, content)
+    needed = offset + math.prod(shape) * dtype.itemsize
+    if len(content) != needed:
+        raise InputError(f"{path} is damaged: an IDX file of shape {shape} has {needed:,} bytes, not {len(content):,}")
+    return np.frombuffer(content, dtype, offset=offset).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def idx_header(path: Any, content: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape and type of the array in an IDX file, the format of MNIST, and where it begins.
+
+    Two zero bytes, the type, the number of dimensions, each dimension, and the data.
+    Arguments: ``content``, its first 20 bytes or more. Raises: InputError where it is no IDX file.
+    """
     types = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in types or not 1 <= content[3] <= 4:
         raise InputError(f"{path} is not an IDX file: it begins with {content[:4].hex(' ')!r}")
-    header = 4 + 4 * content[3]
-    shape = [int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4)]
-    dtype = np.dtype(types[content[2]])
-    needed = header + math.prod(shape) * dtype.itemsize
-    if len(content) != needed:
-        raise InputError(
-            f"{path} is damaged: an IDX file of shape {tuple(shape)} has {needed:,} bytes, not {len(content):,}"
-        )
-    return np.frombuffer(content, dtype, offset=header).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    offset = 4 + 4 * content[3]
+    shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, offset, 4))
+    return shape, np.dtype(types[content[2]]), offset
 
 
 def _decompressed(path: Path) -> bytes:
@@ -459,10 +489,14 @@ def as_file(columns: Mapping[str, Array], suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _reader(path: Path) -> Callable[[Path], Any]:
+def suffix_of(path: Path) -> str:
+    """The format of a file by its name, as in ``FORMATS``."""
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if "ubyte" in path.name or suffix.startswith(".idx"):
-        return _read_idx
+    return ".idx" if "ubyte" in path.name or suffix.startswith(".idx") else suffix
+
+
+def _reader(path: Path) -> Callable[[Path], Any]:
+    suffix = suffix_of(path)
     if suffix not in FORMATS:
         raise InputError(
             f"{path} is of no known kind; tables and arrays end with {', '.join(FORMATS)}, and images are in a folder"

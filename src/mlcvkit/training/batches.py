@@ -70,11 +70,14 @@ class Batches:
         self._batch, self._features = np.empty(0 if self.sparse else batch_size * K, self.dtype), np.arange(K)
         self._distorted = np.empty((batch_size if self.augmentation else 0, K), self.dtype)
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Each sample once; the next batch overwrites the samples of this one."""
+    def epoch(self, epoch: int, part: slice = slice(None)) -> Iterator[Batch]:
+        """Each sample once; the next batch overwrites the samples of this one.
+
+        ``part`` chooses some of the epoch's batches, where all samples are in memory.
+        """
         rng = np.random.default_rng([self.seed, epoch + 1])  # [seed, 0] would be the stream of the seed alone
         for X, samples, order in self._pools(rng):
-            for i in range(0, len(order), self.batch_size):
+            for i in range(0, len(order), self.batch_size)[part]:
                 rows = order[i : i + self.batch_size]
                 chosen = rows if samples is None else samples[rows]
                 weights = None if self.sample_weight is None else self.sample_weight[chosen]

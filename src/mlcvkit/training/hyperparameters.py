@@ -64,6 +64,9 @@ class Hyperparameters:
     """Augmentation: slant it by up to this share of its height."""
     elastic: float = 0.0
     """Augmentation: bend it by a smooth random field, so many pixels (root mean square)."""
+    local_steps: int = 100
+    """On a cluster: the mini-batches that each shard trains on before the weights of all are averaged. 0: each epoch is
+    one step with the exact gradient of all samples."""
     validation_samples: int = 5000
     """Training samples held out to watch the progress; the test set is never used for that."""
     seed: int = 0
@@ -81,7 +84,7 @@ class Hyperparameters:
             self._require(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
         for name in ("l2", "weight_decay", "clip_norm", "shift", "rotation", "shear", "elastic"):
             self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more and finite")
-        for name in ("patience", "average_epochs", "validation_samples", "seed"):
+        for name in ("patience", "average_epochs", "local_steps", "validation_samples", "seed"):
             self._require(name, getattr(self, name) >= 0, "must be 0 or more")
         self._require(
             "average_epochs", self.average_epochs <= self.epochs, f"must be at most epochs={self.epochs}, 0 for none"

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from mlcvkit import InputError
 from mlcvkit.datasets import float_rows
-from mlcvkit.training.batches import Batch, Batches
-from mlcvkit.training.gradients import Gradient, Model, as_columns, flatten, gradient_of
+from mlcvkit.training.gradients import Model, as_columns, flatten
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.schedules import SCHEDULES, warmed_up
+from mlcvkit.training.steps import MiniBatchSteps, Steps, lies_elsewhere
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
@@ -144,40 +144,24 @@ def fit(
     _check(X, y, samples, sample_weight, validation, hp)
     weights = flatten(model)
     model.emp_loss(float_rows(X[:1]).T, as_columns(y[:1]))  # samples that do not fit the weights are refused here
-    optimizer = hp.make_optimizer()
-    plain = gradient_of(model, hp.batch_size, weighted=sample_weight is not None)
-    gradient = clipped(decayed(plain, hp), hp.clip_norm)
-    batches = Batches(
-        X,
-        y,
-        hp.batch_size,
-        samples=samples,
-        sample_weight=sample_weight,
-        augmentation=hp.make_augmentation(),
-        packed=plain.takes_packed,
-        seed=hp.seed,
-    )
-    run = Run(hp, weights, optimizer.start(weights), len(batches.samples))
+    steps = _steps(model, X, y, hp, samples, sample_weight)
+    run = Run(hp, weights, steps.start(weights), steps.samples)
     if resume is not None:
         resume(run)
-    first = batches.samples
-    if len(first) > MEASURED_SAMPLES:
-        first = np.sort(np.random.default_rng(hp.seed).choice(first, MEASURED_SAMPLES, replace=False))
-    weighted = {} if sample_weight is None else {"sample_weight": sample_weight[first]}
-    measured: dict[str, tuple[Any, Array, dict[str, Any]]] = {"train": (float_rows(X[first]), y[first], weighted)}
+    measured = {"train": steps.some(MEASURED_SAMPLES)}
     if validation is not None:
         measured["validation"] = (float_rows(validation[0]), validation[1], {})
-    rate = Rate(hp, batches.steps)
+    rate = Rate(hp, steps.steps)
     try:
         for callback in callbacks:
             callback.on_start(run)
         with np.errstate(over="ignore", invalid="ignore"):
             while run.epoch < hp.epochs and not _out_of_patience(run):
                 start = time.perf_counter()
-                for step, batch in enumerate(batches.epoch(run.epoch), start=run.epoch * batches.steps):
-                    optimizer.step(weights, lambda w: gradient(w, batch), run.state, rate(step))  # noqa: B023
+                for step, take in enumerate(steps.epoch(run.epoch), start=run.epoch * steps.steps):
+                    taken = take(weights, run.state, rate(step))
                     for callback in callbacks:
-                        callback.on_batch(len(batch.y))
+                        callback.on_batch(taken)
                 speed = run.samples / (time.perf_counter() - start)
                 record = {"epoch": float(run.epoch + 1), "learning_rate": rate(step), "samples_per_second": speed}
                 for part, (part_X, part_y, options) in measured.items():
@@ -200,6 +184,21 @@ def fit(
     return run
 
 
+def _steps(
+    model: Model,
+    X: Any,
+    y: Array,
+    hp: Hyperparameters,
+    samples: npt.NDArray[np.intp] | None,
+    sample_weight: Array | None,
+) -> Steps:
+    if not lies_elsewhere(X):
+        return MiniBatchSteps(model, X, y, hp, samples=samples, sample_weight=sample_weight)
+    if samples is not None or sample_weight is not None:
+        raise ValueError("samples on a cluster are trained on all alike: leave out samples and sample_weight")
+    return X.steps(model, y, hp)  # type: ignore[no-any-return]
+
+
 class Rate:
     """The learning rate as a function of the step."""
 
@@ -209,37 +208,6 @@ class Rate:
     def __call__(self, step: int) -> float:
         hp = self.hp
         return hp.learning_rate * warmed_up(SCHEDULES[hp.schedule], step / self.steps, hp.warm_up)
-
-
-def decayed(gradient: Gradient, hp: Hyperparameters) -> Gradient:
-    """The gradient with that of the penalty (λ/2) ‖w‖² added; as it is for AdamW, which decays the weights itself."""
-    if not hp.weight_decay or hasattr(hp.make_optimizer(), "weight_decay"):
-        return gradient
-
-    def with_penalty(w: Array, batch: Batch) -> Array:
-        g = gradient(w, batch)
-        g += hp.weight_decay * w
-        return g
-
-    return with_penalty
-
-
-def clipped(gradient: Gradient, clip_norm: float) -> Gradient:
-    """The gradient, shortened to a norm of ``clip_norm`` where it is longer; as it is for 0.
-
-    Source: Pascanu, Mikolov, Bengio (2013), "On the difficulty of training recurrent neural networks", algorithm 1.
-    """
-    if not clip_norm:
-        return gradient
-
-    def shortened(w: Array, batch: Batch) -> Array:
-        g = gradient(w, batch)
-        norm = float(np.linalg.norm(g))
-        if norm > clip_norm:
-            g *= clip_norm / norm
-        return g
-
-    return shortened
 
 
 def _check(

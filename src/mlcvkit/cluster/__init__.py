@@ -1,0 +1,18 @@
+"""The same empirical risk on a cluster: data in shards, which Dask's workers read, hold and train on."""
+
+from mlcvkit.cluster.model import ShardedModel
+from mlcvkit.cluster.placement import ClusterError, LeftOut, ShardError
+from mlcvkit.cluster.samples import ShardedArray, ShardedSamples
+from mlcvkit.cluster.shards import Shard, array_shards, find_shards
+
+__all__ = [
+    "ClusterError",
+    "LeftOut",
+    "Shard",
+    "ShardError",
+    "ShardedArray",
+    "ShardedModel",
+    "ShardedSamples",
+    "array_shards",
+    "find_shards",
+]

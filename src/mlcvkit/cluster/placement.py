@@ -1,0 +1,291 @@
+"""Shards on a cluster's workers, and means over them that come out the same wherever they lie."""
+
+import asyncio
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit import InputError, require
+from mlcvkit.cluster.shards import ArrayShard, Shard
+
+Array = npt.NDArray[Any]
+
+FAN_IN = 8
+"""How many shards' results one addition of the tree takes."""
+BLOCK_SAMPLES = 4096
+"""Rows of bytes, or of a mapped file, are turned into floats so many at a time."""
+LOOK_AGAIN = 5.0
+"""Seconds between two looks at the cluster while a round takes its time."""
+PATIENCE = 60.0
+"""Seconds to wait for a worker where there is none left."""
+
+
+class ClusterError(ConnectionError):
+    """The cluster went away or cannot finish its work; the message says what to do."""
+
+
+class ShardError(InputError):
+    """A shard that cannot be read, with its index, its location and the reason."""
+
+    def __init__(self, index: int, location: str, reason: str) -> None:
+        super().__init__(f"a shard cannot be read ({location}): {reason}")
+        self.index, self.location, self.reason = index, location, reason
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.index, self.location, self.reason)
+
+
+class LeftOut(NamedTuple):
+    """A shard that the training goes on without; ``rows`` is None where it was never read."""
+
+    location: str
+    reason: str
+    rows: int | None
+
+
+class Facts(NamedTuple):
+    """What is known of a shard without having it."""
+
+    rows: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    target_shape: tuple[int, ...]
+    target_dtype: np.dtype[Any]
+
+
+class Loaded:
+    """A shard as it lies on a worker: its samples and targets, or, of a mapped file, only the way to them."""
+
+    def __init__(self, index: int, shard: Shard) -> None:
+        self.index, self.shard = index, shard
+        X, y = self._read()
+        if not isinstance(X, np.ndarray) or X.dtype.kind not in "fiub":
+            raise ShardError(index, shard.location, "its samples must be rows of numbers: encode the table first")
+        self.facts = Facts(len(X), X.shape[1:], X.dtype, y.shape[1:], y.dtype)
+        self._arrays = None if isinstance(X, np.memmap) else (X, y)
+
+    def samples(self) -> tuple[Array, Array]:
+        """The samples, (n, ...), and their targets."""
+        return self._arrays or self._read()
+
+    def blocks(self) -> Iterable[slice]:
+        """All rows, in parts where they are not floats in memory yet."""
+        n, floats = self.facts.rows, self.facts.dtype.kind == "f" and self._arrays is not None
+        size = n if floats else BLOCK_SAMPLES
+        return (slice(i, min(i + size, n)) for i in range(0, n, size))
+
+    def _read(self) -> tuple[Array, Array]:
+        try:
+            return self.shard.load()
+        except InputError as error:
+            raise ShardError(self.index, self.shard.location, str(error)) from None
+
+    def __sizeof__(self) -> int:
+        return 1000 if self._arrays is None else sum(array.nbytes for array in self._arrays)
+
+
+class PlacedShards:
+    """Shards, each on one of a cluster's workers or, without a cluster, in this process, and rounds over them.
+
+    Arguments, attributes and errors: as of ``ShardedSamples``.
+    """
+
+    def __init__(self, shards: Sequence[Shard], client: Any = None, *, allow_missing: bool = False) -> None:
+        require("distributed", extra="cluster")
+        self.shards, self.client, self.allow_missing = list(shards), client, allow_missing
+        self.left_out: list[LeftOut] = []
+        self._name, self._keys = f"mlcvlab-{uuid.uuid4().hex[:8]}", 0
+        self.facts: dict[int, Facts] = {}
+        self._placed: dict[int, Any] = {}
+        workers = [] if client is None else list(client.nthreads())
+        for index in range(len(self.shards)):
+            near = workers[index * len(workers) // len(self.shards)] if workers else None
+            self._retried(partial(self._place, index, near))
+        facts = self.each(_facts_of)
+        self.facts = dict(zip(self._placed, facts, strict=True))
+        self._require_fit()
+
+    def __len__(self) -> int:
+        return sum(facts.rows for facts in self.facts.values())
+
+    def share(self, value: Any) -> Any:
+        """Something that many rounds need: it travels to each worker once."""
+        return value if self.client is None else self.client.submit(_itself, value, key=self._key("shared"))
+
+    def mean(self, function: Callable[..., list[Array]], shared: Any, *arguments: Any) -> list[Array]:
+        """One round: the mean of a function of a shard, weighted by the shards' numbers of samples.
+
+            Σ_i (n_i / N) f(shard_i, shared, arguments)
+
+        Arguments: ``function(loaded, shared, *arguments)``, which returns a list of arrays; ``shared``, made by
+        ``share``; ``arguments``, which travel to each worker once.
+        Returns: the list of means.
+        Raises: InputError for a shard that cannot be read any more; ClusterError where the cluster is gone.
+        """
+        return self._retried(lambda: self._computed(self._tree(function, shared, arguments)))  # type: ignore[no-any-return]
+
+    def each(self, function: Callable[..., Any], shared: Any = None, *arguments: Any) -> list[Any]:
+        """A function of every shard, in the order of the shards. Arguments and errors: as for ``mean``."""
+
+        def work() -> Any:
+            told = self._task(_itself, arguments)
+            parts = [self._task(_applied, at, function, shared, told) for at in self._placed.values()]
+            return self._computed(self._task(_itself, parts))
+
+        return self._retried(work)  # type: ignore[no-any-return]
+
+    def _tree(self, function: Callable[..., list[Array]], shared: Any, arguments: tuple[Any, ...]) -> Any:
+        total, told = len(self), self._task(_itself, arguments)
+        parts = [
+            self._task(_share, self._placed[index], function, shared, told, facts.rows / total)
+            for index, facts in self.facts.items()
+        ]
+        while len(parts) > 1:
+            parts = [self._task(_sum, parts[i : i + FAN_IN]) for i in range(0, len(parts), FAN_IN)]
+        return parts[0]
+
+    def _task(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        from dask.delayed import delayed
+
+        return delayed(function, pure=False)(*arguments, dask_key_name=self._key(function.__name__.strip("_")))
+
+    def _key(self, what: str) -> str:
+        self._keys += 1
+        return f"{what}-{self._name}-{self._keys}"
+
+    def _place(self, index: int, near: str | None = None) -> None:
+        """Have a shard read, where it can be on a worker that has its neighbours."""
+        shard = self.shards[index]
+        if self.client is None:
+            self._placed[index] = Loaded(index, shard)
+        elif isinstance(shard, ArrayShard):
+            (self._placed[index],) = self.client.scatter([Loaded(index, shard)], hash=False, workers=near)
+        else:
+            self._placed[index] = self.client.submit(
+                Loaded,
+                index,
+                shard,
+                key=self._key(f"shard-{index}"),
+                workers=near,
+                allow_other_workers=near is not None,
+            )
+
+    def _require_fit(self) -> None:
+        """The shards must have samples and targets of one shape and one kind."""
+        (one, first), *others = self.facts.items()
+        for index, facts in others:
+            mine, its = (
+                (f.shape, f.target_shape, f.dtype == np.uint8, f.target_dtype.kind == "U") for f in (first, facts)
+            )
+            if mine != its:
+                raise InputError(
+                    f"the shards do not fit each other: {self.shards[one].location} has samples {first.dtype} "
+                    f"{first.shape} and targets {first.target_dtype} {first.target_shape}, "
+                    f"{self.shards[index].location} {facts.dtype} {facts.shape} and {facts.target_dtype} "
+                    f"{facts.target_shape}"
+                )
+
+    def _retried(self, work: Callable[[], Any]) -> Any:
+        """Do it again without a shard that is to be left out, or with arrays that were lost sent anew."""
+        while True:
+            try:
+                return work()
+            except ShardError as error:
+                self._leave_out(error)
+            except _Lost:
+                for index, future in self._placed.items():
+                    if future.status != "finished" and isinstance(self.shards[index], ArrayShard):
+                        self._place(index)
+
+    def _leave_out(self, error: ShardError) -> None:
+        if not self.allow_missing:
+            raise error
+        facts = self.facts.pop(error.index, None)
+        self._placed.pop(error.index, None)
+        self.left_out.append(LeftOut(error.location, error.reason, facts.rows if facts else None))
+        if len(self.left_out) == len(self.shards):
+            raise InputError(f"none of the {len(self.shards)} shards can be read; the last: {error.reason}")
+        rows = f" with its {facts.rows:,} samples" if facts else ""
+        warnings.warn(f"left out a shard{rows} ({error.location}): {error.reason}", stacklevel=4)
+
+    def _computed(self, graph: Any) -> Any:
+        if self.client is None:
+            from threadpoolctl import threadpool_limits
+
+            with threadpool_limits(1, user_api="blas"):
+                return graph.compute(scheduler="synchronous", optimize_graph=False)
+        return self._result(self.client.compute(graph, optimize_graph=False))
+
+    def _result(self, future: Any) -> Any:
+        """What a future comes to; an error where no worker is left, or the scheduler is gone."""
+        from distributed import CancelledError, KilledWorker
+
+        alone_since: float | None = None
+        while True:
+            try:
+                return future.result(timeout=LOOK_AGAIN)
+            except TimeoutError:
+                alone_since = None if self._workers() else alone_since or time.monotonic()
+                if alone_since is not None and time.monotonic() - alone_since > PATIENCE:
+                    raise ClusterError(f"the cluster has had no worker for {PATIENCE:.0f} s") from None
+            except KilledWorker as error:
+                raise ClusterError(
+                    f"{error.last_worker.address if error.last_worker else 'a worker'} and the workers before it ended "
+                    "on the same shard, as they do where memory is short: give more shards, which are smaller"
+                ) from None
+            except (CancelledError, asyncio.CancelledError) as error:
+                if self.client.status != "running" or not self._workers():
+                    raise ClusterError("the scheduler is gone") from None
+                raise _Lost from error
+
+    def _workers(self) -> dict[str, int]:
+        try:
+            return dict(self.client.nthreads())
+        except (OSError, TimeoutError, RuntimeError) as error:
+            raise ClusterError(f"the scheduler does not answer: {error}") from None
+
+
+class _Lost(Exception):
+    """Something that a round needs is not on the cluster any more."""
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _applied(loaded: Loaded, function: Callable[..., Any], shared: Any, arguments: Sequence[Any]) -> Any:
+    _use_one_thread()
+    return function(loaded, shared, *arguments)
+
+
+def _share(
+    loaded: Loaded, function: Callable[..., list[Array]], shared: Any, arguments: Sequence[Any], share: float
+) -> list[Array]:
+    return [array * array.dtype.type(share) for array in _applied(loaded, function, shared, arguments)]
+
+
+def _sum(parts: Sequence[list[Array]]) -> list[Array]:
+    first, *others = parts
+    total = [array.copy() for array in first]
+    for part in others:
+        for array, more in zip(total, part, strict=True):
+            array += more
+    return total
+
+
+def _facts_of(loaded: Loaded, shared: None) -> Facts:
+    return loaded.facts
+
+
+@cache
+def _use_one_thread() -> None:
+    """A worker has one thread for matrix products: so the bits do not depend on its number of cores."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="blas")

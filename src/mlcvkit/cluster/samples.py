@@ -1,0 +1,153 @@
+"""Sharded samples and targets, as what a model, an optimizer or ``fit`` takes in the place of arrays."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit import InputError
+from mlcvkit.cluster.placement import Loaded, PlacedShards
+from mlcvkit.datasets import float_rows
+from mlcvkit.training import Hyperparameters
+from mlcvkit.training.steps import Steps
+
+Array = npt.NDArray[Any]
+
+MOST_VALUES = 10_000
+"""The most different targets that are looked for."""
+
+
+class ShardedSamples(PlacedShards):
+    """A data set in shards, each on one of a cluster's workers or, without a cluster, in this process.
+
+    A worker that is lost takes nothing with it: its shards are read again elsewhere, since a shard is a function of its
+    location. Means over the shards are added up in a tree whose order is that of the shards, so that they are the same,
+    bit for bit, for any number of workers, on machines of one kind with the same libraries.
+
+    Arguments: ``shards``; ``client``, a ``distributed.Client``, None for this process; ``allow_missing``: a shard that
+    cannot be read is left out, with a warning that says which, instead of being an error.
+    Attributes: ``X`` and ``y``, which models, optimizers, ``fit`` and estimators take as they take arrays;
+    ``left_out``, a list of ``LeftOut``; ``facts``, what is known of each shard.
+    Raises: InputError for a shard that cannot be read, with its location, or that does not fit the others.
+    """
+
+    @property
+    def X(self) -> "ShardedArray":
+        """The samples, (N, K)."""
+        first = next(iter(self.facts.values()))
+        dtype = np.float32 if first.dtype in (np.uint8, np.float16, np.float32) else np.float64
+        return ShardedArray(self, "X", (len(self), math.prod(first.shape)), np.dtype(dtype))
+
+    @property
+    def y(self) -> "ShardedArray":
+        """The targets, (N,) or (N, C)."""
+        first = next(iter(self.facts.values()))
+        return ShardedArray(self, "y", (len(self), *first.target_shape), first.target_dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class ShardedArray:
+    """Samples, (N, K), or targets, (N,) or (N, C), that lie in shards; or their columns, (K, N), after ``T``.
+
+    ``array[rows]`` brings some of them here. Bytes are grey values from 0 to 255 and count as floats from 0 to 1.
+    """
+
+    data: PlacedShards
+    part: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    function: Callable[[Array], Array] | None = None
+    columns: bool = False
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def T(self) -> "ShardedArray":
+        return replace(self, shape=self.shape[::-1], columns=not self.columns)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Any:
+        if rows is None and self.ndim == 1:
+            return replace(self, shape=(1, *self.shape), columns=True)
+        if self.columns:
+            raise TypeError("bring samples here by rows, not by columns")
+        chosen = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        order = np.argsort(chosen, kind="stable")
+        wanted = self._by_shard(chosen[order])
+        parts = [part for part in self.data.each(_rows_of, None, self.part, self.function, wanted) if part is not None]
+        gathered = np.concatenate(parts) if parts else np.empty((0, *self.shape[1:]), self.dtype)
+        brought = np.empty_like(gathered)
+        brought[order] = gathered
+        return brought
+
+    def __array__(self, *_: Any, **__: Any) -> Array:
+        raise TypeError(
+            f"{self.shape[0]:,} samples lie in shards and are not brought here whole; array[rows] brings some of them"
+        )
+
+    def map(self, function: Callable[[Array], Array]) -> "ShardedArray":
+        """The targets as a function makes them, where they lie; the function must be one that can be pickled."""
+        example = function(self[:1])
+        return replace(self, shape=(len(self), *example.shape[1:]), dtype=example.dtype, function=function)
+
+    def distinct(self) -> Array:
+        """The different targets; InputError where they are more than 10,000."""
+        parts = self.data.each(_distinct, None, self.function)
+        values = np.unique(np.concatenate(parts))
+        if any(len(part) > MOST_VALUES for part in parts) or len(values) > MOST_VALUES:
+            raise InputError(f"the targets have more than {MOST_VALUES:,} different values: these are no classes")
+        return values
+
+    def some(self, most: int, seed: int) -> Array:
+        """Rows that the seed draws, in their order; all where there are no more than that."""
+        return self[drawn(len(self), most, seed)]  # type: ignore[no-any-return]
+
+    def steps(self, model: Any, y: "ShardedArray", hp: Hyperparameters) -> Steps:
+        """How ``fit`` trains on it: by rounds of local steps, or of one exact gradient."""
+        from mlcvkit.cluster.steps import Averaging, Synchronous
+
+        return (Averaging if hp.local_steps else Synchronous)(model, self, y, hp)
+
+    def _by_shard(self, rows: npt.NDArray[np.intp]) -> dict[int, npt.NDArray[np.intp]]:
+        indices = list(self.data.facts)
+        ends = np.cumsum([facts.rows for facts in self.data.facts.values()])
+        if rows.size and (rows[0] < 0 or rows[-1] >= ends[-1]):
+            raise IndexError(f"rows are from 0 to {ends[-1] - 1}; got {rows[0]} to {rows[-1]}")
+        shard = np.searchsorted(ends, rows, side="right")
+        starts = np.concatenate([[0], ends])
+        return {indices[i]: rows[shard == i] - starts[i] for i in np.unique(shard)}
+
+
+def drawn(N: int, most: int, seed: int | Sequence[int]) -> npt.NDArray[np.intp]:
+    """Up to so many of N indices, drawn by the seed and ascending."""
+    if most >= N:
+        return np.arange(N)
+    return np.sort(np.random.default_rng(seed).choice(N, most, replace=False))
+
+
+def _rows_of(
+    loaded: Loaded,
+    shared: None,
+    part: str,
+    function: Callable[[Array], Array] | None,
+    wanted: dict[int, npt.NDArray[np.intp]],
+) -> Array | None:
+    if loaded.index not in wanted:
+        return None
+    X, y = loaded.samples()
+    rows = wanted[loaded.index]
+    if part == "X":
+        return np.array(float_rows(X[rows]))
+    return y[rows] if function is None else function(y[rows])
+
+
+def _distinct(loaded: Loaded, shared: None, function: Callable[[Array], Array] | None) -> Array:
+    y = loaded.samples()[1]
+    return np.unique(y if function is None else function(y))[: MOST_VALUES + 1]

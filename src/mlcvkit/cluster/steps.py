@@ -1,0 +1,118 @@
+"""The two ways to train on shards: rounds of one exact gradient, and rounds of local steps with averaging."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlcvkit import InputError
+from mlcvkit.cluster.model import ShardedModel
+from mlcvkit.cluster.placement import Loaded
+from mlcvkit.cluster.samples import ShardedArray
+from mlcvkit.training import Hyperparameters
+from mlcvkit.training.batches import Batch
+from mlcvkit.training.gradients import ModelGradient
+from mlcvkit.training.steps import Measured, MiniBatchSteps, Step, with_penalty_and_limit
+from mlcvlab.nn import Array
+
+
+class _OnShards:
+    def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
+        self.X, self.y, self.hp = X, y, hp
+        self.samples, self.steps = len(X), 1
+        self.model = model.model if isinstance(model, ShardedModel) else model
+        self.optimizer = hp.make_optimizer()
+
+    def start(self, w: Array) -> Any:
+        return self.optimizer.start(w)
+
+    def some(self, most: int) -> Measured:
+        return self.X.some(most, self.hp.seed), self.y.some(most, self.hp.seed), {}
+
+
+class Synchronous(_OnShards):
+    """One step of the optimizer an epoch, with the exact gradient of all samples.
+
+    A round costs the slowest worker's pass over its shards, and what ``docs/cluster.md`` says for the way.
+    """
+
+    def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
+        super().__init__(model, X, y, hp)
+        if hp.make_augmentation().active or getattr(self.model, "dropout", False):
+            raise InputError("the exact gradient of all samples has no dropout and no augmentation: give local_steps")
+        plain = ModelGradient(model if isinstance(model, ShardedModel) else ShardedModel(model))
+        self.gradient = with_penalty_and_limit(plain, hp)
+
+    def epoch(self, epoch: int) -> Iterator[Step]:
+        batch = Batch(self.X, self.y, np.arange(0), None, np.random.default_rng())  # type: ignore[arg-type]
+
+        def step(w: Array, state: Any, learning_rate: float) -> int:
+            self.optimizer.step(w, lambda at: self.gradient(at, batch), state, learning_rate)
+            return self.samples
+
+        yield step
+
+
+class Averaging(_OnShards):
+    """Every shard takes some mini-batch steps from the same weights; then weights and optimizers' states are averaged.
+
+        w ← Σ_i (n_i / N) w_i,    w_i: w after k steps on the mini-batches of shard i
+
+    The shards go through their samples in passes of their own, each shuffled anew. A round follows from the weights,
+    the state and its number, so that it can be done again elsewhere. An epoch has as many rounds as make one pass over
+    the samples.
+    Source: McMahan et al. (2017), "Communication-efficient learning of deep networks from decentralized data",
+    algorithm 1, with each shard in each round; the averaging of the optimizers' states is that of Yu, Jin, Yang (2019),
+    "On the linear speedup analysis of communication efficient momentum SGD", algorithm 1.
+    """
+
+    def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
+        super().__init__(model, X, y, hp)
+        passes = self.samples / len(X.data.facts) / hp.batch_size
+        self.steps = max(1, round(passes / hp.local_steps))
+        self.local_steps = max(1, math.ceil(passes / self.steps))
+        self.shared = X.data.share((self.model, hp, y.function))
+
+    def epoch(self, epoch: int) -> Iterator[Step]:
+        for number in range(epoch * self.steps, (epoch + 1) * self.steps):
+
+            def step(w: Array, state: Any, learning_rate: float, number: int = number) -> int:
+                steps = range(number * self.local_steps, (number + 1) * self.local_steps)
+                arrays = [w, *state]
+                means = self.X.data.mean(_trained, self.shared, arrays, type(state), steps, learning_rate)
+                for array, mean in zip(arrays, means, strict=True):
+                    array[...] = mean if array.dtype.kind == "f" else np.rint(mean)
+                return self.samples // self.steps
+
+            yield step
+
+
+def _trained(
+    loaded: Loaded,
+    shared: tuple[Any, Hyperparameters, Callable[[Array], Array] | None],
+    arrays: Sequence[Array],
+    state_type: Any,
+    steps: range,
+    learning_rate: float,
+) -> list[Array]:
+    """Weights and state after some steps on one shard; whole numbers as floats, so that they can be averaged."""
+    model, hp, function = shared
+    X, y = loaded.samples()
+    y = y if function is None else function(y)
+    own = replace(hp, seed=_seed(hp.seed, loaded.index), batch_size=min(hp.batch_size, len(X)))
+    mini_batches = MiniBatchSteps(model, X, y, own)
+    w, *state = (array.copy() for array in arrays)
+    step = steps.start
+    while step < steps.stop:
+        a_pass, first = divmod(step, mini_batches.steps)
+        last = min(mini_batches.steps, first + steps.stop - step)
+        for take in mini_batches.epoch(a_pass, slice(first, last)):
+            take(w, state_type(*state), learning_rate)
+        step += last - first
+    return [array if array.dtype.kind == "f" else array.astype(np.float64) for array in (w, *state)]
+
+
+def _seed(seed: int, shard: int) -> int:
+    return int(np.random.SeedSequence([seed, shard]).generate_state(1)[0])

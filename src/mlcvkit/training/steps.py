@@ -1,0 +1,128 @@
+"""The steps of an epoch: what the loop takes one after the other, wherever the samples lie."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit.datasets import float_rows
+from mlcvkit.training.batches import Batch, Batches
+from mlcvkit.training.gradients import Gradient, gradient_of
+from mlcvkit.training.hyperparameters import Hyperparameters
+from mlcvlab.nn import Array
+
+Step = Callable[[Array, Any, float], int]
+"""``step(weights, state, learning_rate)`` changes the weights and the optimizer's state in place, and returns how many
+samples it took."""
+
+Measured = tuple[Any, Array, dict[str, Any]]
+"""Rows, their targets, and what else ``emp_loss`` is told of them."""
+
+
+class Steps(Protocol):
+    """The steps of a training on some samples: ``steps`` in an epoch, which take ``samples``."""
+
+    samples: int
+    steps: int
+
+    def start(self, w: Array) -> Any:
+        """The optimizer's state before the first step."""
+
+    def epoch(self, epoch: int) -> Iterator[Step]:
+        """Each step once."""
+
+    def some(self, most: int) -> Measured:
+        """Up to so many of the samples, to measure the training loss on."""
+
+
+def lies_elsewhere(X: object) -> bool:
+    """Whether samples are not in this process's memory: then they make their own steps, with ``X.steps(model, y, hp)``,
+    and ``X[rows]`` brings some of them here."""
+    return hasattr(X, "steps")
+
+
+class MiniBatchSteps:
+    """One step of the optimizer for each mini-batch of samples in memory, or in a mapped file."""
+
+    def __init__(
+        self,
+        model: Any,
+        X: Any,
+        y: Array,
+        hp: Hyperparameters,
+        *,
+        samples: npt.NDArray[np.intp] | None = None,
+        sample_weight: Array | None = None,
+    ) -> None:
+        plain = gradient_of(model, hp.batch_size, weighted=sample_weight is not None)
+        self.X, self.y, self.sample_weight, self.seed = X, y, sample_weight, hp.seed
+        self.optimizer = hp.make_optimizer()
+        self.gradient = with_penalty_and_limit(plain, hp)
+        self.batches = Batches(
+            X,
+            y,
+            hp.batch_size,
+            samples=samples,
+            sample_weight=sample_weight,
+            augmentation=hp.make_augmentation(),
+            packed=plain.takes_packed,
+            seed=hp.seed,
+        )
+        self.samples, self.steps = len(self.batches.samples), self.batches.steps
+
+    def start(self, w: Array) -> Any:
+        return self.optimizer.start(w)
+
+    def epoch(self, epoch: int, part: slice = slice(None)) -> Iterator[Step]:
+        """The steps of an epoch, or a part of them."""
+        for batch in self.batches.epoch(epoch, part):
+
+            def step(w: Array, state: Any, learning_rate: float, batch: Batch = batch) -> int:
+                self.optimizer.step(w, lambda at: self.gradient(at, batch), state, learning_rate)
+                return len(batch.y)
+
+            yield step
+
+    def some(self, most: int) -> Measured:
+        rows = self.batches.samples
+        if len(rows) > most:
+            rows = np.sort(np.random.default_rng(self.seed).choice(rows, most, replace=False))
+        weighted = {} if self.sample_weight is None else {"sample_weight": self.sample_weight[rows]}
+        return float_rows(self.X[rows]), self.y[rows], weighted
+
+
+def with_penalty_and_limit(gradient: Gradient, hp: Hyperparameters) -> Gradient:
+    """The gradient with the penalty of ``weight_decay`` added, and then shortened to ``clip_norm``."""
+    return clipped(decayed(gradient, hp), hp.clip_norm)
+
+
+def decayed(gradient: Gradient, hp: Hyperparameters) -> Gradient:
+    """The gradient with that of the penalty (λ/2) ‖w‖² added; as it is for AdamW, which decays the weights itself."""
+    if not hp.weight_decay or hasattr(hp.make_optimizer(), "weight_decay"):
+        return gradient
+
+    def with_penalty(w: Array, batch: Batch) -> Array:
+        g = gradient(w, batch)
+        g += hp.weight_decay * w
+        return g
+
+    return with_penalty
+
+
+def clipped(gradient: Gradient, clip_norm: float) -> Gradient:
+    """The gradient, shortened to a norm of ``clip_norm`` where it is longer; as it is for 0.
+
+    Source: Pascanu, Mikolov, Bengio (2013), "On the difficulty of training recurrent neural networks", algorithm 1.
+    """
+    if not clip_norm:
+        return gradient
+
+    def shortened(w: Array, batch: Batch) -> Array:
+        g = gradient(w, batch)
+        norm = float(np.linalg.norm(g))
+        if norm > clip_norm:
+            g *= clip_norm / norm
+        return g
+
+    return shortened

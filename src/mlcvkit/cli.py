@@ -4,8 +4,8 @@ import json as json_format
 import sys
 import tomllib
 import warnings
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -52,7 +52,11 @@ def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentC
         stored |= _read_config(Path(given["--config"]))
     if "--resume" in given:
         stored |= _configuration_of(Path(given["--resume"]))
-    recipe = stored.pop("recipe", "table" if "--data" in given or "data" in stored else "default")
+    if "--cluster" in given or "--cluster-file" in given:
+        stored = {name: value for name, value in stored.items() if name not in ("cluster", "cluster_file")}
+    on_cluster = any(name in given for name in ("--cluster", "--cluster-file")) or "cluster" in stored
+    own_data = "--data" in given or "data" in stored
+    recipe = stored.pop("recipe", "table" if own_data else "cluster" if on_cluster else "default")
     if not isinstance(recipe, str) or recipe not in RECIPES:
         raise InputError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r} in {given['--config']}")
     recipe = given.get("--recipe", recipe)
@@ -126,8 +130,12 @@ def train(
     task: Literal["classification", "regression"] | None = None,
     test_fraction: float = 0.2,
     image_size: int | None = None,
-    recipe: Literal["default", "table", "quick", "best"] | None = None,
+    recipe: Literal["default", "table", "cluster", "quick", "best"] | None = None,
     config: Path | None = None,
+    cluster: str | None = None,
+    cluster_file: Path | None = None,
+    shards: int | None = None,
+    allow_missing: bool = False,
     json: bool = False,
     checkpoint_every: int | None = None,
     resume: Path | None = None,
@@ -161,6 +169,17 @@ def train(
         and best the best one in minutes. Options that are given as well go before the recipe's.
     config
         A TOML file with options, by their names; those on the command line go before it.
+    cluster
+        Train on a cluster: local:4 for four processes on this machine, or the address of a Dask scheduler, such as
+        tcp://10.0.0.5:8786. The data are then .parquet, .npz, .npy or IDX files, a folder of them, or a pattern such as
+        'part-*.parquet', which the workers read by themselves, also from s3:// and the like. See --local-steps.
+    cluster_file
+        In place of --cluster: the file that 'dask scheduler --scheduler-file' writes.
+    shards
+        On a cluster: cut the data into about so many parts; 8, or as many as hold 64 MiB, where left out. The result
+        follows from the shards, and not from the number of workers.
+    allow_missing
+        On a cluster: go on without the shards that cannot be read, and say which.
     json
         Print the result as JSON, and nothing else.
     checkpoint_every
@@ -177,25 +196,27 @@ def train(
     """
     hp = hyperparameters or Hyperparameters()
     console.quiet = json
-    options: dict[str, Any] = {
-        "data": data if data is None or data in datasets.TOYS else str(Path(data).resolve()),
-        "target": str(Path(target).resolve()) if target is not None and Path(target).is_file() else target,
-    }
+    options: dict[str, Any] = {"data": _place_of(data), "target": _place_of(target) if _is_place(target) else target}
     if data is None:
         for option, value in {"target": target, "task": task, "image_size": image_size}.items():
             if value is not None:
                 raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
     else:
         options |= {"model": model, "task": task, "test_fraction": test_fraction, "image_size": image_size}
+    options |= _cluster_options(cluster, cluster_file, shards, allow_missing)
     every = _checkpoint_every(resume, checkpoint_every, name)
     start = perf_counter()
-    with _limited_threads(threads), _run_folder(output, name, every, resume) as (folder, target_folder):
+    with (
+        _limited_threads(threads),
+        _run_folder(output, name, every, resume) as (folder, target_folder),
+        _client(options, every, target_folder) as client,
+    ):
         configuration = options | {"checkpoint_every": every} | asdict(hp)
         callbacks: list[Callback] = [] if json else [ProgressBar(console)]
         if every is not None:
             callbacks += [_KeepConfiguration(target_folder, configuration), WriteCheckpoints(target_folder, every)]
-        work = _train_parity if data is None else _train_on
-        result, interrupted = work(folder, hp, configuration, callbacks, resume)
+        work = _train_parity if data is None else _train_on if client is None else _train_on_shards
+        result, interrupted = work(folder, hp, configuration, callbacks, resume, client)
         _write_configuration(folder, configuration)
     if not interrupted:
         (target_folder / CHECKPOINT_FILE).unlink(missing_ok=True)
@@ -204,6 +225,52 @@ def train(
         console.print(f"To go on: mlcvlab train --resume {escape(str(target_folder))}")
     _print_json(json, {"run": str(target_folder), **result, "seconds": perf_counter() - start})
     return INTERRUPTED if interrupted else 0
+
+
+def _is_place(target: str | None) -> bool:
+    """Whether a target is a file, or the files of a pattern, and not a column's name."""
+    return target is not None and (Path(target).is_file() or any(Path().glob(target) if "*" in target else ()))
+
+
+def _place_of(data: str | None) -> str | None:
+    """Data by a name that is good in any folder."""
+    return data if data is None or data in datasets.TOYS or "://" in data else str(Path(data).resolve())
+
+
+def _cluster_options(
+    cluster: str | None, cluster_file: Path | None, shards: int | None, allow_missing: bool
+) -> dict[str, Any]:
+    if cluster is None and cluster_file is None:
+        for option, given in {"shards": shards is not None, "allow-missing": allow_missing}.items():
+            if given:
+                raise InputError(f"--{option} is for a training on a cluster: give --cluster as well")
+        return {}
+    return {
+        "cluster": cluster,
+        "cluster_file": None if cluster_file is None else str(cluster_file.resolve()),
+        "shards": shards,
+        "allow_missing": allow_missing,
+    }
+
+
+@contextmanager
+def _client(options: Mapping[str, Any], every: int | None, folder: Path) -> Iterator[Any]:
+    """A client of the cluster that the options name, None where they name none."""
+    if "allow_missing" not in options:
+        yield None
+        return
+    from mlcvkit.cluster import ClusterError, connect
+
+    try:
+        with connect(options["cluster"], scheduler_file=options["cluster_file"]) as client:
+            yield client
+    except ClusterError as error:
+        advice = "--checkpoint-every would have kept what was done"
+        if (folder / CHECKPOINT_FILE).is_file():
+            advice = f"go on with: mlcvlab train --resume {folder}"
+        elif every is not None:
+            advice = "there is no checkpoint yet: start again"
+        raise ClusterError(f"{error}; {advice}") from None
 
 
 class _Say(Callback):
@@ -231,7 +298,12 @@ def _write_configuration(folder: Path, configuration: Mapping[str, Any]) -> None
 
 
 def _train_on(
-    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None
+    folder: Path,
+    hp: Hyperparameters,
+    configuration: dict[str, Any],
+    callbacks: list[Callback],
+    resume: Path | None,
+    client: None,
 ) -> tuple[dict[str, Any], bool]:
     from mlcvkit.estimators import train_predictor
 
@@ -241,6 +313,65 @@ def _train_on(
     predictor, (test_X, test_y) = train_predictor(
         samples, hp, kind=configuration["model"], callbacks=[_Say(text), *callbacks], resume=resume, **options
     )
+    return _finished(folder, hp, configuration, predictor, test_X, test_y)
+
+
+def _train_on_shards(
+    folder: Path,
+    hp: Hyperparameters,
+    configuration: dict[str, Any],
+    callbacks: list[Callback],
+    resume: Path | None,
+    client: Any,
+) -> tuple[dict[str, Any], bool]:
+    from mlcvkit.cluster import find_shards, train_predictor_on_shards
+
+    source, target = configuration["data"], configuration["target"]
+    shards = find_shards(source, target, shards=configuration["shards"])
+    name = source if source in datasets.TOYS else Path(source).name
+    callbacks = [_Say(f"Training on {escape(name)}: {_told_of_cluster(shards, client)}"), *callbacks]
+    options = {name: configuration[name] for name in ("task", "test_fraction", "allow_missing")}
+    trained = train_predictor_on_shards(
+        shards,
+        source,
+        target,
+        hp,
+        client=client,
+        kind=configuration["model"],
+        callbacks=tuple(callbacks),
+        resume=resume,
+        **options,
+    )
+    result, interrupted = _finished(folder, hp, configuration, trained.predictor, *trained.test)
+    _say_throughput(trained.predictor.estimator.history_)
+    return result | _told_left_out(trained.left_out), interrupted
+
+
+def _told_of_cluster(shards: Sequence[Any], client: Any) -> str:
+    samples, workers = sum(shard.count for shard in shards), len(client.nthreads())
+    return (
+        f"{samples:,} samples in {len(shards)} shards on {workers} worker{'s' if workers != 1 else ''}; "
+        f"Dask's dashboard: {client.dashboard_link}"
+    )
+
+
+def _say_throughput(history: Mapping[str, list[float]]) -> None:
+    if history:
+        console.print(f"Throughput: {np.median(history['samples_per_second']):,.0f} samples/s in the median epoch")
+
+
+def _told_left_out(left_out: Sequence[Any]) -> dict[str, Any]:
+    for location, reason, rows in left_out:
+        console.print(
+            f"[bold]Left out[/bold] {f'{rows:,} samples' if rows else 'a shard'}: {escape(location)}: {reason}"
+        )
+    return {"left_out": [shard._asdict() for shard in left_out]} if left_out else {}
+
+
+def _finished(
+    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], predictor: Any, test_X: Any, test_y: Any
+) -> tuple[dict[str, Any], bool]:
+    """Measure and save what was trained."""
     estimator = predictor.estimator
     if estimator.interrupted_:
         console.print(f"Stopped by Ctrl-C after {estimator.n_iter_} whole epochs of {hp.epochs}")
@@ -255,7 +386,12 @@ def _train_on(
 
 
 def _train_parity(
-    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None
+    folder: Path,
+    hp: Hyperparameters,
+    configuration: dict[str, Any],
+    callbacks: list[Callback],
+    resume: Path | None,
+    client: Any,
 ) -> tuple[dict[str, Any], bool]:
     checkpoint = None if resume is None else Checkpoint.read(resume)
     if checkpoint is not None:
@@ -277,11 +413,17 @@ def _train_parity(
     )
     if checkpoint is not None:
         console.print(f"Going on with {escape(str(resume))} after epoch {checkpoint.epoch}")
+    training: dict[str, Any] = {"X": images, "y": y, "samples": samples}
+    if client is not None:
+        from mlcvkit.cluster import ShardedSamples, named_shards
+
+        shards = named_shards("mnist-parity", np.sort(samples), configuration["shards"])
+        console.print(f"On a cluster: {_told_of_cluster(shards, client)}")
+        data = ShardedSamples(shards, client, allow_missing=configuration["allow_missing"])
+        training = {"X": data.X, "y": data.y}
     run = fit(
         model,
-        images,
-        y,
-        samples=samples,
+        **training,
         validation=(images[held_out], y[held_out]),
         hyperparameters=hp,
         metrics={"accuracy": accuracy},
@@ -289,14 +431,17 @@ def _train_parity(
         resume=checkpoint.restore if checkpoint else None,
     )
     _say_how_it_ended(run)
-    result = _test_parity(model, test_X, test_y)
+    result = {"test": _test_parity(model, test_X, test_y)}
+    if client is not None:
+        _say_throughput(run.history)
+        result |= _told_left_out(data.left_out)
     saved = storage.SavedModel(model, configuration, run.history)
     storage.save_model(folder / storage.MODEL_FILE, saved)
     _write_curves(folder, run.history)
     from mlcvkit import plots
 
     plots.hidden_units(*model.W).savefig(folder / "hidden_units.png", dpi=120)
-    return {"epochs": run.epoch, "test": result}, run.interrupted
+    return {"epochs": run.epoch, **result}, run.interrupted
 
 
 @app.command
@@ -489,6 +634,10 @@ def _test_samples(predictor: Any, saved: storage.SavedModel, data: str | None, t
     source, target = configuration["data"] if data is None else data, target or configuration["target"]
     if data is not None and target == configuration["target"] and target is not None and Path(target).is_file():
         raise InputError(f"give the file of the labels of {data} with --target: {target} is that of the training")
+    if data is None and not predictor.fingerprint:
+        raise InputError(
+            f"the rows of {source} that were held out on a cluster are not kept: give data to measure with"
+        )
     samples = datasets.read(source, target, image_size=configuration["image_size"], as_text=data is not None)
     if data is not None:
         if samples.y is None:

@@ -1,9 +1,11 @@
 """The same empirical risk on a cluster: data in shards, which Dask's workers read, hold and train on."""
 
+from mlcvkit.cluster.connection import connect
 from mlcvkit.cluster.model import ShardedModel
 from mlcvkit.cluster.placement import ClusterError, LeftOut, ShardError
+from mlcvkit.cluster.predictor import train_predictor_on_shards
 from mlcvkit.cluster.samples import ShardedArray, ShardedSamples
-from mlcvkit.cluster.shards import Shard, array_shards, find_shards
+from mlcvkit.cluster.shards import Shard, array_shards, find_shards, named_shards
 
 __all__ = [
     "ClusterError",
@@ -14,5 +16,8 @@ __all__ = [
     "ShardedModel",
     "ShardedSamples",
     "array_shards",
+    "connect",
     "find_shards",
+    "named_shards",
+    "train_predictor_on_shards",
 ]

@@ -52,7 +52,7 @@ class ShardedModel:
 
     def predict(self, x: Array) -> Array:
         """The output for samples that are here, (C, N)."""
-        return self.model.nn2(x) if isinstance(self.model, NN2) else self.model.predict(x)  # type: ignore[no-any-return]
+        return self.model.nn2(x) if isinstance(self.model, NN2) else self.model.predict(x)
 
     def emp_loss(self, train_X: Any, train_y: Any, W: Sequence[Array] | None = None) -> float:
         """Empirical risk.

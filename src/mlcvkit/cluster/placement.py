@@ -5,6 +5,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -93,12 +94,20 @@ class Loaded:
 class PlacedShards:
     """Shards, each on one of a cluster's workers or, without a cluster, in this process, and rounds over them.
 
-    Arguments, attributes and errors: as of ``ShardedSamples``.
+    Arguments: ``kind(index, shard)``, which makes what is kept of a shard, with ``facts``; the other arguments, the
+    attributes and the errors are those of ``ShardedSamples``.
     """
 
-    def __init__(self, shards: Sequence[Shard], client: Any = None, *, allow_missing: bool = False) -> None:
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        client: Any = None,
+        *,
+        allow_missing: bool = False,
+        kind: Callable[[int, Shard], Any] = Loaded,
+    ) -> None:
         require("distributed", extra="cluster")
-        self.shards, self.client, self.allow_missing = list(shards), client, allow_missing
+        self.shards, self.client, self.allow_missing, self.kind = list(shards), client, allow_missing, kind
         self.left_out: list[LeftOut] = []
         self._name, self._keys = f"mlcvlab-{uuid.uuid4().hex[:8]}", 0
         self.facts: dict[int, Facts] = {}
@@ -163,18 +172,21 @@ class PlacedShards:
         """Have a shard read, where it can be on a worker that has its neighbours."""
         shard = self.shards[index]
         if self.client is None:
-            self._placed[index] = Loaded(index, shard)
+            self._placed[index] = self.kind(index, shard)
         elif isinstance(shard, ArrayShard):
-            (self._placed[index],) = self.client.scatter([Loaded(index, shard)], hash=False, workers=near)
+            self._placed[index] = self._sent(self.kind(index, shard), near)
         else:
             self._placed[index] = self.client.submit(
-                Loaded,
-                index,
-                shard,
-                key=self._key(f"shard-{index}"),
-                workers=near,
-                allow_other_workers=near is not None,
+                self.kind, index, shard, key=self._key("shard"), workers=near, allow_other_workers=near is not None
             )
+
+    def _sent(self, loaded: Any, near: str | None) -> Any:
+        """Arrays sent to a worker; to any other where that one is gone."""
+        for workers in (near, None, None):
+            with suppress(KeyError, OSError, TimeoutError):
+                (future,) = self.client.scatter([loaded], hash=False, workers=workers)
+                return future
+        raise ClusterError("the cluster takes no arrays: its workers are gone")
 
     def _require_fit(self) -> None:
         """The shards must have samples and targets of one shape and one kind."""

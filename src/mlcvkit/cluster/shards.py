@@ -31,6 +31,10 @@ class Shard(Protocol):
     def location(self) -> str:
         """Where it lies, for messages."""
 
+    @property
+    def count(self) -> int:
+        """How many samples it has, by its header; 0 where that cannot be read."""
+
     def load(self) -> tuple[Any, Array]:
         """The samples, a sample a row, as an array or a polars frame; and their targets, (n,).
 
@@ -47,24 +51,29 @@ class ArrayShard:
     y: Array
     location: str
 
+    @property
+    def count(self) -> int:
+        return len(self.y)
+
     def load(self) -> tuple[Array, Array]:
         return self.X, self.y
 
 
 @dataclass(frozen=True, eq=False)
 class NamedShard:
-    """Some rows of a set that needs no file: each worker has it from the package."""
+    """Some samples of a set that needs no file, by their indices: each worker has it from the package."""
 
     name: str
-    rows: slice | npt.NDArray[np.intp]
+    samples: npt.NDArray[np.intp]
+    location: str
 
     @property
-    def location(self) -> str:
-        return f"{self.name}, {_told(self.rows)}" if isinstance(self.rows, slice) else self.name
+    def count(self) -> int:
+        return len(self.samples)
 
     def load(self) -> tuple[Array, Array]:
         X, y = TOYS[self.name]()
-        return np.array(X[self.rows]), y[self.rows]
+        return np.array(X[self.samples]), y[self.samples]
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class UnreadableShard:
 
     location: str
     reason: str
+    count: int = 0
 
     def load(self) -> tuple[Array, Array]:
         raise InputError(self.reason)
@@ -94,6 +104,10 @@ class FileShard:
     @property
     def location(self) -> str:
         return f"{self.source}, {_told(self.rows)}"
+
+    @property
+    def count(self) -> int:
+        return int(self.rows.stop - self.rows.start)
 
     def load(self) -> tuple[Any, Array]:
         with _naming(self.source):
@@ -121,9 +135,7 @@ def find_shards(
     if shards is not None and shards < 1:
         raise InputError(f"shards must be 1 or more; got {shards}")
     if isinstance(source, str) and source in TOYS:
-        N = len(TOYS[source]()[1])
-        count = min(shards or FEWEST_SHARDS, N)
-        return [NamedShard(source, rows) for rows in _cut(N, count)]
+        return named_shards(source, np.arange(len(TOYS[source]()[1])), shards)
     files = _listed(source)
     targets = _targets(files, None if target is None else str(target))
     laid = [_laid_out(file, its_target) for file, its_target in zip(files, targets, strict=True)]
@@ -139,6 +151,14 @@ def find_shards(
         parts = _cut(layout.rows, math.ceil(layout.rows / most))
         found += [FileShard(file, its_target, part, layout.file_bytes) for part in parts]
     return found
+
+
+def named_shards(name: str, samples: npt.NDArray[np.intp], shards: int | None = None) -> list[Shard]:
+    """Some samples of a set that needs no file, by their indices, in 8 shards where no number is given."""
+    if shards is not None and not 1 <= shards <= len(samples):
+        raise InputError(f"shards must be from 1 to the {len(samples):,} samples; got {shards}")
+    parts = _cut(len(samples), shards or min(FEWEST_SHARDS, len(samples)))
+    return [NamedShard(name, samples[rows], f"{name}, {_told(rows)}") for rows in parts]
 
 
 def array_shards(X: Array, y: Array, shards: int = FEWEST_SHARDS) -> list[Shard]:

@@ -17,6 +17,9 @@ from mlcvkit.training.gradients import ModelGradient
 from mlcvkit.training.steps import Measured, MiniBatchSteps, Step, with_penalty_and_limit
 from mlcvlab.nn import Array
 
+SMALLEST_BATCH = 32
+"""A shard's mini-batch has so many samples at least: smaller ones take more time than they save."""
+
 
 class _OnShards:
     def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
@@ -62,7 +65,7 @@ class Averaging(_OnShards):
 
     The shards go through their samples in passes of their own, each shuffled anew. A round follows from the weights,
     the state and its number, so that it can be done again elsewhere. An epoch has as many rounds as make one pass over
-    the samples.
+    the samples. ``batch_size`` is that of all shards together, of which each takes its part, but 32 samples or more.
     Source: McMahan et al. (2017), "Communication-efficient learning of deep networks from decentralized data",
     algorithm 1, with each shard in each round; the averaging of the optimizers' states is that of Yu, Jin, Yang (2019),
     "On the linear speedup analysis of communication efficient momentum SGD", algorithm 1.
@@ -70,10 +73,12 @@ class Averaging(_OnShards):
 
     def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
         super().__init__(model, X, y, hp)
-        passes = self.samples / len(X.data.facts) / hp.batch_size
+        shards = len(X.data.facts)
+        own = replace(hp, batch_size=max(math.ceil(hp.batch_size / shards), SMALLEST_BATCH))
+        passes = self.samples / shards / own.batch_size
         self.steps = max(1, round(passes / hp.local_steps))
         self.local_steps = max(1, math.ceil(passes / self.steps))
-        self.shared = X.data.share((self.model, hp, y.function))
+        self.shared = X.data.share((self.model, own, y.function))
 
     def epoch(self, epoch: int) -> Iterator[Step]:
         for number in range(epoch * self.steps, (epoch + 1) * self.steps):

@@ -2,13 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -16,9 +18,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from mlcvkit.models import MLP, ActivationName, Loss, LossName
 from mlcvkit.storage import export_onnx, save_model
 from mlcvkit.training import Callback, Checkpoint, Hyperparameters, ProgressBar, Run, StopTraining, fit
-from mlcvkit.training.loop import Metric
+from mlcvkit.training.loop import MEASURED_SAMPLES, Metric
 from mlcvkit.training.optimizers import OptimizerName
 from mlcvkit.training.schedules import ScheduleName
+from mlcvkit.training.steps import lies_elsewhere
 from mlcvlab.nn import Array
 
 FULL_BATCH = 200
@@ -30,12 +33,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """The parameters of every estimator, and its training.
 
     Every parameter is a keyword. What they do: ``optimizer``, ``learning_rate``, ``schedule``, ``warm_up``,
-    ``momentum``, ``beta1``, ``beta2``, ``epsilon``, ``weight_decay``, ``clip_norm`` and ``average_epochs`` as in
-    ``mlcvkit.training.Hyperparameters``; ``batch_size``, "auto" for min(200, N); ``epochs``, at most so many;
-    ``patience``: stop after so many epochs without a better validation loss and restore the best weights, or, without
-    validation samples, without a training loss that is better by ``tol``, 0 for never; ``validation_fraction`` of the
-    samples to hold out for that; ``warm_start``: ``fit`` goes on from the weights it finds; ``callbacks`` of
-    ``mlcvkit.training``; ``random_state``, a number for the same weights each time; ``verbose`` for a progress bar.
+    ``momentum``, ``beta1``, ``beta2``, ``epsilon``, ``weight_decay``, ``clip_norm``, ``average_epochs`` and
+    ``local_steps`` as in ``mlcvkit.training.Hyperparameters``; ``batch_size``, "auto" for min(200, N); ``epochs``, at
+    most so many; ``patience``: stop after so many epochs without a better validation loss and restore the best weights,
+    or, without validation samples, without a training loss that is better by ``tol``, 0 for never;
+    ``validation_fraction`` of the samples to hold out for that; ``warm_start``: ``fit`` goes on from the weights it
+    finds; ``callbacks`` of ``mlcvkit.training``; ``random_state``, a number for the same weights each time; ``verbose``
+    for a progress bar.
     """
 
     optimizer: OptimizerName = "adam"
@@ -51,6 +55,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     average_epochs: int = 0
+    local_steps: int = 100
     patience: int = 10
     tol: float = 1e-4
     validation_fraction: float = 0.0
@@ -70,7 +75,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Train the network.
 
-        Arguments: ``X``, (N, K), an array, a data frame of numbers, or a scipy.sparse matrix; ``y``, (N,) or (N, C);
+        Arguments: ``X``, (N, K), an array, a data frame of numbers, a scipy.sparse matrix, or ``X`` of
+        ``mlcvkit.cluster.ShardedSamples`` with its ``y``; ``y``, (N,) or (N, C);
         ``sample_weight``, (N,): a whole number counts as that many repetitions of its sample; ``validation_data``, a
         pair X and y, in place of ``validation_fraction``; ``resume``, a folder with the checkpoint of an earlier run of
         the same parameters (``WriteCheckpoints`` among the callbacks leaves one), to go on with it.
@@ -85,6 +91,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if validation_data is not None:
             validation = self._validated(*validation_data, None, reset=False, first=False)
         elif self.validation_fraction:
+            if lies_elsewhere(X):
+                raise ValueError("samples on a cluster are not split: give validation_data, not validation_fraction")
             chosen, held_out = self._split(targets, random)
             validation = X[held_out], targets[held_out]
         seed = int(random.randint(2**31 - 1))
@@ -161,6 +169,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, reset: bool, first: bool
     ) -> tuple[Any, Array]:
         """Rows as floats or CSR, and the targets as the model takes them; ``first`` decides what the targets are."""
+        if lies_elsewhere(X):
+            return self._validated_elsewhere(X, y, first)
         X, y = validate_data(
             self,
             X,
@@ -179,10 +189,28 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             X = X.astype(self.model_.W[0].dtype, copy=False)
         return X, self._targets(y, X.dtype)
 
+    def _validated_elsewhere(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
+        """Samples that are not here, and their targets, which become what the model takes where they are."""
+        if not lies_elsewhere(y) or len(X) != len(y):
+            raise ValueError(f"the targets must lie where their samples do; got X {X.shape} and y {np.shape(y)}")
+        self.n_features_in_ = X.shape[1]
+        if first:
+            classes = is_classifier(self) and y.ndim == 1
+            self._learn_targets(y.distinct() if classes else y.some(MEASURED_SAMPLES, 0), None)
+        twin = copy(self)
+        twin.callbacks = ()
+        for name in ("model_", "history_", "_state"):
+            twin.__dict__.pop(name, None)
+        return X, y.map(partial(_targets_of, twin, X.dtype))
+
     def _sample_weight(
         self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
     ) -> Array | None:
         """The weights, of mean 1 where ``normalised``; None where all samples count alike."""
+        if lies_elsewhere(X):
+            if sample_weight is not None or getattr(self, "class_weight", None) is not None:
+                raise ValueError("samples on a cluster count all alike: leave out sample_weight and class_weight")
+            return None
         balance = self._class_balance(y)
         if sample_weight is None and balance is None:
             return None
@@ -282,6 +310,10 @@ class Converged(Callback):
             before, latest = losses[: -self.patience], losses[-self.patience :]
             if min(latest) > min(before) - self.tol:
                 raise StopTraining
+
+
+def _targets_of(estimator: NetworkEstimator, dtype: npt.DTypeLike, y: npt.NDArray[Any]) -> Array:
+    return estimator._targets(y, dtype)
 
 
 def split_rows(

@@ -131,10 +131,10 @@ def train_predictor(
     ``test_fraction``, 0 for no test. Returns: the predictor, and the test samples with their targets.
     Raises: InputError for targets that cannot be learned, with the reason.
     """
-    y, task = _checked_target(samples, task)
+    y, task = checked_target(samples, task)
     (X, y), test = _split(samples, y, test_fraction, task, hyperparameters.seed)
     encoder = encoder_for(X)
-    estimator = _make_estimator(kind, hyperparameters, task, len(y))
+    estimator = make_estimator(kind, hyperparameters, task, len(y))
     estimator.set_params(callbacks=tuple(callbacks))
     rows = encoder.fit(X).transform(X)
     try:
@@ -144,7 +144,8 @@ def train_predictor(
     return Predictor(encoder, estimator, samples.target or "prediction", samples.fingerprint), test
 
 
-def _checked_target(samples: Samples, task: Task | None) -> tuple[Array, Task]:
+def checked_target(samples: Samples, task: Task | None) -> tuple[Array, Task]:
+    """The targets, classes that are whole numbers as such, and the task; InputError where there is nothing to learn."""
     y = samples.y
     if y is None:
         raise InputError(f"{samples.name} needs a target to learn: name its column with --target")
@@ -189,14 +190,15 @@ def _split(
 
 def split_samples(samples: Samples, configuration: Mapping[str, Any]) -> tuple[Any, Array]:
     """The test samples that a training with this configuration held out; InputError where it held out none."""
-    y, task = _checked_target(samples, configuration["task"])
+    y, task = checked_target(samples, configuration["task"])
     _, (X, test_y) = _split(samples, y, configuration["test_fraction"], task, configuration["seed"])
     if not len(test_y):
         raise InputError("the training kept no rows apart to measure with: give data that it has not seen")
     return X, test_y
 
 
-def _make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> NetworkEstimator:
+def make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> NetworkEstimator:
+    """The estimator of a kind for N samples; InputError for hyperparameters that it does not have."""
     if hp.make_augmentation().active:
         raise InputError("shift, rotation, scale, shear and elastic distort the images of NN2 on MNIST alone")
     if task == "regression" and kind != "mlp":

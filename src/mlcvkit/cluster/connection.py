@@ -1,0 +1,139 @@
+"""From an address to a cluster whose workers can do the work."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlcvkit import InputError, require
+from mlcvkit.cluster.placement import ClusterError
+
+CONNECT_SECONDS = 15
+"""How long to wait for a scheduler, and for its first worker."""
+
+SAME = ("mlcvlab", "numpy", "dask", "distributed")
+"""Whose versions must be the same on all machines."""
+NEEDED = ("fsspec", "threadpoolctl", "polars", "pyarrow", "scikit-learn")
+"""What must be there as well."""
+
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": 10,
+    "distributed.scheduler.worker-ttl": "30s",
+    "distributed.worker.daemon": True,
+    "distributed.admin.log-format": "%(name)s: %(message)s",
+    "distributed.logging.distributed": "critical",
+}
+"""For a cluster on this machine: a worker may be lost often, and one that hangs is given up after half a minute."""
+
+
+@contextmanager
+def connect(address: str | None = None, *, scheduler_file: Path | str | None = None) -> Iterator[Any]:
+    """Connect to a cluster, and check that its workers can do the work.
+
+    Arguments: ``address``, "local:4" to start four workers of one thread each on this machine, "local" for one for each
+    core, or a scheduler's address such as "tcp://10.0.0.5:8786"; or ``scheduler_file``, which Dask's scheduler writes.
+    Yields: a ``distributed.Client``.
+    Raises: InputError for an address that is none, or workers with other versions or missing packages, with which;
+    ClusterError where nobody answers.
+    """
+    require("distributed", extra="cluster")
+    import dask
+    import distributed
+
+    if (address is None) == (scheduler_file is None):
+        raise InputError("give the address of a cluster or its scheduler file, one of both")
+    local = re.fullmatch(r"local(?::(\d+))?", address or "")
+    if local is None and address is not None and not re.match(r"(tcp|tls|ws|wss|ucx)://.+:\d+", address):
+        raise InputError(
+            f"a cluster is local:4, for four workers on this machine, or a scheduler's address such as "
+            f"tcp://10.0.0.5:8786; got {address!r}"
+        )
+    if scheduler_file is not None and not Path(scheduler_file).is_file():
+        raise InputError(f"the scheduler file {scheduler_file} does not exist")
+    with dask.config.set(SETTINGS):
+        if local is not None:
+            with _local_workers(local[1]) as cluster, distributed.Client(cluster) as client:
+                yield client
+            return
+        place = str(address or scheduler_file)
+        try:
+            client = distributed.Client(
+                address, scheduler_file=scheduler_file and str(scheduler_file), timeout=CONNECT_SECONDS
+            )
+        except (OSError, TimeoutError, ValueError, KeyError) as error:
+            raise ClusterError(
+                f"no scheduler answers at {place}: start one with 'dask scheduler', and workers with "
+                f"'dask worker ADDRESS' ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+            ) from None
+        with client:
+            require_workers(client, place)
+            yield client
+
+
+@contextmanager
+def _local_workers(count: str | None) -> Iterator[Any]:
+    from dask.system import CPU_COUNT
+    from distributed import LocalCluster
+
+    workers = CPU_COUNT if count is None else int(count)
+    if workers < 1:
+        raise InputError(f"a local cluster needs one worker or more; got local:{count}")
+    cluster = LocalCluster(
+        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
+    )
+    with cluster:
+        yield cluster
+
+
+def require_workers(client: Any, place: str) -> None:
+    """Wait for a worker; InputError where one has other versions than this process, or lacks a package."""
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except TimeoutError:
+        raise ClusterError(f"the scheduler at {place} has no workers: start some with 'dask worker ADDRESS'") from None
+    here = _versions(SAME + NEEDED)
+    wrong = [
+        f"{address}: {told}"
+        for address, its in client.run(_prober(SAME + NEEDED)).items()
+        if (told := _differ(here, its))
+    ]
+    if wrong:
+        more = f"; and {len(wrong) - 3} workers more" if len(wrong) > 3 else ""
+        raise InputError(
+            f"workers need the same mlcvlab as this process, with the extra cluster: {'; '.join(wrong[:3])}{more}"
+        )
+
+
+def _differ(here: Mapping[str, str | None], there: Mapping[str, str | None]) -> str:
+    """What a worker lacks or has in another version, as words."""
+    told = []
+    for name, mine in here.items():
+        its = there.get(name)
+        if its is None and mine is not None:
+            told.append(f"{name} is missing")
+        elif its != mine and name in ("python", *SAME):
+            told.append(f"{name} is {its}, here {mine}")
+    return ", ".join(told)
+
+
+def _prober(names: tuple[str, ...]) -> Any:
+    """``_versions`` as a function that travels whole, to workers that may not have this package."""
+
+    def versions() -> dict[str, str | None]:
+        import importlib.metadata
+        import sys
+
+        found: dict[str, str | None] = {"python": ".".join(map(str, sys.version_info[:2]))}
+        for name in names:
+            try:
+                found[name] = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                found[name] = None
+        return found
+
+    return versions
+
+
+def _versions(names: tuple[str, ...]) -> dict[str, str | None]:
+    return _prober(names)()  # type: ignore[no-any-return]

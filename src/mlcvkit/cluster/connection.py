@@ -1,5 +1,6 @@
 """From an address to a cluster whose workers can do the work."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,9 +21,6 @@ NEEDED = ("fsspec", "threadpoolctl", "polars", "pyarrow", "scikit-learn")
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 10,
     "distributed.scheduler.worker-ttl": "30s",
-    "distributed.worker.daemon": True,
-    "distributed.admin.log-format": "%(name)s: %(message)s",
-    "distributed.logging.distributed": "critical",
 }
 """For a cluster on this machine: a worker may be lost often, and one that hangs is given up after half a minute."""
 
@@ -51,7 +49,7 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
         )
     if scheduler_file is not None and not Path(scheduler_file).is_file():
         raise InputError(f"the scheduler file {scheduler_file} does not exist")
-    with dask.config.set(SETTINGS):
+    with dask.config.set(SETTINGS), _quiet():
         if local is not None:
             with _local_workers(local[1]) as cluster, distributed.Client(cluster) as client:
                 yield client
@@ -72,6 +70,20 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Dask's own log, which tells a lost worker as tracebacks, is not shown."""
+    names = ["distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
 def _local_workers(count: str | None) -> Iterator[Any]:
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
@@ -80,7 +92,7 @@ def _local_workers(count: str | None) -> Iterator[Any]:
     if workers < 1:
         raise InputError(f"a local cluster needs one worker or more; got local:{count}")
     cluster = LocalCluster(
-        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
+        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=False
     )
     with cluster:
         yield cluster

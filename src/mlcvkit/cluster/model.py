@@ -99,7 +99,7 @@ class ShardedModel:
             self._shared = X.data, X.data.share(self.model)
         means = X.data.mean(_risk_of, self._shared[1], y.function, weights, with_loss)
         self.rounds += 1
-        loss, gradient = (float(means[0]), means[1:]) if with_loss else (None, means)
+        loss, gradient = (float(means[0][0]), means[1:]) if with_loss else (None, means)
         place = (X.data, len(X.data), y.function)  # a shard may have been left out
         self._last = place, [w.copy() for w in weights], loss, gradient
         return loss, gradient
@@ -117,7 +117,7 @@ def _risk_of(
     total: list[Array] = []
     for rows in loaded.blocks():
         x, targets = float_rows(X[rows]).T, as_columns(y[rows] if function is None else function(y[rows]))
-        parts = [np.asarray(model.emp_loss(x, targets, W))] if with_loss else []
+        parts = [np.array([model.emp_loss(x, targets, W)])] if with_loss else []
         parts += model.emp_loss_grad(x, targets, W)
         share = x.shape[1] / loaded.facts.rows
         if share < 1:

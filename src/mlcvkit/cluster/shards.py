@@ -142,14 +142,14 @@ def find_shards(
     whole = [layout for layout in laid if isinstance(layout, _Layout)]
     rows, size = sum(layout.rows for layout in whole), sum(layout.bytes for layout in whole)
     count = shards or max(FEWEST_SHARDS, math.ceil(size / SHARD_BYTES))
-    most = max(1, math.ceil(rows / count))
+    whole_number = round if shards else math.ceil
     found: list[Shard] = []
     for file, its_target, layout in zip(files, targets, laid, strict=True):
         if not isinstance(layout, _Layout):
             found.append(layout)
             continue
-        parts = _cut(layout.rows, math.ceil(layout.rows / most))
-        found += [FileShard(file, its_target, part, layout.file_bytes) for part in parts]
+        parts = min(layout.rows, max(1, whole_number(count * layout.rows / rows)))
+        found += [FileShard(file, its_target, part, layout.file_bytes) for part in _cut(layout.rows, parts)]
     return found
 
 

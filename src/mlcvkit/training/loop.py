@@ -238,8 +238,6 @@ def _check(
         )
     if hp.patience and validation is None:
         raise InputError("patience needs validation samples, by which the best weights are chosen")
-    if hp.make_augmentation().active and (X.ndim != 3 or X.dtype != np.uint8):
-        raise InputError(f"augmentation needs uint8 images, (N, H, W); got {X.dtype} of shape {X.shape}")
 
 
 def _end_epoch(run: Run, record: dict[str, float]) -> None:

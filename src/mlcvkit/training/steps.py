@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit import InputError
 from mlcvkit.datasets import float_rows
 from mlcvkit.training.batches import Batch, Batches
 from mlcvkit.training.gradients import Gradient, gradient_of
@@ -55,6 +56,8 @@ class MiniBatchSteps:
         samples: npt.NDArray[np.intp] | None = None,
         sample_weight: Array | None = None,
     ) -> None:
+        if hp.make_augmentation().active and (X.ndim != 3 or X.dtype != np.uint8):
+            raise InputError(f"augmentation needs uint8 images, (N, H, W); got {X.dtype} of shape {X.shape}")
         plain = gradient_of(model, hp.batch_size, weighted=sample_weight is not None)
         self.X, self.y, self.sample_weight, self.seed = X, y, sample_weight, hp.seed
         self.optimizer = hp.make_optimizer()

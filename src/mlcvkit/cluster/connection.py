@@ -92,7 +92,11 @@ def _local_workers(count: str | None) -> Iterator[Any]:
     if workers < 1:
         raise InputError(f"a local cluster needs one worker or more; got local:{count}")
     cluster = LocalCluster(
-        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=False
+        n_workers=workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
     )
     with cluster:
         yield cluster

@@ -118,6 +118,7 @@ class PlacedShards:
             self._retried(partial(self._place, index, near))
         facts = self.each(_facts_of)
         self.facts = dict(zip(self._placed, facts, strict=True))
+        self.at_first = dict(self.facts)
         self._require_fit()
 
     def __len__(self) -> int:
@@ -143,14 +144,14 @@ class PlacedShards:
         """A function of every shard, in the order of the shards. Arguments and errors: as for ``mean``."""
 
         def work() -> Any:
-            told = self._task(_itself, arguments)
+            told = self._task(_arguments, arguments)
             parts = [self._task(_applied, at, function, shared, told) for at in self._placed.values()]
             return self._computed(self._task(_itself, parts))
 
         return self._retried(work)  # type: ignore[no-any-return]
 
     def _tree(self, function: Callable[..., list[Array]], shared: Any, arguments: tuple[Any, ...]) -> Any:
-        total, told = len(self), self._task(_itself, arguments)
+        total, told = len(self), self._task(_arguments, arguments)
         parts = [
             self._task(_share, self._placed[index], function, shared, told, facts.rows / total)
             for index, facts in self.facts.items()
@@ -169,16 +170,15 @@ class PlacedShards:
         return f"{what}-{self._name}-{self._keys}"
 
     def _place(self, index: int, near: str | None = None) -> None:
-        """Have a shard read, where it can be on a worker that has its neighbours."""
+        """Have a shard read by some worker; an array is sent to the one that is named."""
         shard = self.shards[index]
         if self.client is None:
             self._placed[index] = self.kind(index, shard)
         elif isinstance(shard, ArrayShard):
             self._placed[index] = self._sent(self.kind(index, shard), near)
         else:
-            self._placed[index] = self.client.submit(
-                self.kind, index, shard, key=self._key("shard"), workers=near, allow_other_workers=near is not None
-            )
+            # without a wish for a worker: Dask lets such tasks wait for ever where all workers are lost at once
+            self._placed[index] = self.client.submit(self.kind, index, shard, key=self._key("shard"))
 
     def _sent(self, loaded: Any, near: str | None) -> Any:
         """Arrays sent to a worker; to any other where that one is gone."""
@@ -211,9 +211,11 @@ class PlacedShards:
             except ShardError as error:
                 self._leave_out(error)
             except _Lost:
-                for index, future in self._placed.items():
-                    if future.status != "finished" and isinstance(self.shards[index], ArrayShard):
-                        self._place(index)
+                lost = [index for index, future in self._placed.items() if future.status in ("lost", "cancelled")]
+                if not lost:
+                    raise ClusterError("the cluster was started anew, and has lost what it was told") from None
+                for index in lost:
+                    self._place(index)
 
     def _leave_out(self, error: ShardError) -> None:
         if not self.allow_missing:
@@ -252,8 +254,9 @@ class PlacedShards:
                     "on the same shard, as they do where memory is short: give more shards, which are smaller"
                 ) from None
             except (CancelledError, asyncio.CancelledError) as error:
-                if self.client.status != "running" or not self._workers():
+                if self.client.status != "running":
                     raise ClusterError("the scheduler is gone") from None
+                self._workers()  # which an answering scheduler tells
                 raise _Lost from error
 
     def _workers(self) -> dict[str, int]:
@@ -269,6 +272,11 @@ class _Lost(Exception):
 
 def _itself(value: Any) -> Any:
     return value
+
+
+def _arguments(told: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a round tells all shards: a task, so that it can be made again where the worker that holds it is lost."""
+    return told
 
 
 def _applied(loaded: Loaded, function: Callable[..., Any], shared: Any, arguments: Sequence[Any]) -> Any:

@@ -39,13 +39,17 @@ class ShardedSamples(PlacedShards):
         """The samples, (N, K)."""
         first = next(iter(self.facts.values()))
         dtype = np.float32 if first.dtype in (np.uint8, np.float16, np.float32) else np.float64
-        return ShardedArray(self, "X", (len(self), math.prod(first.shape)), np.dtype(dtype))
+        return ShardedArray(self, "X", (self._rows_at_first, math.prod(first.shape)), np.dtype(dtype))
 
     @property
     def y(self) -> "ShardedArray":
         """The targets, (N,) or (N, C)."""
         first = next(iter(self.facts.values()))
-        return ShardedArray(self, "y", (len(self), *first.target_shape), first.target_dtype)
+        return ShardedArray(self, "y", (self._rows_at_first, *first.target_shape), first.target_dtype)
+
+    @property
+    def _rows_at_first(self) -> int:
+        return sum(facts.rows for facts in self.at_first.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +84,9 @@ class ShardedArray:
             raise TypeError("bring samples here by rows, not by columns")
         chosen = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
         order = np.argsort(chosen, kind="stable")
-        wanted = self._by_shard(chosen[order])
-        parts = [part for part in self.data.each(_rows_of, None, self.part, self.function, wanted) if part is not None]
-        gathered = np.concatenate(parts) if parts else np.empty((0, *self.shape[1:]), self.dtype)
+        gathered = self._gathered(chosen[order], self.function)[self.part == "y"]
+        if len(gathered) < len(chosen):
+            raise InputError("some of these rows are of a shard that was left out")
         brought = np.empty_like(gathered)
         brought[order] = gathered
         return brought
@@ -105,9 +109,9 @@ class ShardedArray:
             raise InputError(f"the targets have more than {MOST_VALUES:,} different values: these are no classes")
         return values
 
-    def some(self, most: int, seed: int) -> Array:
-        """Rows that the seed draws, in their order; all where there are no more than that."""
-        return self[drawn(len(self), most, seed)]  # type: ignore[no-any-return]
+    def some(self, y: "ShardedArray", most: int, seed: int) -> tuple[Array, Array]:
+        """Up to so many rows that the seed draws, with their targets, but those of shards that are left out."""
+        return self._gathered(drawn(len(self), most, seed), y.function)
 
     def steps(self, model: Any, y: "ShardedArray", hp: Hyperparameters) -> Steps:
         """How ``fit`` trains on it: by rounds of local steps, or of one exact gradient."""
@@ -115,14 +119,17 @@ class ShardedArray:
 
         return (Averaging if hp.local_steps else Synchronous)(model, self, y, hp)
 
-    def _by_shard(self, rows: npt.NDArray[np.intp]) -> dict[int, npt.NDArray[np.intp]]:
-        indices = list(self.data.facts)
-        ends = np.cumsum([facts.rows for facts in self.data.facts.values()])
+    def _gathered(self, rows: npt.NDArray[np.intp], function: Callable[[Array], Array] | None) -> tuple[Array, Array]:
+        """Some rows, ascending, with their targets."""
+        ends = np.cumsum([facts.rows for facts in self.data.at_first.values()])
         if rows.size and (rows[0] < 0 or rows[-1] >= ends[-1]):
             raise IndexError(f"rows are from 0 to {ends[-1] - 1}; got {rows[0]} to {rows[-1]}")
         shard = np.searchsorted(ends, rows, side="right")
         starts = np.concatenate([[0], ends])
-        return {indices[i]: rows[shard == i] - starts[i] for i in np.unique(shard)}
+        wanted = {index: rows[shard == i] - starts[i] for i, index in enumerate(self.data.at_first)}
+        parts = self.data.each(_rows_of, None, wanted, function)
+        X, y = zip(*parts, strict=True)
+        return np.concatenate(X), np.concatenate(y)
 
 
 def drawn(N: int, most: int, seed: int | Sequence[int]) -> npt.NDArray[np.intp]:
@@ -135,17 +142,12 @@ def drawn(N: int, most: int, seed: int | Sequence[int]) -> npt.NDArray[np.intp]:
 def _rows_of(
     loaded: Loaded,
     shared: None,
-    part: str,
-    function: Callable[[Array], Array] | None,
     wanted: dict[int, npt.NDArray[np.intp]],
-) -> Array | None:
-    if loaded.index not in wanted:
-        return None
+    function: Callable[[Array], Array] | None,
+) -> tuple[Array, Array]:
     X, y = loaded.samples()
     rows = wanted[loaded.index]
-    if part == "X":
-        return np.array(float_rows(X[rows]))
-    return y[rows] if function is None else function(y[rows])
+    return np.array(float_rows(X[rows])), y[rows] if function is None else function(y[rows])
 
 
 def _distinct(loaded: Loaded, shared: None, function: Callable[[Array], Array] | None) -> Array:

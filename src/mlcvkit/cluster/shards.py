@@ -1,10 +1,13 @@
 """Shards: parts of a data set, each a pure function of its location, so that any worker can read it at any time."""
 
 import glob
+import gzip
 import itertools
 import math
 import zipfile
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -247,6 +250,9 @@ def _is_local(system: Any) -> bool:
     return "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
 
 
+_FILE_ERRORS = (OSError, EOFError, ImportError, LookupError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile)
+
+
 class _naming:
     """Whatever goes wrong with a file names it."""
 
@@ -256,9 +262,7 @@ class _naming:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, InputError) or not isinstance(
-            error, OSError | ImportError | ValueError | zipfile.BadZipFile
-        ):
+        if isinstance(error, InputError) or not isinstance(error, _FILE_ERRORS):
             return
         reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error) or type(error).__name__
         raise InputError(f"{self.source} cannot be read: {reason}") from None
@@ -279,16 +283,6 @@ class _File:
 
     def open(self) -> Any:
         return self.system.open(self.path, "rb")
-
-    def read_whole(self, reader: Callable[[Path], Any]) -> Any:
-        """What a reader of local files makes of it; another system's file is copied for that."""
-        import fsspec
-
-        copy = self.path if self.local else fsspec.open_local(f"simplecache::{self.source}", mode="rb")
-        try:
-            return reader(Path(copy))
-        except InputError as error:
-            raise InputError(str(error).replace(str(copy), self.source)) from None
 
 
 class _Parquet:
@@ -322,30 +316,41 @@ class _Parquet:
 
 class _NPZ:
     def layout(self, file: _File, target: str | None) -> tuple[int, int]:
-        headers = {}
-        with file.open() as content, zipfile.ZipFile(content) as archive:
-            for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
-                with archive.open(member) as array:
-                    headers[name] = readers.npy_header(file.source, name, array)
-        features, _ = readers.choose_arrays(file.source, headers, target)
-        return _rows_and_bytes(file.source, headers[features][0], headers[features][2])
+        with self._opened(file) as archive:
+            features, _ = readers.choose_arrays(file.source, self._names(archive), target)
+            with archive.open(f"{features}.npy") as member:
+                shape, _, dtype = readers.npy_header(file.source, features, member)
+        return _rows_and_bytes(file.source, shape, dtype)
 
     def load(self, file: _File, target: str | None, rows: slice) -> tuple[Any, Array]:
-        arrays = file.read_whole(FORMATS[".npz"])
-        features, given = readers.choose_arrays(file.source, arrays, target)
-        if given is None:
-            raise InputError(f"{file.source} has no array of targets, y; its arrays are {', '.join(arrays)}")
-        X, y = arrays[features], readers.checked_arrays(file.source, arrays[features], arrays[given], given)
-        assert y is not None
-        return X[rows], y[rows]
+        with self._opened(file) as archive:
+            features, given = readers.choose_arrays(file.source, self._names(archive), target)
+            if given is None:
+                raise InputError(f"{file.source} has no array of targets, y; it has {', '.join(self._names(archive))}")
+            X, y = (self._rows(file, archive, name, rows) for name in (features, given))
+        return X, _checked(file, X, y, given)
+
+    @contextmanager
+    def _opened(self, file: _File) -> Iterator[zipfile.ZipFile]:
+        with file.open() as content, zipfile.ZipFile(content) as archive:
+            yield archive
+
+    def _names(self, archive: zipfile.ZipFile) -> list[str]:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+    def _rows(self, file: _File, archive: zipfile.ZipFile, name: str, rows: slice) -> Array:
+        with archive.open(f"{name}.npy") as member:
+            shape, fortran_order, dtype = readers.npy_header(file.source, name, member)
+            _require_rows_together(file, shape, fortran_order)
+            return _streamed(file, member, shape, dtype, rows)
 
 
 class _Arrays:
     """.npy and IDX files, with the labels in a file of their own or in a column."""
 
     def layout(self, file: _File, target: str | None) -> tuple[int, int]:
-        shape, dtype, _ = _place(file)
+        with _plain(file) as (content, _):
+            shape, dtype = _header(file, content)
         return _rows_and_bytes(file.source, shape, dtype)
 
     def load(self, file: _File, target: str | None, rows: slice) -> tuple[Any, Array]:
@@ -362,9 +367,13 @@ class _Arrays:
                 raise InputError(f"the target of {file.source} is the file of its labels; {target} is none")
             with _naming(target):
                 y = np.array(_some_rows(labels, rows))
-        checked = readers.checked_arrays(file.source, X, y, target)
-        assert checked is not None
-        return X, checked
+        return X, _checked(file, X, y, target)
+
+
+def _checked(file: _File, X: Array, y: Array, target: str) -> Array:
+    checked = readers.checked_arrays(file.source, X, y, target)
+    assert checked is not None
+    return checked
 
 
 def _rows_and_bytes(source: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, int]:
@@ -373,41 +382,71 @@ def _rows_and_bytes(source: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     return shape[0], math.prod(shape) * dtype.itemsize
 
 
-def _place(file: _File) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Shape, type, and place in the file of the array of a .npy or IDX file; -1 for the place where it is gzipped."""
-    with file.open() as content:
-        if content.read(2) == b"\x1f\x8b":
-            import gzip
+def _require_rows_together(file: _File, shape: tuple[int, ...], fortran_order: bool) -> None:
+    if fortran_order and len(shape) > 1:
+        raise InputError(f"{file.source} lies column by column: save it with numpy.ascontiguousarray first")
 
-            content.seek(0)
-            with gzip.GzipFile(fileobj=content) as plain:
-                return (*readers.idx_header(file.source, plain.read(20))[:2], -1)
+
+@contextmanager
+def _plain(file: _File) -> Iterator[tuple[Any, bool]]:
+    """The content of a file, or of what it is the gzip of; and which of the two."""
+    with file.open() as content:
+        zipped = content.read(2) == b"\x1f\x8b"
         content.seek(0)
-        if file.suffix == ".idx":
-            return readers.idx_header(file.source, content.read(20))
-        shape, fortran_order, dtype = readers.npy_header(file.source, file.source, content)
-        if fortran_order and len(shape) > 1:
-            raise InputError(f"{file.source} lies column by column: save it with numpy.ascontiguousarray first")
-        return shape, dtype, content.tell()
+        if not zipped:
+            yield content, False
+            return
+        with gzip.GzipFile(fileobj=content) as plain:
+            yield plain, True
+
+
+def _header(file: _File, content: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the array of a .npy or IDX file, whose content is then at its first number."""
+    if file.suffix == ".idx":
+        start = content.read(4)
+        shape, dtype, _ = readers.idx_header(file.source, start + content.read(4 * start[3] if len(start) == 4 else 0))
+        return shape, dtype
+    shape, fortran_order, dtype = readers.npy_header(file.source, file.source, content)
+    _require_rows_together(file, shape, fortran_order)
+    return shape, dtype
 
 
 def _some_rows(file: _File, rows: slice) -> Array:
-    """Rows of a file: mapped where it is local, else read."""
-    shape, dtype, offset = _place(file)
-    if offset < 0:
-        return file.read_whole(FORMATS[".idx"])[rows]  # type: ignore[no-any-return]
-    if rows.stop > shape[0]:
-        raise InputError(f"{file.source} has {shape[0]:,} rows, and row {rows.stop:,} is asked for")
-    needed = offset + math.prod(shape) * dtype.itemsize
-    if file.size < needed:
-        raise InputError(f"{file.source} is truncated: it should have {needed:,} bytes and has {file.size:,}")
-    if file.local and dtype.isnative and dtype.kind in "fiub":
-        return np.memmap(file.path, dtype, "r", offset, shape)[rows]
-    row_bytes = math.prod(shape[1:]) * dtype.itemsize
-    with file.open() as content:
+    """Rows of a .npy or IDX file: mapped where it is local, else read."""
+    with _plain(file) as (content, zipped):
+        shape, dtype = _header(file, content)
+        if zipped:
+            return _streamed(file, content, shape, dtype, rows)
+        offset, row_bytes = content.tell(), math.prod(shape[1:]) * dtype.itemsize
+        needed = offset + shape[0] * row_bytes
+        if file.size < needed:
+            raise InputError(f"{file.source} is truncated: it should have {needed:,} bytes and has {file.size:,}")
+        if rows.stop <= shape[0] and file.local and dtype.isnative and dtype.kind in "fiub":
+            return np.memmap(file.path, dtype, "r", offset, shape)[rows]
         content.seek(offset + rows.start * row_bytes)
-        array = np.frombuffer(content.read((rows.stop - rows.start) * row_bytes), dtype).reshape(-1, *shape[1:])
-    return array.astype(dtype.newbyteorder("="), copy=False)
+        return _streamed(file, content, (shape[0] - rows.start, *shape[1:]), dtype, _shifted(rows), to_the_end=False)
+
+
+def _shifted(rows: slice) -> slice:
+    return slice(0, rows.stop - rows.start)
+
+
+def _streamed(
+    file: _File, content: Any, shape: tuple[int, ...], dtype: np.dtype[Any], rows: slice, *, to_the_end: bool = True
+) -> Array:
+    """Rows of an array that begins here, without the others in memory; to the end, where its checksum is."""
+    if rows.stop > shape[0]:
+        raise InputError(f"{file.source} has fewer rows than are asked for: {shape[0]:,}, not {rows.stop:,}")
+    row_bytes = math.prod(shape[1:]) * dtype.itemsize
+    left = rows.start * row_bytes
+    while left and (skipped := len(content.read(min(left, 1 << 20)))):
+        left -= skipped
+    wanted = content.read((rows.stop - rows.start) * row_bytes)
+    if len(wanted) < (rows.stop - rows.start) * row_bytes:
+        raise InputError(f"{file.source} is truncated: it ends before row {rows.stop:,}")
+    while to_the_end and content.read(1 << 20):
+        pass
+    return np.frombuffer(wanted, dtype).reshape(-1, *shape[1:]).astype(dtype.newbyteorder("="), copy=False)
 
 
 class _Kind(Protocol):

@@ -32,7 +32,7 @@ class _OnShards:
         return self.optimizer.start(w)
 
     def some(self, most: int) -> Measured:
-        return self.X.some(most, self.hp.seed), self.y.some(most, self.hp.seed), {}
+        return (*self.X.some(self.y, most, self.hp.seed), {})
 
 
 class Synchronous(_OnShards):

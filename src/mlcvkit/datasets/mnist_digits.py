@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import os
 import tempfile
 import warnings
@@ -87,7 +88,7 @@ def mnist_parity() -> DataSet:
 
 def scale_images(images: Array) -> Array:
     """Turn grey values from 0 to 255, (N, H, W), into float32 rows from 0 to 1, (N, H · W)."""
-    rows: Array = np.divide(images.reshape(len(images), -1), 255, dtype=np.float32)
+    rows: Array = np.divide(images.reshape(len(images), math.prod(images.shape[1:])), 255, dtype=np.float32)
     return rows
 
 

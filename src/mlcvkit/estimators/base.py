@@ -196,7 +196,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = X.shape[1]
         if first:
             classes = is_classifier(self) and y.ndim == 1
-            self._learn_targets(y.distinct() if classes else y.some(MEASURED_SAMPLES, 0), None)
+            self._learn_targets(y.distinct() if classes else X.some(y, MEASURED_SAMPLES, 0)[1], None)
         twin = copy(self)
         twin.callbacks = ()
         for name in ("model_", "history_", "_state"):

@@ -99,6 +99,9 @@ def _local_workers(count: str | None) -> Iterator[Any]:
         silence_logs=logging.CRITICAL,
     )
     with cluster:
+        cluster.adapt(
+            minimum=workers, maximum=workers
+        )  # a worker that is lost while it starts is not started again else
         yield cluster
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from mlcvkit import InputError, require
 from mlcvkit.cluster.placement import ClusterError
 
-CONNECT_SECONDS = 15
+CONNECT_SECONDS = 10
 """How long to wait for a scheduler, and for its first worker."""
 
 SAME = ("mlcvlab", "numpy", "dask", "distributed")
@@ -35,10 +36,6 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
     Raises: InputError for an address that is none, or workers with other versions or missing packages, with which;
     ClusterError where nobody answers.
     """
-    require("distributed", extra="cluster")
-    import dask
-    import distributed
-
     if (address is None) == (scheduler_file is None):
         raise InputError("give the address of a cluster or its scheduler file, one of both")
     local = re.fullmatch(r"local(?::(\d+))?", address or "")
@@ -47,8 +44,14 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
             f"a cluster is local:4, for four workers on this machine, or a scheduler's address such as "
             f"tcp://10.0.0.5:8786; got {address!r}"
         )
+    if local is not None and local[1] is not None and int(local[1]) < 1:
+        raise InputError(f"a local cluster needs one worker or more; got {address}")
     if scheduler_file is not None and not Path(scheduler_file).is_file():
         raise InputError(f"the scheduler file {scheduler_file} does not exist")
+    require("distributed", extra="cluster")
+    import dask
+    import distributed
+
     with dask.config.set(SETTINGS), _quiet():
         if local is not None:
             with _local_workers(local[1]) as cluster, distributed.Client(cluster) as client:
@@ -56,9 +59,10 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
             return
         place = str(address or scheduler_file)
         try:
-            client = distributed.Client(
-                address, scheduler_file=scheduler_file and str(scheduler_file), timeout=CONNECT_SECONDS
-            )
+            with warnings.catch_warnings(action="ignore"):  # Dask's own table of versions; ours says what matters
+                client = distributed.Client(
+                    address, scheduler_file=scheduler_file and str(scheduler_file), timeout=CONNECT_SECONDS
+                )
         except (OSError, TimeoutError, ValueError, KeyError) as error:
             raise ClusterError(
                 f"no scheduler answers at {place}: start one with 'dask scheduler', and workers with "
@@ -89,8 +93,6 @@ def _local_workers(count: str | None) -> Iterator[Any]:
     from distributed import LocalCluster
 
     workers = CPU_COUNT if count is None else int(count)
-    if workers < 1:
-        raise InputError(f"a local cluster needs one worker or more; got local:{count}")
     cluster = LocalCluster(
         n_workers=workers,
         threads_per_worker=1,

@@ -75,6 +75,7 @@ def train_predictor_on_shards(
     prepared: list[Shard] = [
         PreparedShard(shard, survey.index, plan, encoder, y.dtype) for shard, survey in zip(kept, surveys, strict=True)
     ]
+    unread = surveyed.left_out
     del surveyed
     data = ShardedSamples(prepared, client, allow_missing=allow_missing)
     validation_X, validation_y = _joined([survey.validation for survey in surveys])
@@ -86,7 +87,7 @@ def train_predictor_on_shards(
     fingerprint = own.fingerprint if own is not None and own_test is not None else ""
     test_X, test_y = own_test or _joined([survey.test for survey in surveys])
     predictor = Predictor(encoder, estimator, target or "prediction", fingerprint)
-    return Trained(predictor, (test_X, _of_kind(test_y, y.dtype)), data.left_out)
+    return Trained(predictor, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
 
 
 @dataclass(frozen=True)

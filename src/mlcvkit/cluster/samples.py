@@ -127,7 +127,9 @@ class ShardedArray:
         shard = np.searchsorted(ends, rows, side="right")
         starts = np.concatenate([[0], ends])
         wanted = {index: rows[shard == i] - starts[i] for i, index in enumerate(self.data.at_first)}
-        parts = self.data.each(_rows_of, None, wanted, function)
+        parts = [part for part in self.data.each(_rows_of, None, wanted, function) if part is not None]
+        if not parts:
+            return np.empty((0, *self.shape[1:])), np.empty((0, *self.shape[1:]))
         X, y = zip(*parts, strict=True)
         return np.concatenate(X), np.concatenate(y)
 
@@ -144,9 +146,11 @@ def _rows_of(
     shared: None,
     wanted: dict[int, npt.NDArray[np.intp]],
     function: Callable[[Array], Array] | None,
-) -> tuple[Array, Array]:
-    X, y = loaded.samples()
+) -> tuple[Array, Array] | None:
     rows = wanted[loaded.index]
+    if not len(rows):
+        return None
+    X, y = loaded.samples()
     return np.array(float_rows(X[rows])), y[rows] if function is None else function(y[rows])
 
 

@@ -16,7 +16,7 @@ train: $(VENV)/.train
 	@$(BIN)/mlcvlab train $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

@@ -166,7 +166,7 @@ def test_data_larger_than_a_workers_memory_trains_to_the_end(tmp_path):
         np.savez(tmp_path / f"{part}.npz", X=X, y=(X[:, 0] > 0.5).astype(np.float32))
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) > 1.2 * limit
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=limit, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=limit, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         before = set(worker_pids(client))
@@ -219,7 +219,10 @@ def test_a_cluster_without_workers_is_an_error_in_the_end(digits, monkeypatch):
 
     monkeypatch.setattr(placement_module, "PATIENCE", 1.0)
     monkeypatch.setattr(placement_module, "LOOK_AGAIN", 0.5)
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
         data = ShardedSamples(find_shards(digits), client)
         cluster.scale(0)
         with pytest.raises(ClusterError, match="has had no worker for"):

@@ -395,6 +395,8 @@ def npy_header(path: Any, name: str, file: Any) -> tuple[tuple[int, ...], bool, 
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran_order, dtype = read_header(file)
+        if min(shape, default=0) < 0:
+            raise ValueError(f"its shape is {shape}")
     except Exception as error:  # the header is a Python literal, and a damaged one fails in every way that a parser can
         raise InputError(f"{path} is damaged: {name} is not a NumPy array ({_first_line(error)})") from None
     if dtype.hasobject:

@@ -8,7 +8,6 @@ variables that choose other matrix products:
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,8 @@ console = Console()
 def written(folder, megabytes, shards):
     """A folder with as many files as shards, each of that size."""
     place = Path(folder) / f"{megabytes}-{shards}"
+    if place.exists():
+        return place
     place.mkdir()
     rng = np.random.default_rng(0)
     rows = int(megabytes * MB) // (4 * FEATURES)
@@ -82,19 +83,47 @@ def overheads(folder, client, repeats):
 
 
 def efficiency(folder, client, repeats):
-    """Eight shards of 50 MB: samples a second of one process with one thread, and of two workers with one thread each."""
-    place = written(folder, 50, 8)
-    contestants = {"alone": Rounds(place, None), "two workers": Rounds(place, client)}
-    _, seconds = medians(contestants, repeats)
-    samples = len(contestants["alone"].data)
-    pairs = [a / b / 2 for a, b in zip(seconds["alone"], seconds["two workers"], strict=True)]
-    return {
-        "samples": samples,
-        **{name: samples / statistics.median(values) for name, values in seconds.items()},
-        "efficiency": statistics.median(pairs),
-        "lowest": min(pairs),
-        "highest": max(pairs),
-    }
+    """Eight shards: samples a second of one process and of two workers, one thread each; and of two processes that
+    know nothing of each other with half of the shards each, which is what the machine can do."""
+    rows = []
+    for megabytes, hidden in ((50, 128), (100, 128), (100, 512)):
+        place, half = written(folder, megabytes, 8), written(folder, megabytes, 4)
+        contestants = {"alone": Rounds(place, None, hidden), "workers": Rounds(place, client, hidden)}
+        median, seconds = medians(contestants, repeats)
+        samples = len(contestants["alone"].data)
+        pairs = [a / b / 2 for a, b in zip(seconds["alone"], seconds["workers"], strict=True)]
+        rows.append(
+            {
+                "megabytes": megabytes,
+                "hidden": hidden,
+                **{f"{name}, samples/s": samples / value for name, value in median.items()},
+                "two processes, samples/s": samples / apart(half, hidden, repeats),
+                "efficiency": statistics.median(pairs),
+                "lowest": min(pairs),
+                "highest": max(pairs),
+            }
+        )
+    return rows
+
+
+def apart(place, hidden, repeats):
+    """The seconds of two processes at once, of which each computes the gradient of a folder's shards."""
+    command = [sys.executable, __file__, "--apart", place, "--hidden", str(hidden), "--repeats", str(repeats)]
+    pair = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in pair:
+        process.stdout.readline()  # it is ready
+    for process in pair:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return max(float(process.communicate()[0]) for process in pair)
+
+
+def be_apart(place, hidden, repeats):
+    rounds = Rounds(place, None, hidden)
+    rounds.seconds()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(statistics.median(rounds.seconds() for _ in range(repeats)))
 
 
 @dataclass
@@ -143,7 +172,7 @@ def be_client(place):
         rounds = Rounds(place, client)
         for _ in range(3):
             rounds.seconds()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024)
 
 
 def simulated(workers, constants, computation, parameters, rng, *, spread=0.1, rounds=200):
@@ -213,7 +242,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=11)
     parser.add_argument("--client", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--apart", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--hidden", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.apart:
+        be_apart(options.apart, options.hidden, options.repeats)
+        return
     if options.client:
         be_client(options.client)
         return
@@ -224,7 +258,7 @@ def main():
             result["overhead"] = overheads(folder, client, options.repeats)
             table_of("A round of two shards against one of them alone, s", result["overhead"])
             result["efficiency"] = efficiency(folder, client, options.repeats)
-            console.print(result["efficiency"])
+            table_of("Eight shards", result["efficiency"])
             result["empty rounds"] = empty_rounds(folder, client, options.repeats)
             table_of("Rounds with nothing to compute, s", result["empty rounds"])
         result["client MiB by MB of data"] = client_memory(folder)

@@ -3,7 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def outputs(tmp_path):
@@ -22,7 +26,18 @@ def test_the_examples_of_the_readme_run_and_learn(tmp_path):
     assert float(accuracy) > 95 and shape == "(64, 784)"
 
 
-def test_every_path_the_readme_names_is_there():
-    root = Path(__file__).parents[1]
-    for path in re.findall(r"\]\(([^)]+)\)", README):
-        assert (root / path).exists(), path
+def test_the_example_of_the_page_on_clusters_runs_and_learns(tmp_path):
+    example = re.search(r"```python\n(from mlcvkit.cluster.*?)```", (ROOT / "docs/cluster.md").read_text(), re.S).group(
+        1
+    )
+    (tmp_path / "example.py").write_text(example)
+    result = subprocess.run([sys.executable, tmp_path / "example.py"], capture_output=True, text=True, timeout=180)
+    assert (result.returncode, result.stderr) == (0, "")
+    loss, rounds, digits = re.fullmatch(r"([\d.]+) after (\d+) rounds\n\[([01 ]+)\]\n", result.stdout).groups()
+    assert float(loss) < 0.69 and int(rounds) == 6 and len(digits.split()) == 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_a_page_names_is_there(page):
+    for path in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        assert path.startswith("https://") or (page.parent / path).exists(), path

@@ -26,7 +26,7 @@ from mlcvlab.models.nn2 import NN2
 
 FEATURES, HIDDEN = 1000, 128
 MB = 1_000_000
-console = Console()
+console = Console(width=140)
 
 
 def written(folder, megabytes, shards):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcvkit import InputError
-from mlcvkit.cluster import ShardedModel, ShardedSamples, array_shards, find_shards
+from mlcvkit.cluster import ShardedModel, ShardedSamples, array_shards, find_shards, placement
 from mlcvkit.datasets import float_rows
 from mlcvkit.models import MLP
 from mlcvkit.training import Hyperparameters, fit
@@ -58,7 +58,9 @@ def test_one_shard_is_the_model_itself_to_the_last_bit():
         np.testing.assert_array_equal(got, expected)
 
 
-def test_images_stay_bytes_and_mapped_files_stay_files(tmp_path, images):
+@pytest.mark.parametrize("block", [4096, 50])
+def test_images_stay_bytes_and_mapped_files_stay_files(tmp_path, images, block, monkeypatch):
+    monkeypatch.setattr(placement, "BLOCK_SAMPLES", block)
     X, y = images
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", (y > 1).astype(np.uint8))
@@ -71,6 +73,8 @@ def test_images_stay_bytes_and_mapped_files_stay_files(tmp_path, images):
         assert (data.X.shape, data.X.dtype) == ((400, 36), np.float32)
         for got, wanted in zip(ShardedModel(model).emp_loss_grad(data.X.T, data.y[None]), expected, strict=True):
             np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-7)
+        loss = ShardedModel(model).emp_loss(data.X.T, data.y[None])
+        assert loss == pytest.approx(model.emp_loss(float_rows(X).T, (y > 1)[None]), rel=1e-6)
 
 
 def test_a_layer_alone_and_arrays_that_are_here():
@@ -95,6 +99,13 @@ def test_the_handouts_adam_runs_unchanged_with_one_round_a_step_or_two(lookahead
     assert sharded.rounds == 1 + 30 * (2 if lookahead else 1) - lookahead  # the first look ahead is at m = 0
     for mine, its in zip(sharded.W, got, strict=True):
         np.testing.assert_array_equal(mine, its)
+
+
+def test_a_loss_that_is_asked_for_after_the_gradient_is_not_taken_from_it():
+    X, y = samples_for("nn2")
+    model, data = ShardedModel(MODELS["nn2"]()), ShardedSamples(array_shards(X, y, 4))
+    model.emp_loss_grad(data.X.T, data.y[None])
+    assert model.emp_loss(data.X.T, data.y[None]) == pytest.approx(model.emp_loss(X.T, y[None]), rel=1e-12)
 
 
 def test_a_round_starts_only_for_weights_that_changed():

@@ -204,6 +204,8 @@ def train(
     else:
         options |= {"model": model, "task": task, "test_fraction": test_fraction, "image_size": image_size}
     options |= _cluster_options(cluster, cluster_file, shards, allow_missing)
+    if resume is not None:
+        _require_same_shards(resume, options)
     every = _checkpoint_every(resume, checkpoint_every, name)
     start = perf_counter()
     with (
@@ -251,6 +253,15 @@ def _cluster_options(
         "shards": shards,
         "allow_missing": allow_missing,
     }
+
+
+def _require_same_shards(resume: Path, options: Mapping[str, Any]) -> None:
+    """A run that was begun on a cluster goes on there, with the shards it had, and no other does."""
+    stored = _configuration_of(resume)
+    here, there = (("allow_missing" in values, values.get("shards")) for values in (options, stored))
+    if here != there:
+        began = f"on a cluster, with shards={there[1] or 'left out'}" if there[0] else "without a cluster"
+        raise InputError(f"{resume} was begun {began}: it goes on as it began, or start a new run")
 
 
 @contextmanager

@@ -171,6 +171,8 @@ def test_a_scheduler_that_is_started_anew_goes_on_to_the_same_bits(tmp_path):
         said
     )
     with DaskCluster(tmp_path, "second", workers=1) as second:
+        other = run("train", "--resume", "runs/r", "--cluster-file", second.file, "--shards", "3", folder=tmp_path)
+        assert_one_line_error(other, 2, "was begun on a cluster, with shards=left out")
         done = run("train", "--resume", "runs/r", "--cluster-file", second.file, folder=tmp_path)
         assert done.returncode == 0, done
     assert weights(tmp_path / "runs/r") == weights(tmp_path / "runs/whole")

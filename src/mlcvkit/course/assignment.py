@@ -1,0 +1,166 @@
+"""The homework as data: problems, points, tasks, limits. ``assignment.toml`` holds the handout's own."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import mlcvkit
+import mlcvlab
+from mlcvkit import InputError
+
+NOTEBOOK = "HW1_MNIST_NN2.ipynb"
+SCRIPTS = ("test_basis.py", "test_activations.py", "test_losses.py")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a problem with the points that the handout prints, split over its tests by their weights."""
+
+    name: str
+    points: float
+    text: str
+    tests: Mapping[str, float]
+
+    def points_of(self, test: str) -> float:
+        return self.points * self.tests[test] / sum(self.tests.values())
+
+
+@dataclass(frozen=True)
+class Problem:
+    number: int
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def points(self) -> float:
+        return sum(part.points for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a student writes: a function of a file, the problem it belongs to, and the handout's words for it."""
+
+    file: str
+    function: str
+    problem: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The whole homework."""
+
+    title: str
+    due: str
+    goals: tuple[str, ...]
+    rules: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    tasks: tuple[Task, ...]
+    properties: Mapping[str, float]
+    variants: Mapping[str, float]
+    rules_cost: Mapping[str, float]
+    limits: Mapping[str, float]
+    accuracy: Mapping[str, float]
+    forbidden: tuple[str, ...]
+
+    @property
+    def points(self) -> float:
+        return sum(problem.points for problem in self.problems)
+
+
+def read_assignment(path: Path | None = None, known_tests: frozenset[str] | None = None) -> Assignment:
+    """The assignment of a TOML file laid over the handout's own; the handout's own where ``path`` is None.
+
+    Raises: InputError where the file cannot be read, is not TOML, or says what this homework does not have.
+    """
+    values = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))
+    if path is not None:
+        values = _laid_over(values, _read_toml(path), str(path))
+    try:
+        assignment = _from_values(values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the rubric {path} cannot be used: {type(error).__name__}: {error}") from None
+    for problem in assignment.problems:
+        for part in problem.parts:
+            if part.points < 0 or not part.tests or min(part.tests.values()) <= 0:
+                raise InputError(f"the rubric {path} needs points of 0 or more and weights above 0 in {part.name!r}")
+            unknown = sorted(set(part.tests) - known_tests) if known_tests else []
+            if unknown:
+                raise InputError(
+                    f"the rubric {path} has a test {unknown[0]!r}; there are {', '.join(sorted(known_tests or ()))}"
+                )
+    return assignment
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"the rubric {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the rubric {path} is not TOML: {error}") from None
+
+
+def _laid_over(base: dict[str, Any], over: dict[str, Any], path: str, of: str = "") -> dict[str, Any]:
+    unknown = sorted(set(over) - set(base))
+    if unknown:
+        raise InputError(f"the rubric {path} has {of}{unknown[0]!r}; there are {', '.join(sorted(base))}")
+    merged = dict(base)
+    for name, value in over.items():
+        table = isinstance(base[name], dict)
+        if table != isinstance(value, dict):
+            raise InputError(f"the rubric {path}: {of}{name} must be {'a table' if table else 'a value, not a table'}")
+        merged[name] = _laid_over(base[name], value, path, f"{of}{name}.") if table else value
+    return merged
+
+
+def _from_values(values: Mapping[str, Any]) -> Assignment:
+    problems = tuple(
+        Problem(
+            int(problem["number"]),
+            str(problem["name"]),
+            tuple(
+                Part(str(part["name"]), float(part["points"]), str(part.get("text", "")), dict(part["tests"]))
+                for part in problem["part"]
+            ),
+        )
+        for problem in values["problem"]
+    )
+    tasks = tuple(
+        Task(file, function, int(number), str(text))
+        for file, functions in values["tasks"].items()
+        for function, (number, text) in functions.items()
+    )
+    return Assignment(
+        str(values["title"]),
+        str(values["due"]),
+        tuple(values["goals"]),
+        tuple(values["rules"]),
+        problems,
+        tasks,
+        values["properties"],
+        values["variants"],
+        values["rules_cost"],
+        values["limits"],
+        values["accuracy"],
+        tuple(values["libraries"]["forbidden"]),
+    )
+
+
+def reference_file(name: str) -> Path:
+    """A file of the reference solution, by its place in ``hw1/``: of the checkout, or of the installed package."""
+    package = Path(mlcvlab.__file__).parent
+    if name.startswith("mlcvlab/"):
+        return package.parent / name
+    beside = package.parent / name
+    return beside if beside.is_file() else Path(mlcvkit.__file__).parent / "data" / "hw1" / name
+
+
+def tree_files() -> tuple[str, ...]:
+    """The files of the homework, by their places in ``hw1/``."""
+    package = Path(mlcvlab.__file__).parent
+    modules = sorted(path.relative_to(package.parent).as_posix() for path in package.rglob("*.py"))
+    return (*modules, *SCRIPTS, NOTEBOOK)

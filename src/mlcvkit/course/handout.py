@@ -16,7 +16,7 @@ from mlcvkit.course.assignment import NOTEBOOK, SCRIPTS, Assignment, Task, refer
 from mlcvkit.storage import write_whole
 
 LINE = 120
-PROMPT = "# Your code here."
+PROMPT = "Your code here."
 
 
 def write_handout(folder: Path, assignment: Assignment, *, solved: Collection[int] = ()) -> list[Path]:
@@ -67,17 +67,18 @@ def as_markdown(assignment: Assignment, solved: Collection[int] = ()) -> str:
 
 
 def students_notebook(text: str) -> str:
-    """The notebook with each code cell reduced to its prompt, and without the cells that tell results.
+    """The notebook with each code cell reduced to its prompt, and without the text that tells results.
 
-    A code cell's prompt is its metadata's "prompt"; "omit": true there leaves a cell out.
+    A cell's metadata say what is handed out in its place, "handout", or that nothing is, "omit".
     """
     notebook = nbformat.reads(text, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if not cell.metadata.get("omit")]
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            prompt = cell.metadata.get("prompt", "Your code here.")
-            cell.source = "\n".join(f"# {line}" for line in textwrap.wrap(prompt, 100)) + "\n"
+            cell.source = "\n".join(f"# {line}" for line in textwrap.wrap(cell.metadata.get("handout", PROMPT), 100))
             cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = cell.metadata.get("handout", cell.source)
         cell.metadata = {}
     return str(nbformat.writes(notebook)) + "\n"
 

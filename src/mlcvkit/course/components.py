@@ -1,0 +1,226 @@
+"""Checks of Problem 1: each function's values and gradients, on inputs that are drawn anew for each seed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from mlcvkit.course.checks import (
+    ATOL,
+    Array,
+    Asks,
+    Diagnosis,
+    Report,
+    all_lost,
+    as_array,
+    equation,
+    find_mistake,
+    is_finite,
+    same_shape,
+    same_values,
+    shown,
+    unchanged,
+)
+from mlcvkit.course.mistakes import COMPONENTS, VARIANTS
+from mlcvlab.nn import activations, basis, losses
+
+Draw = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments of a function, and the property that its result shows."""
+
+    property: str
+    args: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Component:
+    """A function of Problem 1: where it is, what it has to return, and its cases."""
+
+    module: str
+    reference: Callable[..., Any]
+    cases: Callable[[Draw], list[Case]]
+
+    @property
+    def name(self) -> str:
+        return self.reference.__name__
+
+
+def column(rng: Draw, size: int = 5) -> Array:
+    """A column without entries near 0, where some functions have a kink."""
+    return np.asarray(rng.uniform(0.2, 2.5, (size, 1)) * rng.choice([-1, 1], (size, 1)))
+
+
+def _columns(rng: Draw, size: int = 4, number: int = 3) -> Array:
+    return np.hstack([column(rng, size) for _ in range(number)])
+
+
+def _linear(rng: Draw) -> list[Case]:
+    return [
+        *(Case("value", (rng.normal(size=(k, 1)), rng.normal(size=(m, k)))) for k, m in ((4, 3), (3, 5))),
+        Case("batch", (rng.normal(size=(4, 6)), rng.normal(size=(3, 4)))),
+    ]
+
+
+def _linear_grad(rng: Draw) -> list[Case]:
+    return [Case("value", (column(rng),)), Case("value", (column(rng, 3),)), Case("batch", (_columns(rng),))]
+
+
+def _of_x(*stability: float, edge: bool = False) -> Callable[[Draw], list[Case]]:
+    def cases(rng: Draw) -> list[Case]:
+        found = [*(Case("value", (column(rng),)) for _ in range(2)), Case("batch", (_columns(rng),))]
+        if edge:
+            found.append(Case("edge", (np.array([[0.0], [1.0], [-1.0]]),)))
+        if stability:
+            found.append(Case("stability", (np.array(stability)[:, None] * rng.uniform(0.9, 1.1),)))
+        return found
+
+    return cases
+
+
+def _of_y(activation: Callable[[Any], Array], *edge: float) -> Callable[[Draw], list[Case]]:
+    def cases(rng: Draw) -> list[Case]:
+        found = [*(Case("value", (activation(column(rng)),)) for _ in range(2)), Case("batch", (activation(_columns(rng)),))]
+        return found + ([Case("edge", (np.array(edge)[:, None],))] if edge else [])
+
+    return cases
+
+
+def _softmax(rng: Draw) -> list[Case]:
+    return [
+        *(Case("value", (column(rng, size),)) for size in (5, 4)),
+        Case("batch", (_columns(rng, 3, 4),)),
+        Case("stability", (np.array([[1000.0], [999.0], [-1000.0]]) * rng.uniform(0.9, 1.1),)),
+    ]
+
+
+def _softmax_grad(rng: Draw) -> list[Case]:
+    return [Case("value", (activations.softmax(column(rng, size)),)) for size in (4, 3)]
+
+
+def _norm(rng: Draw) -> list[Case]:
+    pairs = [(column(rng, size), rng.normal(size=(size, 1))) for size in (4, 6)]
+    row = (rng.normal(size=(1, 5)), rng.normal(size=(1, 5)))
+    return [*(Case("value", pair) for pair in (*pairs, row)), Case("edge", (pairs[0][0], pairs[0][0].copy()))]
+
+
+def _entropy(rng: Draw) -> list[Case]:
+    def pair(count: int) -> tuple[Array, Array]:
+        y = (np.arange(count) % 2).astype(float)[None]
+        return y, rng.uniform(0.05, 0.95, (1, count))
+
+    certain = np.array([[0.0, 1.0]])
+    return [
+        Case("value", (np.array([[1.0]]), rng.uniform(0.2, 0.8, (1, 1)))),
+        Case("value", (np.array([[0.0]]), rng.uniform(0.2, 0.8, (1, 1)))),
+        Case("batch", pair(6)),
+        Case("edge", (certain, certain.copy())),
+        Case("stability", (certain, 1 - certain)),
+    ]
+
+
+_NN = "mlcvlab.nn"
+COMPONENTS_CHECKED = {
+    component.name: component
+    for component in (
+        Component(f"{_NN}.basis", basis.linear, _linear),
+        Component(f"{_NN}.basis", basis.linear_grad, _linear_grad),
+        Component(f"{_NN}.activations", activations.step, _of_x(edge=True)),
+        Component(f"{_NN}.activations", activations.step_grad, _of_y(activations.step)),
+        Component(f"{_NN}.activations", activations.relu, _of_x(1e300, -1e300, edge=True)),
+        Component(f"{_NN}.activations", activations.relu_grad, _of_y(activations.relu, 0.0, 1e-12)),
+        Component(f"{_NN}.activations", activations.sigmoid, _of_x(-800, 800, -30, 30)),
+        Component(f"{_NN}.activations", activations.sigmoid_grad, _of_y(activations.sigmoid, 0.0, 0.5, 1.0)),
+        Component(f"{_NN}.activations", activations.softmax, _softmax),
+        Component(f"{_NN}.activations", activations.softmax_grad, _softmax_grad),
+        Component(f"{_NN}.activations", activations.tanh, _of_x(-800, 800, -20, 20)),
+        Component(f"{_NN}.activations", activations.tanh_grad, _of_y(activations.tanh, -1.0, 0.0, 1.0)),
+        Component(f"{_NN}.losses", losses.l2, _norm),
+        Component(f"{_NN}.losses", losses.l2_grad, _norm),
+        Component(f"{_NN}.losses", losses.mse, _norm),
+        Component(f"{_NN}.losses", losses.mse_grad, _norm),
+        Component(f"{_NN}.losses", losses.cross_entropy, _entropy),
+        Component(f"{_NN}.losses", losses.cross_entropy_grad, _entropy),
+    )
+}
+LEAST_WHEN_WRONG = {"cross_entropy": 5.0, "cross_entropy_grad": 100.0}
+"""Where a prediction is certain and wrong the handout leaves the size open: finite, of its sign and this large is right."""
+
+IN_PLACE = Diagnosis("in_place", "it changes its input in place: the caller's array is not what it was; make a new one")
+
+
+def check_component(name: str, ask: Asks, seed: int, variants: Mapping[str, float]) -> Report:
+    """Check one function.
+
+    Arguments: ``ask(module, function, args)``, which calls the student's function and returns its result and the
+    arguments after the call, or in words why there is none; ``variants``, what a known other reading costs.
+    """
+    component = COMPONENTS_CHECKED[name]
+    cases = component.cases(np.random.default_rng([seed, *name.encode()]))
+    properties = (*dict.fromkeys(case.property for case in cases), "shape", "unchanged")
+    answers = []
+    for case in cases:
+        answers.append(ask(component.module, name, list(case.args)))
+        if isinstance(answers[0], str):
+            return all_lost(name, properties, answers[0])
+    with np.errstate(all="ignore"):
+        expected = [np.asarray(component.reference(*case.args), float) for case in cases]
+    got = [None if isinstance(answer, str) else answer["value"] for answer in answers]
+    problems = {
+        i: answer if isinstance(answer, str) else _told(component, case, answer["value"], right)
+        for i, (case, answer, right) in enumerate(zip(cases, answers, expected, strict=True))
+        if isinstance(answer, str) or not _is_right(name, case, answer["value"], right)
+    }
+    report = Report(name)
+    if problems:
+        arguments = [case.args for case in cases]
+        report.diagnose(find_mistake(COMPONENTS[name], arguments, got, expected, list(problems)), VARIANTS)
+    kept = 1 - variants.get(report.variant, 1.0) if report.variant else 0.0
+    for prop in properties[:-2]:
+        own = [i for i in problems if cases[i].property == prop]
+        share = kept if all(is_finite(got[i]) for i in own) else 0.0
+        report.add(prop, share if own else 1.0, problems[own[0]] if own else None)
+    report.add("shape", *_shape(cases, got, expected))
+    after = [None if isinstance(answer, str) else answer["after"] for answer in answers]
+    changed = any(a is not None and not unchanged(list(case.args), a) for case, a in zip(cases, after, strict=True))
+    report.add("unchanged", float(not changed), IN_PLACE.message if changed else None)
+    if changed and report.diagnosis is None:
+        report.diagnosis = IN_PLACE
+    return report
+
+
+def _is_right(name: str, case: Case, got: Any, expected: Array) -> bool:
+    if case.property == "stability" and name in LEAST_WHEN_WRONG:
+        array = as_array(got)
+        least = LEAST_WHEN_WRONG[name]
+        return (
+            array is not None
+            and array.size == expected.size
+            and bool(np.all(np.isfinite(array)))
+            and bool(np.all(array.ravel() * np.sign(expected.ravel()) >= least))
+        )
+    return same_values(got, expected, atol=0 if case.property == "stability" else ATOL)
+
+
+def _told(component: Component, case: Case, got: Any, expected: Array) -> str:
+    names = list(signature(component.reference).parameters)
+    inputs = ", ".join(f"{name} = {shown(arg)}" for name, arg in zip(names, case.args, strict=False))
+    formula = equation(component.reference)
+    return f"for {inputs}: expected {shown(expected)}, got {shown(got)}. The equation: {formula}"
+
+
+def _shape(cases: Sequence[Case], got: Sequence[Any], expected: Sequence[Array]) -> tuple[float, str | None]:
+    for case, value, right in zip(cases, got, expected, strict=True):
+        if case.property in ("value", "batch") and not same_shape(value, right):
+            array = as_array(value)
+            if value is None or (array is not None and array.size != right.size and case.property == "batch"):
+                continue
+            kind = "no array of numbers" if array is None else f"shape {array.shape}"
+            return 0.0, f"for an input of shape {case.args[0].shape} the result must have shape {right.shape}, got {kind}"
+    if all(value is None for value in got):
+        return 0.0, "there is no result"
+    return 1.0, None

@@ -1,0 +1,359 @@
+"""Grading: a submission in, points and reasons out.
+
+Every check runs in a process of its own kind; where a process breaks, the next check gets a new one. What a problem
+builds on is taken from the submission first and, where the check did not pass with it, from the reference, so that a
+mistake costs its own points and no others.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlcvkit.course import networks, optimizers
+from mlcvkit.course.assignment import NOTEBOOK, Assignment, Part
+from mlcvkit.course.checks import Report, all_lost
+from mlcvkit.course.components import COMPONENTS_CHECKED, check_component
+from mlcvkit.course.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
+from mlcvkit.course.notebook import Digits, check_notebook, supplied_optimizers
+from mlcvkit.course.rules import Violation, check_rules, code_cells
+from mlcvkit.course.sandbox import Ended, Failed, Limits, Sandbox, Session, Supplied
+from mlcvkit.course.submissions import Submission
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.nn import activations, basis, losses
+
+PARTS = ("components", "networks", "optimizers", "notebook")
+TESTS = (*COMPONENTS_CHECKED, *networks.CHECKS, *optimizers.CHECKS, *NOTEBOOK_PROPERTIES)
+NN_MODULES = ("mlcvlab.nn.basis", "mlcvlab.nn.activations", "mlcvlab.nn.losses")
+NETWORK = "mlcvlab.models.nn2"
+OPTIMIZERS = ("mlcvlab.optim.sgd", "mlcvlab.optim.adam")
+MOST_WORK = 10**11
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """The points of one test, and the reasons."""
+
+    name: str
+    problem: int
+    part: str
+    points: float
+    out_of: float
+    feedback: tuple[str, ...] = ()
+    diagnosis: str = ""
+    diagnosed: str = ""
+    variant: str = ""
+
+    __test__ = False
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A submission's points."""
+
+    submission: str
+    points: float
+    out_of: float
+    tests: tuple[TestResult, ...]
+    violations: tuple[Violation, ...] = ()
+    test_accuracy: float | None = None
+    seconds: float = field(default=0.0, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class Grader:
+    """What all submissions are graded with.
+
+    Arguments: ``assignment``; ``sandbox``; ``seed`` of the hidden inputs; ``digits``, MNIST for the notebooks, None where
+    there is no notebook to run.
+    """
+
+    assignment: Assignment
+    sandbox: Sandbox
+    seed: int
+    digits: Digits | None = None
+
+    def grade(self, submission: Submission) -> Grade:
+        """Grade one submission; whatever it does, there is a grade."""
+        start = time.monotonic()
+        tests = [test for problem in self.assignment.problems for part in problem.parts for test in part.tests]
+        with tempfile.TemporaryDirectory(prefix="submission-") as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            submission.write_to(folder)
+            reports, accuracy = Examination(self, submission, folder).run(tests)
+        violations = [
+            *(Violation("files", problem) for problem in submission.problems),
+            *check_rules(submission.files, self.assignment.tasks, self.assignment.forbidden),
+        ]
+        results = [
+            self._result(problem.number, part, test, reports[test])
+            for problem in self.assignment.problems
+            for part in problem.parts
+            for test in part.tests
+        ]
+        earned = sum(result.points for result in results)
+        cost = sum(self.assignment.rules_cost.get(rule, 0) for rule in {violation.rule for violation in violations})
+        return Grade(
+            submission.name,
+            round(max(0.0, earned - cost), 2),
+            round(self.assignment.points, 2),
+            tuple(results),
+            tuple(violations),
+            accuracy,
+            round(time.monotonic() - start, 2),
+        )
+
+    def _result(self, problem: int, part: Part, test: str, report: Report) -> TestResult:
+        weight = {prop.name: self.assignment.properties.get(prop.name, 1.0) for prop in report.properties}
+        total = sum(weight.values())
+        share = sum(weight[prop.name] * prop.credit for prop in report.properties) / total if total else 0.0
+        out_of = part.points_of(test)
+        feedback = tuple(
+            f"{prop.name.replace('_', ' ')}: {prop.feedback}"
+            for prop in report.properties
+            if prop.credit < 1 and prop.feedback
+        )
+        return TestResult(
+            test,
+            problem,
+            part.name,
+            round(out_of * share, 4),
+            round(out_of, 4),
+            feedback,
+            report.diagnosis.mistake if report.diagnosis else "",
+            report.diagnosis.message if report.diagnosis else "",
+            report.variant or "",
+        )
+
+
+class Examination:
+    """One submission's checks."""
+
+    def __init__(self, grader: Grader, submission: Submission, folder: Path) -> None:
+        self.grader, self.submission, self.folder = grader, submission, folder
+        values = grader.assignment.limits
+        self.variants = dict(grader.assignment.variants)
+        self.limits = Limits(
+            values["call_seconds"],
+            int(values["memory_mb"]),
+            int(values["processes"]),
+            int(values["output_mb"]),
+            int(values["scratch_mb"]),
+        )
+
+    def run(self, tests: list[str]) -> tuple[dict[str, Report], float | None]:
+        """The report of each test, and the accuracy of the notebook's model."""
+        reports: dict[str, Report] = {}
+        seed = self.grader.seed
+        with self._process(NN_MODULES) as process:
+            for test in tests:
+                if test in COMPONENTS_CHECKED:
+                    reports[test] = check_component(test, process.call, seed, self.variants)
+        for test in tests:
+            if test in networks.CHECKS:
+                reports[test] = self._network(test)
+        with self._process((*NN_MODULES, NETWORK, *OPTIMIZERS), looked_at=OPTIMIZERS) as process:
+            for test in tests:
+                if test in optimizers.CHECKS:
+                    reports[test] = optimizers.CHECKS[test](process.optimize, seed, self.variants)
+        accuracy = None
+        if any(test in NOTEBOOK_PROPERTIES for test in tests):
+            of_notebook, accuracy = self._notebook(all(map(is_whole, reports.values())))
+            reports |= {test: report for test, report in of_notebook.items() if test in tests}
+        return reports, accuracy
+
+    def _network(self, test: str) -> Report:
+        """With the submission's own components and, where that is not whole, with the reference's."""
+        check = networks.CHECKS[test]
+        with self._process((NETWORK,)) as process:
+            report = check(process.network, self.grader.seed, self.variants)
+        if is_whole(report):
+            return report
+        supplied = supplied_functions() | {name: supplied_network()[name] for name in networks.BUILT_ON[test]}
+        with self._process((*NN_MODULES, NETWORK), supplied, looked_at=(NETWORK,)) as process:
+            second = check(process.network, self.grader.seed, self.variants)
+        return second if credit(second) > credit(report) else report
+
+    def _notebook(self, rest_is_whole: bool) -> tuple[dict[str, Report], float | None]:
+        content = self.submission.files.get(NOTEBOOK)
+        cells = [] if content is None else code_cells(content)
+        if not any(line.strip() and not line.strip().startswith("#") for cell in cells for line in cell.splitlines()):
+            reason = f"{NOTEBOOK} is missing" if content is None else f"{NOTEBOOK} has no code"
+            return {test: all_lost(test, names, reason) for test, names in NOTEBOOK_PROPERTIES.items()}, None
+        reports, accuracy = self._run_notebook(cells, {})
+        if not rest_is_whole and not all(map(is_whole, reports.values())):
+            seconds = self.grader.assignment.limits["notebook_seconds"]
+            supplied = supplied_functions() | supplied_network() | supplied_optimizers(time.monotonic() + seconds)
+            second, its_accuracy = self._run_notebook(cells, supplied)
+            if sum(map(credit, second.values())) > sum(map(credit, reports.values())):
+                return second, its_accuracy
+        return reports, accuracy
+
+    def _run_notebook(self, cells: list[str], supplied: Supplied) -> tuple[dict[str, Report], float | None]:
+        values = self.grader.assignment.limits
+        limits = Limits(
+            self.limits.seconds,
+            int(values["notebook_memory_mb"]),
+            self.limits.processes,
+            self.limits.output_mb,
+            self.limits.scratch_mb,
+        )
+        digits = self.grader.digits
+        assert digits is not None
+        try:
+            with self.grader.sandbox.session(self.folder, limits, supplied, {"/cache": digits.folder}, whole=True) as session:
+                if supplied:
+                    session.ask("load", seconds=60, modules=_modules((*NN_MODULES, NETWORK, *OPTIMIZERS), supplied, ()))
+                return check_notebook(
+                    session,
+                    cells,
+                    digits,
+                    self.grader.seed,
+                    self.grader.assignment.accuracy,
+                    values["notebook_seconds"],
+                )
+        except (Ended, Failed) as error:
+            reason = f"the notebook could not be run: {error}"
+            return {test: all_lost(test, names, reason) for test, names in NOTEBOOK_PROPERTIES.items()}, None
+
+    @contextmanager
+    def _process(
+        self, modules: tuple[str, ...], supplied: Supplied | None = None, looked_at: tuple[str, ...] | None = None
+    ) -> Iterator["Process"]:
+        process = Process(self, supplied or {}, _modules(modules, supplied or {}, looked_at or modules))
+        try:
+            yield process
+        finally:
+            process.end()
+
+
+class Process:
+    """Processes of one submission for one kind of check, started when one is needed, and anew after one was ended."""
+
+    def __init__(self, examination: Examination, supplied: Supplied, modules: list[list[Any]]) -> None:
+        self.examination, self.supplied, self.modules = examination, supplied, modules
+        self.session: Session | None = None
+        self.context: Any = None
+        self.failed: dict[str, str] = {}
+        self.ended: dict[str, str] = {}
+
+    def call(self, module: str, function: str, args: list[Any]) -> Any:
+        """The student's function on these arguments: its answer, or in words why there is none."""
+        return self._ask(function, module, "call", module=module, function=function, args=args)
+
+    def network(self, method: str, own: list[Any], args: list[Any]) -> Any:
+        """The student's NN2 with these weights."""
+        return self._ask(method, NETWORK, "network", method=method, own=own, args=args)
+
+    def optimize(
+        self, function: str, W: list[Any], X: Any, y: Any, options: Mapping[str, Any], model: Mapping[str, Any]
+    ) -> Any:
+        """The student's optimizer on a model that the grader supplies."""
+        module = f"mlcvlab.optim.{function.lower()}"
+        request = {"module": module, "function": function, "W": W, "X": X, "y": y, "options": dict(options)}
+        return self._ask(function, module, "optimize", model=model, **request)
+
+    def _ask(self, asked: str, of: str, do: str, model: Mapping[str, Any] | None = None, **request: Any) -> Any:
+        if asked in self.ended:
+            return self.ended[asked]
+        try:
+            session = self._started()
+            if of in self.failed:
+                return f"{of} cannot be imported: {self.failed[of]}"
+            session.supplied = {**self.supplied, **(model or {})}
+            answer = session.ask(do, **request)
+        except Ended as error:
+            self.end()
+            self.ended[asked] = str(error)
+            return str(error)
+        except Failed as error:
+            return "it is not implemented yet" if error.kind == "NotImplementedError" else str(error)
+        if not isinstance(answer, dict) or not {"value", "after"} <= answer.keys():
+            return "what came from its process was not an answer"
+        return answer
+
+    def _started(self) -> Session:
+        if self.session is None or not self.session.alive:
+            examination = self.examination
+            self.context = examination.grader.sandbox.session(examination.folder, examination.limits)
+            self.session = self.context.__enter__()
+            self.session.supplied = self.supplied
+            loaded = self.session.ask("load", modules=self.modules)
+            failed = loaded.get("failed") if isinstance(loaded, dict) else None
+            named = failed.items() if isinstance(failed, dict) else ()
+            self.failed = {str(name): str(Failed(error if isinstance(error, dict) else {})) for name, error in named}
+        return self.session
+
+    def end(self) -> None:
+        if self.context is not None:
+            self.context.__exit__(None, None, None)
+        self.session = self.context = None
+
+
+def _modules(modules: tuple[str, ...], supplied: Supplied, looked_at: tuple[str, ...]) -> list[list[Any]]:
+    """Each module with the names in it that are supplied, and whether it is itself looked at."""
+    placed: dict[str, list[str]] = {module: [] for module in (*NN_MODULES, NETWORK, *OPTIMIZERS)}
+    for name in supplied:
+        if name in COMPONENTS_CHECKED:
+            placed[COMPONENTS_CHECKED[name].module].append(name)
+        elif name in ("SGD", "Adam"):
+            placed[f"mlcvlab.optim.{name.lower()}"].append(name)
+        elif name in networks.CHECKS or name == "emp_loss":
+            placed[NETWORK].append(f"NN2.{name}")
+    return [[module, placed[module], module in looked_at] for module in modules]
+
+
+def supplied_functions() -> dict[str, Callable[..., Any]]:
+    """The reference's functions of Problem 1."""
+
+    def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            _require_small(*args)
+            return function(*args)
+
+        return call
+
+    modules = (basis, activations, losses)
+    return {name: checked(getattr(m, name)) for m in modules for name in COMPONENTS_CHECKED if hasattr(m, name)}
+
+
+def supplied_network() -> dict[str, Callable[..., Any]]:
+    """The methods of the reference's NN2, which take the weights first."""
+
+    def method(name: str) -> Callable[..., Any]:
+        def call(W: Any, x: Any, *args: Any) -> Any:
+            model = NN2()
+            model.W = [np.asarray(w) for w in W]
+            _require_small(*W, x)
+            if np.size(model.W[0]) * (np.size(x) / max(1, np.shape(x)[0])) > MOST_WORK:
+                raise ValueError("the network and the samples are too large")
+            if name == "emp_loss_grad":
+                X_y, layer = (x, args[0]), args[1] if len(args) > 1 else None
+                return model.emp_loss_grad(*X_y, None, layer)  # type: ignore[call-overload]
+            return getattr(model, name)(x, *args)
+
+        return call
+
+    return {name: method(name) for name in ("nn2", "grad", "emp_loss", "emp_loss_grad")}
+
+
+def _require_small(*args: Any) -> None:
+    if sum(np.size(arg) for arg in args) > MOST_WORK / 1000:
+        raise ValueError("the arrays are too large")
+
+
+def is_whole(report: Report) -> bool:
+    return all(prop.credit >= 1 for prop in report.properties)
+
+
+def credit(report: Report) -> float:
+    return sum(prop.credit for prop in report.properties) / max(1, len(report.properties))

@@ -1,0 +1,86 @@
+"""Messages of plain values and arrays, both ways between the grader and a student's process.
+
+A message is two lengths, a JSON document, and the bytes of the arrays that the document points to. Nothing in it can
+run: a reader takes numbers, truth values, text, None, lists, dictionaries and arrays of a few numeric dtypes, and
+checks each array's place in the bytes.
+"""
+
+import json
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+LENGTHS = struct.Struct("<4sIQ")
+MAGIC = b"mlcv"
+ARRAY = "array"
+DTYPES = frozenset(f"{order}{kind}" for kind in ("f2", "f4", "f8", "i2", "i4", "i8", "u2", "u4", "u8") for order in "<")
+DTYPES |= {"|b1", "|i1", "|u1"}
+MOST_TEXT = 64 << 20
+
+
+class BadMessage(ValueError):
+    """What was received is no message."""
+
+
+def encode(value: Any) -> bytes:
+    """A message's bytes; TypeError for what cannot be in one."""
+    buffers: list[bytes] = []
+    place = 0
+
+    def plain(part: Any) -> Any:
+        nonlocal place
+        if isinstance(part, np.ndarray | np.generic):
+            array = np.ascontiguousarray(part).reshape(np.shape(part))
+            array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            if array.dtype.str not in DTYPES:
+                raise TypeError(f"an array of dtype {array.dtype} cannot be sent")
+            found = {ARRAY: [array.dtype.str, list(array.shape), place]}
+            buffers.append(array.tobytes())
+            place += array.nbytes
+            return found
+        if part is None or isinstance(part, bool | int | float | str):
+            return part
+        if isinstance(part, list | tuple):
+            return [plain(item) for item in part]
+        if isinstance(part, dict):
+            return {str(name): plain(item) for name, item in part.items()}
+        raise TypeError(f"a {type(part).__name__} cannot be sent")
+
+    text = json.dumps(plain(value)).encode()
+    return b"".join([LENGTHS.pack(MAGIC, len(text), place), text, *buffers])
+
+
+def decode(read: Callable[[int], bytes], most_bytes: int) -> Any:
+    """The message that ``read(count)`` gives the bytes of; BadMessage where it is none or larger than ``most_bytes``."""
+    magic, text_length, array_length = LENGTHS.unpack(read(LENGTHS.size))
+    if magic != MAGIC:
+        raise BadMessage("it does not begin like a message")
+    if text_length > min(MOST_TEXT, most_bytes) or array_length > most_bytes:
+        raise BadMessage(f"it would have {text_length + array_length:,} bytes")
+    text, data = read(text_length), read(array_length)
+
+    def restored(part: dict[str, Any]) -> Any:
+        return _array(part[ARRAY], data) if part.keys() == {ARRAY} else part
+
+    try:
+        return json.loads(text, object_hook=restored)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage(f"it is not plain values: {error}") from None
+
+
+def _array(description: Any, data: bytes) -> np.ndarray[Any, Any]:
+    if not isinstance(description, list) or len(description) != 3:
+        raise BadMessage("an array is not described")
+    dtype, shape, start = description
+    if not isinstance(dtype, str) or dtype not in DTYPES or not isinstance(shape, list) or len(shape) > 8:
+        raise BadMessage("an array is of no known kind")
+    if not all(type(length) is int and 0 <= length < 2**40 for length in (*shape, start)):
+        raise BadMessage("an array has no shape")
+    count = 1
+    for length in shape:
+        count *= length
+    if start + count * np.dtype(dtype).itemsize > len(data):
+        raise BadMessage("an array is larger than its bytes")
+    return np.frombuffer(data, dtype, count, start).reshape(shape)

@@ -1,0 +1,371 @@
+"""Checks of Problem 2: NN2's prediction, its gradient, and the gradient of its empirical risk.
+
+A gradient is right if it is the reference's, or if it is that of the student's own forward pass, by finite differences:
+a wrong forward pass costs its own points and not the gradient's. The mean over the samples is right in the same way if
+it is the mean of the student's own gradients.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlcvkit.course.checks import (
+    Array,
+    Report,
+    all_lost,
+    as_array,
+    equation,
+    find_mistake,
+    near,
+    same_shape,
+    same_values,
+    shown,
+    unchanged,
+)
+from mlcvkit.course.mistakes import EMPIRICAL, FORWARD, NETWORK, VARIANTS
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.nn.losses import cross_entropy
+
+Weights = list[Array]
+AsksNetwork = Callable[[str, Weights, list[Any]], Any]
+"""``ask(method, own weights, arguments)``: the student's answer, or in words why there is none."""
+
+FEATURES, HIDDEN = 4, 3
+STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
+STEP = 1e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network's own weights and the arguments of its method, and the property that the result shows."""
+
+    property: str
+    own: Weights
+    args: tuple[Any, ...]
+
+
+def _weights(rng: np.random.Generator) -> Weights:
+    return [rng.normal(size=(HIDDEN, FEATURES)), rng.uniform(0.4, 1.2, (HIDDEN, 1)) * rng.choice([-1, 1], (HIDDEN, 1))]
+
+
+def _samples(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
+    """Samples with hidden units on and off, none of them near ReLU's kink for any of the weights."""
+    while True:
+        X = rng.uniform(0.3, 1.5, (FEATURES, count)) * rng.choice([-1, 1], (FEATURES, count))
+        z = np.concatenate([(W[0] @ X).ravel() for W in weights])
+        signs = [np.sign(W[0] @ X) for W in weights]
+        mixed = all(s.max(axis=0).min() > 0 and (count == 1 or s.min() < 0) for s in signs)
+        if np.abs(z).min() > 0.05 and mixed:
+            return X
+
+
+def _reference() -> NN2:
+    return NN2()
+
+
+def check_prediction(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -> Report:
+    """Check ``nn2``."""
+    rng = np.random.default_rng([seed, 2])
+    own = _weights(rng)
+    large = [50 * own[0], 20 * own[1]]
+    cases = [
+        *(Case("value", W, (_samples(rng, 1, W),)) for W in (own, _weights(rng))),
+        Case("batch", own, (_samples(rng, 6, own),)),
+        Case("stability", large, (_samples(rng, 5, own),)),
+    ]
+    model = _reference()
+    expected = []
+    for case in cases:
+        model.W = case.own
+        expected.append(np.asarray(model.nn2(*case.args)))
+    answers = [ask("nn2", case.own, list(case.args)) for case in cases]
+    if isinstance(answers[0], str):
+        return all_lost("nn2", ("value", "batch", "stability", "shape", "unchanged"), answers[0])
+    got = [None if isinstance(answer, str) else answer["value"] for answer in answers]
+    report = Report("nn2")
+    wrong = [i for i, (value, right) in enumerate(zip(got, expected, strict=True)) if not same_values(value, right)]
+    if wrong:
+        arguments = [(case.own, *case.args) for case in cases]
+        report.diagnose(find_mistake(FORWARD, arguments, got, expected, wrong), VARIANTS)
+    for prop in ("value", "batch", "stability"):
+        first = next((i for i in wrong if cases[i].property == prop), None)
+        report.add(prop, float(first is None), None if first is None else _told_forward(cases, answers, expected, first))
+    shapes = [i for i in range(3) if got[i] is not None and not same_shape(got[i], expected[i])]
+    text = f"ŷ must have shape {expected[shapes[0]].shape}, got {shown(got[shapes[0]])}" if shapes else None
+    report.add("shape", float(not shapes), text)
+    _add_unchanged(report, cases, answers)
+    return report
+
+
+def _told_forward(cases: Sequence[Case], answers: Sequence[Any], expected: Sequence[Array], i: int) -> str:
+    if isinstance(answers[i], str):
+        return str(answers[i])
+    W1, w2 = cases[i].own
+    return (
+        f"for x = {shown(cases[i].args[0])} with W1 = {shown(W1)} and w2 = {shown(w2)}: expected {shown(expected[i])}, got "
+        f"{shown(answers[i]['value'])}. The equation: {equation(NN2.nn2)}"
+    )
+
+
+def check_gradient(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -> Report:
+    """Check ``grad``."""
+    rng = np.random.default_rng([seed, 3])
+    own, other, third = (_weights(rng) for _ in range(3))
+    one, zero = np.array([[1.0]]), np.array([[0.0]])
+    x, wrong_side = _samples(rng, 1, own, third), _samples(rng, 1, own)
+    z2 = float((own[1].T @ np.maximum(own[0] @ wrong_side, 0))[0, 0])
+    saturated = [own[0], own[1] * 40 / z2]
+    X, y = _samples(rng, 5, own), np.array([[1.0, 0.0, 0.0, 1.0, 1.0]])
+    cases = [
+        Case("value", own, (x, one, own)),
+        Case("value", third, (x, zero, third)),
+        Case("weights", other, (x, one, own)),
+        Case("weights", own, (x, zero, None)),
+        Case("batch", own, (X, y, own)),
+        Case("saturated", saturated, (wrong_side, zero, saturated)),
+    ]
+    model = _reference()
+    rights = []
+    for case in cases:
+        model.W = case.own
+        rights.append(model.grad(*case.args))
+    answers = [_asked(ask, "grad", case) for case in cases]
+    names = ("hidden_layer", "output_layer", "weights", "batch", "saturated", "shape", "unchanged")
+    if isinstance(answers[0], str):
+        return all_lost("grad", names, answers[0])
+    report = _judge_gradient(cases, answers, rights, variants)
+    if any(prop.credit < 1 for prop in report.properties[:5]) and not _forward_is_right(ask, cases[:2]):
+        of_own = [_differences(ask, case) for case in cases]
+        if all(gradient is not None for gradient in of_own):
+            by_own = _judge_gradient(cases, answers, of_own, variants, rtol=1e-4)
+            if _credit(by_own) > _credit(report):
+                return by_own
+    return report
+
+
+def _credit(report: Report) -> float:
+    return sum(prop.credit for prop in report.properties)
+
+
+def _asked(ask: AsksNetwork, method: str, case: Case) -> Any:
+    """The answer, or in words why there is none, or why it is not two gradients."""
+    args = list(case.args)
+    while args and args[-1] is None:
+        args.pop()
+    answer = ask(method, case.own, args)
+    if isinstance(answer, str):
+        return answer
+    value = answer["value"]
+    if not isinstance(value, list) or len(value) != 2 or any(as_array(gradient) is None for gradient in value):
+        return f"the result must be a list of two arrays, [∇_W1, ∇_w2]; got {shown(value)}"
+    return answer
+
+
+def _judge_gradient(
+    cases: Sequence[Case],
+    answers: Sequence[Any],
+    rights: Sequence[Any],
+    variants: Mapping[str, float],
+    rtol: float = 1e-5,
+) -> Report:
+    report = Report("grad")
+    wrong = {i: _wrong_layers(answers[i], rights[i], rtol) for i in range(len(cases))}
+    failing = [i for i, layers in wrong.items() if layers]
+    if failing:
+        report.diagnose(_explain(NETWORK, cases, answers, rights, failing), VARIANTS)
+    kept = 1 - variants.get(report.variant, 1.0) if report.variant else 0.0
+    told = {i: _told_gradient(cases[i], answers[i], rights[i], layers) for i, layers in wrong.items() if layers}
+    for layer, name in enumerate(("hidden_layer", "output_layer")):
+        first = next((i for i in failing if cases[i].property == "value" and layer in wrong[i]), None)
+        report.add(name, kept if first is not None else 1.0, told.get(first) if first is not None else None)
+    for prop in ("weights", "batch", "saturated"):
+        first = next((i for i in failing if cases[i].property == prop), None)
+        report.add(prop, kept if first is not None else 1.0, told.get(first) if first is not None else None)
+    _add_shapes(report, answers[:2], rights[:2])
+    _add_unchanged(report, cases, answers)
+    return report
+
+
+def _wrong_layers(answer: Any, right: Sequence[Array], rtol: float) -> list[int]:
+    if isinstance(answer, str):
+        return [0, 1]
+    return [i for i in (0, 1) if not same_values(answer["value"][i], np.asarray(right[i]), rtol=rtol)]
+
+
+def _explain(
+    catalogue: Any, cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any], failing: Sequence[int]
+) -> Any:
+    got = [None if isinstance(answer, str) else _joined(answer["value"]) for answer in answers]
+    expected = [_joined(right) for right in rights]
+    arguments = [(case.own, case.args[0], case.args[1], case.args[2] or case.own) for case in cases]
+    return find_mistake(catalogue, arguments, got, expected, failing)
+
+
+def _joined(gradients: Sequence[Any]) -> Array:
+    return np.concatenate([np.asarray(as_array(gradient)).ravel() for gradient in gradients])
+
+
+def _told_gradient(case: Case, answer: Any, right: Sequence[Array], layers: Sequence[int]) -> str:
+    if isinstance(answer, str):
+        return answer
+    layer = layers[-1]
+    name = ("∇_W1", "∇_w2")[layer]
+    where = {"weights": " (where W is not the model's own)" if case.args[2] else " (where no W is given)"}
+    return (
+        f"for x = {shown(case.args[0])} and y = {shown(case.args[1])}{where.get(case.property, '')}: {name} expected "
+        f"{shown(right[layer])}, got {shown(answer['value'][layer])}. The equations: {equation(NN2.grad)}"
+    )
+
+
+def _add_shapes(report: Report, answers: Sequence[Any], rights: Sequence[Any]) -> None:
+    for answer, right in zip(answers, rights, strict=True):
+        if isinstance(answer, str):
+            continue
+        for name, got, expected in zip(("∇_W1", "∇_w2"), answer["value"], right, strict=True):
+            if not same_shape(got, np.asarray(expected)):
+                text = f"{name} must have its weights' shape, {np.shape(expected)}, got {np.shape(as_array(got))}"
+                report.add("shape", 0.0, text)
+                return
+    report.add("shape", 1.0)
+
+
+def _add_unchanged(report: Report, cases: Sequence[Case], answers: Sequence[Any]) -> None:
+    for case, answer in zip(cases, answers, strict=True):
+        if isinstance(answer, str):
+            continue
+        args = [list(arg) if isinstance(arg, list) else arg for arg in case.args]
+        while args and args[-1] is None:
+            args.pop()
+        if not unchanged(args, answer["after"]) or not unchanged(case.own, answer["own"]):
+            report.add("unchanged", 0.0, "it changes its arguments or the model's weights: work on new arrays")
+            return
+    report.add("unchanged", 1.0)
+
+
+def _forward_is_right(ask: AsksNetwork, cases: Sequence[Case]) -> bool:
+    model = _reference()
+    for case in cases:
+        model.W = case.own
+        answer = ask("nn2", case.own, [case.args[0]])
+        if isinstance(answer, str) or not same_values(answer["value"], np.asarray(model.nn2(case.args[0]))):
+            return False
+    return True
+
+
+def _differences(ask: AsksNetwork, case: Case) -> Weights | None:
+    """The gradient of cross-entropy by finite differences of the student's own forward pass; None where it has none."""
+    x, y, W = case.args
+    W = case.own if W is None else W
+    gradients = [np.zeros_like(w) for w in W]
+    for gradient, w in zip(gradients, range(2), strict=True):
+        for j in np.ndindex(gradient.shape):
+            for steps, factor in STENCIL:
+                moved = [weights.copy() for weights in W]
+                moved[w][j] += steps * STEP
+                answer = ask("nn2", moved, [x])
+                y_hat = None if isinstance(answer, str) else as_array(answer["value"])
+                if y_hat is None or y_hat.size != x.shape[1] or not np.all((y_hat >= 0) & (y_hat <= 1)):
+                    return None
+                gradient[j] += factor / STEP * float(cross_entropy(y, y_hat.reshape(y.shape)).sum())
+    return gradients
+
+
+def check_empirical(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -> Report:
+    """Check ``emp_loss_grad``."""
+    rng = np.random.default_rng([seed, 4])
+    own, other = _weights(rng), _weights(rng)
+    X, y = _samples(rng, 7, own, other), np.array([[1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0]])
+    cases = [
+        Case("value", own, (X, y, own, None)),
+        Case("value", other, (X[:, :5], y[:, :5], other, None)),
+        Case("weights", other, (X, y, own, None)),
+        Case("weights", own, (X, y, None, None)),
+        Case("layer", own, (X, y, own, 0)),
+        Case("layer", own, (X, y, own, 1)),
+    ]
+    answers = [_asked(ask, "emp_loss_grad", case) for case in cases[:4]]
+    names = ("value", "weights", "layer", "shape", "unchanged")
+    if isinstance(answers[0], str):
+        return all_lost("emp_loss_grad", names, answers[0])
+    answers += [ask("emp_loss_grad", case.own, list(case.args)) for case in cases[4:]]
+    model = _reference()
+    rights = []
+    for case in cases[:4]:
+        model.W = case.own
+        rights.append(model.emp_loss_grad(*case.args))
+    report = _judge_empirical(cases, answers, rights, variants)
+    if any(prop.credit < 1 for prop in report.properties):
+        of_own = [_mean_of_own(ask, case) for case in cases[:4]]
+        if all(gradient is not None for gradient in of_own):
+            by_own = _judge_empirical(cases, answers, of_own, variants)
+            if _credit(by_own) > _credit(report):
+                return by_own
+    return report
+
+
+def _mean_of_own(ask: AsksNetwork, case: Case) -> Weights | None:
+    """The mean of the student's own gradients of single samples; None where there are none."""
+    X, y, W, _ = case.args
+    total: Weights | None = None
+    for i in range(X.shape[1]):
+        answer = _asked(ask, "grad", Case("value", case.own, (X[:, i : i + 1], y[:, i : i + 1], W)))
+        if isinstance(answer, str):
+            return None
+        gradients = [np.asarray(as_array(gradient)) for gradient in answer["value"]]
+        if total is not None and any(a.shape != b.shape for a, b in zip(total, gradients, strict=True)):
+            return None
+        total = gradients if total is None else [a + b for a, b in zip(total, gradients, strict=True)]
+    return None if total is None else [gradient / X.shape[1] for gradient in total]
+
+
+def _judge_empirical(
+    cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any], variants: Mapping[str, float]
+) -> Report:
+    report = Report("emp_loss_grad")
+    failing = [i for i in range(4) if _wrong_layers(answers[i], rights[i], 1e-5)]
+    if failing:
+        report.diagnose(_explain(EMPIRICAL, cases[:4], answers[:4], rights, failing), VARIANTS)
+    kept = 1 - variants.get(report.variant, 1.0) if report.variant else 0.0
+    for prop in ("value", "weights"):
+        first = next((i for i in failing if cases[i].property == prop), None)
+        text = None if first is None else _told_empirical(cases[first], answers[first], rights[first])
+        report.add(prop, 1.0 if first is None else kept, text)
+    report.add("layer", *_layer(answers, rights, kept))
+    _add_shapes(report, answers[:2], rights[:2])
+    _add_unchanged(report, cases, answers)
+    return report
+
+
+def _told_empirical(case: Case, answer: Any, right: Sequence[Array]) -> str:
+    if isinstance(answer, str):
+        return answer
+    told = _told_gradient(Case("value", case.own, (case.args[0], case.args[1], case.args[2])), answer, right, [1])
+    where = "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"
+    return f"{told.partition('. The equations')[0]}{where}. The equation: {equation(NN2.emp_loss_grad)}"
+
+
+def _layer(answers: Sequence[Any], rights: Sequence[Any], kept: float) -> tuple[float, str | None]:
+    """Whether one layer alone is given where it is asked for: as the whole call gave it, right or wrong."""
+    for layer in (0, 1):
+        answer = answers[4 + layer]
+        if isinstance(answer, str):
+            return 0.0, f"with layer={layer}: {answer}"
+        value = answer["value"]
+        whole = None if isinstance(answers[0], str) else as_array(answers[0]["value"][layer])
+        array = as_array(value[0] if isinstance(value, list) and len(value) == 1 else value)
+        right = np.asarray(rights[0][layer])
+        if array is None or not (same_values(array, right) or (whole is not None and near(array, whole))):
+            name = ("∇_W1", "∇_w2")[layer]
+            return kept, f"with layer={layer} the result must be {name} alone, {shown(right)}; got {shown(value)}"
+    return 1.0, None
+
+
+CHECKS = {"nn2": check_prediction, "grad": check_gradient, "emp_loss_grad": check_empirical}
+BUILT_ON = {
+    "nn2": (),
+    "grad": ("nn2",),
+    "emp_loss_grad": ("nn2", "grad"),
+}
+"""The methods that each check supplies besides the functions of Problem 1, where it did not pass without."""

@@ -1,0 +1,286 @@
+"""Checks of Problem 4: the notebook is run, and what it leaves is measured by the grader.
+
+The notebook finds MNIST's training images where they always are. In the place of the test images it finds training images
+moved by a pixel: the true test images are not in the sandbox, so that no network can have learned them, and the accuracy
+that counts is the grader's own.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlcvkit import datasets
+from mlcvkit.course.checks import Array, Diagnosis, Report, all_lost, as_array
+from mlcvkit.course.sandbox import Ended, Failed, Session
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.optim.adam import Adam
+from mlcvlab.optim.sgd import SGD
+
+NAMES = ("train_X", "train_y", "test_X", "test_y", "model", "test_accuracy")
+TEST_SAMPLES = 10_000
+LEAST_TRAINING, MOST_TRAINING = 40_000, 60_000
+LOOKED_AT = 2_000
+PROPERTIES = {
+    "preprocessing": ("labels", "partition", "scale"),
+    "training": ("runs", "trained"),
+    "testing": ("reported", "accuracy"),
+}
+
+
+@dataclass
+class Digits:
+    """MNIST as a notebook sees it, and as the grader knows it."""
+
+    folder: Path
+    known: dict[bytes, tuple[int, int]]
+    test_X: Array
+    test_y: Array
+
+    @classmethod
+    def make(cls, folder: Path, seed: int) -> "Digits":
+        """Write the files that a notebook sees to a folder."""
+        digits = datasets.mnist()
+        rng = np.random.default_rng([seed, 7])
+        chosen = np.sort(rng.choice(len(digits.train_X), TEST_SAMPLES, replace=False))
+        stand_ins = np.roll(digits.train_X[chosen], int(rng.choice([-1, 1])), axis=int(rng.choice([1, 2])))
+        labels = digits.train_y[chosen]
+        place = folder / "mlcvlab" / "mnist"
+        place.mkdir(parents=True)
+        for name, array in {
+            "train-images-idx3-ubyte": digits.train_X,
+            "train-labels-idx1-ubyte": digits.train_y,
+            "t10k-images-idx3-ubyte": stand_ins,
+            "t10k-labels-idx1-ubyte": labels,
+        }.items():
+            header = np.array([0x800 + array.ndim, *array.shape], ">u4").tobytes()
+            (place / name).write_bytes(header + array.tobytes())
+        known = {}
+        for images, own, first in ((digits.train_X, digits.train_y, 0), (stand_ins, labels, len(digits.train_X))):
+            for i, (image, digit) in enumerate(zip(images, own, strict=True)):
+                known[image.tobytes()] = (first + i, int(digit))
+        return cls(folder, known, datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y))
+
+
+def supplied_optimizers(deadline: float) -> dict[str, Callable[..., Any]]:
+    """The reference's SGD and Adam for a notebook whose own are broken; they stop at a time."""
+
+    def run(optimizer: Callable[..., Any]) -> Callable[..., Any]:
+        def optimize(W: Sequence[Array], X: Any, y: Any, options: Mapping[str, Any]) -> Any:
+            def stop_in_time(r: int, weights: Any) -> None:
+                if time.monotonic() > deadline:
+                    raise ValueError("the time for the notebook is over")
+
+            model = NN2()
+            model.W = list(W)
+            return optimizer(model, X, y, **options, callback=stop_in_time)
+
+        return optimize
+
+    return {"SGD": run(SGD), "Adam": run(Adam)}
+
+
+def check_notebook(
+    session: Session, cells: Sequence[str], digits: Digits, seed: int, accuracy: Mapping[str, float], seconds: float
+) -> tuple[dict[str, Report], float | None]:
+    """Run a notebook and check what it leaves; the reports and the accuracy on the true test images."""
+    failure = None
+    try:
+        left = session.ask("run_cells", seconds=seconds, cells=list(cells), names=list(NAMES))
+        if "cell" in left:
+            failure = f"code cell {left['cell']}: {Failed(left['error'])}"
+    except (Ended, Failed) as error:
+        reason = f"the notebook did not run to its end: {error}"
+        return {test: all_lost(test, names, reason) for test, names in PROPERTIES.items()}, None
+    values = _Values(session, left["names"])
+    reports = {"preprocessing": _preprocessing(values, digits, seed)}
+    training, testing = Report("training"), Report("testing")
+    training.add("runs", float(failure is None), failure)
+    W = values.weights()
+    measured = None
+    if isinstance(W, str):
+        training.add("trained", 0.0, W)
+        testing.add("reported", 0.0, W)
+        testing.add("accuracy", 0.0)
+    else:
+        measured = _accuracy(W, digits.test_X, digits.test_y)
+        told = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
+        training.add("trained", float(measured >= accuracy["trained"]), f"{told}; a trained network has {accuracy['trained']:.0%}")
+        testing.add("reported", *_reported(values, W))
+        full = measured >= accuracy["full"]
+        share = 1.0 if full else 0.5 if measured >= accuracy["trained"] else 0.0
+        testing.add("accuracy", share, f"{told}; full points from {accuracy['full']:.0%} on")
+        if measured < 0.15:
+            training.diagnosis = Diagnosis("uphill", "the network says the opposite of what is right: a sign or the labels")
+    return reports | {"training": training, "testing": testing}, measured
+
+
+class _Values:
+    """What a notebook left, asked for by name."""
+
+    def __init__(self, session: Session, names: Sequence[str]) -> None:
+        self.session, self.names = session, set(map(str, names))
+
+    def weights(self) -> list[Array] | str:
+        """The weights of the notebook's model, W1 and w2, or in words why there are none."""
+        value = self._look("model")
+        if isinstance(value, str):
+            return value
+        arrays = [as_array(w) for w in value] if isinstance(value, list) and len(value) == 2 else []
+        if len(arrays) != 2 or any(a is None for a in arrays):
+            return "`model` is no NN2 with weights W1 and w2"
+        W1, w2 = (np.asarray(a, np.float64) for a in arrays)
+        if W1.ndim != 2 or W1.shape[1] != 784 or w2.size != len(W1):
+            return f"the weights of `model` must be (M, 784) and (M, 1); got {W1.shape} and {w2.shape}"
+        if not (np.isfinite(W1).all() and np.isfinite(w2).all()):
+            return "the weights of `model` are not finite: the training diverged"
+        return [W1, w2.reshape(-1, 1)]
+
+    def images(self, name: str, indices: Array | None) -> Array | str:
+        """Some of the images, or all, a row each."""
+        shape = self._shape(name)
+        if isinstance(shape, str):
+            return shape
+        if not shape or 784 not in (shape[0], int(np.prod(shape[1:]))):
+            return f"`{name}` must hold images of 784 pixels; it has shape {tuple(shape)}"
+        axis = 1 if shape[0] == 784 else 0
+        value = self._look(name, [axis, None if indices is None else indices])
+        array = value if isinstance(value, str) else as_array(value)
+        if array is None or isinstance(array, str):
+            return array or f"`{name}` holds no numbers"
+        array = array.T if axis else array
+        return array.reshape(len(array), -1)
+
+    def count(self, name: str) -> int | str:
+        """The number of samples."""
+        shape = self._shape(name)
+        if isinstance(shape, str):
+            return shape
+        if name.endswith("_y"):
+            return int(np.prod(shape))
+        return int(shape[1] if shape and shape[0] == 784 and len(shape) == 2 else shape[0] if shape else 0)
+
+    def numbers(self, name: str) -> Array | str:
+        """All entries of an array, flat."""
+        value = self._look(name, [0, None])
+        array = value if isinstance(value, str) else as_array(value)
+        return array.ravel() if isinstance(array, np.ndarray) else array or f"`{name}` holds no numbers"
+
+    def _shape(self, name: str) -> list[int] | str:
+        value = self._look(name, shape=True)
+        if isinstance(value, str):
+            return value
+        good = isinstance(value, list) and all(type(length) is int and length >= 0 for length in value)
+        return value if good else f"`{name}` is no array"
+
+    def _look(self, name: str, take: Any = None, *, shape: bool = False) -> Any:
+        if name not in self.names:
+            return f"the notebook leaves no variable `{name}`"
+        try:
+            answer = self.session.ask("look", seconds=60, name=name, take=take)
+        except (Ended, Failed) as error:
+            return f"`{name}` cannot be read: {error}"
+        return answer.get("shape" if shape else "value") if isinstance(answer, dict) else f"`{name}` is no array"
+
+
+def _preprocessing(values: _Values, digits: Digits, seed: int) -> Report:
+    report = Report("preprocessing")
+    rng = np.random.default_rng([seed, 8])
+    counts = {name: values.count(name) for name in NAMES[:4]}
+    missing = next((count for count in counts.values() if isinstance(count, str)), None)
+    if missing is not None:
+        return all_lost("preprocessing", PROPERTIES["preprocessing"], missing)
+    train, test = int(counts["train_X"]), int(counts["test_X"])
+    some = np.sort(rng.choice(train, min(LOOKED_AT, train), replace=False))
+    images = {"train": values.images("train_X", some), "test": values.images("test_X", None)}
+    labels = {"train": values.numbers("train_y"), "test": values.numbers("test_y")}
+    problem = next((value for value in (*images.values(), *labels.values()) if isinstance(value, str)), None)
+    if problem is not None:
+        return all_lost("preprocessing", PROPERTIES["preprocessing"], problem)
+    found = {part: _identified(np.asarray(array), digits) for part, array in images.items()}
+    report.add("labels", *_labels(report, found, labels, some, counts))
+    report.add("partition", *_partition(found, train, test))
+    lowest, highest = (float(f([f(np.asarray(array)) for array in images.values()])) for f in (np.min, np.max))
+    right = lowest == 0 and abs(highest - 1) < 0.01
+    report.add("scale", float(right), f"pixels go from 0 (black) to 1 (white); these go from {lowest:g} to {highest:g}")
+    order = PROPERTIES["preprocessing"]
+    report.properties.sort(key=lambda prop: order.index(prop.name))
+    return report
+
+
+def _identified(images: Array, digits: Digits) -> list[tuple[int, int] | None]:
+    """Which image of MNIST each row is, and its digit; None where it is none."""
+    highest = images.max(initial=0)
+    grey = np.clip(np.rint(images * (255 if highest <= 1.5 else 1)), 0, 255).astype(np.uint8)
+    return [digits.known.get(row.tobytes()) for row in grey]
+
+
+def _labels(
+    report: Report,
+    found: Mapping[str, Sequence[tuple[int, int] | None]],
+    labels: Mapping[str, Any],
+    some: Array,
+    counts: Mapping[str, Any],
+) -> tuple[float, str | None]:
+    for part in ("train", "test"):
+        if counts[f"{part}_X"] != counts[f"{part}_y"]:
+            return 0.0, f"{part}_X has {counts[f'{part}_X']:,} samples and {part}_y {counts[f'{part}_y']:,} labels"
+        own = labels[part][some] if part == "train" else labels[part]
+        pairs = [(y, image[1]) for y, image in zip(own, found[part], strict=True) if image is not None]
+        if len(pairs) < 0.9 * len(own):
+            return 0.0, f"{part}_X does not hold MNIST's images as they are, and its labels cannot be checked"
+        y, digit = np.array(pairs).T
+        even = digit % 2 == 0
+        if np.array_equal(y, even):
+            continue
+        for name, message, wrong in (
+            ("labels_reversed", "the labels are 1 for odd digits: the outcome is 1 if the digit is even", ~even),
+            ("labels_are_digits", "the labels are the digits from 0 to 9 still: they become 1 for even and 0 for odd", digit),
+            ("labels_minus_one", "the labels are -1 and 1: they are 0 for odd and 1 for even", np.where(even, 1, -1)),
+        ):
+            if np.array_equal(y, wrong):
+                report.diagnosis = Diagnosis(name, message)
+        return 0.0, f"in {part}_y {np.mean(y == even):.1%} of the labels are right: 1 if the digit is even, 0 otherwise"
+    return 1.0, None
+
+
+def _partition(
+    found: Mapping[str, Sequence[tuple[int, int] | None]], train: int, test: int
+) -> tuple[float, str | None]:
+    if test != TEST_SAMPLES:
+        return 0.0, f"the test part has {TEST_SAMPLES:,} samples; this one has {test:,}"
+    if not LEAST_TRAINING <= train <= MOST_TRAINING:
+        return 0.0, f"the training part has the remaining 60,000 samples, less those for validation; this one has {train:,}"
+    places = {part: {image[0] for image in images if image is not None} for part, images in found.items()}
+    if both := places["train"] & places["test"]:
+        return 0.0, f"some images are in both parts: {len(both)} of {LOOKED_AT:,} training images are test images too"
+    if len(places["test"]) < 0.99 * TEST_SAMPLES:
+        return 0.0, "the test part does not hold 10,000 different images of MNIST"
+    return 1.0, None
+
+
+def _accuracy(W: Sequence[Array], rows: Array, y: Array) -> float:
+    model = NN2()
+    model.W = [w.astype(np.float64) for w in W]
+    with np.errstate(all="ignore"):
+        return float(np.mean((model.nn2(rows.T)[0] >= 0.5) == (y >= 0.5)))
+
+
+def _reported(values: _Values, W: Sequence[Array]) -> tuple[float, str | None]:
+    """Whether the accuracy that the notebook reports is that of its model on its test part."""
+    reported = values.numbers("test_accuracy")
+    rows, y = values.images("test_X", None), values.numbers("test_y")
+    for value in (reported, rows, y):
+        if isinstance(value, str):
+            return 0.0, value
+    assert not (isinstance(reported, str) or isinstance(rows, str) or isinstance(y, str))
+    if reported.size != 1 or len(rows) != len(y):
+        return 0.0, "`test_accuracy` is one number, of as many test samples as labels"
+    own = _accuracy(W, rows, y)
+    given = float(reported[0])
+    if min(abs(given - own), abs(given / 100 - own)) <= 0.005:
+        return 1.0, None
+    return 0.0, f"`test_accuracy` is {given:.4g}; the model's accuracy on test_X and test_y is {own:.4f}"

@@ -1,0 +1,382 @@
+"""Where a student's code runs: a process in bubblewrap that sees its own submission and NumPy, and nothing else.
+
+No network, nothing to write to but a scratch folder in memory, and limits on time, memory, processes and output. The
+grader talks to it in messages of plain arrays, and ends it where it breaks a limit.
+"""
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+import mlcvkit
+from mlcvkit import InputError
+from mlcvkit.course.inside import protocol
+
+INSIDE = Path(protocol.__file__).parent
+FIRST_USER = 64_001
+MOST_MESSAGE = 512 << 20
+CHECKED_EVERY = 0.1
+START_SECONDS = 60.0
+
+Supplied = Mapping[str, Callable[..., Any]]
+
+
+class Ended(Exception):
+    """A student's process was ended, or ended by itself; the message says why, in words for the student."""
+
+
+class Failed(Exception):
+    """A student's code raised an exception; the message is that exception, with the line that it came from."""
+
+    def __init__(self, described: Mapping[str, Any]) -> None:
+        kind, message, where = (str(described.get(key, "")) for key in ("type", "message", "where"))
+        super().__init__(f"{kind}: {message}" + (f" ({where})" if where else ""))
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process may use."""
+
+    seconds: float
+    memory_mb: int
+    processes: int
+    output_mb: int
+    scratch_mb: int
+
+
+@dataclass
+class Sandbox:
+    """How processes are started: in bubblewrap, or without it where ``unsafe``.
+
+    Raises: InputError where bubblewrap is missing or does not work here, and ``unsafe`` is not given.
+    """
+
+    forbidden: tuple[str, ...] = ()
+    unsafe: bool = False
+    _users: Iterator[int] = field(default_factory=lambda: count(FIRST_USER), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.unsafe:
+            require_bubblewrap()
+
+    def command(self, submission: Path, limits: Limits, shown: Mapping[str, Path], *, whole: bool) -> list[str]:
+        """The command of a process that sees ``submission`` and, by their places inside, the paths of ``shown``.
+
+        ``whole``: with all installed libraries but the forbidden ones, and not NumPy alone.
+        """
+        if self.unsafe:
+            libraries = [Path(np.__file__).parents[1], *([Path(mlcvkit.__file__).parents[1]] if whole else [])]
+            return [sys.executable, "-I", "-S", str(INSIDE / "worker.py"), *map(str, libraries)]
+        places = {**shown, "/submission": submission, "/grader": INSIDE}
+        hidden: list[str] = []
+        if whole:
+            site = Path(sysconfig.get_paths()["purelib"])
+            places["/site"] = site
+            hidden = [f"/site/{path}" for path in _installed(site, ("mlcvlab", "mlcvkit", *self.forbidden))]
+            package = Path(mlcvkit.__file__).parent
+            places["/packages/mlcvkit"] = package
+            solutions = [package / "course", package / "data" / "hw1", *(package / "data" / "mnist").glob("t10k-*")]
+            hidden += [f"/packages/mlcvkit/{path.relative_to(package)}" for path in solutions if path.exists()]
+        else:
+            numpy = Path(np.__file__).parent
+            places |= {f"/site/{path.name}": path for path in (numpy, numpy.parent / "numpy.libs") if path.exists()}
+        return [
+            *_namespaces(),
+            *_system(),
+            *_bound(_interpreter() | places),
+            *_hidden(hidden, places),
+            *("--proc", "/proc", "--dev", "/dev"),
+            *("--size", str(16 << 20), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+            *("--size", str(limits.scratch_mb << 20), "--perms", "1777", "--tmpfs", "/tmp"),
+            *("--remount-ro", "/", "--chdir", "/tmp"),
+            *(os.path.realpath(sys.executable), "-I", "-S", "/grader/worker.py"),
+            *("/site", *(["/packages"] if whole else [])),
+        ]
+
+    @contextmanager
+    def session(
+        self,
+        submission: Path,
+        limits: Limits,
+        supplied: Supplied | None = None,
+        shown: Mapping[str, Path] | None = None,
+        *,
+        whole: bool = False,
+    ) -> Iterator["Session"]:
+        """A process for a submission, ended when the block ends."""
+        command = self.command(submission, limits, shown or {}, whole=whole)
+        cache = str((shown or {}).get("/cache", "/cache")) if self.unsafe else "/cache"
+        session = Session(command, limits, supplied or {}, cache)
+        try:
+            try:
+                session.ask("limit", seconds=START_SECONDS, **self._limits(limits))
+                place = str(submission) if self.unsafe else "/submission"
+                session.ask("configure", seconds=START_SECONDS, path=place, forbidden=list(self.forbidden))
+            except (Ended, Failed) as error:
+                said = session.said.decode(errors="replace").strip()
+                raise RuntimeError(f"a sandbox could not be started: {error}\n{said}") from None
+            yield session
+        finally:
+            session.end()
+
+    def _limits(self, limits: Limits) -> dict[str, Any]:
+        root = not self.unsafe and os.geteuid() == 0
+        running = 0 if root or self.unsafe else sum(p.info["uids"].real == os.getuid() for p in _processes())
+        resources = {
+            "RLIMIT_AS": limits.memory_mb << 20,
+            "RLIMIT_FSIZE": limits.scratch_mb << 20,
+            "RLIMIT_CORE": 0,
+            "RLIMIT_NOFILE": 256,
+        }
+        if not self.unsafe:
+            resources["RLIMIT_NPROC"] = running + limits.processes
+        return {"resources": resources, "user": next(self._users) if root else None}
+
+
+class Session:
+    """A student's process, asked one thing at a time."""
+
+    def __init__(self, command: list[str], limits: Limits, supplied: Supplied, cache: str = "/cache") -> None:
+        self.limits, self.supplied = limits, supplied
+        environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+        environment |= {"XDG_CACHE_HOME": cache, "MPLBACKEND": "Agg"}
+        environment |= {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+            bufsize=0,
+        )
+        assert self.process.stdin and self.process.stdout and self.process.stderr
+        self.requests, self.answers, self.output = (
+            stream.fileno() for stream in (self.process.stdin, self.process.stdout, self.process.stderr)
+        )
+        for stream in (self.requests, self.answers, self.output):
+            os.set_blocking(stream, False)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.answers, selectors.EVENT_READ)
+        self.selector.register(self.output, selectors.EVENT_READ)
+        self.received, self.printed = bytearray(), 0
+        self.said = b""
+        self.number = 0
+        self.alive = True
+        self.deadline = self.checked = 0.0
+
+    def ask(self, do: str, *, seconds: float | None = None, **request: Any) -> Any:
+        """What the process answers to a request.
+
+        Raises: Failed where the student's code raised an exception, Ended where the process broke a limit or ended.
+        """
+        if not self.alive:
+            raise Ended("its process had ended before")
+        self.number += 1
+        self.deadline = time.monotonic() + (self.limits.seconds if seconds is None else seconds)
+        self.seconds = self.limits.seconds if seconds is None else seconds
+        try:
+            self._send({"do": do, "id": self.number, **request})
+            while True:
+                message = protocol.decode(self._read, MOST_MESSAGE)
+                if not isinstance(message, dict):
+                    raise protocol.BadMessage("it is no answer")
+                if "ask" not in message:
+                    break
+                self._supply(message)
+            if message.get("done") != self.number:
+                raise protocol.BadMessage("it answers another request")
+        except protocol.BadMessage as error:
+            raise self._ended(f"what came from its process was not an answer: {error}") from None
+        except Ended:
+            self.end()
+            raise
+        if "error" in message:
+            raise Failed(message["error"] if isinstance(message["error"], dict) else {})
+        return message.get("answer")
+
+    def _supply(self, message: Mapping[str, Any]) -> None:
+        name, args = message["ask"], message.get("args")
+        if not isinstance(name, str) or name not in self.supplied or not isinstance(args, list):
+            raise protocol.BadMessage("it asks for what is not supplied")
+        try:
+            with np.errstate(all="ignore"):
+                self._send({"value": self.supplied[name](*args)})
+        except (ValueError, TypeError, IndexError, AttributeError, KeyError, FloatingPointError) as error:
+            self._send({"error": str(error)[:500]})
+
+    def _send(self, value: Any) -> None:
+        data = memoryview(protocol.encode(value))
+        self.selector.register(self.requests, selectors.EVENT_WRITE)
+        try:
+            while data:
+                if self._wait(self.requests):
+                    with suppress(BlockingIOError):
+                        data = data[os.write(self.requests, data[: 1 << 20]) :]
+        except BrokenPipeError:
+            raise self._ended(self._how_it_ended()) from None
+        finally:
+            self.selector.unregister(self.requests)
+
+    def _read(self, wanted: int) -> bytes:
+        while len(self.received) < wanted:
+            if self._wait(self.answers):
+                part = os.read(self.answers, 1 << 20)
+                if not part:
+                    raise self._ended(self._how_it_ended())
+                self.received += part
+        data = bytes(self.received[:wanted])
+        del self.received[:wanted]
+        return data
+
+    def _wait(self, stream: int) -> bool:
+        """Wait for a stream, for a little while; look after the limits meanwhile."""
+        ready = {key.fd for key, _ in self.selector.select(CHECKED_EVERY)}
+        if self.output in ready:
+            part = os.read(self.output, 1 << 16)
+            if not part:
+                self.selector.unregister(self.output)
+            self.printed += len(part)
+            self.said = (self.said + part)[-4000:]
+        now = time.monotonic()
+        if self.printed > self.limits.output_mb << 20:
+            raise self._ended(f"it printed more than {self.limits.output_mb} MB")
+        if now > self.deadline:
+            raise self._ended(f"it took longer than {self.seconds:g} seconds")
+        if now > self.checked + CHECKED_EVERY:
+            self.checked = now
+            if self._memory() > self.limits.memory_mb << 20:
+                raise self._ended(f"it used more than {self.limits.memory_mb:,} MB of memory")
+        return stream in ready
+
+    def _memory(self) -> int:
+        with suppress(psutil.Error):
+            process = psutil.Process(self.process.pid)
+            return sum(_resident(member) for member in (process, *process.children(recursive=True)))
+        return 0
+
+    def _how_it_ended(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(2)
+        code = self.process.returncode
+        if code is None:
+            return "its process closed the way back"
+        if code < 0 or code > 128:
+            with suppress(ValueError):
+                return f"its process was ended by {signal.Signals(-code if code < 0 else code - 128).name}"
+        return f"its process ended by itself (exit code {code})"
+
+    def _ended(self, reason: str) -> Ended:
+        self.end()
+        return Ended(reason)
+
+    def end(self) -> None:
+        """End the process and all that it started."""
+        if not self.alive:
+            return
+        self.alive = False
+        family = []
+        with suppress(psutil.Error):
+            family = psutil.Process(self.process.pid).children(recursive=True)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        for process in family:
+            with suppress(psutil.Error):
+                process.kill()
+        self.process.wait()
+        self.selector.close()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+def _resident(process: psutil.Process) -> int:
+    with suppress(psutil.Error):
+        return int(process.memory_info().rss)
+    return 0
+
+
+def _processes() -> Iterable[psutil.Process]:
+    return psutil.process_iter(["uids"])
+
+
+def require_bubblewrap() -> None:
+    """Raise InputError unless bubblewrap is installed and can make a sandbox here."""
+    advice = "or give --unsafe to run the students' code without a sandbox, with your own rights"
+    if shutil.which("bwrap") is None:
+        raise InputError(
+            "students' code runs only in bubblewrap, and bwrap is not installed: apt install bubblewrap (or your "
+            f"system's package of that name), {advice}"
+        )
+    trial = subprocess.run([*_namespaces(), *_system(), "/usr/bin/true"], capture_output=True, text=True)
+    if trial.returncode:
+        reason = " ".join(trial.stderr.split()) or f"exit code {trial.returncode}"
+        raise InputError(f"bubblewrap cannot make a sandbox here: {reason}; allow user namespaces, {advice}")
+
+
+def _namespaces() -> list[str]:
+    own_user = ["--unshare-user", "--disable-userns"]
+    as_root = [*("--cap-drop", "ALL"), *(part for right in ("SETUID", "SETGID") for part in ("--cap-add", f"CAP_{right}"))]
+    return [
+        "bwrap",
+        *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
+        *("--die-with-parent", "--new-session"),
+        *(as_root if os.geteuid() == 0 else own_user),
+    ]
+
+
+def _system() -> list[str]:
+    """The system's programs and libraries, read-only."""
+    shown = ["--ro-bind", "/usr", "/usr"]
+    for name in ("lib", "lib32", "lib64", "bin", "sbin"):
+        place = Path("/", name)
+        if place.is_symlink():
+            shown += ["--symlink", str(place.readlink()), str(place)]
+        elif place.is_dir():
+            shown += ["--ro-bind", str(place), str(place)]
+    for library in ("/etc/ld.so.cache", "/etc/alternatives"):
+        shown += ["--ro-bind-try", library, library]
+    return shown
+
+
+def _interpreter() -> dict[str, Path]:
+    base = Path(sys.base_prefix).resolve()
+    return {} if base == Path("/usr") else {str(base): base}
+
+
+def _bound(places: Mapping[str, Path]) -> list[str]:
+    """Each place, read-only, in folders that every user may enter."""
+    folders = sorted({str(parent) for place in places for parent in Path(place).parents} - {"/"})
+    made = [part for folder in folders if not folder.startswith("/usr") for part in ("--perms", "755", "--dir", folder)]
+    return made + [part for place, path in places.items() for part in ("--ro-bind", str(path), place)]
+
+
+def _installed(site: Path, modules: Iterable[str]) -> list[str]:
+    """The files and folders in a folder of libraries that hold modules of these names."""
+    places = (site.joinpath(*name.split(".")) for name in modules)
+    found = {path for place in places for path in (place, *place.parent.glob(f"{place.name}.*")) if path.exists()}
+    return sorted(str(path.relative_to(site)) for path in found)
+
+
+def _hidden(hidden: Iterable[str], places: Mapping[str, Path]) -> Iterator[str]:
+    """An empty folder over each hidden folder, an empty file over each hidden file."""
+    for place in hidden:
+        start = next(start for start in places if place.startswith(f"{start}/"))
+        folder = (places[start] / place[len(start) + 1 :]).is_dir()
+        yield from ("--tmpfs", place) if folder else ("--ro-bind", "/dev/null", place)

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlcvkit import InputError, datasets, storage
+from mlcvkit import InputError, datasets, require, storage
 from mlcvkit.training import (
     CHECKPOINT_FILE,
     RECIPES,
@@ -603,6 +603,247 @@ def export(
     console.print(f"Written to [bold]{escape(str(path))}[/bold]")
     _print_json(json, {"file": str(path)})
     return 0
+
+
+@app.command
+def handout(
+    folder: Path,
+    /,
+    *,
+    solved: tuple[int, ...] = (),
+    title: str | None = None,
+    points: tuple[float, ...] = (),
+    due: str | None = None,
+    rubric: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Write the homework for students: the files without their solution, and the assignment.
+
+    Needs the extra mlcvlab[course]. The same options write the same bytes.
+
+    Parameters
+    ----------
+    folder
+        Where to: hw1/ and ASSIGNMENT.md appear in it.
+    solved
+        The problems whose solution is given: --solved 1 2.
+    title
+        The assignment's title.
+    points
+        The points of each problem, in their order: --points 5 8 6 6.
+    due
+        The due date; a line to fill in where it is left out.
+    rubric
+        A TOML file with other points, texts or tests; what it leaves out is the handout's own.
+    json
+        Print the files as JSON, and nothing else.
+    """
+    course = _course()
+    console.quiet = json
+    assignment = course.read_assignment(rubric, title=title, due=due, points=points)
+    written = course.write_handout(folder, assignment, solved=solved)
+    console.print(f"{len(written)} files in [bold]{escape(str(folder))}[/bold]: hw1/ and ASSIGNMENT.md")
+    _print_json(json, {"files": [str(path) for path in written]})
+    return 0
+
+
+@app.command
+def grade(
+    submissions: Annotated[list[Path], Parameter(consume_multiple=True)],
+    /,
+    *,
+    rubric: Path | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    format: Literal["table", "gradescope"] = "table",
+    problems: tuple[int, ...] = (),
+    seed: int | None = None,
+    jobs: int | None = None,
+    unsafe: bool = False,
+    json: bool = False,
+) -> int:
+    """Grade submissions of the homework, in a sandbox.
+
+    Each is compared with the reference on hidden inputs; what is wrong is explained. Every grade is written as soon as it
+    is there: started again, the grading goes on. Needs the extra mlcvlab[course] and bubblewrap.
+
+    Parameters
+    ----------
+    submissions
+        Submissions, or folders of them: each a folder, a .zip or a tarball.
+    rubric
+        A TOML file with other points, tests, costs or limits; what it leaves out is the handout's own.
+    output
+        Folder for the grades, for each submission and for the class; grades where left out. With --format gradescope
+        the file; results.json where left out.
+    format
+        table; gradescope: the results.json of Gradescope's autograder, for one submission.
+    problems
+        Grade these problems alone: --problems 1 2.
+    seed
+        Seed of the hidden inputs; one is drawn for the class, and kept with the grades, where it is left out.
+    jobs
+        How many submissions at once; one a core where left out.
+    unsafe
+        Run the students' code without a sandbox, with your own rights: it can read and delete what you can.
+    json
+        Print the grades as JSON, and nothing else.
+    """
+    course = _course()
+    console.quiet = json
+    assignment = course.read_assignment(rubric, only=problems)
+    sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
+    if format == "gradescope":
+        return _grade_for_gradescope(course, submissions, assignment, sandbox, seed, output or Path("results.json"))
+    folder = output or Path("grades")
+    with _Gradings(len(course.find_submissions(submissions))) as told:
+        grades = course.grade_class(
+            submissions, assignment, folder=folder, sandbox=sandbox, seed=seed, jobs=jobs, told=told
+        )
+    course.write_overview(grades, assignment, folder)
+    _print_grades(grades, assignment)
+    console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
+    if json:
+        sys.stdout.write(json_format.dumps([grade.as_json() for grade in grades], ensure_ascii=False) + "\n")
+    return 0
+
+
+@app.command
+def check(
+    tree: Path = Path(),
+    /,
+    *,
+    problems: tuple[int, ...] = (1, 2, 3),
+    seed: int | None = None,
+    json: bool = False,
+) -> int:
+    """Check your own work on the homework, as the grader does, and say what is wrong. No points.
+
+    Your code runs with your own rights, without a sandbox. Exit code 1 where something is wrong. Needs the extra
+    mlcvlab[course].
+
+    Parameters
+    ----------
+    tree
+        The folder hw1, or the one that holds it.
+    problems
+        Which problems: 1 2 3 where left out; 4 runs the notebook.
+    seed
+        Seed of the inputs; drawn where left out.
+    json
+        Print the result as JSON, and nothing else.
+    """
+    course = _course()
+    console.quiet = json
+    assignment = course.read_assignment(None, only=problems)
+    sandbox = course.Sandbox(course.libraries(assignment), unsafe=True)
+    [grade] = course.grade_class([tree], assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
+    _print_checks(grade)
+    results = [course.without_points(test) for test in grade.tests]
+    _print_json(json, {"tests": results, "rules": [violation.message for violation in grade.violations]})
+    return 0 if all(result["right"] for result in results) and not grade.violations else FAILED
+
+
+def _course() -> Any:
+    """The course kit; an error that names its extra where that is not installed."""
+    for library in ("libcst", "jinja2", "nbformat", "psutil", "IPython"):
+        require(library, extra="course")
+    from mlcvkit import course
+
+    return course
+
+
+class _Gradings:
+    """A progress bar over submissions."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def __enter__(self) -> Any:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("Grading"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[last]}"),
+        )
+        self.progress = Progress(*columns, console=console, transient=True)
+        self.progress.start()
+        task = self.progress.add_task("", total=self.total, last="")
+
+        def told(grade: Any, kept: bool) -> None:
+            last = f"{escape(grade.submission)}: {'kept' if kept else f'{grade.points:g}'}"
+            self.progress.update(task, advance=1, last=last)
+
+        return told
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+
+def _grade_for_gradescope(
+    course: Any, submissions: Sequence[Path], assignment: Any, sandbox: Any, seed: int | None, output: Path
+) -> int:
+    grades = course.grade_class(submissions, assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
+    if len(grades) != 1:
+        raise InputError(f"Gradescope grades one submission at a time; there are {len(grades)} in what was given")
+    results = course.as_gradescope(grades[0])
+    storage.write_whole(output, json_format.dumps(results, ensure_ascii=False, indent=1).encode())
+    console.print(f"{grades[0].points:g} of {grades[0].out_of:g} points, written to [bold]{escape(str(output))}[/bold]")
+    return 0
+
+
+def _print_grades(grades: Sequence[Any], assignment: Any) -> None:
+    """A table a submission, or one of all where they are many."""
+    if len(grades) <= 5:
+        for grade in grades:
+            _print_grade(grade)
+        return
+    table = Table(title=f"{len(grades)} submissions", title_justify="left")
+    numbers = [problem.number for problem in assignment.problems]
+    for heading in ("submission", "points", *(f"problem {number}" for number in numbers), "rules broken"):
+        table.add_column(heading, justify="left" if heading in ("submission", "rules broken") else "right")
+    for grade in grades:
+        by_problem = (sum(test.points for test in grade.tests if test.problem == number) for number in numbers)
+        rules = ", ".join(sorted({violation.rule for violation in grade.violations}))
+        table.add_row(escape(grade.submission), f"{grade.points:g}", *(f"{points:.2f}" for points in by_problem), rules)
+    console.print(table)
+
+
+def _print_grade(grade: Any) -> None:
+    title = f"{escape(grade.submission)}: {grade.points:g} of {grade.out_of:g} points"
+    table = Table(title=title, title_justify="left", show_lines=any(test.feedback for test in grade.tests))
+    for heading in ("", "test", "points", "out of", "why"):
+        table.add_column(heading, justify="right" if heading in ("points", "out of") else "left")
+    for test in grade.tests:
+        reasons = "\n".join(
+            [*([f"[bold]{escape(test.diagnosed)}[/bold]"] if test.diagnosed else []), *map(escape, test.feedback)]
+        )
+        table.add_row(str(test.problem), test.name, f"{test.points:.2f}", f"{test.out_of:.2f}", reasons)
+    console.print(table)
+    for violation in grade.violations:
+        console.print(f"[bold]Rule broken[/bold] ({violation.rule}): {escape(violation.message)}")
+    if grade.test_accuracy is not None:
+        console.print(f"Accuracy of the notebook's model on the true test images: {grade.test_accuracy:.2%}")
+
+
+def _print_checks(grade: Any) -> None:
+    table = Table(title_justify="left", show_lines=True)
+    for heading in ("", "function", "relative error", "what is wrong"):
+        table.add_column(heading, justify="right" if heading == "relative error" else "left")
+    for test in grade.tests:
+        right = test.points >= test.out_of - 1e-9
+        error = "" if test.relative_error is None else f"{test.relative_error:.1e}"
+        reasons = "\n".join(
+            [*([f"[bold]{escape(test.diagnosed)}[/bold]"] if test.diagnosed else []), *map(escape, test.feedback)]
+        )
+        table.add_row("[green]ok[/green]" if right else "[red]wrong[/red]", test.name, error, reasons)
+    console.print(table)
+    for violation in grade.violations:
+        console.print(f"[bold]Rule broken[/bold] ({violation.rule}): {escape(violation.message)}")
+    wrong = sum(test.points < test.out_of - 1e-9 for test in grade.tests)
+    console.print(f"{len(grade.tests) - wrong} of {len(grade.tests)} are right")
 
 
 def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:

@@ -3,3 +3,28 @@
 Everything is made from the one reference solution, the installed ``mlcvlab``: the student's tree, and what a submission
 is compared with.
 """
+
+from mlcvkit.course.assignment import Assignment, read_assignment
+from mlcvkit.course.classroom import as_gradescope, grade_class, write_overview
+from mlcvkit.course.derivatives import GradientCheck, check
+from mlcvkit.course.grading import Grade, TestResult, libraries, without_points
+from mlcvkit.course.handout import write_handout
+from mlcvkit.course.sandbox import Sandbox
+from mlcvkit.course.submissions import find_submissions
+
+__all__ = [
+    "Assignment",
+    "Grade",
+    "GradientCheck",
+    "Sandbox",
+    "TestResult",
+    "as_gradescope",
+    "check",
+    "find_submissions",
+    "grade_class",
+    "libraries",
+    "read_assignment",
+    "without_points",
+    "write_handout",
+    "write_overview",
+]

@@ -1,8 +1,8 @@
 """The homework as data: problems, points, tasks, limits. ``assignment.toml`` holds the handout's own."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -71,28 +71,69 @@ class Assignment:
         return sum(problem.points for problem in self.problems)
 
 
-def read_assignment(path: Path | None = None, known_tests: frozenset[str] | None = None) -> Assignment:
+def read_assignment(
+    path: Path | None = None,
+    *,
+    title: str | None = None,
+    due: str | None = None,
+    points: Sequence[float] = (),
+    only: Collection[int] = (),
+) -> Assignment:
     """The assignment of a TOML file laid over the handout's own; the handout's own where ``path`` is None.
 
+    Arguments: ``title`` and ``due`` in place of the file's; ``points`` of each problem, which scale its parts'; ``only``
+    the problems of these numbers.
     Raises: InputError where the file cannot be read, is not TOML, or says what this homework does not have.
     """
-    values = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))
-    if path is not None:
-        values = _laid_over(values, _read_toml(path), str(path))
+    own = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))
+    values = own if path is None else _laid_over(own, _read_toml(path), str(path))
     try:
         assignment = _from_values(values)
+        _require_sound(assignment, {test for p in own["problem"] for part in p["part"] for test in part["tests"]})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"the rubric {path} cannot be used: {type(error).__name__}: {error}") from None
-    for problem in assignment.problems:
-        for part in problem.parts:
-            if part.points < 0 or not part.tests or min(part.tests.values()) <= 0:
-                raise InputError(f"the rubric {path} needs points of 0 or more and weights above 0 in {part.name!r}")
-            unknown = sorted(set(part.tests) - known_tests) if known_tests else []
-            if unknown:
-                raise InputError(
-                    f"the rubric {path} has a test {unknown[0]!r}; there are {', '.join(sorted(known_tests or ()))}"
-                )
-    return assignment
+        said = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"the rubric {path} cannot be used: {said}") from None
+    if points:
+        assignment = _with_points(assignment, points)
+    if only:
+        numbers = [problem.number for problem in assignment.problems]
+        unknown = sorted(set(only) - set(numbers))
+        if unknown:
+            raise InputError(f"there is no problem {unknown[0]}; choose from {', '.join(map(str, numbers))}")
+        assignment = replace(assignment, problems=tuple(p for p in assignment.problems if p.number in only))
+    return replace(assignment, title=assignment.title if title is None else title, due=due or assignment.due)
+
+
+def _require_sound(assignment: Assignment, known_tests: Collection[str]) -> None:
+    numbers = [problem.number for problem in assignment.problems]
+    if len(set(numbers)) != len(numbers):
+        raise ValueError(f"two problems have one number: {numbers}")
+    for part in (part for problem in assignment.problems for part in problem.parts):
+        if part.points < 0 or not part.tests or min(part.tests.values()) <= 0:
+            raise ValueError(f"the part {part.name!r} needs points of 0 or more, and tests with weights above 0")
+        unknown = sorted(set(part.tests) - set(known_tests))
+        if unknown:
+            raise ValueError(f"there is no test {unknown[0]!r}; there are {', '.join(sorted(known_tests))}")
+    for table in ("properties", "variants", "rules_cost", "limits", "accuracy"):
+        for name, value in getattr(assignment, table).items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise ValueError(f"{table}.{name} must be a number of 0 or more; got {value!r}")
+
+
+def _with_points(assignment: Assignment, points: Sequence[float]) -> Assignment:
+    if len(points) != len(assignment.problems) or min(points) < 0:
+        raise InputError(
+            f"--points needs {len(assignment.problems)} numbers of 0 or more, one a problem; got "
+            f"{', '.join(f'{value:g}' for value in points)}"
+        )
+    problems = tuple(
+        replace(
+            problem,
+            parts=tuple(replace(part, points=part.points * value / problem.points) for part in problem.parts),
+        )
+        for problem, value in zip(assignment.problems, points, strict=True)
+    )
+    return replace(assignment, problems=problems)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Report:
     properties: list[Property] = field(default_factory=list)
     diagnosis: Diagnosis | None = None
     variant: str | None = None
+    relative_error: float | None = None
 
     def add(self, name: str, credit: float, feedback: str | None = None) -> None:
         self.properties.append(Property(name, credit, feedback or ""))
@@ -105,6 +106,18 @@ def _equal(before: Any, after: Any) -> bool:
     if isinstance(before, list):
         return unchanged(before, after)
     return bool(before == after)
+
+
+def relative_error(got: Sequence[Any], expected: Sequence[Any]) -> float | None:
+    """The largest error relative to the largest entry of each expected array; None where nothing can be compared."""
+    errors = []
+    for value, right in zip(got, expected, strict=True):
+        array, right = as_array(value), np.asarray(right, float)
+        if array is not None and array.size == right.size and array.size:
+            with np.errstate(all="ignore"):
+                scale = np.abs(right).max()
+                errors.append(float(np.abs(array.ravel() - right.ravel()).max() / (scale if scale > 0 else 1)))
+    return max(errors, default=None)
 
 
 def shown(value: Any) -> str:

@@ -18,6 +18,7 @@ from mlcvkit.course.checks import (
     equation,
     find_mistake,
     is_finite,
+    relative_error,
     same_shape,
     same_values,
     shown,
@@ -84,7 +85,10 @@ def _of_x(*stability: float, edge: bool = False) -> Callable[[Draw], list[Case]]
 
 def _of_y(activation: Callable[[Any], Array], *edge: float) -> Callable[[Draw], list[Case]]:
     def cases(rng: Draw) -> list[Case]:
-        found = [*(Case("value", (activation(column(rng)),)) for _ in range(2)), Case("batch", (activation(_columns(rng)),))]
+        found = [
+            *(Case("value", (activation(column(rng)),)) for _ in range(2)),
+            Case("batch", (activation(_columns(rng)),)),
+        ]
         return found + ([Case("edge", (np.array(edge)[:, None],))] if edge else [])
 
     return cases
@@ -176,6 +180,8 @@ def check_component(name: str, ask: Asks, seed: int, variants: Mapping[str, floa
         if isinstance(answer, str) or not _is_right(name, case, answer["value"], right)
     }
     report = Report(name)
+    told = [i for i, case in enumerate(cases) if case.property in ("value", "batch")]
+    report.relative_error = relative_error([got[i] for i in told], [expected[i] for i in told])
     if problems:
         arguments = [case.args for case in cases]
         report.diagnose(find_mistake(COMPONENTS[name], arguments, got, expected, list(problems)), VARIANTS)
@@ -184,7 +190,7 @@ def check_component(name: str, ask: Asks, seed: int, variants: Mapping[str, floa
         own = [i for i in problems if cases[i].property == prop]
         share = kept if all(is_finite(got[i]) for i in own) else 0.0
         report.add(prop, share if own else 1.0, problems[own[0]] if own else None)
-    report.add("shape", *_shape(cases, got, expected))
+    report.add("shape", *_shape(report, cases, got, expected))
     after = [None if isinstance(answer, str) else answer["after"] for answer in answers]
     changed = any(a is not None and not unchanged(list(case.args), a) for case, a in zip(cases, after, strict=True))
     report.add("unchanged", float(not changed), IN_PLACE.message if changed else None)
@@ -213,14 +219,20 @@ def _told(component: Component, case: Case, got: Any, expected: Array) -> str:
     return f"for {inputs}: expected {shown(expected)}, got {shown(got)}. The equation: {formula}"
 
 
-def _shape(cases: Sequence[Case], got: Sequence[Any], expected: Sequence[Array]) -> tuple[float, str | None]:
+def _shape(
+    report: Report, cases: Sequence[Case], got: Sequence[Any], expected: Sequence[Array]) -> tuple[float, str | None]:
     for case, value, right in zip(cases, got, expected, strict=True):
         if case.property in ("value", "batch") and not same_shape(value, right):
             array = as_array(value)
             if value is None or (array is not None and array.size != right.size and case.property == "batch"):
                 continue
+            if array is not None and array.shape == right.shape[::-1] and report.diagnosis is None:
+                report.diagnosis = Diagnosis("transposed", "the result is the transpose of the right one")
             kind = "no array of numbers" if array is None else f"shape {array.shape}"
-            return 0.0, f"for an input of shape {case.args[0].shape} the result must have shape {right.shape}, got {kind}"
+            return (
+                0.0,
+                f"for an input of shape {case.args[0].shape} the result must have shape {right.shape}, got {kind}",
+            )
     if all(value is None for value in got):
         return 0.0, "there is no result"
     return 1.0, None

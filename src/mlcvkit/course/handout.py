@@ -83,9 +83,7 @@ def students_notebook(text: str) -> str:
     return str(nbformat.writes(notebook)) + "\n"
 
 
-def students_modules(
-    sources: dict[str, str], tasks: Collection[Task], solved: Collection[int] = ()
-) -> dict[str, str]:
+def students_modules(sources: dict[str, str], tasks: Collection[Task], solved: Collection[int] = ()) -> dict[str, str]:
     """Each module with its tasks' bodies replaced, and without what nothing uses any more.
 
     What has no task and is still used stays as it is: constructors, checks of arguments, tables.
@@ -104,10 +102,7 @@ def students_modules(
     exported = _tasks_and_tables(sources, tasks)
     while True:
         used = exported | {name for module in modules.values() for name in _imported_from_tree(module)}
-        pruned = {
-            name: module.visit(_Prune(_names_used(module) | used))
-            for name, module in modules.items()
-        }
+        pruned = {name: module.visit(_Prune(_names_used(module) | used)) for name, module in modules.items()}
         if all(pruned[name].code == module.code for name, module in modules.items()):
             return {name: module.code for name, module in pruned.items()}
         modules = pruned

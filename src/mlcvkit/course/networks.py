@@ -13,12 +13,14 @@ import numpy as np
 
 from mlcvkit.course.checks import (
     Array,
+    Diagnosis,
     Report,
     all_lost,
     as_array,
     equation,
     find_mistake,
     near,
+    relative_error,
     same_shape,
     same_values,
     shown,
@@ -85,13 +87,16 @@ def check_prediction(ask: AsksNetwork, seed: int, variants: Mapping[str, float])
         return all_lost("nn2", ("value", "batch", "stability", "shape", "unchanged"), answers[0])
     got = [None if isinstance(answer, str) else answer["value"] for answer in answers]
     report = Report("nn2")
+    report.relative_error = relative_error(got[:3], expected[:3])
     wrong = [i for i, (value, right) in enumerate(zip(got, expected, strict=True)) if not same_values(value, right)]
     if wrong:
         arguments = [(case.own, *case.args) for case in cases]
         report.diagnose(find_mistake(FORWARD, arguments, got, expected, wrong), VARIANTS)
     for prop in ("value", "batch", "stability"):
         first = next((i for i in wrong if cases[i].property == prop), None)
-        report.add(prop, float(first is None), None if first is None else _told_forward(cases, answers, expected, first))
+        report.add(
+            prop, float(first is None), None if first is None else _told_forward(cases, answers, expected, first)
+        )
     shapes = [i for i in range(3) if got[i] is not None and not same_shape(got[i], expected[i])]
     text = f"ŷ must have shape {expected[shapes[0]].shape}, got {shown(got[shapes[0]])}" if shapes else None
     report.add("shape", float(not shapes), text)
@@ -171,6 +176,7 @@ def _judge_gradient(
     rtol: float = 1e-5,
 ) -> Report:
     report = Report("grad")
+    report.relative_error = _error_of_gradients(answers[:5], rights[:5])
     wrong = {i: _wrong_layers(answers[i], rights[i], rtol) for i in range(len(cases))}
     failing = [i for i, layers in wrong.items() if layers]
     if failing:
@@ -186,6 +192,16 @@ def _judge_gradient(
     _add_shapes(report, answers[:2], rights[:2])
     _add_unchanged(report, cases, answers)
     return report
+
+
+def _error_of_gradients(answers: Sequence[Any], rights: Sequence[Any]) -> float | None:
+    pairs = [
+        pair
+        for answer, right in zip(answers, rights, strict=True)
+        if not isinstance(answer, str)
+        for pair in zip(answer["value"], right, strict=True)
+    ]
+    return relative_error([got for got, _ in pairs], [right for _, right in pairs])
 
 
 def _wrong_layers(answer: Any, right: Sequence[Array], rtol: float) -> list[int]:
@@ -324,6 +340,7 @@ def _judge_empirical(
     cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any], variants: Mapping[str, float]
 ) -> Report:
     report = Report("emp_loss_grad")
+    report.relative_error = _error_of_gradients(answers[:4], rights)
     failing = [i for i in range(4) if _wrong_layers(answers[i], rights[i], 1e-5)]
     if failing:
         report.diagnose(_explain(EMPIRICAL, cases[:4], answers[:4], rights, failing), VARIANTS)
@@ -332,7 +349,7 @@ def _judge_empirical(
         first = next((i for i in failing if cases[i].property == prop), None)
         text = None if first is None else _told_empirical(cases[first], answers[first], rights[first])
         report.add(prop, 1.0 if first is None else kept, text)
-    report.add("layer", *_layer(answers, rights, kept))
+    report.add("layer", *_layer(report, answers, rights, kept))
     _add_shapes(report, answers[:2], rights[:2])
     _add_unchanged(report, cases, answers)
     return report
@@ -342,11 +359,21 @@ def _told_empirical(case: Case, answer: Any, right: Sequence[Array]) -> str:
     if isinstance(answer, str):
         return answer
     told = _told_gradient(Case("value", case.own, (case.args[0], case.args[1], case.args[2])), answer, right, [1])
-    where = "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"
+    where = (
+        "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"
+    )
     return f"{told.partition('. The equations')[0]}{where}. The equation: {equation(NN2.emp_loss_grad)}"
 
 
-def _layer(answers: Sequence[Any], rights: Sequence[Any], kept: float) -> tuple[float, str | None]:
+def _diagnosed_layer(value: Any, rights: Sequence[Array]) -> Diagnosis | None:
+    if isinstance(value, list) and len(value) == 2:
+        return Diagnosis("layer_ignored", "the argument layer is not looked at: an int asks for that layer's gradient alone")
+    if any(same_values(value, np.asarray(right)) for right in rights):
+        return Diagnosis("other_layer", "the layers are mixed up: layer 0 is W₁, layer 1 is w₂")
+    return None
+
+
+def _layer(report: Report, answers: Sequence[Any], rights: Sequence[Any], kept: float) -> tuple[float, str | None]:
     """Whether one layer alone is given where it is asked for: as the whole call gave it, right or wrong."""
     for layer in (0, 1):
         answer = answers[4 + layer]
@@ -358,6 +385,7 @@ def _layer(answers: Sequence[Any], rights: Sequence[Any], kept: float) -> tuple[
         right = np.asarray(rights[0][layer])
         if array is None or not (same_values(array, right) or (whole is not None and near(array, whole))):
             name = ("∇_W1", "∇_w2")[layer]
+            report.diagnosis = report.diagnosis or _diagnosed_layer(value, rights[0])
             return kept, f"with layer={layer} the result must be {name} alone, {shown(right)}; got {shown(value)}"
     return 1.0, None
 

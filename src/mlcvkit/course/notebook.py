@@ -108,13 +108,19 @@ def check_notebook(
     else:
         measured = _accuracy(W, digits.test_X, digits.test_y)
         told = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
-        training.add("trained", float(measured >= accuracy["trained"]), f"{told}; a trained network has {accuracy['trained']:.0%}")
+        training.add(
+            "trained",
+            float(measured >= accuracy["trained"]),
+            f"{told}; a trained network has {accuracy['trained']:.0%}",
+        )
         testing.add("reported", *_reported(values, W))
         full = measured >= accuracy["full"]
         share = 1.0 if full else 0.5 if measured >= accuracy["trained"] else 0.0
         testing.add("accuracy", share, f"{told}; full points from {accuracy['full']:.0%} on")
         if measured < 0.15:
-            training.diagnosis = Diagnosis("uphill", "the network says the opposite of what is right: a sign or the labels")
+            training.diagnosis = Diagnosis(
+                "uphill", "the network says the opposite of what is right: a sign or the labels"
+            )
     return reports | {"training": training, "testing": testing}, measured
 
 
@@ -238,7 +244,11 @@ def _labels(
             continue
         for name, message, wrong in (
             ("labels_reversed", "the labels are 1 for odd digits: the outcome is 1 if the digit is even", ~even),
-            ("labels_are_digits", "the labels are the digits from 0 to 9 still: they become 1 for even and 0 for odd", digit),
+            (
+                "labels_are_digits",
+                "the labels are the digits from 0 to 9 still: they become 1 for even and 0 for odd",
+                digit,
+            ),
             ("labels_minus_one", "the labels are -1 and 1: they are 0 for odd and 1 for even", np.where(even, 1, -1)),
         ):
             if np.array_equal(y, wrong):
@@ -253,7 +263,10 @@ def _partition(
     if test != TEST_SAMPLES:
         return 0.0, f"the test part has {TEST_SAMPLES:,} samples; this one has {test:,}"
     if not LEAST_TRAINING <= train <= MOST_TRAINING:
-        return 0.0, f"the training part has the remaining 60,000 samples, less those for validation; this one has {train:,}"
+        return (
+            0.0,
+            f"the training part has the remaining 60,000 samples, less those for validation; this one has {train:,}",
+        )
     places = {part: {image[0] for image in images if image is not None} for part, images in found.items()}
     if both := places["train"] & places["test"]:
         return 0.0, f"some images are in both parts: {len(both)} of {LOOKED_AT:,} training images are test images too"

@@ -93,7 +93,8 @@ def _positional(arguments: ast.arguments) -> list[str]:
     every = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(every) - len(arguments.defaults)) + list(arguments.defaults)
     named = [
-        a.arg if default is None else f"{a.arg}={ast.unparse(default)}" for a, default in zip(every, defaults, strict=True)
+        a.arg if default is None else f"{a.arg}={ast.unparse(default)}"
+        for a, default in zip(every, defaults, strict=True)
     ]
     return named + ([f"*{arguments.vararg.arg}"] if arguments.vararg else [])
 
@@ -111,7 +112,9 @@ def code_cells(content: bytes) -> list[str]:
 def _libraries(name: str, source: str, forbidden: Collection[str], depth: int = 0) -> Iterator[Violation]:
     """Imports of what is not allowed, by any spelling that the syntax tree shows."""
     for module, line in imported(source, depth):
-        library = next((library for library in forbidden if module == library or module.startswith(f"{library}.")), None)
+        library = next(
+            (library for library in forbidden if module == library or module.startswith(f"{library}.")), None
+        )
         if library is not None:
             yield Violation("libraries", f"{name}, line {line}: {module} is a library that is not allowed")
 
@@ -138,11 +141,15 @@ def imported(source: str, depth: int = 0) -> list[tuple[str, int]]:
 def _called(node: ast.Call, depth: int) -> list[tuple[str, int]]:
     """What a call imports: its text is joined as far as it is constant."""
     function = node.func
-    name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    name = (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
     texts = [text for argument in [*node.args, *(k.value for k in node.keywords)] if (text := _constant(argument))]
     if name in RUNNERS and depth < 3:
         return [(module, node.lineno) for text in texts for module, _ in imported(text, depth + 1)]
-    indirect = isinstance(function, ast.Call | ast.Subscript) and any("import" in (_constant(n) or "") for n in ast.walk(function) if isinstance(n, ast.expr))
+    indirect = isinstance(function, ast.Call | ast.Subscript) and any(
+        "import" in (_constant(n) or "") for n in ast.walk(function) if isinstance(n, ast.expr)
+    )
     return [(text, node.lineno) for text in texts] if name in IMPORTERS or indirect else []
 
 
@@ -162,13 +169,24 @@ def _folded(node: ast.expr) -> str | None:
         left, right = _constant(node.left), _constant(node.right)
         return None if left is None or right is None else left + right
     if isinstance(node, ast.JoinedStr):
-        parts = [_constant(part.value) if isinstance(part, ast.FormattedValue) else _constant(part) for part in node.values]
+        parts = [
+            _constant(part.value) if isinstance(part, ast.FormattedValue) else _constant(part) for part in node.values
+        ]
         return None if None in parts else "".join(part for part in parts if part is not None)
-    if isinstance(node, ast.Subscript) and (text := _constant(node.value)) and ast.unparse(node.slice).replace(" ", "") == "::-1":
+    if (
+        isinstance(node, ast.Subscript)
+        and (text := _constant(node.value))
+        and ast.unparse(node.slice).replace(" ", "") == "::-1"
+    ):
         return text[::-1]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         text = _constant(node.func.value)
-        if node.func.attr == "join" and text is not None and node.args and isinstance(node.args[0], ast.List | ast.Tuple):
+        if (
+            node.func.attr == "join"
+            and text is not None
+            and node.args
+            and isinstance(node.args[0], ast.List | ast.Tuple)
+        ):
             parts = [_constant(part) for part in node.args[0].elts]
             return None if None in parts else text.join(part for part in parts if part is not None)
         if node.func.attr in ("lower", "strip", "decode", "encode") and text is not None:

@@ -39,6 +39,10 @@ class Ended(Exception):
     """A student's process was ended, or ended by itself; the message says why, in words for the student."""
 
 
+class SandboxFailed(InputError):
+    """A sandbox could not be started, which is not the submission's fault."""
+
+
 class Failed(Exception):
     """A student's code raised an exception; the message is that exception, with the line that it came from."""
 
@@ -129,7 +133,7 @@ class Sandbox:
                 session.ask("configure", seconds=START_SECONDS, path=place, forbidden=list(self.forbidden))
             except (Ended, Failed) as error:
                 said = session.said.decode(errors="replace").strip()
-                raise RuntimeError(f"a sandbox could not be started: {error}\n{said}") from None
+                raise SandboxFailed(f"a sandbox could not be started: {error} {said}") from None
             yield session
         finally:
             session.end()
@@ -332,7 +336,10 @@ def require_bubblewrap() -> None:
 
 def _namespaces() -> list[str]:
     own_user = ["--unshare-user", "--disable-userns"]
-    as_root = [*("--cap-drop", "ALL"), *(part for right in ("SETUID", "SETGID") for part in ("--cap-add", f"CAP_{right}"))]
+    as_root = [
+        *("--cap-drop", "ALL"),
+        *(part for right in ("SETUID", "SETGID") for part in ("--cap-add", f"CAP_{right}")),
+    ]
     return [
         "bwrap",
         *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),

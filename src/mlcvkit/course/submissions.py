@@ -67,7 +67,9 @@ def find_submissions(paths: list[Path]) -> list[Path]:
                 and (child.is_dir() or child.name.lower().endswith(ARCHIVES))
             )
             if not inside:
-                raise InputError(f"{path} is no submission, and there is none in it: a folder with mlcvlab/, or archives")
+                raise InputError(
+                    f"{path} is no submission, and there is none in it: a folder with mlcvlab/, or archives"
+                )
             found += inside
     return list(dict.fromkeys(path.resolve() if not path.is_symlink() else path for path in found))
 
@@ -100,7 +102,16 @@ def read_submission(path: Path, *, most_bytes: int, most_files: int) -> Submissi
                 raise _TooLarge(f"its files hold more than {most_bytes >> 20} MB")
     except _TooLarge as error:
         files, problems = {}, [*problems, str(error)]
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        zlib.error,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
         files, problems = {}, [*problems, f"it cannot be read: {error}"]
     digest = hashlib.sha256()
     for place in sorted(files):

@@ -179,7 +179,7 @@ def _add_single_steps(
     report.add("update", 0.0, update + f". The equation: {equation(SGD)}")
     report.diagnosis = report.diagnosis or _diagnose_update(ratios, lr, X.shape[1])
     alike = ratios.size > 0 and bool(np.allclose(ratios, ratios[0], rtol=1e-4))
-    return (float(ratios[0]) if alike else 1.0), one
+    return (float(ratios[0]) if alike else 1.0), one or counts == [0]
 
 
 def _only_one_is_not_zero(asked: Sequence[Weights]) -> bool:
@@ -235,7 +235,7 @@ def _add_many_steps(
     curvature = [rng.uniform(0.8, 1.2, shape) for shape in SHAPES]
     start = [rng.uniform(1.0, 2.0, shape) for shape in SHAPES]
     model = SeparableModel(curvature, [np.zeros(shape) for shape in SHAPES])
-    R, lr = 600, 0.02
+    R, lr = 240, 0.05
     answer = ask("SGD", start, X, y, {"lr": lr, "R": R}, model.supplied())
     final = answer if isinstance(answer, str) else _final(answer)
     if isinstance(final, str):

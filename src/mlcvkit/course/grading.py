@@ -142,6 +142,7 @@ class Examination:
 
     def __init__(self, grader: Grader, submission: Submission, folder: Path) -> None:
         self.grader, self.submission, self.folder = grader, submission, folder
+        self.broken: dict[str, str] = {}
         values = grader.assignment.limits
         self.variants = dict(grader.assignment.variants)
         self.limits = Limits(
@@ -222,7 +223,8 @@ class Examination:
                 self.folder, limits, supplied, {"/cache": digits.folder}, whole=True
             ) as session:
                 if supplied:
-                    session.ask("load", seconds=60, modules=_modules((*NN_MODULES, NETWORK, *OPTIMIZERS), supplied, ()))
+                    modules = _modules((*NN_MODULES, NETWORK, *OPTIMIZERS), supplied, ())
+                    session.ask("load", seconds=60, modules=[[*module, module[0] in self.broken] for module in modules])
                 return check_notebook(
                     session,
                     cells,
@@ -292,15 +294,27 @@ class Process:
         return answer
 
     def _started(self) -> Session:
-        if self.session is None or not self.session.alive:
+        """A process with the modules in it; one that ends it at import is not tried again, here or elsewhere."""
+        while self.session is None or not self.session.alive:
+            self.end()
             examination = self.examination
             self.context = examination.grader.sandbox.session(examination.folder, examination.limits)
             self.session = self.context.__enter__()
             self.session.supplied = self.supplied
-            loaded = self.session.ask("load", modules=self.modules)
-            failed = loaded.get("failed") if isinstance(loaded, dict) else None
-            named = failed.items() if isinstance(failed, dict) else ()
-            self.failed = {str(name): str(Failed(error if isinstance(error, dict) else {})) for name, error in named}
+            self.failed = {}
+            for module in self.modules:
+                name, _, looked_at = module
+                if name in examination.broken and looked_at:
+                    self.failed[name] = examination.broken[name]
+                    continue
+                try:
+                    loaded = self.session.ask("load", modules=[[*module, name in examination.broken]])
+                except Ended as error:
+                    examination.broken[name] = str(error)
+                    break
+                failed = loaded.get("failed") if isinstance(loaded, dict) else None
+                if isinstance(failed, dict) and name in failed:
+                    self.failed[name] = str(Failed(failed[name] if isinstance(failed[name], dict) else {}))
         return self.session
 
     def end(self) -> None:

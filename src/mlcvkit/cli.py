@@ -663,8 +663,8 @@ def grade(
 ) -> int:
     """Grade submissions of the homework, in a sandbox.
 
-    Each is compared with the reference on hidden inputs; what is wrong is explained. Every grade is written as soon as it
-    is there: started again, the grading goes on. Needs the extra mlcvlab[course] and bubblewrap.
+    Each is compared with the reference on hidden inputs; what is wrong is explained. Every grade is written as soon as
+    it is there: started again, the grading goes on. Needs the extra mlcvlab[course] and bubblewrap.
 
     Parameters
     ----------
@@ -813,13 +813,17 @@ def _print_grades(grades: Sequence[Any], assignment: Any) -> None:
 
 def _print_grade(grade: Any) -> None:
     title = f"{escape(grade.submission)}: {grade.points:g} of {grade.out_of:g} points"
-    table = Table(title=title, title_justify="left", show_lines=any(test.feedback for test in grade.tests))
+    table = Table(title=title, title_justify="left")
+    part = ""
     for heading in ("", "test", "points", "out of", "why"):
         table.add_column(heading, justify="right" if heading in ("points", "out of") else "left")
     for test in grade.tests:
         reasons = "\n".join(
             [*([f"[bold]{escape(test.diagnosed)}[/bold]"] if test.diagnosed else []), *map(escape, test.feedback)]
         )
+        if table.rows and test.part != part:
+            table.add_section()
+        part = test.part
         table.add_row(str(test.problem), test.name, f"{test.points:.2f}", f"{test.out_of:.2f}", reasons)
     console.print(table)
     for violation in grade.violations:
@@ -829,7 +833,7 @@ def _print_grade(grade: Any) -> None:
 
 
 def _print_checks(grade: Any) -> None:
-    table = Table(title_justify="left", show_lines=True)
+    table = Table(show_lines=any(test.feedback for test in grade.tests))
     for heading in ("", "function", "relative error", "what is wrong"):
         table.add_column(heading, justify="right" if heading == "relative error" else "left")
     for test in grade.tests:

@@ -81,8 +81,8 @@ def read_assignment(
 ) -> Assignment:
     """The assignment of a TOML file laid over the handout's own; the handout's own where ``path`` is None.
 
-    Arguments: ``title`` and ``due`` in place of the file's; ``points`` of each problem, which scale its parts'; ``only``
-    the problems of these numbers.
+    Arguments: ``title`` and ``due`` in place of the file's; ``points`` of each problem, which scale its parts';
+    ``only`` the problems of these numbers.
     Raises: InputError where the file cannot be read, is not TOML, or says what this homework does not have.
     """
     own = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))

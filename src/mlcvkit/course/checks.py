@@ -39,6 +39,7 @@ class Report:
     diagnosis: Diagnosis | None = None
     variant: str | None = None
     relative_error: float | None = None
+    reason: str = ""
 
     def add(self, name: str, credit: float, feedback: str | None = None) -> None:
         self.properties.append(Property(name, credit, feedback or ""))
@@ -51,8 +52,7 @@ class Report:
 
 def all_lost(test: str, names: Iterable[str], reason: str) -> Report:
     """A report of a test that could not be run."""
-    first, *others = names
-    return Report(test, [Property(first, 0.0, reason), *(Property(name, 0.0) for name in others)])
+    return Report(test, [Property(name, 0.0) for name in names], reason=reason)
 
 
 def is_numeric(value: Any) -> bool:

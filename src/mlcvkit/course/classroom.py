@@ -59,8 +59,8 @@ def grade_class(
 ) -> list[Grade]:
     """Grade submissions, side by side.
 
-    Each grade is written to ``folder`` as soon as it is there, so that a grading that was stopped or killed goes on where
-    it was: a submission whose files are the same is not graded again.
+    Each grade is written to ``folder`` as soon as it is there, so that a grading that was stopped or killed goes on
+    where it was: a submission whose files are the same is not graded again.
 
     Arguments: ``paths``, submissions or folders of them; ``folder`` for the grades, None to keep none; ``seed`` of the
     hidden inputs, one for the class, drawn where None; ``jobs``, how many at once, one a core where None.

@@ -152,7 +152,7 @@ COMPONENTS_CHECKED = {
     )
 }
 LEAST_WHEN_WRONG = {"cross_entropy": 5.0, "cross_entropy_grad": 100.0}
-"""Where a prediction is certain and wrong the handout leaves the size open: finite, of its sign and this large is right."""
+"""How large a result must be, with the right sign, where a prediction is certain and wrong: it is open in the handout."""
 
 IN_PLACE = Diagnosis("in_place", "it changes its input in place: the caller's array is not what it was; make a new one")
 
@@ -220,7 +220,8 @@ def _told(component: Component, case: Case, got: Any, expected: Array) -> str:
 
 
 def _shape(
-    report: Report, cases: Sequence[Case], got: Sequence[Any], expected: Sequence[Array]) -> tuple[float, str | None]:
+    report: Report, cases: Sequence[Case], got: Sequence[Any], expected: Sequence[Array]
+) -> tuple[float, str | None]:
     for case, value, right in zip(cases, got, expected, strict=True):
         if case.property in ("value", "batch") and not same_shape(value, right):
             array = as_array(value)

@@ -53,11 +53,11 @@ def check(
 
         ∂f/∂x ≈ [f(x - 2h) - 8 f(x - h) + 8 f(x + h) - f(x + 2h)] / 12h,    h = 10⁻³
 
-    Arguments: ``function(*args)``, whose result is one number, or has an entry for each of the argument's, or any vector;
-    ``gradient``, called as the function is, or with the function's output where ``in_terms_of`` is "output": found from
-    the name of its first argument, y for the output, where left out; ``args``, drawn at random and away from 0, where
-    functions have their kinks, where there are none; ``with_respect_to`` the place of the argument, the last where left
-    out, since a loss takes y and then y_hat.
+    Arguments: ``function(*args)``, whose result is one number, or has an entry for each of the argument's, or is any
+    vector; ``gradient``, called as the function is, or with the function's output where ``in_terms_of`` is "output":
+    found from the name of its one argument, y for the output, where left out; ``args``, drawn at random and away from
+    0, where functions have their kinks, where there are none; ``with_respect_to``, the place of the argument, the last
+    where left out, since a loss takes y and then y_hat.
     Returns: the result, which prints as a line, or as a few where the gradient is wrong.
     Raises: ValueError where the gradient's size fits neither the argument nor the Jacobian.
     Source: B. Fornberg (1988), "Generation of finite difference formulas", table 1.
@@ -81,7 +81,9 @@ def check(
         differences = _as_gradient(jacobian, got, x, output)
         error = _error(got, differences)
         ok = error <= tolerance
-        diagnosis = None if ok else _diagnosed(function, gradient, got, differences, jacobian, given, values, place, output)
+        diagnosis = (
+            None if ok else _diagnosed(function, gradient, got, differences, jacobian, given, values, place, output)
+        )
     return GradientCheck(bool(ok), error, got, differences, x, diagnosis)
 
 
@@ -104,7 +106,7 @@ def _drawn(function: Callable[..., Any], seed: int | None) -> list[Array]:
 
 
 def _jacobian(function: Callable[..., Any], values: Sequence[Array], place: int, size: int) -> Array:
-    jacobian = np.zeros((size, values[place].size))
+    jacobian: Array = np.zeros((size, values[place].size))
     for j in range(values[place].size):
         for steps, factor in STENCIL:
             moved = [value.copy() for value in values]

@@ -73,8 +73,8 @@ class Grade:
 class Grader:
     """What all submissions are graded with.
 
-    Arguments: ``assignment``; ``sandbox``; ``seed`` of the hidden inputs; ``digits``, MNIST for the notebooks, None where
-    there is no notebook to run.
+    Arguments: ``assignment``; ``sandbox``; ``seed`` of the hidden inputs; ``digits``, MNIST for the notebooks, None
+    where there is no notebook to run.
     """
 
     assignment: Assignment
@@ -118,10 +118,14 @@ class Grader:
         total = sum(weight.values())
         share = sum(weight[prop.name] * prop.credit for prop in report.properties) / total if total else 0.0
         out_of = part.points_of(test)
-        feedback = tuple(
-            f"{prop.name.replace('_', ' ')}: {prop.feedback}"
-            for prop in report.properties
-            if prop.credit < 1 and prop.feedback
+        feedback = (
+            (report.reason,)
+            if report.reason
+            else tuple(
+                f"{prop.name.replace('_', ' ')}: {prop.feedback}"
+                for prop in report.properties
+                if prop.credit < 1 and prop.feedback
+            )
         )
         return TestResult(
             test,
@@ -362,7 +366,7 @@ def supplied_network() -> dict[str, Callable[..., Any]]:
                 raise ValueError("the network and the samples are too large")
             if name == "emp_loss_grad":
                 X_y, layer = (x, args[0]), args[1] if len(args) > 1 else None
-                return model.emp_loss_grad(*X_y, None, layer)  # type: ignore[call-overload]
+                return model.emp_loss_grad(*X_y, None, layer)
             return getattr(model, name)(x, *args)
 
         return call
@@ -376,7 +380,7 @@ def _require_small(*args: Any) -> None:
 
 
 def libraries(assignment: Assignment) -> tuple[str, ...]:
-    """The libraries that a process is refused. mlcvkit's own are refused by the syntax tree: its training loop needs them."""
+    """The libraries that a process is refused; mlcvkit's, which its training loop needs, are so by the syntax tree."""
     return tuple(name for name in assignment.forbidden if not name.startswith("mlcvkit."))
 
 

@@ -71,7 +71,7 @@ def students_notebook(text: str) -> str:
 
     A cell's metadata say what is handed out in its place, "handout", or that nothing is, "omit".
     """
-    notebook = nbformat.reads(text, as_version=4)
+    notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     notebook.cells = [cell for cell in notebook.cells if not cell.metadata.get("omit")]
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -80,7 +80,8 @@ def students_notebook(text: str) -> str:
         else:
             cell.source = cell.metadata.get("handout", cell.source)
         cell.metadata = {}
-    return str(nbformat.writes(notebook)) + "\n"
+    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    return f"{text}\n"
 
 
 def students_modules(sources: dict[str, str], tasks: Collection[Task], solved: Collection[int] = ()) -> dict[str, str]:

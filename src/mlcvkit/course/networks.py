@@ -55,7 +55,7 @@ def _weights(rng: np.random.Generator) -> Weights:
 def _samples(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
     """Samples with hidden units on and off, none of them near ReLU's kink for any of the weights."""
     while True:
-        X = rng.uniform(0.3, 1.5, (FEATURES, count)) * rng.choice([-1, 1], (FEATURES, count))
+        X: Array = rng.uniform(0.3, 1.5, (FEATURES, count)) * rng.choice([-1, 1], (FEATURES, count))
         z = np.concatenate([(W[0] @ X).ravel() for W in weights])
         signs = [np.sign(W[0] @ X) for W in weights]
         mixed = all(s.max(axis=0).min() > 0 and (count == 1 or s.min() < 0) for s in signs)
@@ -109,8 +109,8 @@ def _told_forward(cases: Sequence[Case], answers: Sequence[Any], expected: Seque
         return str(answers[i])
     W1, w2 = cases[i].own
     return (
-        f"for x = {shown(cases[i].args[0])} with W1 = {shown(W1)} and w2 = {shown(w2)}: expected {shown(expected[i])}, got "
-        f"{shown(answers[i]['value'])}. The equation: {equation(NN2.nn2)}"
+        f"for x = {shown(cases[i].args[0])} with W1 = {shown(W1)} and w2 = {shown(w2)}: expected {shown(expected[i])}, "
+        f"got {shown(answers[i]['value'])}. The equation: {equation(NN2.nn2)}"
     )
 
 
@@ -241,7 +241,7 @@ def _add_shapes(report: Report, answers: Sequence[Any], rights: Sequence[Any]) -
             continue
         for name, got, expected in zip(("∇_W1", "∇_w2"), answer["value"], right, strict=True):
             if not same_shape(got, np.asarray(expected)):
-                text = f"{name} must have its weights' shape, {np.shape(expected)}, got {np.shape(as_array(got))}"
+                text = f"{name} must have its weights' shape, {np.shape(expected)}, got {np.shape(got)}"
                 report.add("shape", 0.0, text)
                 return
     report.add("shape", 1.0)
@@ -367,7 +367,9 @@ def _told_empirical(case: Case, answer: Any, right: Sequence[Array]) -> str:
 
 def _diagnosed_layer(value: Any, rights: Sequence[Array]) -> Diagnosis | None:
     if isinstance(value, list) and len(value) == 2:
-        return Diagnosis("layer_ignored", "the argument layer is not looked at: an int asks for that layer's gradient alone")
+        return Diagnosis(
+            "layer_ignored", "the argument layer is not looked at: an int asks for that layer's gradient alone"
+        )
     if any(same_values(value, np.asarray(right)) for right in rights):
         return Diagnosis("other_layer", "the layers are mixed up: layer 0 is W₁, layer 1 is w₂")
     return None

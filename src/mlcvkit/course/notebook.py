@@ -1,8 +1,8 @@
 """Checks of Problem 4: the notebook is run, and what it leaves is measured by the grader.
 
-The notebook finds MNIST's training images where they always are. In the place of the test images it finds training images
-moved by a pixel: the true test images are not in the sandbox, so that no network can have learned them, and the accuracy
-that counts is the grader's own.
+The notebook finds MNIST's training images where they always are. In the place of the test images it finds training
+images moved by a pixel: the true test images are not in the sandbox, so that no network can have learned them, and the
+accuracy that counts is the grader's own.
 """
 
 import time

@@ -81,7 +81,7 @@ class NetworkModel:
     def emp_loss_grad(self, W: Sequence[Array], X: Any, y: Any, layer: int | None = None) -> Any:
         model = self._model(W, X)
         self.asked.append(_as_weights(W))
-        return model.emp_loss_grad(X, y, None, layer)  # type: ignore[call-overload]
+        return model.emp_loss_grad(X, y, None, layer)
 
 
 def _as_weights(W: Sequence[Any]) -> Weights:
@@ -103,7 +103,8 @@ def check_sgd(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> R
     X, y = rng.uniform(0.2, 1.5, (4, 6)), np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
     start = [np.abs(rng.normal(size=SHAPES[0])) + 0.2, rng.normal(size=SHAPES[1])]
     names = ("coordinate", "update", "steps", "uniform", "returned", "unchanged")
-    singles, model, lr = [], NetworkModel(), 0.3
+    singles: list[Any] = []
+    model, lr = NetworkModel(), 0.3
     for _ in range(6):
         answer = ask("SGD", start, X, y, {"lr": lr, "R": 1}, model.supplied())
         if isinstance(answer, str) and not singles:
@@ -131,7 +132,7 @@ def _add_single_steps(
     lr: float,
     variants: Mapping[str, float],
 ) -> tuple[float, bool]:
-    """Judge runs of one step; return what the updates are of the right ones, and whether one coordinate moved in each."""
+    """Judge runs of one step; return the updates' factor of the right ones, and whether each moved one coordinate."""
     reference = NN2()
     reference.W = start
     gradient = _flat(reference.emp_loss_grad(X, y))
@@ -150,8 +151,8 @@ def _add_single_steps(
         report.diagnose(
             Diagnosis(
                 "zeroed",
-                "the gradient is taken where all the other parameters are 0, as the handout says first (erratum 6); NN2's "
-                "gradient is 0 there, and nothing moves. Its update takes component j of the gradient at W",
+                "the gradient is taken where all the other parameters are 0, as the handout says first (erratum 6); "
+                "NN2's gradient is 0 there, and nothing moves. Its update takes component j of the gradient at W",
             ),
             VARIANTS,
         )
@@ -229,8 +230,8 @@ def _add_many_steps(
 ) -> None:
     """R steps are R updates, each of its coordinate alone, and the coordinates are drawn from all parameters alike.
 
-    ``factor`` is what the single steps were of the right ones, so that a wrong update costs its own points alone; ``one``
-    says whether they moved one coordinate each.
+    ``factor`` is what the single steps were of the right ones, so that a wrong update costs its own points alone;
+    ``one`` says whether they moved one coordinate each.
     """
     curvature = [rng.uniform(0.8, 1.2, shape) for shape in SHAPES]
     start = [rng.uniform(1.0, 2.0, shape) for shape in SHAPES]
@@ -330,8 +331,8 @@ def check_adam(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> 
     rng = np.random.default_rng([seed, 6])
     X, y = rng.normal(size=(4, 6)), np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
     start = [rng.normal(size=SHAPES[0]), rng.normal(size=SHAPES[1])]
-    usual = {"alpha": 0.05, "beta1": 0.9, "beta2": 0.999, "delta": 1e-8}
-    unusual = {"alpha": 0.2, "beta1": 0.6, "beta2": 0.8, "delta": 0.05}
+    usual: dict[str, Any] = {"alpha": 0.05, "beta1": 0.9, "beta2": 0.999, "delta": 1e-8}
+    unusual: dict[str, Any] = {"alpha": 0.2, "beta1": 0.6, "beta2": 0.8, "delta": 0.05}
     runs = [("first_step", {**usual, "R": 1}), *(("steps", {**usual, "R": r}) for r in (2, 3, 6))]
     runs += [("hyperparameters", {**unusual, "R": r}) for r in (1, 4)]
     names = ("first_step", "steps", "hyperparameters", "returned", "unchanged")
@@ -415,8 +416,8 @@ def _told_adam(options: Mapping[str, Any], final: Weights | str, right: Array, s
     told = ", ".join(f"{name} = {value:g}" for name, value in options.items())
     steps = (right - _flat(start))[:3], (_flat(final) - _flat(start))[:3]
     return (
-        f"with {told}: the first weights should move by {shown(steps[0])}, and moved by {shown(steps[1])}. The equations: "
-        f"{equation(Adam)}"
+        f"with {told}: the first weights should move by {shown(steps[0])}, and moved by {shown(steps[1])}. "
+        f"The equations: {equation(Adam)}"
     )
 
 

@@ -140,7 +140,9 @@ class Sandbox:
 
     def _limits(self, limits: Limits) -> dict[str, Any]:
         root = not self.unsafe and os.geteuid() == 0
-        running = 0 if root or self.unsafe else sum(p.info["uids"].real == os.getuid() for p in _processes())
+        running = (
+            0 if root or self.unsafe else sum(p.info["uids"].real == os.getuid() for p in psutil.process_iter(["uids"]))
+        )
         resources = {
             "RLIMIT_AS": limits.memory_mb << 20,
             "RLIMIT_FSIZE": limits.scratch_mb << 20,
@@ -314,10 +316,6 @@ def _resident(process: psutil.Process) -> int:
     with suppress(psutil.Error):
         return int(process.memory_info().rss)
     return 0
-
-
-def _processes() -> Iterable[psutil.Process]:
-    return psutil.process_iter(["uids"])
 
 
 def require_bubblewrap() -> None:

@@ -18,8 +18,8 @@ from mlcvkit import InputError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 IGNORED = {
-    "__pycache__", "__MACOSX", ".git", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv", "venv",
-    ".idea", ".vscode", ".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini",
+    "__pycache__", "__MACOSX", ".git", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv",
+    "venv", ".idea", ".vscode", ".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini",
 }  # fmt: skip
 CHUNK = 1 << 20
 

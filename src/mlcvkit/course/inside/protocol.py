@@ -53,7 +53,7 @@ def encode(value: Any) -> bytes:
 
 
 def decode(read: Callable[[int], bytes], most_bytes: int) -> Any:
-    """The message that ``read(count)`` gives the bytes of; BadMessage where it is none or larger than ``most_bytes``."""
+    """The message that ``read(count)`` gives the bytes of; BadMessage where it is none, or too large."""
     magic, text_length, array_length = LENGTHS.unpack(read(LENGTHS.size))
     if magic != MAGIC:
         raise BadMessage("it does not begin like a message")

@@ -1,9 +1,9 @@
 """The process that runs a student's code: requests in, outputs out, and nothing else is known here.
 
-Run as a script, with the folders of its libraries as arguments, the requests on standard input and the answers on standard output; what the student's code prints
-goes to standard error. The first request says where things are and what the limits are. While a request is worked on,
-the student's code may call functions that the grader supplies; their arguments go to the grader and the results come
-back, so that not even a supplied function's code is here.
+Run as a script, with the folders of its libraries as arguments, the requests on standard input and the answers on
+standard output; what the student's code prints goes to standard error. The first requests say what the limits are and
+where things are. While a request is worked on, the student's code may call functions that the grader supplies; their
+arguments go to the grader and the results come back, so that not even a supplied function's code is here.
 """
 
 import contextlib
@@ -14,19 +14,23 @@ import os
 import sys
 import traceback
 import types
+from pathlib import Path
+from typing import Any
 
-sys.path += [os.path.dirname(__file__), *sys.argv[1:]]
+sys.path += [str(Path(__file__).parent), *sys.argv[1:]]
 
-import numpy as np  # noqa: E402
-import protocol  # noqa: E402
+import numpy as np
+import protocol
+
+Request = dict[str, Any]
 
 REQUESTS = os.dup(0)
 ANSWERS = os.dup(1)
 MOST_BYTES = 1 << 30
-FORBIDDEN = []
+FORBIDDEN: list[str] = []
 
 
-def read(count):
+def read(count: int) -> bytes:
     parts = []
     while count:
         part = os.read(REQUESTS, min(count, 1 << 20))
@@ -37,13 +41,13 @@ def read(count):
     return b"".join(parts)
 
 
-def write(value):
+def write(value: Any) -> None:
     data = memoryview(protocol.encode(value))
     while data:
         data = data[os.write(ANSWERS, data) :]
 
 
-def ask(name, *args):
+def ask(name: str, *args: Any) -> Any:
     """The result of a function that the grader supplies."""
     write({"ask": name, "args": [sendable(arg) if not isinstance(arg, dict) else arg for arg in args]})
     reply = protocol.decode(read, MOST_BYTES)
@@ -52,7 +56,7 @@ def ask(name, *args):
     return reply["value"]
 
 
-def sendable(value, depth=0):
+def sendable(value: Any, depth: int = 0) -> Any:
     """A value as what a message can hold; of anything else, its type's name."""
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -73,21 +77,20 @@ def sendable(value, depth=0):
 class Refused(importlib.abc.MetaPathFinder):
     """Refuses the import of libraries that are not allowed."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         if any(name == library or name.startswith(library + ".") for library in FORBIDDEN):
             raise ImportError(f"this library is not allowed here: {name}")
-        return None
+        return
 
 
-def configure(request):
+def configure(request: Request) -> None:
     FORBIDDEN.extend(request["forbidden"])
     sys.meta_path.insert(0, Refused())
     sys.path.insert(0, request["path"])
     sys.dont_write_bytecode = True
-    return None
 
 
-def load(request):
+def load(request: Request) -> Any:
     """Import modules one after the other, and put supplied functions in the place of their own.
 
     A module that cannot be imported is replaced by one with the supplied functions, unless it is itself looked at.
@@ -109,28 +112,28 @@ def load(request):
 class Anything:
     """What a module that cannot be imported has under every name: it is there, and cannot be called."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Anything":
         return self
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> "Anything":
         return self
 
-    def __contains__(self, key):
+    def __contains__(self, key: Any) -> bool:
         return True
 
-    def __call__(self, *args, **named):
+    def __call__(self, *args: Any, **named: Any) -> Any:
         raise NotImplementedError("this is from a file that cannot be imported")
 
 
-def anything(name):
+def anything(name: str) -> Anything:
     if name.startswith("__"):
         raise AttributeError(name)
     return Anything()
 
 
-def stand_in(name):
+def stand_in(name: str) -> types.ModuleType:
     module = types.ModuleType(name)
-    module.__getattr__ = anything
+    module.__dict__["__getattr__"] = anything
     sys.modules[name] = module
     parent, _, own = name.rpartition(".")
     if parent:
@@ -140,7 +143,7 @@ def stand_in(name):
     return module
 
 
-def put(module, function):
+def put(module: types.ModuleType, function: str) -> None:
     if function in ("SGD", "Adam"):
         setattr(module, function, optimizer(function))
         return
@@ -161,11 +164,11 @@ def put(module, function):
     setattr(getattr(module, owner), method, methods[method])
 
 
-def optimizer(function):
+def optimizer(function: str) -> Any:
     """An optimizer that the grader runs on the model's weights."""
 
-    def optimize(model, train_X, train_y, *args, **options):
-        options = dict(zip(("lr", "R"), args)) | options
+    def optimize(model: Any, train_X: Any, train_y: Any, *args: Any, **options: Any) -> Any:
+        options = dict(zip(("lr", "R"), args, strict=False)) | options
         options.pop("callback", None)
         model.W = ask(function, list(model.W), train_X, train_y, {k: v for k, v in options.items() if v is not None})
         return model.W
@@ -173,7 +176,7 @@ def optimizer(function):
     return optimize
 
 
-def call(request):
+def call(request: Request) -> Any:
     function = getattr(importlib.import_module(request["module"]), request["function"])
     args = [np.array(arg) if isinstance(arg, np.ndarray) else arg for arg in request["args"]]
     with np.errstate(all="ignore"):
@@ -181,14 +184,14 @@ def call(request):
     return {"value": sendable(value), "after": args}
 
 
-def network(request):
+def network(request: Request) -> Any:
     """Call a method of an NN2 with given weights."""
     model = importlib.import_module("mlcvlab.models.nn2").NN2()
     own = [np.array(w) for w in request["own"]]
     try:
         model.W = own
     except Exception:
-        for layer, w in zip(model.layers, own):
+        for layer, w in zip(model.layers, own, strict=True):
             layer.W = w
     args = [copied(arg) for arg in request["args"]]
     with np.errstate(all="ignore"):
@@ -196,57 +199,57 @@ def network(request):
     return {"value": sendable(value), "after": sendable(args), "own": sendable(list(model.W))}
 
 
-def copied(value):
+def copied(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return np.array(value)
     return [copied(item) for item in value] if isinstance(value, list) else value
 
 
 class GivenLayer:
-    def __init__(self, weights, index):
+    def __init__(self, weights: list[Any], index: int) -> None:
         self._weights, self._index = weights, index
 
     @property
-    def W(self):
+    def W(self) -> Any:
         return self._weights[self._index]
 
     @W.setter
-    def W(self, value):
+    def W(self, value: Any) -> None:
         self._weights[self._index] = value
 
 
 class GivenModel:
     """A model whose gradients the grader computes."""
 
-    def __init__(self, W):
+    def __init__(self, W: list[Any]) -> None:
         self._W = [np.array(w) for w in W]
         self.layers = [GivenLayer(self._W, i) for i in range(len(W))]
 
     @property
-    def W(self):
+    def W(self) -> Any:
         return self._W
 
     @W.setter
-    def W(self, weights):
+    def W(self, weights: Any) -> None:
         self._W[:] = weights
 
-    def _weights(self, W):
+    def _weights(self, W: Any) -> list[Any]:
         return [np.asarray(w) for w in (self._W if W is None else W)]
 
-    def nn2(self, x):
+    def nn2(self, x: Any) -> Any:
         return ask("nn2", self._weights(None), x)
 
-    def grad(self, x, y, W=None):
+    def grad(self, x: Any, y: Any, W: Any = None) -> Any:
         return ask("grad", self._weights(W), x, y)
 
-    def emp_loss(self, train_X, train_y, W=None, **_):
+    def emp_loss(self, train_X: Any, train_y: Any, W: Any = None, **_: Any) -> Any:
         return ask("emp_loss", self._weights(W), train_X, train_y)
 
-    def emp_loss_grad(self, train_X, train_y, W=None, layer=None, **_):
+    def emp_loss_grad(self, train_X: Any, train_y: Any, W: Any = None, layer: Any = None, **_: Any) -> Any:
         return ask("emp_loss_grad", self._weights(W), train_X, train_y, layer)
 
 
-def optimize(request):
+def optimize(request: Request) -> Any:
     """Run a student's optimizer on a model that the grader supplies, from given weights."""
     function = getattr(importlib.import_module(request["module"]), request["function"])
     model = GivenModel(request["W"])
@@ -258,10 +261,10 @@ def optimize(request):
     return {"value": sendable(value), "W": sendable(model.W), "after": [X, y]}
 
 
-NAMESPACE = {}
+NAMESPACE: dict[str, Any] = {}
 
 
-def run_cells(request):
+def run_cells(request: Request) -> Any:
     """Run a notebook's code cells one after the other, as IPython does; stop at the first that fails."""
     os.environ["MPLBACKEND"] = "Agg"
     from IPython.core.interactiveshell import InteractiveShell
@@ -272,7 +275,7 @@ def run_cells(request):
     shell = InteractiveShell.instance(config=config)
     failed = {}
     for number, source in enumerate(request["cells"], start=1):
-        result = shell.run_cell(source, store_history=False)
+        result = shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
         if error := result.error_before_exec or result.error_in_exec:
             failed = {"cell": number, "error": described(error, of_notebook=True)}
             break
@@ -280,7 +283,7 @@ def run_cells(request):
     return {"names": [name for name in request["names"] if name in NAMESPACE], **failed}
 
 
-def look(request):
+def look(request: Request) -> Any:
     """A variable of the notebook: its shape, some of its entries along an axis, or all of it; a model's weights."""
     value = NAMESPACE[request["name"]]
     if hasattr(value, "nn2"):
@@ -292,7 +295,7 @@ def look(request):
     return {"value": sendable(value if indices is None else np.take(value, indices, axis=axis))}
 
 
-def described(error, of_notebook=False):
+def described(error: BaseException, of_notebook: bool = False) -> Any:
     """An exception, with the line of the student's code that it came from."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f"{os.sep}mlcvlab{os.sep}" in f.filename or (of_notebook and "ipython" in f.filename)]
@@ -316,7 +319,7 @@ WORK = {
 }
 
 
-def limit(limits):
+def limit(limits: Request) -> None:
     """Give up rights and resources before any of the student's code is read."""
     import resource
 
@@ -329,7 +332,7 @@ def limit(limits):
         os.setresuid(*[limits["user"]] * 3)
 
 
-def main():
+def main() -> None:
     os.dup2(2, 1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

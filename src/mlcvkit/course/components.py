@@ -152,7 +152,7 @@ COMPONENTS_CHECKED = {
     )
 }
 LEAST_WHEN_WRONG = {"cross_entropy": 5.0, "cross_entropy_grad": 100.0}
-"""How large a result must be, with the right sign, where a prediction is certain and wrong: it is open in the handout."""
+"""How large a result must at least be where a prediction is certain and wrong; the handout leaves it open."""
 
 IN_PLACE = Diagnosis("in_place", "it changes its input in place: the caller's array is not what it was; make a new one")
 

@@ -125,7 +125,7 @@ def _as_gradient(jacobian: Array, got: Array, x: Array, output: Array) -> Array:
     if got.size == jacobian.size:
         return jacobian.reshape(got.shape)
     if got.size == x.size:
-        return jacobian.sum(axis=0).reshape(got.shape)
+        return np.asarray(jacobian.sum(axis=0).reshape(got.shape))
     raise ValueError(
         f"the gradient must have the argument's shape, {x.shape}, or be the Jacobian, {jacobian.shape}; got {got.shape}"
     )

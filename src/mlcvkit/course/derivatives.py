@@ -166,23 +166,22 @@ def _diagnosed(
         and _error(got, jacobian.T.reshape(got.shape)) < 1e-6
     ):
         return Diagnosis("transposed", "your Jacobian is transposed: row i holds the derivatives of output i")
-    if len(values) == 1:
-        other = [output] if given[0] is not output else list(values)
-        try:
-            swapped = np.asarray(gradient(*[value.copy() for value in other]), dtype=np.float64)
-        except (ValueError, TypeError):
-            swapped = np.zeros(0)
-        if swapped.shape == got.shape and _error(swapped, right) < 1e-6:
-            wanted = "the output y" if given[0] is not output else "the input x"
-            return Diagnosis(
-                "wrong_argument", f"it is right in terms of {wanted}: give in_terms_of, or change its argument"
-            )
-        if given[0] is output and output.size == right.size:
-            of_x = np.diag(_jacobian(function, [output], 0, output.size)).reshape(got.shape)
-            if np.allclose(got, of_x, rtol=1e-6):
-                return Diagnosis("of_x", "the derivative is taken at x, and the argument is the output y already")
+    if len(values) == 1 and given[0] is output and output.size == right.size:
+        of_x = np.diag(_jacobian(function, [output], 0, output.size)).reshape(got.shape)
+        if np.allclose(got, of_x, rtol=1e-6):
+            return Diagnosis("of_x", "the derivative is taken at x, and the argument is the output y already")
+    if len(values) == 1 and given[0] is not output and _is_right_at(gradient, output, right):
+        return Diagnosis("wrong_argument", 'it is right in terms of the output y: give in_terms_of="output"')
     finite = right != 0
     ratios = (got[finite] / right[finite]) if finite.any() else np.zeros(0)
     if ratios.size and np.allclose(ratios, ratios[0], rtol=1e-6):
         return Diagnosis("factor", f"your gradient is {ratios[0]:.6g} times the right one")
     return None
+
+
+def _is_right_at(gradient: Callable[..., Any], value: Array, right: Array) -> bool:
+    try:
+        got = np.asarray(gradient(value.copy()), dtype=np.float64)
+    except (ValueError, TypeError):
+        return False
+    return got.shape == right.shape and _error(got, right) < 1e-6

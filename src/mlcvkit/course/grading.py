@@ -168,7 +168,7 @@ class Examination:
                 elif test in networks.CHECKS:
                     reports[test] = self._network(test, process)
                 elif test in optimizers.CHECKS:
-                    reports[test] = self._optimizer(test, process)
+                    reports[test] = optimizers.CHECKS[test](process.optimize, seed, self.variants)
         accuracy = None
         if any(test in NOTEBOOK_PROPERTIES for test in tests):
             of_notebook, accuracy = self._notebook(all(map(is_whole, reports.values())))
@@ -182,18 +182,8 @@ class Examination:
         if is_whole(report):
             return report
         supplied = supplied_functions() | {name: supplied_network()[name] for name in networks.BUILT_ON[test]}
-        with self._process((*NN_MODULES, NETWORK), supplied, looked_at=(NETWORK,)) as second_process:
+        with self._process((*NN_MODULES, NETWORK), supplied) as second_process:
             second = check(second_process.network, self.grader.seed, self.variants)
-        return second if credit(second) > credit(report) else report
-
-    def _optimizer(self, test: str, process: "Process") -> Report:
-        """With the submission's own modules and, where its optimizer needs one that cannot be imported, without."""
-        check = optimizers.CHECKS[test]
-        report = check(process.optimize, self.grader.seed, self.variants)
-        if is_whole(report) or not process.failed:
-            return report
-        with self._process((*NN_MODULES, NETWORK, *OPTIMIZERS), looked_at=OPTIMIZERS) as second_process:
-            second = check(second_process.optimize, self.grader.seed, self.variants)
         return second if credit(second) > credit(report) else report
 
     def _notebook(self, rest_is_whole: bool) -> tuple[dict[str, Report], float | None]:
@@ -227,7 +217,7 @@ class Examination:
                 self.folder, limits, supplied, {"/cache": digits.folder}, whole=True
             ) as session:
                 if supplied:
-                    modules = _modules((*NN_MODULES, NETWORK, *OPTIMIZERS), supplied, ())
+                    modules = _modules((*NN_MODULES, NETWORK, *OPTIMIZERS), supplied)
                     session.ask("load", seconds=60, modules=[[*module, module[0] in self.broken] for module in modules])
                 return check_notebook(
                     session,
@@ -242,10 +232,8 @@ class Examination:
             return {test: all_lost(test, names, reason) for test, names in NOTEBOOK_PROPERTIES.items()}, None
 
     @contextmanager
-    def _process(
-        self, modules: tuple[str, ...], supplied: Supplied | None = None, looked_at: tuple[str, ...] | None = None
-    ) -> Iterator["Process"]:
-        process = Process(self, supplied or {}, _modules(modules, supplied or {}, looked_at or modules))
+    def _process(self, modules: tuple[str, ...], supplied: Supplied | None = None) -> Iterator["Process"]:
+        process = Process(self, supplied or {}, _modules(modules, supplied or {}))
         try:
             yield process
         finally:
@@ -306,18 +294,17 @@ class Process:
             self.session = self.context.__enter__()
             self.session.supplied = self.supplied
             self.failed = {}
-            for module in self.modules:
-                name, _, looked_at = module
-                if name in examination.broken and looked_at:
-                    self.failed[name] = examination.broken[name]
-                    continue
+            for name, supplied in self.modules:
+                broken = examination.broken.get(name)
                 try:
-                    loaded = self.session.ask("load", modules=[[*module, name in examination.broken]])
+                    loaded = self.session.ask("load", modules=[[name, supplied, broken is not None]])
                 except Ended as error:
                     examination.broken[name] = str(error)
                     break
                 failed = loaded.get("failed") if isinstance(loaded, dict) else None
-                if isinstance(failed, dict) and name in failed:
+                if broken is not None:
+                    self.failed[name] = broken
+                elif isinstance(failed, dict) and name in failed:
                     self.failed[name] = str(Failed(failed[name] if isinstance(failed[name], dict) else {}))
         return self.session
 
@@ -327,8 +314,8 @@ class Process:
         self.session = self.context = None
 
 
-def _modules(modules: tuple[str, ...], supplied: Supplied, looked_at: tuple[str, ...]) -> list[list[Any]]:
-    """Each module with the names in it that are supplied, and whether it is itself looked at."""
+def _modules(modules: tuple[str, ...], supplied: Supplied) -> list[list[Any]]:
+    """Each module with the names in it that are supplied."""
     placed: dict[str, list[str]] = {module: [] for module in (*NN_MODULES, NETWORK, *OPTIMIZERS)}
     for name in supplied:
         if name in COMPONENTS_CHECKED:
@@ -337,7 +324,7 @@ def _modules(modules: tuple[str, ...], supplied: Supplied, looked_at: tuple[str,
             placed[f"mlcvlab.optim.{name.lower()}"].append(name)
         elif name in networks.CHECKS or name == "emp_loss":
             placed[NETWORK].append(f"NN2.{name}")
-    return [[module, placed[module], module in looked_at] for module in modules]
+    return [[module, placed[module]] for module in modules]
 
 
 def supplied_functions() -> dict[str, Callable[..., Any]]:

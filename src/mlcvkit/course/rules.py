@@ -5,10 +5,8 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from mlcvkit.course.assignment import NOTEBOOK, Task, reference_file, tree_files
-
-IMPORTERS = {"__import__", "import_module", "find_spec", "find_loader", "load_module", "run_module", "run_path"}
-RUNNERS = {"exec", "eval", "compile", "run_cell", "run_line_magic", "run_cell_magic", "system", "popen"}
+from mlcvkit.course.assignment import Task, reference_file, tree_files
+from mlcvkit.course.imports import imported
 
 
 @dataclass(frozen=True)
@@ -109,104 +107,10 @@ def code_cells(content: bytes) -> list[str]:
         return []
 
 
-def _libraries(name: str, source: str, forbidden: Collection[str], depth: int = 0) -> Iterator[Violation]:
-    """Imports of what is not allowed, by any spelling that the syntax tree shows."""
-    for module, line in imported(source, depth):
+def _libraries(name: str, source: str, forbidden: Collection[str]) -> Iterator[Violation]:
+    for module, line in imported(source):
         library = next(
             (library for library in forbidden if module == library or module.startswith(f"{library}.")), None
         )
         if library is not None:
-            yield Violation("libraries", f"{name}, line {line}: {module} is a library that is not allowed")
-
-
-def imported(source: str, depth: int = 0) -> list[tuple[str, int]]:
-    """The modules that code imports, with their lines: by statements, by functions, in strings that are executed."""
-    if name := _without_magics(source):
-        source = name
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return _by_lines(source)
-    found: list[tuple[str, int]] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, node.lineno) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found += [(f"{node.module}.{alias.name}", node.lineno) for alias in node.names]
-        elif isinstance(node, ast.Call):
-            found += _called(node, depth)
-    return found
-
-
-def _called(node: ast.Call, depth: int) -> list[tuple[str, int]]:
-    """What a call imports: its text is joined as far as it is constant."""
-    function = node.func
-    name = (
-        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    )
-    texts = [text for argument in [*node.args, *(k.value for k in node.keywords)] if (text := _constant(argument))]
-    if name in RUNNERS and depth < 3:
-        return [(module, node.lineno) for text in texts for module, _ in imported(text, depth + 1)]
-    indirect = isinstance(function, ast.Call | ast.Subscript) and any(
-        "import" in (_constant(n) or "") for n in ast.walk(function) if isinstance(n, ast.expr)
-    )
-    return [(text, node.lineno) for text in texts] if name in IMPORTERS or indirect else []
-
-
-def _constant(node: ast.expr) -> str | None:
-    """The text of an expression of constants: joined, formatted, reversed, decoded."""
-    try:
-        value = ast.literal_eval(node)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        value = _folded(node)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return value if isinstance(value, str) else None
-
-
-def _folded(node: ast.expr) -> str | None:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _constant(node.left), _constant(node.right)
-        return None if left is None or right is None else left + right
-    if isinstance(node, ast.JoinedStr):
-        parts = [
-            _constant(part.value) if isinstance(part, ast.FormattedValue) else _constant(part) for part in node.values
-        ]
-        return None if None in parts else "".join(part for part in parts if part is not None)
-    if (
-        isinstance(node, ast.Subscript)
-        and (text := _constant(node.value))
-        and ast.unparse(node.slice).replace(" ", "") == "::-1"
-    ):
-        return text[::-1]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        text = _constant(node.func.value)
-        if (
-            node.func.attr == "join"
-            and text is not None
-            and node.args
-            and isinstance(node.args[0], ast.List | ast.Tuple)
-        ):
-            parts = [_constant(part) for part in node.args[0].elts]
-            return None if None in parts else text.join(part for part in parts if part is not None)
-        if node.func.attr in ("lower", "strip", "decode", "encode") and text is not None:
-            return text.lower() if node.func.attr == "lower" else text.strip()
-    return None
-
-
-def _without_magics(source: str) -> str:
-    """A notebook's code without the lines that are for IPython."""
-    return "\n".join("pass" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
-
-
-def _by_lines(source: str) -> list[tuple[str, int]]:
-    """The modules of the lines that begin like an import, of code that cannot be parsed."""
-    found = []
-    for number, line in enumerate(source.split("\n"), start=1):
-        words = line.replace(",", " ").split()
-        if len(words) > 1 and words[0] in ("import", "from"):
-            found += [(word, number) for word in (words[1:] if words[0] == "import" else words[1:2])]
-    return found
-
-
-__all__ = ["NOTEBOOK", "Violation", "check_rules", "code_cells", "imported"]
+            yield Violation("libraries", f"{name}, line {line}: {library} is a library that is not allowed")

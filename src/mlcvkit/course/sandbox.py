@@ -67,12 +67,14 @@ class Limits:
 class Sandbox:
     """How processes are started: in bubblewrap, or without it where ``unsafe``.
 
+    Arguments: ``forbidden``, libraries that are refused; ``users``, the user ids of the processes, one each, where the
+    grader is root.
     Raises: InputError where bubblewrap is missing or does not work here, and ``unsafe`` is not given.
     """
 
     forbidden: tuple[str, ...] = ()
     unsafe: bool = False
-    _users: Iterator[int] = field(default_factory=lambda: count(FIRST_USER), repr=False)
+    users: Iterator[int] = field(default_factory=lambda: count(FIRST_USER), repr=False)
 
     def __post_init__(self) -> None:
         if not self.unsafe:
@@ -151,7 +153,7 @@ class Sandbox:
         }
         if not self.unsafe:
             resources["RLIMIT_NPROC"] = running + limits.processes
-        return {"resources": resources, "user": next(self._users) if root else None}
+        return {"resources": resources, "user": next(self.users) if root else None}
 
 
 class Session:

@@ -93,16 +93,14 @@ def configure(request: Request) -> None:
 def load(request: Request) -> Any:
     """Import modules one after the other, and put supplied functions in the place of their own.
 
-    A module that cannot be imported is replaced by one with the supplied functions, unless it is itself looked at.
+    A module that cannot be imported is replaced by one with the supplied functions, so that others can import it.
     """
     failed = {}
-    for name, supplied, looked_at, broken in request["modules"]:
+    for name, supplied, broken in request["modules"]:
         try:
             module = stand_in(name) if broken else importlib.import_module(name)
         except BaseException as error:
             failed[name] = described(error)
-            if looked_at:
-                continue
             module = stand_in(name)
         for function in supplied:
             put(module, function)
@@ -137,7 +135,12 @@ def stand_in(name: str) -> types.ModuleType:
     sys.modules[name] = module
     parent, _, own = name.rpartition(".")
     if parent:
-        package = sys.modules.get(parent) or stand_in(parent)
+        package = sys.modules.get(parent)
+        if package is None:
+            try:
+                package = importlib.import_module(parent)
+            except BaseException:
+                package = stand_in(parent)
         package.__path__ = getattr(package, "__path__", [])
         setattr(package, own, module)
     return module

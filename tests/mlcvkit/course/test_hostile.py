@@ -1,0 +1,79 @@
+"""Submissions that cheat, break, or harm: none gets what it should not, none does harm, and grading goes on."""
+
+import socket
+import threading
+import time
+
+import psutil
+import pytest
+
+from coursework import FIRST_HOSTILE_USER, HOSTILE, NEEDS_BUBBLEWRAP
+from mlcvkit.course.grading import TESTS
+
+pytestmark = NEEDS_BUBBLEWRAP
+
+LINEAR = "    return W @ x"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """What a submission must not reach: a file, a socket of the file system, a listening port."""
+    folder = tmp_path_factory.mktemp("place")
+    (folder / "secret").write_text("secret")
+    folder.chmod(0o777)
+    (folder / "secret").chmod(0o666)
+    reached = []
+    servers = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)]
+    servers[1].bind(str(folder / "socket"))
+    servers[1].listen()
+    for server in servers:
+        threading.Thread(target=lambda server=server: reached.append(server.accept()), daemon=True).start()
+    yield folder, servers[0].getsockname()[1], reached
+    for server in servers:
+        server.close()
+
+
+def submission(hostile, reference, folder, port):
+    file, right = hostile.get("file", "mlcvlab/nn/basis.py"), hostile.get("right", LINEAR)
+    code = hostile["code"].replace("PLACE", str(folder)).replace("PORT", str(port))
+    source = reference[file].decode()
+    assert source.count(right) == 1 or right == ""
+    return {**reference, file: (source.replace(right, code) if right else code + source).encode()}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile["what"])
+def test_it_gets_nothing_and_harms_nothing(hostile, grade_quickly, reference, place):
+    folder, port, reached = place
+    files = submission(hostile, reference, folder, port)
+    start = time.monotonic()
+    grade = grade_quickly(files)
+    assert time.monotonic() - start < 60
+    robbed = next(test for test in grade.tests if test.name == hostile.get("robs", "linear"))
+    assert robbed.points < robbed.out_of / 2
+    assert robbed.feedback
+    assert {violation.rule for violation in grade.violations} >= ({hostile["rule"]} if "rule" in hostile else set())
+    assert (folder / "secret").read_text() == "secret" and reached == []
+    assert [process for process in psutil.process_iter() if _user(process) >= FIRST_HOSTILE_USER] == []
+    assert [p for p in psutil.Process().children(recursive=True) if _name(p) == "bwrap"] == []
+    if hostile["what"] != "patches NumPy":
+        others = [test for test in grade.tests if test.name not in ("linear", "linear_grad", robbed.name)]
+        assert len(others) >= 15 and all(test.points == pytest.approx(test.out_of) for test in others)
+
+
+def _user(process):
+    try:
+        return process.uids().real
+    except psutil.Error:
+        return 0
+
+
+def _name(process):
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
+
+
+def test_the_set_is_large_enough_and_names_known_tests():
+    assert len(HOSTILE) >= 25
+    assert {hostile.get("robs", "linear") for hostile in HOSTILE} <= set(TESTS)

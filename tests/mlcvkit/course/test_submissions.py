@@ -1,0 +1,157 @@
+import io
+import os
+import stat
+import tarfile
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlcvkit import InputError
+from mlcvkit.course.submissions import find_submissions, read_submission
+
+FILES = {"mlcvlab/nn/basis.py": b"a = 1\n", "test_basis.py": b"b = 2\n"}
+LIMITS = {"most_bytes": 1 << 20, "most_files": 100}
+
+
+def write_zip(path, files, **modes):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = modes.get(name, stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def write_tarball(path, files, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return path
+
+
+def write_folder(path, files):
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["", "hw1/", "smith-hw1/hw1/", "./"])
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz", "tar"])
+def test_folders_and_archives_are_read_alike(kind, prefix, tmp_path):
+    files = {f"{prefix}{name}": content for name, content in FILES.items()}
+    path = tmp_path / (f"smith.{kind}" if kind != "folder" else "smith")
+    {
+        "folder": write_folder,
+        "zip": write_zip,
+        "tar.gz": write_tarball,
+        "tar": lambda path, files: write_tarball(path, files, "w"),
+    }[kind](path, files)
+    submission = read_submission(path, **LIMITS)
+    assert (submission.name, submission.files, submission.problems) == ("smith", FILES, ())
+
+
+def test_what_machines_leave_behind_is_not_looked_at(tmp_path):
+    junk = {
+        "__MACOSX/._basis.py": b"",
+        "mlcvlab/__pycache__/basis.cpython-311.pyc": b"",
+        ".DS_Store": b"",
+        ".git/x": b"",
+    }
+    junk |= {"mlcvlab/nn/.ipynb_checkpoints/basis.py": b"", ".venv/lib/site.py": b""}
+    assert read_submission(write_zip(tmp_path / "a.zip", FILES | junk), **LIMITS).files == FILES
+    assert read_submission(write_folder(tmp_path / "b", FILES | junk), **LIMITS).files == FILES
+
+
+def test_what_stands_beside_the_homework_is_not_looked_at(tmp_path):
+    files = {"ASSIGNMENT.md": b"", **{f"hw1/{name}": content for name, content in FILES.items()}}
+    assert read_submission(write_folder(tmp_path / "a", files), **LIMITS).files == FILES
+
+
+@pytest.mark.parametrize(
+    "place", ["../../evil.py", "/tmp/evil.py", "mlcvlab/../../evil.py", "..\\evil.py", "C:\\evil.py"]
+)
+@pytest.mark.parametrize("write", [write_zip, write_tarball])
+def test_a_path_that_leads_out_is_told_and_not_read(place, write, tmp_path):
+    path = write(tmp_path / ("a.zip" if write is write_zip else "a.tar.gz"), {**FILES, place: b"evil"})
+    submission = read_submission(path, **LIMITS)
+    assert submission.files == FILES
+    assert len(submission.problems) == 1 and "leads out of the submission" in submission.problems[0]
+    assert not (tmp_path.parent / "evil.py").exists()
+
+
+def test_links_are_told_and_not_followed(tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    folder = write_folder(tmp_path / "a", FILES)
+    (folder / "mlcvlab/link.py").symlink_to(tmp_path / "secret")
+    (folder / "mlcvlab/out").symlink_to(tmp_path)
+    os.mkfifo(folder / "mlcvlab/pipe.py")
+    submission = read_submission(folder, **LIMITS)
+    assert submission.files == FILES and len(submission.problems) == 3
+    link = write_zip(tmp_path / "b.zip", {**FILES, "link": b"/etc/passwd"}, link=stat.S_IFLNK | 0o777)
+    assert read_submission(link, **LIMITS).files == FILES
+    with tarfile.open(tmp_path / "c.tar", "w") as archive:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+            entry = tarfile.TarInfo(f"entry{kind.decode()}")
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            archive.addfile(entry)
+    submission = read_submission(tmp_path / "c.tar", **LIMITS)
+    assert submission.files == {} and len(submission.problems) == 4
+
+
+def test_a_submission_that_is_a_link_is_not_followed(tmp_path):
+    write_folder(tmp_path / "real", FILES)
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all/mallory").symlink_to(tmp_path / "real")
+    [path] = find_submissions([tmp_path / "all"])
+    submission = read_submission(path, **LIMITS)
+    assert submission.files == {} and "a link" in submission.problems[0]
+
+
+def test_bombs_are_not_unpacked(tmp_path):
+    bomb = write_zip(tmp_path / "bomb.zip", {"mlcvlab/a.py": bytes(50 << 20)})
+    assert bomb.stat().st_size < 100_000
+    many = write_zip(tmp_path / "many.zip", {f"mlcvlab/{i}.py": b"" for i in range(101)})
+    total = write_tarball(tmp_path / "total.tar.gz", {f"mlcvlab/{i}.py": bytes(100_000) for i in range(20)})
+    for path, words in ((bomb, "more than 1 MB"), (many, "more than 100 files"), (total, "more than 1 MB")):
+        submission = read_submission(path, **LIMITS)
+        assert submission.files == {} and words in submission.problems[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    content=st.binary(max_size=300), kind=st.sampled_from(["zip", "tar", "tar.gz", "tar.xz"]), cut=st.integers(0, 400)
+)
+def test_damaged_archives_are_told_and_never_raise(content, kind, cut, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("damaged")
+    if kind == "zip":
+        whole = write_zip(folder / "a.zip", FILES).read_bytes()
+    else:
+        whole = write_tarball(folder / "a", FILES, f"w:{kind[4:]}" if "." in kind else "w").read_bytes()
+    path = folder / f"b.{kind}"
+    path.write_bytes(whole[:cut] + content + whole[cut + len(content) :])
+    submission = read_submission(path, **LIMITS)
+    assert submission.files == FILES or submission.problems or set(submission.files) != set(FILES) or content
+
+
+def test_a_folder_of_submissions_is_each_of_them(tmp_path):
+    write_folder(tmp_path / "adams", FILES)
+    write_zip(tmp_path / "brown.zip", FILES)
+    (tmp_path / "notes.txt").write_text("")
+    assert [path.name for path in find_submissions([tmp_path])] == ["adams", "brown.zip"]
+    assert [path.name for path in find_submissions([tmp_path / "adams"])] == ["adams"]
+
+
+def test_no_submission_is_an_error_that_says_so(tmp_path):
+    (tmp_path / "a.txt").write_text("")
+    for path, words in (
+        (tmp_path / "nothing", "there is no submission"),
+        (tmp_path / "a.txt", "is no submission: a folder, or a file that ends in"),
+        (tmp_path, "there is none in it"),
+    ):
+        with pytest.raises(InputError, match=words):
+            find_submissions([path])

@@ -273,9 +273,13 @@ def run_cells(request: Request) -> Any:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
+    class Shell(InteractiveShell):
+        def enable_gui(self, gui: Any = None) -> None:
+            """There is no window here."""
+
     config = Config()
     config.HistoryManager.enabled = False
-    shell = InteractiveShell.instance(config=config)
+    shell = Shell.instance(config=config)
     failed = {}
     for number, source in enumerate(request["cells"], start=1):
         result = shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]

@@ -1,0 +1,257 @@
+"""Many submissions: side by side, resumed after a kill, and an overview that holds what was measured."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from coursework import NEEDS_BUBBLEWRAP, ROOT
+from mlcvkit import InputError
+from mlcvkit.course import as_gradescope, grade_class, libraries, write_overview
+from mlcvkit.course.grading import Grade, TestResult
+from mlcvkit.course.rules import Violation
+from mlcvkit.course.sandbox import Sandbox
+
+pytestmark = NEEDS_BUBBLEWRAP
+COMMAND = [sys.executable, "-m", "mlcvkit"]
+
+
+@pytest.fixture
+def few(of_code):
+    """An assignment of two tests."""
+    problem = of_code.problems[0]
+    return replace(of_code, problems=(replace(problem, parts=problem.parts[:1]),))
+
+
+@pytest.fixture
+def write_class(tmp_path, reference, replaced):
+    """Writes a class: the first has a wrong sign, the others are right."""
+
+    def write(names):
+        wrong = replaced("mlcvlab/nn/basis.py", "    return W @ x", "    return -(W @ x)")
+        folder = tmp_path / "class"
+        for i, name in enumerate(names):
+            for file, content in (wrong if i == 0 else reference).items():
+                (folder / name / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name / file).write_bytes(content)
+        return folder
+
+    return write
+
+
+def grade_all(folder, few, output, **options):
+    told = []
+    sandbox = Sandbox(libraries(few))
+    options = {"seed": 1, "jobs": 2, **options}
+    grades = grade_class([folder], few, folder=output, sandbox=sandbox, told=lambda *a: told.append(a), **options)
+    return grades, told
+
+
+def test_a_class_is_graded_in_order_and_each_grade_is_kept(write_class, few, tmp_path):
+    folder = write_class(["adams", "brown", "clark"])
+    grades, told = grade_all(folder, few, tmp_path / "grades")
+    assert [grade.submission for grade in grades] == ["adams", "brown", "clark"]
+    assert grades[0].points < 1 and [grade.points for grade in grades[1:]] == [1, 1]
+    assert {grade.submission: kept for grade, kept in told} == dict.fromkeys(["adams", "brown", "clark"], False)
+    assert "the sign is reversed" in (tmp_path / "grades/submissions/adams.md").read_text()
+    again, told = grade_all(folder, few, tmp_path / "grades")
+    assert again == grades and all(kept for _, kept in told)
+    (folder / "adams/mlcvlab/nn/basis.py").write_bytes((folder / "brown/mlcvlab/nn/basis.py").read_bytes())
+    again, told = grade_all(folder, few, tmp_path / "grades", seed=None)
+    assert [grade.points for grade in again] == [1, 1, 1]
+    assert {grade.submission: kept for grade, kept in told} == {"adams": False, "brown": True, "clark": True}
+
+
+def test_grades_of_another_rubric_or_seed_are_not_mixed(write_class, few, tmp_path):
+    folder = write_class(["adams"])
+    grade_all(folder, few, tmp_path / "grades")
+    for assignment, options, words in (
+        (replace(few, title="Another"), {}, "another rubric"),
+        (few, {"seed": 2}, "seed 1"),
+    ):
+        with pytest.raises(InputError, match=f"holds grades of {words}: choose another --output"):
+            grade_all(folder, assignment, tmp_path / "grades", **options)
+    (tmp_path / "grades/grading.json").write_text("{")
+    with pytest.raises(InputError, match="is damaged"):
+        grade_all(folder, few, tmp_path / "grades")
+
+
+def test_a_damaged_grade_is_made_anew(write_class, few, tmp_path):
+    folder = write_class(["adams", "brown"])
+    grades, _ = grade_all(folder, few, tmp_path / "grades")
+    (tmp_path / "grades/submissions/adams.json").write_text('{"digest": 1')
+    again, told = grade_all(folder, few, tmp_path / "grades")
+    assert again == grades and {grade.submission: kept for grade, kept in told} == {"adams": False, "brown": True}
+
+
+def test_two_of_one_name_have_two_grades(write_class, few, tmp_path):
+    folder = write_class(["one/hw1", "two/hw1"])
+    sandbox = Sandbox(libraries(few))
+    paths = [folder / "one/hw1", folder / "two/hw1"]
+    grades = grade_class(paths, few, folder=tmp_path / "grades", sandbox=sandbox, seed=1)
+    assert [grade.submission for grade in grades] == ["one-hw1", "two-hw1"]
+    assert len(list((tmp_path / "grades/submissions").glob("*.json"))) == 2
+
+
+def test_a_grading_that_is_killed_goes_on(write_class, tmp_path):
+    names = [f"student{i:02}" for i in range(12)]
+    folder = write_class(names)
+    command = [*COMMAND, "grade", str(folder), "--problems", "1", "--jobs", "2", "-o", str(tmp_path / "grades")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    kept = tmp_path / "grades/submissions"
+    while len(list(kept.glob("*.json"))) < 3 and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = {path.name: path.stat().st_mtime_ns for path in kept.glob("*.json")}
+    assert 3 <= len(done) < 12
+    seed = json.loads((tmp_path / "grades/grading.json").read_text())["seed"]
+    result = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120)
+    grades = json.loads(result.stdout)
+    assert (result.returncode, result.stderr, len(grades)) == (0, "", 12)
+    assert [grade["submission"] for grade in grades] == names
+    assert {name: (kept / name).stat().st_mtime_ns for name in done} == done
+    assert json.loads((tmp_path / "grades/grading.json").read_text())["seed"] == seed
+
+
+def made_up(name, points, **others):
+    tests = (
+        TestResult("linear", 1, "Basis features", points, 1.0, ("value: wrong",), "sign", "the sign is reversed"),
+        TestResult("nn2", 2, "NN2 model", 2 * points, 2.0),
+    )
+    return Grade(name, 3 * points, 3.0, tests, **others)
+
+
+def test_the_overview_holds_the_class_in_three_forms(of_code, tmp_path):
+    grades = [made_up("=cmd|' /C calc'!A0", 0.2), made_up("<script>alert(1)</script>", 1.0, test_accuracy=0.987)]
+    grades.append(made_up("zoe", 0.9, violations=(Violation("files", "helper.py was added"),)))
+    paths = write_overview(grades, of_code, tmp_path)
+    assert [path.name for path in paths] == ["overview.csv", "overview.json", "overview.html"]
+    rows = list(csv.DictReader((tmp_path / "overview.csv").read_text().splitlines()))
+    assert rows[0]["submission"] == "'=cmd|' /C calc'!A0" and rows[1]["test_accuracy"] == "0.987"
+    assert [float(row["problem 1"]) for row in rows] == [0.2, 1.0, 0.9]
+    summary = json.loads((tmp_path / "overview.json").read_text())
+    linear = next(test for test in summary["tests"] if test["test"] == "linear")
+    assert (linear["full"], linear["mistakes"]) == (1, [{"mistake": "the sign is reversed", "count": 3}])
+    assert summary["distributions"][0]["mean"] == pytest.approx(2.1)
+    assert sum(summary["distributions"][1]["counts"]) == 3
+    page = (tmp_path / "overview.html").read_text()
+    assert "<script" not in page and "&lt;script&gt;" in page and "helper.py was added" in page
+    assert not re.search(r"(src|href)=|https?://|@import|url\(", page)
+
+
+def test_gradescopes_file_has_the_fields_that_it_reads():
+    grade = made_up("zoe", 0.9, test_accuracy=0.987, violations=(Violation("files", "helper.py was added"),))
+    results = as_gradescope(grade)
+    assert results["score"] == pytest.approx(2.7) and "helper.py was added" in results["output"]
+    assert sum(test["max_score"] for test in results["tests"]) == 3
+    assert results["tests"][0] == {
+        "name": "Problem 1, Basis features: linear",
+        "number": "1.1",
+        "score": 0.9,
+        "max_score": 1.0,
+        "status": "failed",
+        "output": "Likely mistake: the sign is reversed\nvalue: wrong",
+        "output_format": "text",
+        "visibility": "visible",
+    }
+    assert results["tests"][1]["status"] == "failed"
+    assert results["leaderboard"] == [{"name": "Test accuracy", "value": 0.987, "order": "desc"}]
+    assert {"leaderboard"} == as_gradescope(grade).keys() - as_gradescope(replace(grade, test_accuracy=None)).keys()
+
+
+def command(*arguments, folder, path=None):
+    environment = {**os.environ, "COLUMNS": "120"} | ({"PATH": path} if path is not None else {})
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, env=environment
+    )
+
+
+def test_without_bubblewrap_nothing_runs_unless_it_is_asked_for(write_class, tmp_path):
+    folder = write_class(["adams"])
+    arguments = ("grade", folder, "--problems", "1", "-o", tmp_path / "grades")
+    refused = command(*arguments, folder=tmp_path, path="")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.fullmatch(r"mlcvlab: error: [^\n]*bwrap is not installed[^\n]*--unsafe[^\n]*\n", refused.stderr)
+    assert not (tmp_path / "grades").exists()
+    unsafe = command(*arguments, "--unsafe", folder=tmp_path, path="")
+    assert unsafe.returncode == 0 and "adams: 4.55 of 5 points" in unsafe.stdout, unsafe
+
+
+def test_the_command_prints_a_table_with_reasons(write_class, tmp_path):
+    folder = write_class(["adams"])
+    result = command("grade", folder / "adams", "--problems", "1", "--seed", "3", folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    for words in ("adams: 4.55 of 5 points", "linear", "0.15", "the sign is reversed", "grades"):
+        assert words in result.stdout
+    assert {path.name for path in (tmp_path / "grades").iterdir()} == {
+        "grading.json", "overview.csv", "overview.html", "overview.json", "submissions"
+    }  # fmt: skip
+
+
+def test_json_is_a_list_of_submission_points_out_of_and_tests(write_class, tmp_path):
+    result = command("grade", write_class(["adams"]), "--problems", "1", "--json", folder=tmp_path)
+    [grade] = json.loads(result.stdout)
+    assert (grade["submission"], grade["points"], grade["out_of"], len(grade["tests"])) == ("adams", 4.55, 5, 18)
+    linear = next(test for test in grade["tests"] if test["name"] == "linear")
+    assert linear["diagnosis"] == "sign" and linear["points"] == pytest.approx(0.15)
+
+
+def test_gradescope_grades_one(write_class, tmp_path):
+    folder = write_class(["adams", "brown"])
+    one = command("grade", folder / "brown", "--problems", "1", "--format", "gradescope", folder=tmp_path)
+    assert one.returncode == 0 and json.loads((tmp_path / "results.json").read_text())["score"] == 5
+    two = command("grade", folder, "--problems", "1", "--format", "gradescope", folder=tmp_path)
+    assert two.returncode == 2 and "one submission at a time; there are 2" in two.stderr
+
+
+def test_check_says_what_is_wrong_and_gives_no_points(write_class, tmp_path):
+    folder = write_class(["adams", "brown"])
+    wrong = command("check", folder / "adams", "--problems", "1", folder=tmp_path)
+    assert wrong.returncode == 1 and "17 of 18 are right" in wrong.stdout and "the sign is reversed" in wrong.stdout
+    assert "point" not in wrong.stdout
+    right = command("check", folder / "brown", "--problems", "1", "--json", folder=tmp_path)
+    result = json.loads(right.stdout)
+    assert right.returncode == 0 and all(test["right"] for test in result["tests"]) and result["rules"] == []
+    assert max(test["relative_error"] for test in result["tests"]) < 1e-12
+    assert all("points" not in test for test in result["tests"])
+
+
+def test_handout_and_check_of_it_on_the_command_line(tmp_path):
+    written = command("handout", "hw", "--solved", "1", "--title", "My course", folder=tmp_path)
+    assert (written.returncode, written.stderr) == (0, "") and "16 files in hw" in written.stdout
+    assert (tmp_path / "hw/ASSIGNMENT.md").read_text().startswith("# My course\n")
+    checked = command("check", "hw", "--problems", "1", "2", folder=tmp_path)
+    assert checked.returncode == 1 and "18 of 21 are right" in checked.stdout
+    assert checked.stdout.count("not implemented yet") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("grade", "nowhere"), "there is no submission nowhere"),
+        (("grade", ".", "--problems", "9"), "there is no problem 9; choose from 1, 2, 3, 4"),
+        (("grade", ".", "--rubric", "none.toml"), "the rubric none.toml cannot be read"),
+        (("handout", "a", "--points", "1", "2"), "--points needs 4 numbers"),
+        (("check", "nowhere"), "there is no submission nowhere"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(arguments, words, tmp_path):
+    result = command(*arguments, folder=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(r"mlcvlab: error: [^\n]+\n", result.stderr) and words in result.stderr
+
+
+def test_the_example_of_the_instructors_page_runs(tmp_path):
+    example = re.search(r"```python\n(.*?)```", (ROOT / "docs/course.md").read_text(), re.S).group(1)
+    result = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("ok: relative error") and "is the mean missing?" in lines[1]

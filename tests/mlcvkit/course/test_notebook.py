@@ -1,0 +1,194 @@
+"""Problem 4: notebooks as students write them, and as some should not."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coursework import NEEDS_BUBBLEWRAP
+from mlcvkit.course.assignment import NOTEBOOK, read_assignment
+from mlcvkit.course.grading import Grader, libraries
+from mlcvkit.course.notebook import Digits
+from mlcvkit.course.sandbox import Sandbox
+from mlcvkit.course.submissions import Submission
+from mlcvkit.datasets import mnist
+
+pytestmark = NEEDS_BUBBLEWRAP
+
+DATA = """
+import numpy as np
+from mlcvkit import datasets
+from mlcvlab.models.nn2 import NN2
+digits = datasets.mnist()
+train_X, test_X = (X.reshape(len(X), 784).astype(np.float32) / 255 for X in (digits.train_X, digits.test_X))
+train_y, test_y = (1.0 * (y % 2 == 0) for y in (digits.train_y, digits.test_y))
+"""
+TRAINING = """
+%matplotlib inline
+model = NN2().initialize(784, 24, seed=0)
+rng = np.random.default_rng(0)
+for step in range(300):
+    batch = rng.integers(len(train_X), size=128)
+    gradients = model.emp_loss_grad(train_X[batch].T, train_y[None, batch].astype(np.float32))
+    model.W = [w - 0.5 * g for w, g in zip(model.W, gradients)]
+print("trained")
+"""
+TESTING = """
+y_hat = model.nn2(test_X.T)[0]
+test_accuracy = np.mean((y_hat >= 0.5) == (test_y == 1))
+print(f"Accuracy: {test_accuracy:.2%}")
+"""
+
+
+def notebook(*cells):
+    code = [{"cell_type": "code", "source": cell, "metadata": {}, "outputs": []} for cell in cells]
+    return json.dumps({"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits")
+    for place in (folder, *folder.parents[:3]):
+        place.chmod(0o755)
+    return Digits.make(folder, 20)
+
+
+@pytest.fixture(scope="module")
+def grade_notebook(digits, reference):
+    assignment = read_assignment(only=(4,))
+    limits = {**assignment.limits, "notebook_seconds": 40}
+    assignment = replace(assignment, limits=limits, accuracy={"trained": 0.8, "full": 0.9})
+    grader = Grader(assignment, Sandbox(libraries(assignment)), 20, digits)
+
+    def grade(*cells, **limits):
+        own = replace(grader, assignment=replace(assignment, limits={**assignment.limits, **limits}))
+        return own.grade(Submission("a", {**reference, NOTEBOOK: notebook(*cells)}))
+
+    return grade
+
+
+def points(grade):
+    return {test.name: test.points for test in grade.tests}
+
+
+def feedback(grade):
+    return "\n".join(line for test in grade.tests for line in test.feedback)
+
+
+def test_an_honest_notebook_has_all_points_and_its_accuracy_is_measured(grade_notebook):
+    grade = grade_notebook(DATA, TRAINING, TESTING)
+    assert points(grade) == {"preprocessing": 2, "training": 2, "testing": 2}, feedback(grade)
+    assert 0.9 < grade.test_accuracy < 0.99
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "lost", "words"),
+    [
+        ("y % 2 == 0", "y % 2 == 1", "labels", "1 for odd digits"),
+        ("1.0 * (y % 2 == 0)", "y", "labels", "the digits from 0 to 9 still"),
+        (" / 255", "", "scale", "these go from 0 to 255"),
+        ("digits.test_y))\n", "digits.test_y))\ntest_X, test_y = test_X[:900], test_y[:900]\n", "partition", "has 900"),
+        (
+            "digits.test_y))\n",
+            "digits.test_y))\ntest_X, test_y = train_X[:10000], train_y[:10000]\n",
+            "partition",
+            "both parts",
+        ),
+        ("digits.test_y))\n", "digits.test_y))\ntrain_y = train_y[::-1]\n", "labels", "of the labels are right"),
+    ],
+)
+def test_a_mistake_in_the_data_is_told(right, wrong, lost, words, grade_notebook):
+    assert DATA.count(right) == 1
+    grade = grade_notebook(DATA.replace(right, wrong))
+    preprocessing = next(test for test in grade.tests if test.name == "preprocessing")
+    told = [preprocessing.diagnosed, *preprocessing.feedback]
+    assert any(words in line for line in told), told
+    assert [line.partition(":")[0] for line in preprocessing.feedback] == [lost]
+
+
+def test_samples_as_columns_and_a_partition_of_ones_own_are_as_good(grade_notebook):
+    cell = """
+every_X = np.concatenate([train_X, test_X])
+every_y = np.concatenate([train_y, test_y])
+order = np.random.default_rng(1).permutation(len(every_X))
+test_X, test_y = every_X[order[:10_000]].T, every_y[None, order[:10_000]]
+train_X, train_y = every_X[order[10_000:]].T, every_y[order[10_000:], None]
+"""
+    assert points(grade_notebook(DATA, cell))["preprocessing"] == 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ((DATA, "model = NN2().initialize(784, 24, seed=0)", "test_accuracy = 1.0"), "measured by the grader, is"),
+        ((DATA, "print('Test accuracy: 99.99%')\ntest_accuracy = 0.9999"), "leaves no variable `model`"),
+        ((DATA, "model = NN2().initialize(5, 5, seed=0)"), "must be (M, 784) and (M, 1); got (5, 5)"),
+        ((DATA, "model = NN2().initialize(784, 4)\nmodel.W = [w * np.nan for w in model.W]"), "not finite"),
+        ((DATA, "model = type('A', (), {'nn2': 1, 'W': [1, 2]})()"), "must be (M, 784)"),
+        ((DATA, "model = 3"), "is no NN2"),
+    ],
+)
+def test_a_network_that_is_none_gets_nothing_for_it(cells, words, grade_notebook):
+    grade = grade_notebook(*cells)
+    assert words in feedback(grade)
+    training, testing = (next(t for t in grade.tests if t.name == name) for name in ("training", "testing"))
+    assert training.points <= training.out_of / 4 and testing.points == 0
+
+
+def test_the_true_test_images_are_not_in_the_sandbox(grade_notebook, digits):
+    """A network that knows the test set by heart, as far as the notebook can see it, is not right on the true one."""
+    true = {image.tobytes() for image in mnist().test_X}
+    seen = np.fromfile(digits.folder / "mlcvlab/mnist/t10k-images-idx3-ubyte", np.uint8)[16:].reshape(-1, 784)
+    assert len(seen) == 10_000 and not any(image.tobytes() in true for image in seen)
+    search = """
+import os
+found = [os.path.join(root, name) for root, _, names in os.walk("/packages") for name in names if "t10k" in name]
+assert all(os.path.getsize(path) == 0 for path in found), found
+assert not any(name in ("course", "hw1") and os.listdir(os.path.join(root, name))
+               for root, names, _ in os.walk("/packages") for name in names)
+for top in set(os.listdir("/")) - {"proc", "sys", "usr"}:
+    for root, _, names in os.walk("/" + top):
+        assert not (root.endswith("mlcvlab/nn") and "activations.py" in names and "/submission" not in root), root
+"""
+    assert "runs" not in feedback(grade_notebook(search))
+
+
+def test_a_cell_that_fails_is_told_and_what_was_there_before_counts(grade_notebook):
+    grade = grade_notebook(DATA, "print(1)", "raise KeyError('oh')", TRAINING)
+    assert points(grade)["preprocessing"] == 2
+    assert "runs: code cell 3: KeyError: 'oh'" in feedback(grade)
+
+
+def test_a_notebook_without_end_is_stopped(grade_notebook):
+    grade = grade_notebook(DATA, "while True: pass", notebook_seconds=4)
+    assert grade.points == 0 and "did not run to its end: it took longer than 4 seconds" in feedback(grade)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff\xfe", b'{"cells": [{"cell_type": "code"}]}'])
+def test_what_is_no_notebook_gets_nothing(content, grade_notebook, reference, digits):
+    assignment = read_assignment(only=(4,))
+    grader = Grader(assignment, Sandbox(libraries(assignment)), 20, digits)
+    grade = grader.grade(Submission("a", {**reference, NOTEBOOK: content}))
+    assert grade.points == 0 and "has no code" in feedback(grade)
+
+
+def test_what_is_broken_in_the_tree_is_supplied_to_the_notebook(digits, reference):
+    source = reference["mlcvlab/models/nn2.py"].decode()
+    broken = source.replace(
+        "        X, W = checked_samples(", "        raise KeyError('oh')\n        X, W = checked_samples("
+    )
+    training = """
+from mlcvlab.optim.adam import Adam
+model = NN2().initialize(784, 24, seed=0)
+Adam(model, train_X[:3000].T, train_y[None, :3000].astype(np.float32), alpha=0.02, R=40, lookahead=False)
+"""
+    assignment = read_assignment(only=(2, 4))
+    assignment = replace(assignment, accuracy={"trained": 0.8, "full": 0.85})
+    grader = Grader(assignment, Sandbox(libraries(assignment)), 20, digits)
+    files = {**reference, "mlcvlab/models/nn2.py": broken.encode(), NOTEBOOK: notebook(DATA, training, TESTING)}
+    assert broken != source
+    grade = grader.grade(Submission("a", files))
+    assert points(grade) == {
+        "nn2": 0, "grad": 0, "emp_loss_grad": 0, "preprocessing": 2, "training": 2, "testing": 2
+    }, feedback(grade)  # fmt: skip

@@ -77,7 +77,8 @@ def main() -> None:
         grades = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         total = time.perf_counter() - start
         print(
-            f"{len(grades)} submissions on {os.cpu_count()} cores in {total:.0f} s; killed after {half:.0f} s with {kept} kept"
+            f"{len(grades)} submissions on {os.cpu_count()} cores in {total:.0f} s, "
+            f"killed after {half:.0f} s with {kept} kept"
         )
         points = [grade["points"] for grade in grades]
         print(f"points from {min(points):g} to {max(points):g}, mean {sum(points) / len(points):.2f}")

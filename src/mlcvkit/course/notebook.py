@@ -129,6 +129,7 @@ class _Values:
 
     def __init__(self, session: Session, names: Sequence[str]) -> None:
         self.session, self.names = session, set(map(str, names))
+        self.whole: dict[str, Any] = {}
 
     def weights(self) -> list[Array] | str:
         """The weights of the notebook's model, W1 and w2, or in words why there are none."""
@@ -183,6 +184,13 @@ class _Values:
         return value if good else f"`{name}` is no array"
 
     def _look(self, name: str, take: Any = None, *, shape: bool = False) -> Any:
+        if take is None or take[1] is not None:
+            return self._asked(name, take, shape)
+        if name not in self.whole:
+            self.whole[name] = self._asked(name, take, shape)
+        return self.whole[name]
+
+    def _asked(self, name: str, take: Any, shape: bool) -> Any:
         if name not in self.names:
             return f"the notebook leaves no variable `{name}`"
         try:

@@ -33,6 +33,10 @@ CHECKS = {
     ),
     "softmax: each row of a matrix": (lambda: softmax(np.zeros((2, 4))), np.full((2, 4), 0.25)),
     "softmax: no overflow": (lambda: softmax(HUGE), [[0.0], [1.0]]),
+    "softmax_grad: of a column": (
+        lambda: softmax_grad(np.array([[0.4], [0.6]])),
+        [[0.24, -0.24], [-0.24, 0.24]],
+    ),
     "softmax_grad: the Jacobian": (
         lambda: softmax_grad(np.array([0.2, 0.3, 0.5])),
         [[0.16, -0.06, -0.1], [-0.06, 0.21, -0.15], [-0.1, -0.15, 0.25]],

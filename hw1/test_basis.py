@@ -25,7 +25,7 @@ def difference(compute, expected):
     except Exception as error:
         got = f"{type(error).__name__}: {error}"
     try:
-        right = np.shape(got) == np.shape(expected) and np.allclose(got, expected, rtol=1e-6, atol=1e-12)
+        right = np.shape(got) == np.shape(expected) and np.allclose(got, expected, rtol=1e-5, atol=2e-6)
     except TypeError:
         right = False
     return None if right else f"expected {shown(expected)}, got {shown(got)}"

@@ -17,7 +17,9 @@ from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from cyclopts.config import Dict
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from mlcvkit import InputError, datasets, require, storage
 from mlcvkit.training import (
@@ -736,11 +738,13 @@ def check(
     console.quiet = json
     assignment = course.read_assignment(None, only=problems)
     sandbox = course.Sandbox(course.libraries(assignment), unsafe=True)
+    if len(course.find_submissions([tree])) != 1 or not course.is_submission(tree):
+        raise InputError(f"{tree} is not the homework's folder: give hw1, or the folder that holds it")
     [grade] = course.grade_class([tree], assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
     _print_checks(grade)
     results = [course.without_points(test) for test in grade.tests]
     _print_json(json, {"tests": results, "rules": [violation.message for violation in grade.violations]})
-    return 0 if all(result["right"] for result in results) and not grade.violations else FAILED
+    return 0 if all(test.right for test in grade.tests) and not grade.violations else FAILED
 
 
 def _course() -> Any:
@@ -812,42 +816,63 @@ def _print_grades(grades: Sequence[Any], assignment: Any) -> None:
 
 
 def _print_grade(grade: Any) -> None:
-    title = f"{escape(grade.submission)}: {grade.points:g} of {grade.out_of:g} points"
-    table = Table(title=title, title_justify="left")
-    part = ""
-    for heading in ("", "test", "points", "out of", "why"):
+    table = Table(
+        title=f"{escape(grade.submission)}: {grade.points:g} of {grade.out_of:g} points", title_justify="left"
+    )
+    for heading in ("", "test", "points", "out of", "likely mistake"):
         table.add_column(heading, justify="right" if heading in ("points", "out of") else "left")
+    part = ""
     for test in grade.tests:
-        reasons = "\n".join(
-            [*([f"[bold]{escape(test.diagnosed)}[/bold]"] if test.diagnosed else []), *map(escape, test.feedback)]
-        )
         if table.rows and test.part != part:
             table.add_section()
         part = test.part
-        table.add_row(str(test.problem), test.name, f"{test.points:.2f}", f"{test.out_of:.2f}", reasons)
+        mistake = "" if test.right else test.diagnosed or ("" if len(test.feedback) > 1 else "".join(test.feedback))
+        table.add_row(str(test.problem), test.name, f"{test.points:.2f}", f"{test.out_of:.2f}", escape(mistake))
     console.print(table)
-    for violation in grade.violations:
-        console.print(f"[bold]Rule broken[/bold] ({violation.rule}): {escape(violation.message)}")
+    _print_reasons(grade)
+    if grade.violations:
+        console.print(f"[bold]Rules broken[/bold], which cost {grade.cost:g} points:")
+    _print_violations(grade)
     if grade.test_accuracy is not None:
         console.print(f"Accuracy of the notebook's model on the true test images: {grade.test_accuracy:.2%}")
 
 
+def _print_reasons(grade: Any) -> None:
+    """What was found of each test that is not right, below its name."""
+    for test in grade.tests:
+        if (test.feedback and not test.right and len(test.feedback) > 1) or (test.right and test.diagnosed):
+            console.print(f"\n[bold]{test.name}[/bold]")
+            lines = [f"{test.heading}: {test.diagnosed}"] if test.diagnosed else []
+            for line in [*lines, *test.feedback]:
+                console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def _print_violations(grade: Any) -> None:
+    for violation in grade.violations:
+        console.print(Padding(Text(f"{violation.rule}: {violation.message}"), (0, 0, 0, 2)))
+
+
 def _print_checks(grade: Any) -> None:
-    table = Table(show_lines=any(test.feedback for test in grade.tests))
-    for heading in ("", "function", "relative error", "what is wrong"):
+    missing = [test.name for test in grade.tests if test.feedback == ("it is not implemented yet",)]
+    table = Table()
+    for heading in ("", "function", "relative error", "likely mistake"):
         table.add_column(heading, justify="right" if heading == "relative error" else "left")
     for test in grade.tests:
-        right = test.points >= test.out_of - 1e-9
+        if test.name in missing:
+            continue
         error = "" if test.relative_error is None else f"{test.relative_error:.1e}"
-        reasons = "\n".join(
-            [*([f"[bold]{escape(test.diagnosed)}[/bold]"] if test.diagnosed else []), *map(escape, test.feedback)]
-        )
-        table.add_row("[green]ok[/green]" if right else "[red]wrong[/red]", test.name, error, reasons)
-    console.print(table)
-    for violation in grade.violations:
-        console.print(f"[bold]Rule broken[/bold] ({violation.rule}): {escape(violation.message)}")
-    wrong = sum(test.points < test.out_of - 1e-9 for test in grade.tests)
-    console.print(f"{len(grade.tests) - wrong} of {len(grade.tests)} are right")
+        mistake = "" if test.right else test.diagnosed or ("" if len(test.feedback) > 1 else "".join(test.feedback))
+        state = "[green]ok[/green]" if test.right else "[red]wrong[/red]"
+        table.add_row(state, test.name, error, escape(mistake))
+    if table.rows:
+        console.print(table)
+    _print_reasons(grade)
+    if missing:
+        console.print(f"Not implemented yet: {', '.join(missing)}")
+    if grade.violations:
+        console.print("[bold]Rules broken[/bold]:")
+    _print_violations(grade)
+    console.print(f"{sum(test.right for test in grade.tests)} of {len(grade.tests)} are right")
 
 
 def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:

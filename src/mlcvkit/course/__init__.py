@@ -10,7 +10,7 @@ from mlcvkit.course.derivatives import GradientCheck, check
 from mlcvkit.course.grading import Grade, TestResult, libraries, without_points
 from mlcvkit.course.handout import write_handout
 from mlcvkit.course.sandbox import Sandbox
-from mlcvkit.course.submissions import find_submissions
+from mlcvkit.course.submissions import find_submissions, is_submission
 
 __all__ = [
     "Assignment",
@@ -22,6 +22,7 @@ __all__ = [
     "check",
     "find_submissions",
     "grade_class",
+    "is_submission",
     "libraries",
     "read_assignment",
     "without_points",

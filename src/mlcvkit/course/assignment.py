@@ -57,6 +57,7 @@ class Assignment:
     due: str
     goals: tuple[str, ...]
     rules: tuple[str, ...]
+    errata: tuple[str, ...]
     problems: tuple[Problem, ...]
     tasks: tuple[Task, ...]
     properties: Mapping[str, float]
@@ -180,6 +181,7 @@ def _from_values(values: Mapping[str, Any]) -> Assignment:
         str(values["due"]),
         tuple(values["goals"]),
         tuple(values["rules"]),
+        tuple(values["errata"]),
         problems,
         tasks,
         values["properties"],

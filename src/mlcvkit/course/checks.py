@@ -1,11 +1,15 @@
 """What every check is made of: cases, comparisons, and what is said of a result."""
 
+import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from mlcvkit.course.submissions import plain_text
 
 Array = npt.NDArray[Any]
 
@@ -40,14 +44,10 @@ class Report:
     variant: str | None = None
     relative_error: float | None = None
     reason: str = ""
+    equation: str = ""
 
     def add(self, name: str, credit: float, feedback: str | None = None) -> None:
         self.properties.append(Property(name, credit, feedback or ""))
-
-    def diagnose(self, diagnosis: Diagnosis | None, variants: Mapping[tuple[str, str], str]) -> None:
-        """Take a diagnosis, and with it the known other reading of the handout that it is, if it is one."""
-        self.diagnosis = diagnosis
-        self.variant = variants.get((self.test, diagnosis.mistake)) if diagnosis else None
 
 
 def all_lost(test: str, names: Iterable[str], reason: str) -> Report:
@@ -67,7 +67,7 @@ def as_array(value: Any) -> Array | None:
         return None
     try:
         return np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -76,8 +76,9 @@ def is_finite(value: Any) -> bool:
     return array is not None and bool(np.all(np.isfinite(array)))
 
 
-def near(got: Array, expected: Array, rtol: float = RTOL, atol: float = ATOL) -> bool:
-    return got.shape == expected.shape and bool(np.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True))
+def near(got: Array, expected: Array, rtol: float = RTOL, atol: float = ATOL, *, nan: bool = False) -> bool:
+    """Whether two arrays are near each other; NaN is near NaN only where ``nan`` is given."""
+    return got.shape == expected.shape and bool(np.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=nan))
 
 
 def same_values(got: Any, expected: Array, rtol: float = RTOL, atol: float = ATOL) -> bool:
@@ -125,10 +126,15 @@ def shown(value: Any) -> str:
     if value is None:
         return "None"
     if isinstance(value, dict):
-        return f"an object of type {value.get('other', '?')}"
+        kind = plain_text(str(value.get("other", "?")), 60)
+        return "the model" if kind == "GivenModel" else f"an object of type {kind}"
     array = as_array(value)
     if array is None:
-        return f"[{', '.join(shown(item) for item in value[:3])}]" if isinstance(value, list) else repr(value)[:60]
+        return (
+            f"[{', '.join(shown(item) for item in value[:3])}]"
+            if isinstance(value, list)
+            else plain_text(repr(value), 60)
+        )
     if array.ndim == 0:
         return f"{array:.6g}"
     text = np.array2string(array, precision=5, threshold=12, edgeitems=2, separator=", ")
@@ -136,17 +142,11 @@ def shown(value: Any) -> str:
 
 
 def equation(function: Callable[..., Any]) -> str:
-    """The equation in a function's docstring: its first indented block."""
-    lines = (function.__doc__ or "").splitlines()
-    block = []
-    for line in lines[1:]:
-        indent = len(line) - len(line.lstrip())
-        body = min((len(other) - len(other.lstrip()) for other in lines[1:] if other.strip()), default=0)
-        if line.strip() and indent > body:
-            block.append(" ".join(line.split()))
-        elif block:
-            break
-    return "; ".join(block)
+    """The equations in a function's docstring: its first indented block, one after the other."""
+    text = inspect.cleandoc(function.__doc__ or "")
+    block = re.search(r"\n\n((?: +\S.*\n)+)", text + "\n")
+    lines = block.group(1).splitlines() if block else []
+    return "; ".join(part for line in lines for part in re.split(r" {3,}", line.strip()))
 
 
 Mistaken = Callable[..., Any]
@@ -157,18 +157,43 @@ arguments."""
 Asks = Callable[[str, str, list[Any]], Any]
 
 
-def find_mistake(
+def judge(
+    report: Report,
     catalogue: Catalogue,
-    arguments: Sequence[tuple[Any, ...]],
-    got: Sequence[Any],
-    expected: Sequence[Array],
+    costs: Mapping[str, float],
+    readings: Mapping[tuple[str, str], str],
+    cases: Sequence[tuple[str, tuple[Any, ...], Any, Array]],
     wrong: Sequence[int],
+) -> dict[str, float]:
+    """Name the mistake behind wrong results, and say what share of its points each property keeps all the same.
+
+    One mistake that explains every case is the best explanation, then one for all wrong cases, then one for each
+    property. A property keeps points where its explanation is a known other reading of the handout, and its results are
+    finite.
+
+    Arguments: ``costs`` of the known other readings, by their names; ``readings``, those names, by test and mistake;
+    ``cases``, each a property, arguments, what was got and what was expected; ``wrong``, the places of the wrong ones.
+    """
+    names = list(dict.fromkeys(cases[i][0] for i in wrong))
+    whole = _find(catalogue, cases, range(len(cases))) or _find(catalogue, cases, wrong)
+    found = {name: whole or _find(catalogue, cases, [i for i in wrong if cases[i][0] == name]) for name in names}
+    report.diagnosis = report.diagnosis or next((diagnosis for diagnosis in found.values() if diagnosis), None)
+    shares = {}
+    for name, diagnosis in found.items():
+        reading = readings.get((report.test, diagnosis.mistake)) if diagnosis else None
+        finite = all(is_finite(cases[i][2]) for i in wrong if cases[i][0] == name)
+        shares[name] = 1 - costs.get(reading, 1.0) if reading is not None and finite else 0.0
+        report.variant = report.variant or reading
+    return shares
+
+
+def _find(
+    catalogue: Catalogue, cases: Sequence[tuple[str, tuple[Any, ...], Any, Array]], chosen: Sequence[int]
 ) -> Diagnosis | None:
-    """The first mistake that explains what was got in every case, or else in the cases that were ``wrong``."""
-    for chosen in (range(len(got)), wrong):
-        for name, (message, mistaken) in catalogue.items():
-            if all(_explains(mistaken, arguments[i], got[i], expected[i]) for i in chosen):
-                return Diagnosis(name, message)
+    """The first mistake that explains what was got in the chosen cases."""
+    for name, (message, mistaken) in catalogue.items():
+        if all(_explains(mistaken, *cases[i][1:]) for i in chosen):
+            return Diagnosis(name, message)
     return None
 
 
@@ -181,4 +206,4 @@ def _explains(mistaken: Mistaken, args: tuple[Any, ...], got: Any, expected: Arr
             value = np.asarray(mistaken(expected, *args), float)
         except (ValueError, IndexError, TypeError):
             return False
-    return value.size == array.size and (near(array.ravel(), value.ravel()) or near(array, value))
+    return value.size == array.size and near(array.ravel(), value.ravel(), 1e-4, 2e-6, nan=True)

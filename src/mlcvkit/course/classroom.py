@@ -29,8 +29,8 @@ from mlcvkit.course.grading import Grade, Grader, TestResult
 from mlcvkit.course.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.notebook import Digits
 from mlcvkit.course.rules import Violation
-from mlcvkit.course.sandbox import Sandbox, SandboxFailed
-from mlcvkit.course.submissions import find_submissions, read_submission
+from mlcvkit.course.sandbox import Sandbox
+from mlcvkit.course.submissions import find_submissions, plain_text, read_submission
 from mlcvkit.storage import write_whole
 
 STATE_FILE = "grading.json"
@@ -95,6 +95,17 @@ def grade_class(
 
 
 def _grade_one(grader: Grader, path: Path, name: str, folder: Path | None) -> tuple[Grade, bool]:
+    """Grade and keep one submission. Whatever it does, the others are graded: then this one is left for a person."""
+    try:
+        return _graded(grader, path, name, folder)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = plain_text(f"it could not be graded: {type(error).__name__}: {error}; please look at it by hand")
+        return Grade(name, 0.0, round(grader.assignment.points, 2), (), (Violation("grader", reason),)), False
+
+
+def _graded(grader: Grader, path: Path, name: str, folder: Path | None) -> tuple[Grade, bool]:
     limits = grader.assignment.limits
     submission = read_submission(
         path, most_bytes=int(limits["submission_mb"]) << 20, most_files=int(limits["submission_files"])
@@ -102,19 +113,16 @@ def _grade_one(grader: Grader, path: Path, name: str, folder: Path | None) -> tu
     place = None if folder is None else folder / "submissions" / f"{name}.json"
     if place is not None and (kept := _kept(place, submission.digest)) is not None:
         return kept, True
-    try:
-        grade = grader.grade(submission, name)
-    except SandboxFailed:
-        raise
-    except Exception as error:
-        # whatever a submission does, the others are graded; this one is left for a person
-        reason = f"it could not be graded: {type(error).__name__}: {error}; please look at it by hand"
-        return Grade(name, 0.0, round(grader.assignment.points, 2), (), (Violation("grader", reason),)), False
+    grade = grader.grade(submission, name)
     if place is not None:
         content = {"digest": submission.digest, **grade.as_json()}
-        write_whole(place, json.dumps(content, ensure_ascii=False, indent=1).encode())
-        write_whole(place.with_suffix(".md"), feedback(grade).encode())
+        write_whole(place, _bytes(json.dumps(content, ensure_ascii=False, indent=1)))
+        write_whole(place.with_suffix(".md"), _bytes(feedback(grade)))
     return grade, False
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _kept(place: Path, digest: str) -> Grade | None:
@@ -172,7 +180,10 @@ def _digits(assignment: Assignment, seed: int) -> Iterator[Digits | None]:
 
 def _names(submissions: Sequence[Path]) -> list[str]:
     """A name for each submission, that of its file without its kind; with its folder's where two have one."""
-    plain = [re.sub(r"\.(zip|tar|tgz|tar\.(gz|bz2|xz))$", "", path.name, flags=re.IGNORECASE) for path in submissions]
+    plain = [
+        plain_text(re.sub(r"\.(zip|tar|tgz|tar\.(gz|bz2|xz))$", "", path.name, flags=re.IGNORECASE), 150)
+        for path in submissions
+    ]
     count = Counter(plain)
     names = [
         name if count[name] == 1 else f"{path.parent.name}-{name}"
@@ -202,7 +213,7 @@ def write_overview(grades: Sequence[Grade], assignment: Assignment, folder: Path
         ),
     }
     for name, content in contents.items():
-        write_whole(folder / name, content.encode())
+        write_whole(folder / name, _bytes(content))
     return [folder / name for name in contents]
 
 
@@ -244,7 +255,7 @@ def _as_csv(grades: Sequence[Grade], assignment: Assignment) -> str:
 
 def _plain_cell(text: str) -> str:
     """A text that a spreadsheet takes for a text, and not for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
+    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
 
 
 def points_of(grade: Grade, problem: int) -> float:
@@ -306,7 +317,7 @@ def as_gradescope(grade: Grade) -> dict[str, Any]:
             "score": round(test.points, 4),
             "max_score": round(test.out_of, 4),
             "status": "passed" if test.points >= test.out_of - 1e-9 else "failed",
-            "output": "\n".join([*([f"Likely mistake: {test.diagnosed}"] if test.diagnosed else []), *test.feedback])
+            "output": "\n".join([*([f"{test.heading}: {test.diagnosed}"] if test.diagnosed else []), *test.feedback])
             or "All properties hold.",
             "output_format": "text",
             "visibility": "visible",

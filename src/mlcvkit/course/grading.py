@@ -5,6 +5,7 @@ builds on is taken from the submission first and, where the check did not pass w
 mistake costs its own points and no others.
 """
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,20 +20,29 @@ from mlcvkit.course import networks, optimizers
 from mlcvkit.course.assignment import NOTEBOOK, Assignment, Part
 from mlcvkit.course.checks import Report, all_lost
 from mlcvkit.course.components import COMPONENTS_CHECKED, check_component
+from mlcvkit.course.notebook import MOST_WORK, Digits, check_notebook, require_bearable, supplied_optimizers
 from mlcvkit.course.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
-from mlcvkit.course.notebook import Digits, check_notebook, supplied_optimizers
 from mlcvkit.course.rules import Violation, check_rules, code_cells
-from mlcvkit.course.sandbox import Ended, Failed, Limits, Sandbox, Session, Supplied
+from mlcvkit.course.sandbox import Ended, Failed, Limits, Sandbox, SandboxFailed, Session, Supplied
 from mlcvkit.course.submissions import Submission
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import activations, basis, losses
 
-PARTS = ("components", "networks", "optimizers", "notebook")
+SUPPLIED_BY = {
+    name: next(module for module in (basis, activations, losses) if name in vars(module) and module.__name__ == of)
+    for name, of in (
+        *((component.name, component.module) for component in COMPONENTS_CHECKED.values()),
+        ("sigmoid_cross_entropy", losses.__name__),
+        ("sigmoid_cross_entropy_grad", losses.__name__),
+    )
+}
 TESTS = (*COMPONENTS_CHECKED, *networks.CHECKS, *optimizers.CHECKS, *NOTEBOOK_PROPERTIES)
 NN_MODULES = ("mlcvlab.nn.basis", "mlcvlab.nn.activations", "mlcvlab.nn.losses")
 NETWORK = "mlcvlab.models.nn2"
 OPTIMIZERS = ("mlcvlab.optim.sgd", "mlcvlab.optim.adam")
-MOST_WORK = 10**11
+MOST_ENTRIES = 4 * 10**7
+ANSWERED = {"call": {"value", "after"}, "network": {"value", "after", "own"}, "optimize": {"value", "after", "W"}}
+NOT_IMPLEMENTED = "it is not implemented yet"
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,15 @@ class TestResult:
 
     __test__ = False
 
+    @property
+    def right(self) -> bool:
+        return self.points >= self.out_of - 1e-9
+
+    @property
+    def heading(self) -> str:
+        """What stands before the diagnosis."""
+        return "Note, no points are lost by it" if self.right else "Likely mistake"
+
 
 @dataclass(frozen=True)
 class Grade:
@@ -63,6 +82,7 @@ class Grade:
     tests: tuple[TestResult, ...]
     violations: tuple[Violation, ...] = ()
     test_accuracy: float | None = None
+    cost: float = 0.0
     seconds: float = field(default=0.0, compare=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -110,6 +130,7 @@ class Grader:
             tuple(results),
             tuple(violations),
             accuracy,
+            float(cost),
             round(time.monotonic() - start, 2),
         )
 
@@ -147,6 +168,7 @@ class Examination:
     def __init__(self, grader: Grader, submission: Submission, folder: Path) -> None:
         self.grader, self.submission, self.folder = grader, submission, folder
         self.broken: dict[str, str] = {}
+        self.deadline = time.monotonic() + grader.assignment.limits["submission_seconds"]
         values = grader.assignment.limits
         self.variants = dict(grader.assignment.variants)
         self.limits = Limits(
@@ -160,31 +182,49 @@ class Examination:
     def run(self, tests: list[str]) -> tuple[dict[str, Report], float | None]:
         """The report of each test, and the accuracy of the notebook's model."""
         reports: dict[str, Report] = {}
-        seed = self.grader.seed
         with self._process((*NN_MODULES, NETWORK, *OPTIMIZERS)) as process:
             for test in tests:
-                if test in COMPONENTS_CHECKED:
-                    reports[test] = check_component(test, process.call, seed, self.variants)
-                elif test in networks.CHECKS:
-                    reports[test] = self._network(test, process)
-                elif test in optimizers.CHECKS:
-                    reports[test] = optimizers.CHECKS[test](process.optimize, seed, self.variants)
+                if test not in NOTEBOOK_PROPERTIES:
+                    reports[test] = self._checked(test, process)
         accuracy = None
         if any(test in NOTEBOOK_PROPERTIES for test in tests):
             of_notebook, accuracy = self._notebook(all(map(is_whole, reports.values())))
             reports |= {test: report for test, report in of_notebook.items() if test in tests}
         return reports, accuracy
 
+    def _checked(self, test: str, process: "Process") -> Report:
+        """One test; what a submission answers may break a check, and then it breaks this one alone."""
+        try:
+            if test in COMPONENTS_CHECKED:
+                return self._component(test, process)
+            if test in networks.CHECKS:
+                return self._network(test, process)
+            return optimizers.CHECKS[test](process.optimize, self.grader.seed, self.variants)
+        except SandboxFailed:
+            raise
+        except Exception as error:
+            return all_lost(test, ("value",), f"what it answers cannot be checked ({type(error).__name__}: {error})")
+
+    def _component(self, test: str, process: "Process") -> Report:
+        """As it is and, where that is not whole, with the other functions of Problem 1 from the reference."""
+        report = check_component(test, process.call, self.grader.seed, self.variants)
+        if is_whole(report) or report.reason:
+            return report
+        supplied = {name: function for name, function in supplied_functions().items() if name != test}
+        with self._process(NN_MODULES, supplied) as second_process:
+            second = check_component(test, second_process.call, self.grader.seed, self.variants)
+        return second if credit(second) > credit(report) else report
+
     def _network(self, test: str, process: "Process") -> Report:
         """With the submission's own components and, where that is not whole, with the reference's."""
         check = networks.CHECKS[test]
         report = check(process.network, self.grader.seed, self.variants)
-        if is_whole(report):
+        if is_whole(report) or report.reason == NOT_IMPLEMENTED:
             return report
         supplied = supplied_functions() | {name: supplied_network()[name] for name in networks.BUILT_ON[test]}
         with self._process((*NN_MODULES, NETWORK), supplied) as second_process:
             second = check(second_process.network, self.grader.seed, self.variants)
-        return second if credit(second) > credit(report) else report
+        return report if credit(report) > credit(second) else second
 
     def _notebook(self, rest_is_whole: bool) -> tuple[dict[str, Report], float | None]:
         content = self.submission.files.get(NOTEBOOK)
@@ -274,16 +314,27 @@ class Process:
             if of in self.failed:
                 return f"{of} cannot be imported: {self.failed[of]}"
             session.supplied = {**self.supplied, **(model or {})}
-            answer = session.ask(do, **request)
+            left = self.examination.deadline - time.monotonic()
+            if left <= 0:
+                return "the time for the submission is over"
+            answer = session.ask(do, seconds=min(left, self.examination.limits.seconds), **request)
         except Ended as error:
             self.end()
             self.ended[asked] = str(error)
             return str(error)
         except Failed as error:
-            return "it is not implemented yet" if error.kind == "NotImplementedError" else str(error)
-        if not isinstance(answer, dict) or not {"value", "after"} <= answer.keys():
+            return self._in_words(error, asked)
+        if not isinstance(answer, dict) or not ANSWERED[do] <= answer.keys():
             return "what came from its process was not an answer"
         return answer
+
+    def _in_words(self, error: Failed, asked: str) -> str:
+        tasks = self.examination.grader.assignment.tasks
+        named = [task.function for task in tasks if task.text == error.message] if error.message else []
+        if error.kind != "NotImplementedError" or not named:
+            return str(error)
+        own = any(name.rpartition(".")[2] == asked for name in named)
+        return NOT_IMPLEMENTED if own else f"it calls {named[0]}, which is not implemented yet"
 
     def _started(self) -> Session:
         """A process with the modules in it; one that ends it at import is not tried again, here or elsewhere."""
@@ -318,8 +369,8 @@ def _modules(modules: tuple[str, ...], supplied: Supplied) -> list[list[Any]]:
     """Each module with the names in it that are supplied."""
     placed: dict[str, list[str]] = {module: [] for module in (*NN_MODULES, NETWORK, *OPTIMIZERS)}
     for name in supplied:
-        if name in COMPONENTS_CHECKED:
-            placed[COMPONENTS_CHECKED[name].module].append(name)
+        if name in SUPPLIED_BY:
+            placed[SUPPLIED_BY[name].__name__].append(name)
         elif name in ("SGD", "Adam"):
             placed[f"mlcvlab.optim.{name.lower()}"].append(name)
         elif name in networks.CHECKS or name == "emp_loss":
@@ -328,17 +379,24 @@ def _modules(modules: tuple[str, ...], supplied: Supplied) -> list[list[Any]]:
 
 
 def supplied_functions() -> dict[str, Callable[..., Any]]:
-    """The reference's functions of Problem 1."""
+    """The reference's functions of Problem 1, and the two without points that stand beside them."""
 
     def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            _require_small(*args)
-            return function(*args)
+            named = args[-1] if args and isinstance(args[-1], dict) else {}
+            plain = args[:-1] if named else args
+            shapes = [np.shape(arg) for arg in plain]
+            _require_at_most(MOST_ENTRIES, sum(map(math.prod, shapes)))
+            if function is basis.linear and len(shapes) == 2:
+                _require_at_most(MOST_ENTRIES, math.prod([*shapes[1][:1], *shapes[0][1:]]))
+                _require_at_most(MOST_WORK, math.prod(shapes[1]) * math.prod(shapes[0][1:]))
+            if function is activations.softmax_grad:
+                _require_at_most(MOST_ENTRIES, math.prod(shapes[0]) * max(shapes[0], default=1))
+            return function(*plain, **named)
 
         return call
 
-    modules = (basis, activations, losses)
-    return {name: checked(getattr(m, name)) for m in modules for name in COMPONENTS_CHECKED if hasattr(m, name)}
+    return {name: checked(getattr(module, name)) for name, module in SUPPLIED_BY.items()}
 
 
 def supplied_network() -> dict[str, Callable[..., Any]]:
@@ -348,12 +406,10 @@ def supplied_network() -> dict[str, Callable[..., Any]]:
         def call(W: Any, x: Any, *args: Any) -> Any:
             model = NN2()
             model.W = [np.asarray(w) for w in W]
-            _require_small(*W, x)
-            if np.size(model.W[0]) * (np.size(x) / max(1, np.shape(x)[0])) > MOST_WORK:
-                raise ValueError("the network and the samples are too large")
+            require_bearable(model.W, x)
             if name == "emp_loss_grad":
-                X_y, layer = (x, args[0]), args[1] if len(args) > 1 else None
-                return model.emp_loss_grad(*X_y, None, layer)
+                layer = args[1] if len(args) > 1 else None
+                return model.emp_loss_grad(x, args[0], None, layer)
             return getattr(model, name)(x, *args)
 
         return call
@@ -361,8 +417,8 @@ def supplied_network() -> dict[str, Callable[..., Any]]:
     return {name: method(name) for name in ("nn2", "grad", "emp_loss", "emp_loss_grad")}
 
 
-def _require_small(*args: Any) -> None:
-    if sum(np.size(arg) for arg in args) > MOST_WORK / 1000:
+def _require_at_most(most: float, count: float) -> None:
+    if count > most:
         raise ValueError("the arrays are too large")
 
 
@@ -376,7 +432,7 @@ def without_points(test: TestResult) -> dict[str, Any]:
     values = asdict(test)
     return {
         "function": test.name,
-        "right": test.points >= test.out_of - 1e-9,
+        "right": test.right,
         **{name: values[name] for name in ("relative_error", "feedback", "diagnosis", "diagnosed")},
     }
 

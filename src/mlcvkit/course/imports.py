@@ -1,46 +1,55 @@
 """Which modules code imports, by any spelling that its syntax tree shows; the rest is refused at run time."""
 
 import ast
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
 
-IMPORTERS = {"__import__", "import_module", "find_spec", "find_loader", "load_module", "run_module", "run_path"}
-RUNNERS = {"exec", "eval", "compile", "run_cell", "run_line_magic", "run_cell_magic", "system", "popen"}
+IMPORTERS = {"__import__", "import_module", "load_module", "run_module", "run_path", "resolve_name", "locate"}
+RUNNERS = {"run_cell", "run_line_magic", "run_cell_magic", "system", "popen", "getoutput", "run", "Popen", "timeit"}
+BUILTINS = {"exec", "eval", "compile"}
 MOST_NESTED = 3
+MOST_TEXT = 10_000
+LOOKED_THROUGH = 50
 
-Imported = list[tuple[str, int]]
+
+class Import(NamedTuple):
+    """A module that is imported, None where the code does not say which, and the line."""
+
+    module: str | None
+    line: int
 
 
-def imported(source: str, depth: int = 0) -> Imported:
-    """The modules that code imports, with their lines: by statements, by functions, in strings that are executed."""
-    lines = source.split("\n")
-    code = "\n".join("pass" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+def imported(source: str | bytes, depth: int = 0) -> list[Import]:
+    """The modules that code imports: by statements, by functions, in strings that are executed.
+
+    Code that is not Python imports nothing. Text in a command for a shell is searched for import statements.
+    """
     try:
-        tree = ast.parse(code)
-        return _Scan(tree, depth).found()
+        return list(_Scan(ast.parse(source), depth).found())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return _by_lines(lines)
-
-
-def _by_lines(lines: Sequence[str]) -> Imported:
-    """The modules of the lines that begin like an import, of code that cannot be parsed."""
-    found = []
-    for number, line in enumerate(lines, start=1):
-        words = line.replace(",", " ").split()
-        if len(words) > 1 and words[0] in ("import", "from"):
-            found += [(word, number) for word in (words[1:] if words[0] == "import" else words[1:2])]
-    return found
+        text = source.decode("utf-8", "replace") if isinstance(source, bytes) else source
+        return [Import(name, 1) for name in re.findall(r"\b(?:import|from)\s+([\w.]+)", text)] if depth else []
 
 
 class _Scan:
-    """A syntax tree with the names in it that stand for texts and for functions that import or execute."""
+    """A syntax tree with the names in it that stand for texts, modules, and functions that import or execute."""
 
     def __init__(self, tree: ast.Module, depth: int) -> None:
         self.nodes, self.depth = list(ast.walk(tree)), depth
         self.texts: dict[str, str] = {}
         self.functions: dict[str, str] = {}
+        self.modules: dict[str, str] = {}
         for node in self.nodes:
-            if isinstance(node, ast.ImportFrom):
+            if isinstance(node, ast.Import):
+                self.modules |= {
+                    a.asname or a.name.partition(".")[0]: (a.asname and a.name) or a.name.partition(".")[0]
+                    for a in node.names
+                }
+            elif isinstance(node, ast.ImportFrom):
                 self.functions |= {alias.asname or alias.name: alias.name for alias in node.names}
+                self.modules |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 name = node.targets[0].id
                 if (text := self.text(node.value)) is not None:
@@ -48,65 +57,107 @@ class _Scan:
                 elif isinstance(node.value, ast.Name | ast.Attribute):
                     self.functions[name] = self.function(node.value)
 
-    def found(self) -> Imported:
-        found: Imported = []
+    def found(self) -> Iterator[Import]:
+        called = set()
         for node in self.nodes:
             if isinstance(node, ast.Import):
-                found += [(alias.name, node.lineno) for alias in node.names]
+                yield from (Import(alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                found += [(f"{node.module}.{alias.name}", node.lineno) for alias in node.names]
+                yield from (Import(f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
             elif isinstance(node, ast.Call):
-                found += self.called(node)
-        return found
+                called.add(node.func)
+                yield from self.called(node)
+            elif isinstance(node, ast.Attribute) and (chain := self.chain(node)):
+                yield Import(chain, node.lineno)
+        for node in self.nodes:
+            hidden = isinstance(node, ast.Name | ast.Attribute) and node not in called
+            if hidden and self.function(node) in ("__import__", "import_module"):  # type: ignore[arg-type]
+                yield Import(None, node.lineno)  # type: ignore[attr-defined]
+
+    def chain(self, node: ast.Attribute) -> str | None:
+        """The dotted name of an attribute of a module: sklearn.neural_network."""
+        names = [node.attr]
+        inner: ast.expr = node.value
+        while isinstance(inner, ast.Attribute) and len(names) < 8:
+            names.append(inner.attr)
+            inner = inner.value
+        module = self.modules.get(inner.id) if isinstance(inner, ast.Name) else None
+        return None if module is None else ".".join([module, *reversed(names)])
 
     def function(self, node: ast.expr) -> str:
-        """The name of a function that is called, whatever it was renamed to."""
+        """The name of a function, whatever it was renamed to."""
         if isinstance(node, ast.Attribute):
             return node.attr
         if isinstance(node, ast.Name):
             return self.functions.get(node.id, node.id)
-        texts = (self.text(part) for part in ast.walk(node) if isinstance(part, ast.expr))
-        return next((text for text in texts if text in IMPORTERS | RUNNERS), "")
+        parts = [part for part in islice(ast.walk(node), LOOKED_THROUGH) if isinstance(part, ast.Constant)]
+        return next((str(part.value) for part in parts if part.value in IMPORTERS), "")
 
-    def called(self, node: ast.Call) -> Imported:
+    def called(self, node: ast.Call) -> Iterator[Import]:
         """What a call imports."""
         name = self.function(node.func)
-        if name not in IMPORTERS | RUNNERS:
-            return []
+        of_builtins = isinstance(node.func, ast.Name) or self.chain_of(node.func) == "builtins"
+        runs = name in RUNNERS or (name in BUILTINS and of_builtins)
+        if not runs and name not in IMPORTERS:
+            return
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
-        texts = [text for argument in arguments if (text := self.text(argument)) is not None]
-        if name in IMPORTERS:
-            return [(text, node.lineno) for text in texts]
-        if self.depth >= MOST_NESTED:
-            return []
-        return [(module, node.lineno) for text in texts for module, _ in imported(text, self.depth + 1)]
+        flat = [
+            part
+            for argument in arguments
+            for part in (argument.elts if isinstance(argument, ast.List | ast.Tuple) else [argument])
+        ]
+        texts = [text for part in flat if (text := self.text(part)) is not None]
+        if not runs:
+            yield from (Import(text.partition(":")[0], node.lineno) for text in texts)
+            if not texts and name in ("__import__", "import_module"):
+                yield Import(None, node.lineno)
+        elif self.depth < MOST_NESTED:
+            yield from (Import(module, node.lineno) for text in texts for module, _ in imported(text, self.depth + 1))
 
-    def text(self, node: ast.expr) -> str | None:
+    def chain_of(self, node: ast.expr) -> str:
+        return node.value.id if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
+
+    def text(self, node: ast.expr, depth: int = 0) -> str | None:
         """The text of an expression, as far as it is made of constants: joined, formatted, reversed, decoded."""
+        if depth > LOOKED_THROUGH:
+            return None
         match node:
             case ast.Constant(value=str(text)):
-                return text
+                return text[:MOST_TEXT]
             case ast.Constant(value=bytes(data)):
-                return data.decode("utf-8", errors="replace")
+                return data[:MOST_TEXT].decode("utf-8", errors="replace")
             case ast.Name(id=name):
                 return self.texts.get(name)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self.joined("", [left, right])
+                return self.joined("", [left, right], depth)
             case ast.JoinedStr(values=values):
-                return self.joined("", [v.value if isinstance(v, ast.FormattedValue) else v for v in values])
+                return self.joined("", [v.value if isinstance(v, ast.FormattedValue) else v for v in values], depth)
             case ast.Subscript(value=value, slice=ast.Slice(lower=None, upper=None, step=ast.UnaryOp())):
-                forwards = self.text(value)
+                forwards = self.text(value, depth + 1)
                 return None if forwards is None else forwards[::-1]
             case ast.Call(
                 func=ast.Attribute(value=value, attr="join"), args=[ast.List(elts=parts) | ast.Tuple(elts=parts)]
             ):
-                between = self.text(value)
-                return None if between is None else self.joined(between, parts)
-            case ast.Call(func=ast.Attribute(value=value, attr="lower" | "strip" | "decode" | "encode" as method)):
-                plain = self.text(value)
-                return plain.lower() if plain is not None and method == "lower" else plain
+                between = self.text(value, depth + 1)
+                return None if between is None else self.joined(between, parts, depth)
+            case ast.Call(
+                func=ast.Attribute(value=value, attr="lower" | "casefold" | "strip" | "decode" | "encode" as how)
+            ):
+                plain = self.text(value, depth + 1)
+                return plain.lower() if plain is not None and how in ("lower", "casefold") else plain
+            case ast.BinOp(left=left, op=ast.Mod(), right=right):
+                form, value_ = self.text(left, depth + 1), self.text(right, depth + 1)
+                return None if form is None or value_ is None else form.replace("%s", value_)
+            case ast.Call(func=ast.Attribute(value=value, attr="format"), args=parts):
+                form, value_ = self.text(value, depth + 1), self.joined("", parts, depth)
+                return None if form is None or value_ is None else form.replace("{}", value_)
         return None
 
-    def joined(self, between: str, parts: Sequence[ast.expr]) -> str | None:
-        texts = [self.text(part) for part in parts]
-        return between.join(text for text in texts if text is not None) if None not in texts else None
+    def joined(self, between: str, parts: Sequence[ast.expr], depth: int) -> str | None:
+        texts: list[str] = []
+        for part in parts:
+            text = self.text(part, depth + 1)
+            if text is None or sum(map(len, texts)) + len(between) * len(texts) > MOST_TEXT:
+                return None
+            texts.append(text)
+        return between.join(texts)

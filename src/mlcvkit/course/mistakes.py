@@ -305,7 +305,6 @@ COMPONENTS: dict[str, Catalogue] = {
             "it is the difference of two norms: it is the norm of the difference",
             lambda e, y, p: np.linalg.norm(y) - np.linalg.norm(p),
         ),
-        "elementwise": ("every entry has its own: the squares are not summed", lambda e, y, p: np.abs(y - p)),
         **GENERIC,
     },
     "l2_grad": {
@@ -531,6 +530,22 @@ FORWARD: Catalogue = {
 }
 
 NETWORK: Catalogue = {
+    "l2_loss_as_printed": (
+        "it is the gradient of the ℓ₂ loss with the sign that the handout prints (erratum 1), and leads uphill",
+        _of_delta(lambda y, p: np.sign(y - p) * _slope(p)),
+    ),
+    "l2_norm_of_batch": (
+        "the ℓ₂ norm is taken of all samples' errors together: each sample has a loss of its own, and grad sums them",
+        _of_delta(lambda y, p: (p - y) / np.sqrt(np.sum((p - y) ** 2)) * _slope(p)),
+    ),
+    "squared_mean_of_batch": (
+        "the squared errors are averaged over the samples: each sample has a loss of its own, and grad sums them",
+        _of_delta(lambda y, p: 2 * (p - y) / p.size * _slope(p)),
+    ),
+    "swapped": (
+        "the two gradients are in the other order: it is [∇_W₁, ∇_w₂]",
+        lambda e, own, x, y, W: np.concatenate([e[W[0].size :], e[: W[0].size]]),
+    ),
     "l2_loss": (
         "it is the gradient of the ℓ₂ loss: the docstring's is cross-entropy",
         _of_delta(lambda y, p: np.sign(p - y) * _slope(p)),
@@ -718,6 +733,9 @@ VARIANTS = {
     ("grad", "squared_loss"): "network_with_squared_loss",
     ("emp_loss_grad", "l2_loss"): "network_with_l2_loss",
     ("emp_loss_grad", "squared_loss"): "network_with_squared_loss",
+    ("grad", "l2_loss_as_printed"): "network_with_l2_loss",
+    ("emp_loss_grad", "l2_loss_as_printed"): "network_with_l2_loss",
+    ("grad", "vanishing_product"): "gradient_unfused",
     ("SGD", "zeroed"): "sgd_zeroed",
     ("Adam", "no_lookahead"): "adam_without_lookahead",
     ("Adam", "corrected_as_printed"): "adam_corrected_as_printed",
@@ -795,10 +813,9 @@ def adam_steps(
         ]
         m_tilde = m if corrects_m is None else [m_l / (1 - beta1 ** (r + corrects_m)) for m_l in m]
         s_tilde = s if corrects_s is None else [s_l / (1 - beta2 ** (r + corrects_s)) for s_l in s]
-        down = [
-            (s_l + delta) ** root if epsilon == "inside" else s_l**root + (delta if epsilon == "outside" else 0)
-            for s_l in s_tilde
-        ]
+        scale = np.sqrt(1 - beta2**r) if epsilon == "in_rate" else 1.0
+        added = 0.0 if epsilon in ("none", "inside") else delta / scale
+        down = [(s_l + (delta if epsilon == "inside" else 0.0)) ** root + added for s_l in s_tilde]
         W = [w - descent * alpha * m_l / d for w, m_l, d in zip(W, m_tilde, down, strict=True)]
     return W
 
@@ -837,6 +854,10 @@ ADAM: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "epsilon_inside_root": ("δ is added under the root: it is added to the root", {"epsilon": "inside"}),
     "no_epsilon": ("δ is missing in the denominator", {"epsilon": "none"}),
+    "epsilon_in_rate": (
+        "δ is added to the uncorrected root, and the corrections are in the learning rate: here it is √s̃ + δ",
+        {"epsilon": "in_rate"},
+    ),
     "no_root": ("the square root of s̃ is missing", {"root": 1.0}),
     "no_square": ("s is made of the gradient, not of its square", {"square": lambda g: g}),
     "absolute": ("s is made of the gradient's absolute value, not of its square", {"square": np.abs}),

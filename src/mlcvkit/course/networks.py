@@ -18,7 +18,7 @@ from mlcvkit.course.checks import (
     all_lost,
     as_array,
     equation,
-    find_mistake,
+    judge,
     near,
     relative_error,
     same_shape,
@@ -86,12 +86,15 @@ def check_prediction(ask: AsksNetwork, seed: int, variants: Mapping[str, float])
     if isinstance(answers[0], str):
         return all_lost("nn2", ("value", "batch", "stability", "shape", "unchanged"), answers[0])
     got = [None if isinstance(answer, str) else answer["value"] for answer in answers]
-    report = Report("nn2")
+    report = Report("nn2", equation=equation(NN2.nn2))
     report.relative_error = relative_error(got[:3], expected[:3])
     wrong = [i for i, (value, right) in enumerate(zip(got, expected, strict=True)) if not same_values(value, right)]
     if wrong:
-        arguments = [(case.own, *case.args) for case in cases]
-        report.diagnose(find_mistake(FORWARD, arguments, got, expected, wrong), VARIANTS)
+        looked_at = [
+            (case.property, (case.own, *case.args), value, right)
+            for case, value, right in zip(cases, got, expected, strict=True)
+        ]
+        judge(report, FORWARD, variants, VARIANTS, looked_at, wrong)
     for prop in ("value", "batch", "stability"):
         first = next((i for i in wrong if cases[i].property == prop), None)
         report.add(
@@ -110,7 +113,7 @@ def _told_forward(cases: Sequence[Case], answers: Sequence[Any], expected: Seque
     W1, w2 = cases[i].own
     return (
         f"for x = {shown(cases[i].args[0])} with W1 = {shown(W1)} and w2 = {shown(w2)}: expected {shown(expected[i])}, "
-        f"got {shown(answers[i]['value'])}. The equation: {equation(NN2.nn2)}"
+        f"got {shown(answers[i]['value'])}"
     )
 
 
@@ -144,11 +147,19 @@ def check_gradient(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -
     if any(prop.credit < 1 for prop in report.properties[:5]) and not _forward_is_right(ask, cases[:2]):
         of_own = [_differences(ask, case) for case in cases[:5]]
         of_own.append(_as_it_is(answers[5], rights[5]))
-        if all(gradient is not None for gradient in of_own):
+        if _teach(of_own):
             by_own = _judge_gradient(cases, answers, of_own, variants, rtol=1e-4)
             if _credit(by_own) > _credit(report):
                 return by_own
     return report
+
+
+def _teach(gradients: Sequence[Weights | None]) -> bool:
+    """Whether gradients are those of a network: finite, not 0 in either layer, and not the same for other samples."""
+    if any(gradient is None or not all(np.isfinite(g).all() and np.any(g) for g in gradient) for gradient in gradients):
+        return False
+    first, second = (_joined(gradient) for gradient in gradients[:2] if gradient is not None)
+    return first.shape == second.shape and not near(first, second)
 
 
 def _as_it_is(answer: Any, right: Weights) -> Weights:
@@ -185,23 +196,36 @@ def _judge_gradient(
     variants: Mapping[str, float],
     rtol: float = 1e-5,
 ) -> Report:
-    report = Report("grad")
+    report = Report("grad", equation=equation(NN2.grad))
     report.relative_error = _error_of_gradients(answers[:5], rights[:5])
     wrong = {i: _wrong_layers(answers[i], rights[i], rtol) for i in range(len(cases))}
     failing = [i for i, layers in wrong.items() if layers]
-    if failing:
-        report.diagnose(_explain(NETWORK, cases, answers, rights, failing), VARIANTS)
-    kept = 1 - variants.get(report.variant, 1.0) if report.variant else 0.0
-    told = {i: _told_gradient(cases[i], answers[i], rights[i], layers) for i, layers in wrong.items() if layers}
+    kept = judge(report, NETWORK, variants, VARIANTS, _looked_at(cases, answers, rights), failing) if failing else {}
     for layer, name in enumerate(("hidden_layer", "output_layer")):
         first = next((i for i in failing if cases[i].property == "value" and layer in wrong[i]), None)
-        report.add(name, kept if first is not None else 1.0, told.get(first) if first is not None else None)
+        text = None if first is None else _told_gradient(cases[first], answers[first], rights[first], layer)
+        report.add(name, 1.0 if first is None else kept["value"], text)
     for prop in ("weights", "batch", "saturated"):
         first = next((i for i in failing if cases[i].property == prop), None)
-        report.add(prop, kept if first is not None else 1.0, told.get(first) if first is not None else None)
+        text = None if first is None else _told_gradient(cases[first], answers[first], rights[first], wrong[first][0])
+        report.add(prop, kept.get(prop, 1.0), text)
     _add_shapes(report, answers[:2], rights[:2])
     _add_unchanged(report, cases, answers)
     return report
+
+
+def _looked_at(
+    cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any]
+) -> list[tuple[str, tuple[Any, ...], Any, Array]]:
+    return [
+        (
+            case.property,
+            (case.own, case.args[0], case.args[1], case.args[2] or case.own),
+            None if isinstance(answer, str) else _joined(answer["value"]),
+            _joined(right),
+        )
+        for case, answer, right in zip(cases, answers, rights, strict=True)
+    ]
 
 
 def _error_of_gradients(answers: Sequence[Any], rights: Sequence[Any]) -> float | None:
@@ -220,28 +244,18 @@ def _wrong_layers(answer: Any, right: Sequence[Array], rtol: float) -> list[int]
     return [i for i in (0, 1) if not same_values(answer["value"][i], np.asarray(right[i]), rtol=rtol)]
 
 
-def _explain(
-    catalogue: Any, cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any], failing: Sequence[int]
-) -> Any:
-    got = [None if isinstance(answer, str) else _joined(answer["value"]) for answer in answers]
-    expected = [_joined(right) for right in rights]
-    arguments = [(case.own, case.args[0], case.args[1], case.args[2] or case.own) for case in cases]
-    return find_mistake(catalogue, arguments, got, expected, failing)
-
-
 def _joined(gradients: Sequence[Any]) -> Array:
     return np.concatenate([np.asarray(as_array(gradient)).ravel() for gradient in gradients])
 
 
-def _told_gradient(case: Case, answer: Any, right: Sequence[Array], layers: Sequence[int]) -> str:
+def _told_gradient(case: Case, answer: Any, right: Sequence[Array], layer: int) -> str:
     if isinstance(answer, str):
-        return answer
-    layer = layers[-1]
+        return f"for x of shape {case.args[0].shape}: {answer}"
     name = ("∇_W1", "∇_w2")[layer]
     where = {"weights": " (where W is not the model's own)" if case.args[2] else " (where no W is given)"}
     return (
         f"for x = {shown(case.args[0])} and y = {shown(case.args[1])}{where.get(case.property, '')}: {name} expected "
-        f"{shown(right[layer])}, got {shown(answer['value'][layer])}. The equations: {equation(NN2.grad)}"
+        f"{shown(right[layer])}, got {shown(answer['value'][layer])}"
     )
 
 
@@ -324,7 +338,7 @@ def check_empirical(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) 
     report = _judge_empirical(cases, answers, rights, variants)
     if any(prop.credit < 1 for prop in report.properties):
         of_own = [_mean_of_own(ask, case) for case in cases[:4]]
-        if all(gradient is not None for gradient in of_own):
+        if _teach(of_own):
             by_own = _judge_empirical(cases, answers, of_own, variants)
             if _credit(by_own) > _credit(report):
                 return by_own
@@ -342,6 +356,10 @@ def _mean_of_own(ask: AsksNetwork, case: Case) -> Weights | None:
         gradients = [np.asarray(as_array(gradient)) for gradient in answer["value"]]
         if total is not None and any(a.shape != b.shape for a, b in zip(total, gradients, strict=True)):
             return None
+        gradients = [
+            gradient.reshape(w.shape) if gradient.size == w.size else gradient
+            for gradient, w in zip(gradients, case.own, strict=True)
+        ]
         total = gradients if total is None else [a + b for a, b in zip(total, gradients, strict=True)]
     return None if total is None else [gradient / X.shape[1] for gradient in total]
 
@@ -349,30 +367,26 @@ def _mean_of_own(ask: AsksNetwork, case: Case) -> Weights | None:
 def _judge_empirical(
     cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any], variants: Mapping[str, float]
 ) -> Report:
-    report = Report("emp_loss_grad")
+    report = Report("emp_loss_grad", equation=equation(NN2.emp_loss_grad))
     report.relative_error = _error_of_gradients(answers[:4], rights)
     failing = [i for i in range(4) if _wrong_layers(answers[i], rights[i], 1e-5)]
-    if failing:
-        report.diagnose(_explain(EMPIRICAL, cases[:4], answers[:4], rights, failing), VARIANTS)
-    kept = 1 - variants.get(report.variant, 1.0) if report.variant else 0.0
+    looked_at = _looked_at(cases[:4], answers[:4], rights)
+    kept = judge(report, EMPIRICAL, variants, VARIANTS, looked_at, failing) if failing else {}
     for prop in ("value", "weights"):
         first = next((i for i in failing if cases[i].property == prop), None)
         text = None if first is None else _told_empirical(cases[first], answers[first], rights[first])
-        report.add(prop, 1.0 if first is None else kept, text)
-    report.add("layer", *_layer(report, answers, rights, kept))
+        report.add(prop, kept.get(prop, 1.0), text)
+    report.add("layer", *_layer(report, answers, rights))
     _add_shapes(report, answers[:2], rights[:2])
     _add_unchanged(report, cases, answers)
     return report
 
 
 def _told_empirical(case: Case, answer: Any, right: Sequence[Array]) -> str:
-    if isinstance(answer, str):
-        return answer
-    told = _told_gradient(Case("value", case.own, (case.args[0], case.args[1], case.args[2])), answer, right, [1])
-    where = (
-        "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"
-    )
-    return f"{told.partition('. The equations')[0]}{where}. The equation: {equation(NN2.emp_loss_grad)}"
+    layer = next(iter(_wrong_layers(answer, right, 1e-5)))
+    told = _told_gradient(Case("value", case.own, case.args[:3]), answer, right, layer)
+    own = "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"
+    return f"{told}{own}"
 
 
 def _diagnosed_layer(value: Any, rights: Sequence[Array]) -> Diagnosis | None:
@@ -385,7 +399,7 @@ def _diagnosed_layer(value: Any, rights: Sequence[Array]) -> Diagnosis | None:
     return None
 
 
-def _layer(report: Report, answers: Sequence[Any], rights: Sequence[Any], kept: float) -> tuple[float, str | None]:
+def _layer(report: Report, answers: Sequence[Any], rights: Sequence[Any]) -> tuple[float, str | None]:
     """Whether one layer alone is given where it is asked for: as the whole call gave it, right or wrong."""
     for layer in (0, 1):
         answer = answers[4 + layer]
@@ -398,7 +412,7 @@ def _layer(report: Report, answers: Sequence[Any], rights: Sequence[Any], kept: 
         if array is None or not (same_values(array, right) or (whole is not None and near(array, whole))):
             name = ("∇_W1", "∇_w2")[layer]
             report.diagnosis = report.diagnosis or _diagnosed_layer(value, rights[0])
-            return kept, f"with layer={layer} the result must be {name} alone, {shown(right)}; got {shown(value)}"
+            return 0.0, f"with layer={layer} the result must be {name} alone, {shown(right)}; got {shown(value)}"
     return 1.0, None
 
 

@@ -24,6 +24,8 @@ NAMES = ("train_X", "train_y", "test_X", "test_y", "model", "test_accuracy")
 TEST_SAMPLES = 10_000
 LEAST_TRAINING, MOST_TRAINING = 40_000, 60_000
 LOOKED_AT = 2_000
+MOST_WORK = 10**11
+"""The most multiplications of one product that the grader makes for a student's code."""
 PROPERTIES = {
     "preprocessing": ("labels", "partition", "scale"),
     "training": ("runs", "trained"),
@@ -65,6 +67,13 @@ class Digits:
         return cls(folder, known, datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y))
 
 
+def require_bearable(W: Sequence[Array], X: Any) -> None:
+    """Raise ValueError where a gradient at these weights would take the grader too much time or memory."""
+    entries, samples = np.size(W[0]), np.size(X) / max(1, np.shape(X)[0] if np.ndim(X) else 1)
+    if entries * samples > MOST_WORK or max(np.shape(W[0]), default=0) * samples > MOST_WORK / 100:
+        raise ValueError("the network and the samples are too large")
+
+
 def supplied_optimizers(deadline: float) -> dict[str, Callable[..., Any]]:
     """The reference's SGD and Adam for a notebook whose own are broken; they stop at a time."""
 
@@ -75,7 +84,8 @@ def supplied_optimizers(deadline: float) -> dict[str, Callable[..., Any]]:
                     raise ValueError("the time for the notebook is over")
 
             model = NN2()
-            model.W = list(W)
+            model.W = [np.asarray(w) for w in W]
+            require_bearable(model.W, X)
             return optimizer(model, X, y, **options, callback=stop_in_time)
 
         return optimize

@@ -5,7 +5,7 @@ coordinates do not touch each other, the final weights tell how often each was u
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -110,9 +110,15 @@ def check_sgd(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> R
         if isinstance(answer, str) and not singles:
             return all_lost("SGD", names, answer)
         singles.append(answer)
-    report = Report("SGD")
+    report = Report("SGD", equation=equation(SGD))
     factor, one = _add_single_steps(report, singles, model, start, X, y, lr, variants)
     _add_many_steps(report, ask, rng, X, y, factor, one)
+    steps = next(prop for prop in report.properties if prop.name == "steps")
+    if report.variant == "sgd_zeroed" and steps.credit < 1:
+        report.variant = report.diagnosis = None
+        report.properties = [
+            replace(p, credit=0.0) if p.name in ("coordinate", "update") else p for p in report.properties
+        ]
     _add_returned(report, singles)
     good = [answer for answer in singles if not isinstance(answer, str)]
     same = all(unchanged([X, y], answer["after"]) for answer in good)
@@ -147,16 +153,14 @@ def _add_single_steps(
         changes.append(_flat(final) - before)
     moved = [np.flatnonzero(np.abs(change) > 1e-12) for change in changes]
     update = f"for lr = {lr:g} and R = 1: with W1 = {shown(start[0])} and w2 = {shown(start[1])}, "
-    if all(len(places) == 0 for places in moved) and _only_one_is_not_zero(model.asked):
-        report.diagnose(
-            Diagnosis(
-                "zeroed",
-                "the gradient is taken where all the other parameters are 0, as the handout says first (erratum 6); "
-                "NN2's gradient is 0 there, and nothing moves. Its update takes component j of the gradient at W",
-            ),
-            VARIANTS,
+    if all(len(places) == 0 for places in moved) and _zeroed(model.asked, start, len(answers)):
+        report.variant = "sgd_zeroed"
+        report.diagnosis = Diagnosis(
+            "zeroed",
+            "the gradient is taken where all the other parameters are 0, as the handout says first (erratum 6); "
+            "NN2's gradient is 0 there, and nothing moves. Its update takes component j of the gradient at W",
         )
-        kept = 1 - variants.get(str(report.variant), 1.0)
+        kept = 1 - variants.get(report.variant, 1.0)
         report.add("coordinate", kept, update + "no parameter changed")
         report.add("update", kept, update + "no parameter changed")
         return 1.0, True
@@ -177,14 +181,19 @@ def _add_single_steps(
     if first is not None:
         j = int(first[1][0])
         update += f"parameter {j} changed by {first[0][j]:.6g}, expected {-lr * gradient[j]:.6g}"
-    report.add("update", 0.0, update + f". The equation: {equation(SGD)}")
+    report.add("update", 0.0, update)
     report.diagnosis = report.diagnosis or _diagnose_update(ratios, lr, X.shape[1])
     alike = ratios.size > 0 and bool(np.allclose(ratios, ratios[0], rtol=1e-4))
     return (float(ratios[0]) if alike else 1.0), one or counts == [0]
 
 
-def _only_one_is_not_zero(asked: Sequence[Weights]) -> bool:
-    return bool(asked) and all(np.count_nonzero(_flat(W)) <= 1 for W in asked)
+def _zeroed(asked: Sequence[Weights], start: Weights, runs: int) -> bool:
+    """Whether each gradient was asked for where one parameter is as it was and all others are 0."""
+    before = _flat(start)
+    places = [np.flatnonzero(_flat(W)) for W in asked]
+    return len(asked) >= runs and all(
+        len(place) == 1 and _flat(W)[place[0]] == before[place[0]] for place, W in zip(places, asked, strict=True)
+    )
 
 
 def _diagnose_coordinate(moved: Sequence[Array]) -> Diagnosis | None:
@@ -237,7 +246,8 @@ def _add_many_steps(
     start = [rng.uniform(1.0, 2.0, shape) for shape in SHAPES]
     model = SeparableModel(curvature, [np.zeros(shape) for shape in SHAPES])
     R, lr = 240, 0.05
-    answer = ask("SGD", start, X, y, {"lr": lr, "R": R}, model.supplied())
+    seed = int(rng.integers(2**31))
+    answer = ask("SGD", start, X, y, {"lr": lr, "R": R, "seed": seed}, model.supplied())
     final = answer if isinstance(answer, str) else _final(answer)
     if isinstance(final, str):
         report.add("steps", 0.0, f"with R = {R}: {final}")
@@ -303,6 +313,8 @@ def _final(answer: Any) -> Weights | str:
         if isinstance(value, list) and len(value) == 2:
             arrays = [as_array(w) for w in value]
             if all(a is not None and a.size == np.prod(shape) for a, shape in zip(arrays, SHAPES, strict=True)):
+                if not all(np.isfinite(a).all() for a in arrays if a is not None):
+                    return "the weights are not finite after the steps: some became NaN or infinite"
                 return [np.asarray(a).reshape(shape) for a, shape in zip(arrays, SHAPES, strict=True)]
     return f"it must return the final list of weights, [W1, w2]; got {shown(answer['value'])}"
 
@@ -316,7 +328,8 @@ def _add_returned(report: Report, answers: Sequence[Any]) -> None:
         if not arrays or any(a is None or a.shape != s for a, s in zip(arrays, SHAPES, strict=True)):
             report.add("returned", 0.0, f"it must return the final list of weights, [W1, w2]; got {shown(value)}")
             return
-        if not all(near(np.asarray(a), np.asarray(as_array(w))) for a, w in zip(arrays, held, strict=True)):
+        kept = isinstance(held, list) and len(held) == 2 and all(as_array(w) is not None for w in held)
+        if not kept or not all(near(np.asarray(a), np.asarray(as_array(w))) for a, w in zip(arrays, held, strict=True)):
             report.add("returned", 0.5, "it returns the final weights, and the model still holds others")
             return
     report.add("returned", 1.0)
@@ -349,7 +362,7 @@ def check_adam(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> 
         reference.W = W
         return reference.emp_loss_grad(X, y)
 
-    report = Report("Adam")
+    report = Report("Adam", equation=equation(Adam))
     expected = [_flat(adam_steps(start, gradient, **options)) for _, options in runs]
     moved = [
         (_flat(final) - _flat(start), right - _flat(start))
@@ -357,19 +370,12 @@ def check_adam(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> 
         if not isinstance(final, str)
     ]
     report.relative_error = relative_error([got for got, _ in moved], [right for _, right in moved])
-    wrong = [
-        i for i, (final, right) in enumerate(zip(finals, expected, strict=True)) if not _is_near(final, right, start)
-    ]
-    if wrong:
-        report.diagnose(_explain_adam(runs, finals, start, gradient, wrong), VARIANTS)
-    kept = 1 - variants.get(report.variant, 1.0) if report.variant else 0.0
+    wrong = [i for i, (_, options) in enumerate(runs) if not _is_near(finals[i], expected[i], start, options)]
+    kept = _judge_adam(report, runs, finals, start, gradient, wrong, variants) if wrong else {}
     for prop in names[:3]:
         first = next((i for i in wrong if runs[i][0] == prop), None)
-        report.add(
-            prop,
-            1.0 if first is None else kept,
-            None if first is None else _told_adam(runs[first][1], finals[first], expected[first], start),
-        )
+        text = None if first is None else _told_adam(runs[first][1], finals[first], expected[first], start)
+        report.add(prop, kept.get(prop, 1.0), text)
     _add_returned(report, answers)
     good = [answer for answer in answers if not isinstance(answer, str)]
     same = all(unchanged([X, y], answer["after"]) for answer in good)
@@ -377,32 +383,56 @@ def check_adam(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> 
     return report
 
 
-def _is_near(final: Weights | str, right: Array, start: Weights) -> bool:
-    """Whether the way from the start is right, to a share of its own length."""
-    return not isinstance(final, str) and np.allclose(
-        _flat(final) - _flat(start), right - _flat(start), rtol=1e-4, atol=1e-9
-    )
+def _is_near(final: Weights | str, right: Array, start: Weights, options: Mapping[str, Any]) -> bool:
+    """Whether the way from the start is right; where δ is tiny, wherever in the denominator it stands."""
+    if isinstance(final, str):
+        return False
+    rtol, atol = (1e-3, 1e-3 * options["alpha"]) if options["delta"] < 1e-6 else (1e-4, 1e-9)
+    return np.allclose(_flat(final) - _flat(start), right - _flat(start), rtol=rtol, atol=atol)
 
 
-def _explain_adam(
-    runs: Sequence[tuple[str, Mapping[str, Any]]],
+Runs = Sequence[tuple[str, Mapping[str, Any]]]
+
+
+def _judge_adam(
+    report: Report,
+    runs: Runs,
     finals: Sequence[Any],
     start: Weights,
     gradient: Callable[[Weights], Weights],
     wrong: Sequence[int],
+    variants: Mapping[str, float],
+) -> dict[str, float]:
+    """As ``judge``: name the mistake behind wrong runs, and say what share each property keeps."""
+
+    def explained(chosen: Sequence[int]) -> Diagnosis | None:
+        return _explain_adam(runs, finals, start, gradient, chosen)
+
+    whole = explained(range(len(runs))) or explained(wrong)
+    shares = {}
+    for name in dict.fromkeys(runs[i][0] for i in wrong):
+        diagnosis = whole or explained([i for i in wrong if runs[i][0] == name])
+        report.diagnosis = report.diagnosis or diagnosis
+        reading = VARIANTS.get(("Adam", diagnosis.mistake)) if diagnosis else None
+        report.variant = report.variant or reading
+        shares[name] = 1 - variants.get(reading, 1.0) if reading else 0.0
+    return shares
+
+
+def _explain_adam(
+    runs: Runs, finals: Sequence[Any], start: Weights, gradient: Callable[[Weights], Weights], chosen: Sequence[int]
 ) -> Diagnosis | None:
-    """The mistake that leads to the same weights, with the handout's look-ahead or without."""
+    """The mistake that leads to the same weights in the chosen runs, with the handout's look-ahead or without."""
     entries = [(name, message, changes) for name, (message, changes) in ADAM.items()]
     entries += [(name, message, {"ahead": 0.0, **changes}) for name, message, changes in entries]
-    for chosen in (range(len(runs)), wrong):
-        for name, message, changes in entries:
-            with np.errstate(all="ignore"):
-                ends = (adam_steps(start, gradient, **{**runs[i][1], **changes}) for i in chosen)
-                if all(
-                    _is_near(finals[i], _flat(end), start) or _both_nan(finals[i], end)
-                    for i, end in zip(chosen, ends, strict=True)
-                ):
-                    return Diagnosis(name, message)
+    for name, message, changes in entries:
+        with np.errstate(all="ignore"):
+            ends = [adam_steps(start, gradient, **{**runs[i][1], **changes}) for i in chosen]
+            if all(
+                _is_near(finals[i], _flat(end), start, runs[i][1]) or _both_nan(finals[i], end)
+                for i, end in zip(chosen, ends, strict=True)
+            ):
+                return Diagnosis(name, message)
     return None
 
 
@@ -414,11 +444,10 @@ def _told_adam(options: Mapping[str, Any], final: Weights | str, right: Array, s
     if isinstance(final, str):
         return final
     told = ", ".join(f"{name} = {value:g}" for name, value in options.items())
-    steps = (right - _flat(start))[:3], (_flat(final) - _flat(start))[:3]
-    return (
-        f"with {told}: the first weights should move by {shown(steps[0])}, and moved by {shown(steps[1])}. "
-        f"The equations: {equation(Adam)}"
-    )
+    moves = right - _flat(start), _flat(final) - _flat(start)
+    with np.errstate(invalid="ignore"):
+        worst = int(np.nanargmax(np.abs(moves[1] - moves[0]))) if np.isfinite(moves[1]).any() else 0
+    return f"with {told}: parameter {worst} should move by {moves[0][worst]:.8g}, and moved by {moves[1][worst]:.8g}"
 
 
 CHECKS = {"SGD": check_sgd, "Adam": check_adam}

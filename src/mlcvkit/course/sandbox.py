@@ -23,14 +23,18 @@ import numpy as np
 import psutil
 
 import mlcvkit
+import mlcvlab
 from mlcvkit import InputError
 from mlcvkit.course.inside import protocol
+from mlcvkit.course.submissions import plain_text
 
 INSIDE = Path(protocol.__file__).parent
-FIRST_USER = 64_001
+FIRST_USER, USERS = 64_001, 1000
 MOST_MESSAGE = 512 << 20
 CHECKED_EVERY = 0.1
 START_SECONDS = 60.0
+
+SUPPLIED_FAILED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 
 Supplied = Mapping[str, Callable[..., Any]]
 
@@ -47,9 +51,9 @@ class Failed(Exception):
     """A student's code raised an exception; the message is that exception, with the line that it came from."""
 
     def __init__(self, described: Mapping[str, Any]) -> None:
-        kind, message, where = (str(described.get(key, "")) for key in ("type", "message", "where"))
+        kind, message, where = (plain_text(str(described.get(key, ""))) for key in ("type", "message", "where"))
         super().__init__(f"{kind}: {message}" + (f" ({where})" if where else ""))
-        self.kind = kind
+        self.kind, self.message = kind, message
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Sandbox:
 
     forbidden: tuple[str, ...] = ()
     unsafe: bool = False
-    users: Iterator[int] = field(default_factory=lambda: count(FIRST_USER), repr=False)
+    users: Iterator[int] = field(default_factory=lambda: (FIRST_USER + n % USERS for n in count()), repr=False)
 
     def __post_init__(self) -> None:
         if not self.unsafe:
@@ -89,11 +93,12 @@ class Sandbox:
             libraries = [Path(np.__file__).parents[1], *([Path(mlcvkit.__file__).parents[1]] if whole else [])]
             return [sys.executable, "-I", "-S", str(INSIDE / "worker.py"), *map(str, libraries)]
         places = {**shown, "/submission": submission, "/grader": INSIDE}
-        hidden: list[str] = []
+        bound = _interpreter() | {"/usr": Path("/usr")}
+        hidden = [f"{place}/{path}" for place, folder in bound.items() for path in _libraries(folder)]
         if whole:
             site = Path(sysconfig.get_paths()["purelib"])
             places["/site"] = site
-            hidden = [f"/site/{path}" for path in _installed(site, ("mlcvlab", "mlcvkit", *self.forbidden))]
+            hidden += [f"/site/{path}" for path in _installed(site, ("mlcvlab", "mlcvkit", *self.forbidden))]
             package = Path(mlcvkit.__file__).parent
             places["/packages/mlcvkit"] = package
             solutions = [package / "course", package / "data" / "hw1", *(package / "data" / "mnist").glob("t10k-*")]
@@ -105,7 +110,7 @@ class Sandbox:
             *_namespaces(),
             *_system(),
             *_bound(_interpreter() | places),
-            *_hidden(hidden, places),
+            *_hidden(hidden, places | bound),
             *("--proc", "/proc", "--dev", "/dev"),
             *("--size", str(16 << 20), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
             *("--size", str(limits.scratch_mb << 20), "--perms", "1777", "--tmpfs", "/tmp"),
@@ -207,7 +212,7 @@ class Session:
                 if "ask" not in message:
                     break
                 self._supply(message)
-            if message.get("done") != self.number:
+            if type(message.get("done")) is not int or message["done"] != self.number:
                 raise protocol.BadMessage("it answers another request")
         except protocol.BadMessage as error:
             raise self._ended(f"what came from its process was not an answer: {error}") from None
@@ -224,9 +229,10 @@ class Session:
             raise protocol.BadMessage("it asks for what is not supplied")
         try:
             with np.errstate(all="ignore"):
-                self._send({"value": self.supplied[name](*args)})
-        except (ValueError, TypeError, IndexError, AttributeError, KeyError, FloatingPointError) as error:
-            self._send({"error": str(error)[:500]})
+                reply = {"value": self.supplied[name](*args)}
+        except SUPPLIED_FAILED as error:
+            reply = {"error": plain_text(str(error))}
+        self._send(reply)
 
     def _send(self, value: Any) -> None:
         data = memoryview(protocol.encode(value))
@@ -239,7 +245,8 @@ class Session:
         except BrokenPipeError:
             raise self._ended(self._how_it_ended()) from None
         finally:
-            self.selector.unregister(self.requests)
+            if self.alive:
+                self.selector.unregister(self.requests)
 
     def _read(self, wanted: int) -> bytes:
         while len(self.received) < wanted:
@@ -275,7 +282,7 @@ class Session:
     def _memory(self) -> int:
         with suppress(psutil.Error):
             process = psutil.Process(self.process.pid)
-            return sum(_resident(member) for member in (process, *process.children(recursive=True)))
+            return sum(_memory_of(member) for member in (process, *process.children(recursive=True)))
         return 0
 
     def _how_it_ended(self) -> str:
@@ -314,10 +321,17 @@ class Session:
                     stream.close()
 
 
-def _resident(process: psutil.Process) -> int:
+def _memory_of(process: psutil.Process) -> int:
+    """What a process holds: resident memory, and files that are only in memory."""
+    total = 0
     with suppress(psutil.Error):
-        return int(process.memory_info().rss)
-    return 0
+        total += int(process.memory_info().rss)
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+            with suppress(OSError):
+                if str(descriptor.readlink()).startswith("/memfd:"):
+                    total += descriptor.stat().st_blocks * 512
+    return total
 
 
 def require_bubblewrap() -> None:
@@ -365,6 +379,20 @@ def _system() -> list[str]:
 def _interpreter() -> dict[str, Path]:
     base = Path(sys.base_prefix).resolve()
     return {} if base == Path("/usr") else {str(base): base}
+
+
+def _libraries(folder: Path) -> list[str]:
+    """The folders of installed libraries below an interpreter's: what is in them is shown elsewhere, or not at all."""
+    patterns = [
+        f"{local}lib/python3{version}/{kind}-packages"
+        for local in ("", "local/")
+        for version in ("", ".*")
+        for kind in ("site", "dist")
+    ]
+    own = [Path(module.__file__ or "").parent for module in (mlcvlab, mlcvkit)]
+    found = {path for pattern in patterns for path in folder.glob(pattern)}
+    found |= {path for path in own if path.is_relative_to(folder) and not any(path.is_relative_to(f) for f in found)}
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def _bound(places: Mapping[str, Path]) -> list[str]:

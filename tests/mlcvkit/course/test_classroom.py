@@ -100,6 +100,25 @@ def test_two_of_one_name_have_two_grades(write_class, few, tmp_path):
     assert len(list((tmp_path / "grades/submissions").glob("*.json"))) == 2
 
 
+def test_whatever_one_submission_is_the_others_are_graded(write_class, few, tmp_path, reference):
+    folder = write_class(["adams", "brown"])
+    strange = os.fsencode(folder) + b"/Andr\xe9"
+    os.makedirs(strange + b"/mlcvlab/nn")
+    with open(strange + b"/mlcvlab/nn/gr\xf6sse.txt", "wb") as file:
+        file.write(b"1")
+    source = (
+        reference["mlcvlab/nn/basis.py"]
+        .decode()
+        .replace("    return W @ x", "    raise ValueError('caf\\udce9' * 10**6)")
+    )
+    (folder / "brown/mlcvlab/nn/basis.py").write_text(source)
+    (folder / "clark.tar.xz").write_bytes(b"\xfd7zXZ\x00" + bytes(100))
+    grades, _ = grade_all(folder, few, tmp_path / "grades")
+    assert len(grades) == 4 and all(len(json.dumps(grade.as_json())) < 20_000 for grade in grades)
+    assert "ValueError: caf\\udce9" in grades[2].tests[0].feedback[0]
+    assert len(write_overview(grades, few, tmp_path / "grades")) == 3
+
+
 def test_a_grading_that_is_killed_goes_on(write_class, tmp_path):
     names = [f"student{i:02}" for i in range(12)]
     folder = write_class(names)
@@ -230,7 +249,9 @@ def test_handout_and_check_of_it_on_the_command_line(tmp_path):
     assert (tmp_path / "hw/ASSIGNMENT.md").read_text().startswith("# My course\n")
     checked = command("check", "hw", "--problems", "1", "2", folder=tmp_path)
     assert checked.returncode == 1 and "18 of 21 are right" in checked.stdout
-    assert checked.stdout.count("not implemented yet") == 3
+    assert "Not implemented yet: nn2, grad, emp_loss_grad\n" in checked.stdout
+    inside = command("check", "hw/hw1/mlcvlab", folder=tmp_path)
+    assert inside.returncode == 2 and "is not the homework's folder: give hw1" in inside.stderr
 
 
 @pytest.mark.parametrize(

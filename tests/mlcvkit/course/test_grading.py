@@ -1,15 +1,17 @@
 """Points: what the reference and the fresh handout get, what each mistake costs, and that it costs nothing else."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from coursework import MUTATIONS, NEEDS_BUBBLEWRAP, ROOT, mutated, mutation_table
 from mlcvkit.course.assignment import read_assignment
-from mlcvkit.course.grading import Grader, libraries
+from mlcvkit.course.grading import Grader, libraries, supplied_functions, supplied_network
 from mlcvkit.course.handout import handout
-from mlcvkit.course.notebook import Digits
+from mlcvkit.course.notebook import Digits, supplied_optimizers
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import Submission
 
@@ -70,7 +72,7 @@ def test_the_table_of_the_docs_is_what_was_measured(mutants):
 
 def test_feedback_has_the_failing_input_what_was_expected_and_got_and_the_equation(grade, replaced):
     text = "\n".join(of(grade(replaced(BASIS, "    return W @ x", "    return -(W @ x)")), "linear").feedback)
-    for words in ("for x = [[", "W = [[", "expected [[", "got [[", "The equation: Y = W · X"):
+    for words in ("for x = [[", "W = [[", "expected [[", "got [[", "the equation: Y = W · X"):
         assert words in text
 
 
@@ -86,18 +88,12 @@ def test_the_inputs_are_others_for_another_seed(of_code, replaced):
 def test_partial_credit_is_by_property(grade, replaced):
     no_batch = of(grade(replaced(BASIS, "    return W @ x", "    return W @ x[:, :1]")), "linear")
     assert no_batch.out_of * 0.5 < no_batch.points < no_batch.out_of
-    assert [line.partition(":")[0] for line in no_batch.feedback] == ["batch"]
+    assert [line.partition(":")[0] for line in no_batch.feedback] == ["batch", "the equation"]
     unstable = of(
-        grade(
-            replaced(
-                ACTIVATIONS,
-                "    return np.tanh(as_float(x))",
-                "    return 1 - 2 / (np.exp(2 * x) + 1) + 0 / x * np.exp(x)",
-            )
-        ),
-        "tanh",
+        grade(replaced(ACTIVATIONS, "    return np.tanh(as_float(x))", "    return np.sinh(x) / np.cosh(x)")), "tanh"
     )
-    assert [line.partition(":")[0] for line in unstable.feedback] == ["edge", "stability"] or unstable.points > 0
+    assert unstable.out_of * 0.5 < unstable.points < unstable.out_of
+    assert [line.partition(":")[0] for line in unstable.feedback] == ["stability", "the equation"]
 
 
 def test_a_known_other_reading_costs_what_the_rubric_says(of_code, replaced):
@@ -154,6 +150,80 @@ def test_a_wrong_forward_pass_costs_nothing_of_its_own_gradient(grade, replaced)
     assert lost(grade(files)) == {"nn2"}
 
 
+def test_what_a_function_calls_in_its_own_file_is_supplied_too(grade, reference):
+    losses = "mlcvlab/nn/losses.py"
+    source = reference[losses].decode()
+    source = source.replace(
+        "    return np.squeeze(_norm(_error(y, y_hat), axis), axis=axis)", "    return 0.0 * np.sum(y)"
+    )
+    source = source.replace("    z = _norm(error, axis)\n", "    z = l2(y, y_hat)\n")
+    assert lost(grade({**reference, losses: source.encode()})) == {"l2"}
+
+
+def test_what_calls_something_not_implemented_says_what(grade, reference, of_code):
+    fresh = {n.removeprefix("hw1/"): c for n, c in handout(of_code).items() if n.startswith("hw1/")}
+    task = next(task.text for task in of_code.tasks if task.function == "sigmoid_grad")
+    source = fresh[ACTIVATIONS].decode()
+    source = source.replace(f'    raise NotImplementedError("{task}")', "    return sigmoid(y) * (1 - sigmoid(y))")
+    result = of(grade({**fresh, ACTIVATIONS: source.encode()}), "sigmoid_grad")
+    assert "it calls sigmoid" in result.feedback[0] or result.diagnosis == "of_x"
+
+
+def test_a_loss_table_that_is_used_by_the_network_is_supplied(grade, reference):
+    losses = "mlcvlab/nn/losses.py"
+    source = reference[losses].decode().replace("    return sigmoid(z) - y", "    raise NotImplementedError")
+    assert source.encode() != reference[losses]
+    assert lost(grade({**reference, losses: source.encode()})) == set()
+
+
+@pytest.mark.parametrize("seeded", [False, True])
+def test_a_parameter_that_is_drawn_anew_from_the_same_seed_is_found(seeded, grade, replaced):
+    wrong = "np.random.default_rng(seed).integers(sum(sizes)) + np.zeros(R, int)"
+    if not seeded:
+        wrong = f"({wrong} if seed is None else np.random.default_rng(seed).integers(sum(sizes), size=R))"
+    result = of(grade(replaced(SGD, "np.random.default_rng(seed).integers(sum(sizes), size=R)", wrong)), "SGD")
+    assert (result.diagnosis == "same_parameter") == seeded
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (
+            "return -y * log_y_hat - (1 - y) * log_not",
+            "return -y * np.log(y_hat + 1e-6) - (1 - y) * np.log(1 - y_hat + 1e-6)",
+        ),
+        (
+            "return -y * log_y_hat - (1 - y) * log_not",
+            "p = np.clip(y_hat, 1e-6, 1 - 1e-6); return -y * np.log(p) - (1 - y) * np.log(1 - p)",
+        ),
+        (
+            "return (1 - y) / _not_zero(1 - y_hat) - y / _not_zero(y_hat)",
+            "return (1 - y) / (1 - y_hat + 1e-6) - y / (y_hat + 1e-6)",
+        ),
+    ],
+)
+def test_the_handouts_distortion_costs_nothing(right, wrong, of_code, replaced):
+    files = replaced("mlcvlab/nn/losses.py", right, wrong)
+    assignment = replace(of_code, problems=of_code.problems[:1])
+    for seed in range(6):
+        grade = Grader(assignment, Sandbox(libraries(assignment)), seed).grade(Submission("a", files))
+        assert lost(grade) == set(), seed
+
+
+NETWORKS_OF_ANOTHER_LOSS = {
+    "l2, as the ℓ₂ norm of each sample": "np.sign(y_hat - y) * y_hat * (1 - y_hat)",
+    "mse": "2 * (y_hat - y) * y_hat * (1 - y_hat)",
+}
+
+
+@pytest.mark.parametrize("delta", NETWORKS_OF_ANOTHER_LOSS.values(), ids=NETWORKS_OF_ANOTHER_LOSS)
+def test_a_network_that_learns_by_another_loss_costs_what_the_rubric_says(delta, grade, replaced):
+    wrong = f"y_hat = sigmoid(z2)\n            delta2 = {delta.replace(' y)', ' y[:, i])')}\n"
+    result = grade(replaced(NN2, "delta2 = loss.gradient(y[:, i], z2)\n", wrong))
+    assert lost(result) == set()
+    assert of(result, "grad").variant in ("network_with_l2_loss", "network_with_squared_loss")
+
+
 def test_a_missing_gradient_costs_nothing_of_the_empirical_risk(grade, reference):
     source = reference[NN2].decode()
     source = source.replace(
@@ -175,6 +245,104 @@ def test_a_broken_rule_costs_what_the_rubric_says(grade, reference, replaced):
     assert grade({name: c for name, c in reference.items() if name != "test_losses.py"}).points == 18
     torch = grade({**reference, BASIS: b"import torch\n" + reference[BASIS]})
     assert torch.points == 0 and "torch" in torch.violations[0].message
+
+
+NO_MATHEMATICS = {
+    "a constant network without gradients": (
+        NN2,
+        {
+            "nn2": "return np.full((1, np.shape(x)[1]), 0.5)",
+            "grad": "return [0 * w for w in (W or self.W)]",
+            "emp_loss_grad": "g = [0 * w for w in (W or self.W)]; return g if layer is None else g[layer]",
+        },
+        8,
+        3,
+    ),
+    "gradients that are NaN": (
+        NN2,
+        {
+            "grad": "return [np.nan * w for w in (W or self.W)]",
+            "emp_loss_grad": "g = [np.nan * w for w in (W or self.W)]; return g if layer is None else g[layer]",
+        },
+        6,
+        3,
+    ),
+    "an SGD that does nothing": (
+        SGD,
+        {"SGD": "model.emp_loss_grad(train_X, train_y, [0 * w for w in model.W]); return model.W"},
+        3,
+        1.1,
+    ),
+    "an SGD that breaks all other parameters": (
+        SGD,
+        {"SGD": "W = [np.full(w.shape, np.nan) for w in model.W]; W[0].flat[0] = model.W[0].flat[0]; return W"},
+        3,
+        0.5,
+    ),
+    "numbers without end": (BASIS, {"linear": "return 10**400", "linear_grad": "return float('nan')"}, 1, 0.2),
+    "an Adam that breaks the model": (ADAM, {"Adam": "W = model.W; W.append(0); return W[:2]"}, 3, 1),
+}
+
+
+@pytest.mark.parametrize("what", NO_MATHEMATICS)
+def test_what_is_no_mathematics_gets_no_points_for_it(what, grade, reference):
+    file, bodies, out_of, most = NO_MATHEMATICS[what]
+    source = reference[file].decode()
+    for name, body in bodies.items():
+        start = source.rindex(f"def {name}(")
+        end = source.index('"""', source.index('"""', start) + 3) + 3
+        indent = "        " if file == NN2 else "    "
+        source = f"{source[:end]}\n{indent}{body}{source[end:]}"
+    result = grade({**reference, file: source.encode()})
+    assert sum(of(result, name).points for name in bodies) <= most
+    assert result.points >= 19 - out_of
+    assert sum(of(result, name).out_of for name in bodies) == pytest.approx(out_of)
+
+
+def test_a_loop_without_end_in_an_optimizer_costs_that_alone(of_code, replaced):
+    files = replaced(
+        SGD,
+        "        for r, draw in enumerate(draws, start=1):",
+        "        while len(draws):\n            r, draw = 1, draws[0]",
+    )
+    limits = {**of_code.limits, "call_seconds": 0.5}
+    assignment = replace(of_code, limits=limits, problems=of_code.problems[2:])
+    grader = Grader(assignment, Sandbox(libraries(assignment)), 3)
+    for _ in range(6):
+        result = grader.grade(Submission("a", files))
+        assert lost(result) == {"SGD"} and "took longer than 0.5 seconds" in of(result, "SGD").feedback[0]
+
+
+def test_the_time_for_a_submission_has_an_end(of_code, replaced):
+    files = replaced(BASIS, "    return W @ x", "    import time; time.sleep(0.4); return W @ x")
+    limits = {**of_code.limits, "submission_seconds": 1.5}
+    assignment = replace(of_code, limits=limits)
+    start = time.monotonic()
+    result = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
+    assert time.monotonic() - start < 8
+    assert "the time for the submission is over" in of(result, "Adam").feedback[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("linear", (np.ones((1, 10_000)), np.ones((10_000, 1)))),
+        ("softmax_grad", (np.ones(10_000),)),
+        ("sigmoid", (np.ones(5 * 10**7),)),
+    ],
+)
+def test_what_is_supplied_does_not_work_without_end(function, arguments):
+    with pytest.raises(ValueError, match="too large"):
+        supplied_functions()[function](*arguments)
+
+
+def test_what_is_supplied_of_the_network_does_not_work_without_end():
+    W = [np.ones((4000, 784)), np.ones((4000, 1))]
+    X = np.broadcast_to(np.float32(1), (784, 60_000))
+    with pytest.raises(ValueError, match="too large"):
+        supplied_network()["nn2"](W, X)
+    with pytest.raises(ValueError, match="too large"):
+        supplied_optimizers(0)["SGD"](W, X, np.ones((1, 60_000)), {})
 
 
 def test_an_empty_submission_has_a_grade(grade):

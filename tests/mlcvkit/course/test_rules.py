@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -59,9 +60,8 @@ def test_a_signature_that_callers_see_no_change_in_is_none(wrong, replaced):
     assert violations(replaced(BASIS, "def linear(x: npt.ArrayLike, W: npt.ArrayLike)", wrong)) == []
 
 
-def test_a_file_that_is_not_python_is_told(reference):
-    [(rule, message)] = violations({**reference, BASIS: b"def linear(x, W:\n"})
-    assert rule == "syntax" and message.startswith(f"{BASIS} is not Python")
+def test_a_file_that_is_not_python_breaks_no_rule(reference):
+    assert violations({**reference, BASIS: b"def linear(x, W:\n"}) == []
 
 
 SPELLINGS = [
@@ -80,7 +80,6 @@ SPELLINGS = [
     "__import__(b'torch'.decode())",
     "import importlib\nimportlib.import_module('torch')",
     "from importlib import import_module as load\nload('torch')",
-    "import importlib.util\nimportlib.util.find_spec('torch')",
     "getattr(__builtins__, '__import__')('torch')",
     "exec('import torch')",
     "eval('__import__(\"torch\")')",
@@ -93,8 +92,22 @@ SPELLINGS = [
     "def f():\n    if True:\n        import torch",
     "try:\n    import torch\nexcept ImportError:\n    pass",
     "%matplotlib inline\nimport torch",
+    "%time import torch",
+    "%%time\nimport torch",
+    "files = !ls\n__import__('torch')",
+    "!python -c 'import torch'",
+    "import os\nos.system(\"python -c 'import torch'\")",
+    "import subprocess\nsubprocess.run(['python', '-c', 'import torch'])",
+    "import sklearn\nsklearn.neural_network.MLPClassifier()",
+    "import sklearn as s\ns.neural_network.MLPClassifier()",
+    "import mlcvkit.training\nmlcvkit.models.MLP",
+    "from mlcvkit.training.gradients import MLP",
+    "s = ('%d'\n % 3)\nif s:\n    import torch",
+    "__import__('%s' % 'torch')",
+    "__import__('{}'.format('torch'))",
+    "import builtins\nbuiltins.exec('import torch')",
+    "import pkgutil\npkgutil.resolve_name('torch:nn')",
     "!pip install x\nfrom torch import nn",
-    "this is not python\nimport torch",
     "from mlcvkit.estimators import MLPClassifier",
     "from mlcvkit import estimators",
 ]
@@ -106,8 +119,8 @@ def test_a_library_that_is_not_allowed_is_found_by_any_spelling(code, reference)
         {**reference, BASIS: reference[BASIS] + code.encode()},
         {**reference, "HW1_MNIST_NN2.ipynb": json.dumps({"cells": [{"cell_type": "code", "source": code}]}).encode()},
     ):
-        if code.startswith(("this", "%", "!")) and files[BASIS] != reference[BASIS]:
-            continue
+        if ("%ti" in code or "%mat" in code or "!" in code) and files[BASIS] != reference[BASIS]:
+            continue  # a notebook's own syntax
         assert "libraries" in {rule for rule, _ in violations(files)}
 
 
@@ -118,6 +131,11 @@ def test_a_library_that_is_not_allowed_is_found_by_any_spelling(code, reference)
         "from mlcvkit import datasets",
         "torch = 1\nprint('import torch')",
         "# import torch",
+        "import re\nre.compile('import torch')",
+        "def f(n):\n    return ('%d samples'\n    % n)\n'''from keras we know it'''",
+        "class A:\n    def eval(self, x): pass\nA().eval('from torch')",
+        "import subprocess\nsubprocess.run(['ls'])",
+        "from mlcvkit.training import fit",
         '"""torch"""',
     ],
 )
@@ -127,3 +145,43 @@ def test_what_is_allowed_is_not_taken_for_it(code, reference):
 
 def test_the_line_is_told():
     assert imported("x = 1\nimport torch") == [("torch", 2)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "map(__import__, names)",
+        "__import__(name())",
+        "import importlib\nimportlib.import_module(name)",
+        "from importlib import import_module as load\nload(x)",
+        "[__import__][0]('a')",
+    ],
+)
+def test_an_import_that_cannot_be_read_is_left_for_a_person_and_costs_nothing(code, reference):
+    [(rule, message)] = violations({**reference, BASIS: reference[BASIS] + code.encode()})
+    assert rule == "look" and rule not in ASSIGNMENT.rules_cost and "please look at it" in message
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["x=1\n" * 300_000, "f('" + "x" * 9000 + "'.join([" + "''," * 3000 + "]))", ("a" + "(1)" * 600 + "\n") * 3]
+    + ["x = " + "-" * 100_000 + "1", "f(" + "'a'+" * 900 + "'a')", "\0", "lambda:" * 5000 + "1", "(" * 500],
+    ids=range(8),
+)
+def test_code_that_is_hard_to_read_is_no_burden(code, reference):
+    start = time.process_time()
+    violations({**reference, BASIS: code.encode()})
+    violations(
+        {**reference, "HW1_MNIST_NN2.ipynb": json.dumps({"cells": [{"cell_type": "code", "source": code}]}).encode()}
+    )
+    assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize("content", ["\ufeff", "# coding: latin-1\n"])
+def test_marks_at_the_beginning_of_a_file_are_read_as_python_reads_them(content, reference):
+    assert violations({**reference, BASIS: content.encode() + reference[BASIS]}) == []
+
+
+def test_a_function_that_is_assigned_is_there(replaced):
+    source = replaced(BASIS, "def linear_grad(", "linear_grad = as_float\n\n\ndef another(")
+    assert violations(source) == []

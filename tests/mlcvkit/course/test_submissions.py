@@ -62,7 +62,12 @@ def test_what_machines_leave_behind_is_not_looked_at(tmp_path):
         ".DS_Store": b"",
         ".git/x": b"",
     }
-    junk |= {"mlcvlab/nn/.ipynb_checkpoints/basis.py": b"", ".venv/lib/site.py": b""}
+    junk |= {
+        "mlcvlab/nn/.ipynb_checkpoints/basis.py": b"",
+        "._basis.py": b"",
+        "mlcvlab/._nn": b"",
+        ".venv/lib/site.py": b"",
+    }
     assert read_submission(write_zip(tmp_path / "a.zip", FILES | junk), **LIMITS).files == FILES
     assert read_submission(write_folder(tmp_path / "b", FILES | junk), **LIMITS).files == FILES
 
@@ -146,12 +151,75 @@ def test_a_folder_of_submissions_is_each_of_them(tmp_path):
     assert [path.name for path in find_submissions([tmp_path / "adams"])] == ["adams"]
 
 
+def test_the_homeworks_own_folder_goes_before_others(tmp_path):
+    old = {f"attempt1/{name}": b"old" for name in FILES}
+    new = {f"hw1/{name}": content for name, content in FILES.items()}
+    assert read_submission(write_folder(tmp_path / "a", old | new), **LIMITS).files == FILES
+    named_like_it = {f"mlcvlab/hw1/{name}": content for name, content in FILES.items()}
+    assert read_submission(write_zip(tmp_path / "b.zip", named_like_it), **LIMITS).files == FILES
+
+
+def test_a_student_called_hw1_is_one_of_a_class(tmp_path):
+    for name in ("adams", "brown", "hw1"):
+        write_folder(tmp_path / name, FILES)
+    assert [path.name for path in find_submissions([tmp_path])] == ["adams", "brown", "hw1"]
+
+
+def test_names_that_no_file_can_have_are_told(tmp_path):
+    files = {**FILES, "mlcvlab/" + "a" * 300: b"", "mlcvlab/nn/basis.py/more": b"", "a/" * 30 + "b": b""}
+    submission = read_submission(write_zip(tmp_path / "a.zip", files), **LIMITS)
+    assert submission.files == FILES and len(submission.problems) == 3
+    with tarfile.open(tmp_path / "b.tar.gz", "w:gz", encoding="latin-1", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in {**FILES, "mlcvlab/größe.txt": b"1"}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    submission = read_submission(tmp_path / "b.tar.gz", **LIMITS)
+    assert submission.files == FILES and "is no name" in submission.problems[0]
+    submission.problems[0].encode()
+
+
+@pytest.mark.parametrize("kind", ["xz", "bz2", "lzma"])
+def test_damage_in_any_compression_is_told(kind, tmp_path):
+    path = tmp_path / f"a.{'zip' if kind == 'lzma' else f'tar.{kind}'}"
+    noise = {f"mlcvlab/{i}.py": os.urandom(2000) for i in range(9)}
+    if kind == "lzma":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+            for name, content in noise.items():
+                archive.writestr(name, content)
+    else:
+        write_tarball(path, noise, f"w:{kind}")
+    content = bytearray(path.read_bytes())
+    content[2000:6000] = bytes(4000)
+    path.write_bytes(content)
+    assert read_submission(path, **LIMITS).problems
+
+
+def test_what_is_passed_by_counts_as_well(tmp_path):
+    ignored = write_tarball(tmp_path / "a.tar.bz2", {"hw1/.git/big": bytes(5 << 20)}, "w:bz2")
+    with (
+        zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive,
+        pytest.warns(UserWarning, match="Dup"),
+    ):
+        for _ in range(10):
+            archive.writestr("mlcvlab/a.py", bytes(500_000))
+    for path in (ignored, tmp_path / "b.zip"):
+        assert "more than 1 MB" in read_submission(path, **LIMITS).problems[0]
+    with tarfile.open(tmp_path / "c.tar", "w") as archive:
+        for i in range(99):
+            entry = tarfile.TarInfo(f"link{i}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(entry)
+    assert len(read_submission(tmp_path / "c.tar", **LIMITS).problems) == 20
+
+
 def test_no_submission_is_an_error_that_says_so(tmp_path):
     (tmp_path / "a.txt").write_text("")
+    (tmp_path / "empty").mkdir()
     for path, words in (
         (tmp_path / "nothing", "there is no submission"),
         (tmp_path / "a.txt", "is no submission: a folder, or a file that ends in"),
-        (tmp_path, "there is none in it"),
+        (tmp_path / "empty", "there is none in it"),
     ):
         with pytest.raises(InputError, match=words):
             find_submissions([path])

@@ -151,7 +151,7 @@ def put(module: types.ModuleType, function: str) -> None:
         setattr(module, function, optimizer(function))
         return
     if "." not in function:
-        setattr(module, function, lambda *args, **named: ask(function, *args, *named.values()))
+        supply(module, function)
         return
     owner, method = function.split(".")
     methods = {
@@ -165,6 +165,21 @@ def put(module: types.ModuleType, function: str) -> None:
         ),
     }
     setattr(getattr(module, owner), method, methods[method])
+
+
+def supply(module: types.ModuleType, function: str) -> None:
+    """Put a supplied function in the place of a module's own, in its tables of functions as well."""
+
+    def supplied(*args: Any, **named: Any) -> Any:
+        return ask(function, *args, *([named] if named else []))
+
+    own = vars(module).get(function)
+    setattr(module, function, supplied)
+    for table in [value for value in vars(module).values() if isinstance(value, dict) and own is not None]:
+        for name, row in table.items():
+            if isinstance(row, tuple) and any(item is own for item in row):
+                kind: Any = type(row)  # a named tuple
+                table[name] = kind(*[supplied if item is own else item for item in row])
 
 
 def optimizer(function: str) -> Any:

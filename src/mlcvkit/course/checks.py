@@ -146,7 +146,8 @@ def equation(function: Callable[..., Any]) -> str:
     text = inspect.cleandoc(function.__doc__ or "")
     block = re.search(r"\n\n((?: +\S.*\n)+)", text + "\n")
     lines = block.group(1).splitlines() if block else []
-    return "; ".join(part for line in lines for part in re.split(r" {3,}", line.strip()))
+    parts = [" ".join(part.split()) for line in lines for part in re.split(r" {4,}", line.strip())]
+    return "; ".join(parts).replace(",;", ",")
 
 
 Mistaken = Callable[..., Any]

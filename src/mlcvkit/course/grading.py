@@ -24,7 +24,7 @@ from mlcvkit.course.notebook import MOST_WORK, Digits, check_notebook, require_b
 from mlcvkit.course.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.rules import Violation, check_rules, code_cells
 from mlcvkit.course.sandbox import Ended, Failed, Limits, Sandbox, SandboxFailed, Session, Supplied
-from mlcvkit.course.submissions import Submission
+from mlcvkit.course.submissions import Submission, plain_text
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import activations, basis, losses
 
@@ -139,22 +139,17 @@ class Grader:
         total = sum(weight.values())
         share = sum(weight[prop.name] * prop.credit for prop in report.properties) / total if total else 0.0
         out_of = part.points_of(test)
-        feedback = (
-            (report.reason,)
-            if report.reason
-            else tuple(
-                f"{prop.name.replace('_', ' ')}: {prop.feedback}"
-                for prop in report.properties
-                if prop.credit < 1 and prop.feedback
-            )
-        )
+        told = [prop for prop in report.properties if prop.credit < 1 and prop.feedback]
+        feedback = [f"{prop.name.replace('_', ' ')}: {prop.feedback}" for prop in told]
+        if told and report.equation:
+            feedback.append(f"the equation: {report.equation}")
         return TestResult(
             test,
             problem,
             part.name,
             round(out_of * share, 4),
             round(out_of, 4),
-            feedback,
+            tuple(plain_text(line, 2000) for line in ([report.reason] if report.reason else feedback)),
             report.diagnosis.mistake if report.diagnosis else "",
             report.diagnosis.message if report.diagnosis else "",
             report.variant or "",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -103,9 +104,8 @@ def test_two_of_one_name_have_two_grades(write_class, few, tmp_path):
 def test_whatever_one_submission_is_the_others_are_graded(write_class, few, tmp_path, reference):
     folder = write_class(["adams", "brown"])
     strange = os.fsencode(folder) + b"/Andr\xe9"
-    os.makedirs(strange + b"/mlcvlab/nn")
-    with open(strange + b"/mlcvlab/nn/gr\xf6sse.txt", "wb") as file:
-        file.write(b"1")
+    Path(os.fsdecode(strange), "mlcvlab/nn").mkdir(parents=True)
+    Path(os.fsdecode(strange + b"/mlcvlab/nn/gr\xf6sse.txt")).write_bytes(b"1")
     source = (
         reference["mlcvlab/nn/basis.py"]
         .decode()

@@ -164,8 +164,16 @@ def test_an_import_that_cannot_be_read_is_left_for_a_person_and_costs_nothing(co
 
 @pytest.mark.parametrize(
     "code",
-    ["x=1\n" * 300_000, "f('" + "x" * 9000 + "'.join([" + "''," * 3000 + "]))", ("a" + "(1)" * 600 + "\n") * 3]
-    + ["x = " + "-" * 100_000 + "1", "f(" + "'a'+" * 900 + "'a')", "\0", "lambda:" * 5000 + "1", "(" * 500],
+    [
+        "x=1\n" * 300_000,
+        "f('" + "x" * 9000 + "'.join([" + "''," * 3000 + "]))",
+        ("a" + "(1)" * 600 + "\n") * 3,
+        "x = " + "-" * 100_000 + "1",
+        "f(" + "'a'+" * 900 + "'a')",
+        "\0",
+        "lambda:" * 5000 + "1",
+        "(" * 500,
+    ],
     ids=range(8),
 )
 def test_code_that_is_hard_to_read_is_no_burden(code, reference):

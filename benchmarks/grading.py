@@ -14,6 +14,8 @@ import time
 import tomllib
 from pathlib import Path
 
+import numpy as np
+
 from mlcvkit.course.assignment import NOTEBOOK, reference_file, tree_files
 
 ROOT = Path(__file__).parents[1]
@@ -42,13 +44,15 @@ print(f"{{test_accuracy:.2%}}")
 
 
 def write_class(folder: Path, count: int) -> None:
-    """Submissions with a mistake each, in turn from the catalogue of the tests, and a short notebook."""
+    """Submissions with up to nine mistakes each, drawn from the tests' catalogue, and a short notebook."""
     mutations = tomllib.loads((ROOT / "tests/data/mutations.toml").read_text())["mutation"]
     reference = {name: reference_file(name).read_bytes() for name in tree_files()}
+    rng = np.random.default_rng(0)
     for i in range(count):
-        mutation = mutations[i % len(mutations)]
-        source = reference[mutation["file"]].decode()
-        files = {**reference, mutation["file"]: source.replace(mutation["right"], mutation["wrong"]).encode()}
+        files = dict(reference)
+        for j in rng.choice(len(mutations), rng.integers(10), replace=False):
+            file, right, wrong = (mutations[j][key] for key in ("file", "right", "wrong"))
+            files[file] = files[file].decode().replace(right, wrong).encode()
         code = [{"cell_type": "code", "source": cell.format(seed=i), "metadata": {}, "outputs": []} for cell in CELLS]
         files[NOTEBOOK] = json.dumps({"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
         for name, content in files.items():

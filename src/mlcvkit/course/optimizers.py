@@ -344,7 +344,7 @@ def check_adam(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> 
     rng = np.random.default_rng([seed, 6])
     X, y = rng.normal(size=(4, 6)), np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
     start = [rng.normal(size=SHAPES[0]), rng.normal(size=SHAPES[1])]
-    usual: dict[str, Any] = {"alpha": 0.05, "beta1": 0.9, "beta2": 0.999, "delta": 1e-8}
+    usual: dict[str, Any] = {"alpha": 0.05, "beta1": 0.9, "beta2": 0.999, "delta": 1e-12}
     unusual: dict[str, Any] = {"alpha": 0.2, "beta1": 0.6, "beta2": 0.8, "delta": 0.05}
     runs = [("first_step", {**usual, "R": 1}), *(("steps", {**usual, "R": r}) for r in (2, 3, 6))]
     runs += [("hyperparameters", {**unusual, "R": r}) for r in (1, 4)]

@@ -697,10 +697,14 @@ def grade(
     if format == "gradescope":
         return _grade_for_gradescope(course, submissions, assignment, sandbox, seed, output or Path("results.json"))
     folder = output or Path("grades")
-    with _Gradings(len(course.find_submissions(submissions))) as told:
-        grades = course.grade_class(
-            submissions, assignment, folder=folder, sandbox=sandbox, seed=seed, jobs=jobs, told=told
-        )
+    try:
+        with _Gradings(len(course.find_submissions(submissions))) as told:
+            grades = course.grade_class(
+                submissions, assignment, folder=folder, sandbox=sandbox, seed=seed, jobs=jobs, told=told
+            )
+    except KeyboardInterrupt:
+        _say("stopped", f"the grades so far are in {folder}; the same command goes on from there")
+        return INTERRUPTED
     course.write_overview(grades, assignment, folder)
     _print_grades(grades, assignment)
     console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")

@@ -10,7 +10,6 @@ import secrets
 import shutil
 import statistics
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -25,9 +24,9 @@ import jinja2
 
 from mlcvkit import InputError
 from mlcvkit.course.assignment import Assignment
+from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
+from mlcvkit.course.checks.notebook import Digits
 from mlcvkit.course.grading import Grade, Grader, TestResult
-from mlcvkit.course.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
-from mlcvkit.course.notebook import Digits
 from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import find_submissions, plain_text, read_submission
@@ -71,15 +70,14 @@ def grade_class(
     names = _names(submissions)
     jobs = jobs or os.cpu_count() or 1
     grading = _begin(folder, assignment, seed)
-    stop = threading.Event()
     grades: dict[int, Grade] = {}
     with _digits(assignment, grading.seed) as digits, ThreadPoolExecutor(jobs) as pool:
         grader = Grader(assignment, sandbox, grading.seed, digits)
 
-        def work(i: int) -> tuple[Grade, bool] | None:
-            return None if stop.is_set() else _grade_one(grader, submissions[i], names[i], folder)
-
-        waiting: dict[Future[Any], int] = {pool.submit(work, i): i for i in range(len(submissions))}
+        waiting: dict[Future[tuple[Grade, bool]], int] = {
+            pool.submit(_grade_one, grader, path, name, folder): i
+            for i, (path, name) in enumerate(zip(submissions, names, strict=True))
+        }
         try:
             while waiting:
                 done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -89,7 +87,8 @@ def grade_class(
                     if told is not None:
                         told(grades[i], kept)
         except BaseException:
-            stop.set()
+            sandbox.stop()
+            pool.shutdown(cancel_futures=True)
             raise
     return [grades[i] for i in range(len(submissions))]
 
@@ -114,6 +113,7 @@ def _graded(grader: Grader, path: Path, name: str, folder: Path | None) -> tuple
     if place is not None and (kept := _kept(place, submission.digest)) is not None:
         return kept, True
     grade = grader.grade(submission, name)
+    grader.sandbox.require_running()
     if place is not None:
         content = {"digest": submission.digest, **grade.as_json()}
         write_whole(place, _bytes(json.dumps(content, ensure_ascii=False, indent=1)))

@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit.course import networks, optimizers
 from mlcvkit.course.assignment import NOTEBOOK, Assignment, Part
-from mlcvkit.course.checks import Report, all_lost
-from mlcvkit.course.components import COMPONENTS_CHECKED, check_component
-from mlcvkit.course.notebook import MOST_WORK, Digits, check_notebook, require_bearable, supplied_optimizers
-from mlcvkit.course.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
+from mlcvkit.course.checks import Report, all_lost, networks, optimizers
+from mlcvkit.course.checks.components import COMPONENTS_CHECKED, check_component
+from mlcvkit.course.checks.notebook import MOST_WORK, Digits, check_notebook, require_bearable, supplied_optimizers
+from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.rules import Violation, check_rules, code_cells
 from mlcvkit.course.sandbox import Ended, Failed, Limits, Sandbox, SandboxFailed, Session, Supplied
 from mlcvkit.course.submissions import Submission, plain_text

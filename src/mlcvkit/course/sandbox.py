@@ -79,6 +79,8 @@ class Sandbox:
     forbidden: tuple[str, ...] = ()
     unsafe: bool = False
     users: Iterator[int] = field(default_factory=lambda: (FIRST_USER + n % USERS for n in count()), repr=False)
+    live: set["Session"] = field(default_factory=set, repr=False)
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         if not self.unsafe:
@@ -133,7 +135,9 @@ class Sandbox:
         command = self.command(submission, limits, shown or {}, whole=whole)
         cache = str((shown or {}).get("/cache", "/cache")) if self.unsafe else "/cache"
         session = Session(command, limits, supplied or {}, cache)
+        self.live.add(session)
         try:
+            self.require_running()
             try:
                 session.ask("limit", seconds=START_SECONDS, **self._limits(limits))
                 place = str(submission) if self.unsafe else "/submission"
@@ -144,6 +148,18 @@ class Sandbox:
             yield session
         finally:
             session.end()
+            self.live.discard(session)
+
+    def stop(self) -> None:
+        """End all processes, and start no more."""
+        self.stopped = True
+        for session in list(self.live):
+            session.end()
+
+    def require_running(self) -> None:
+        """Raise SandboxFailed where the sandbox was stopped: what was found since then is not to be believed."""
+        if self.stopped:
+            raise SandboxFailed("the grading was stopped")
 
     def _limits(self, limits: Limits) -> dict[str, Any]:
         root = not self.unsafe and os.geteuid() == 0

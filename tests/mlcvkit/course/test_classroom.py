@@ -140,6 +140,38 @@ def test_a_grading_that_is_killed_goes_on(write_class, tmp_path):
     assert json.loads((tmp_path / "grades/grading.json").read_text())["seed"] == seed
 
 
+def test_ctrl_c_ends_it_soon_and_keeps_what_is_done_and_nothing_else(write_class, tmp_path, reference):
+    folder = write_class([f"student{i:02}" for i in range(4)])
+    source = reference["mlcvlab/nn/basis.py"].decode().replace("    return W @ x", "    while True: pass")
+    (folder / "student03/mlcvlab/nn/basis.py").write_text(source)
+    (folder / "student02/mlcvlab/nn/basis.py").write_text(source)
+    (tmp_path / "rubric.toml").write_text("[limits]\ncall_seconds = 60\n")
+    options = [
+        "--problems",
+        "1",
+        "--jobs",
+        "2",
+        "-o",
+        str(tmp_path / "grades"),
+        "--rubric",
+        str(tmp_path / "rubric.toml"),
+    ]
+    command = [*COMMAND, "grade", str(folder), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    kept = tmp_path / "grades/submissions"
+    while len(list(kept.glob("*.json"))) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert (
+        said
+        == f"mlcvlab: stopped: the grades so far are in {tmp_path / 'grades'}; the same command goes on from there\n"
+    )
+    assert sorted(path.name for path in kept.glob("*.json")) == ["student00.json", "student01.json"]
+
+
 def made_up(name, points, **others):
     tests = (
         TestResult("linear", 1, "Basis features", points, 1.0, ("value: wrong",), "sign", "the sign is reversed"),

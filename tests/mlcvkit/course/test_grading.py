@@ -9,9 +9,9 @@ import pytest
 
 from coursework import MUTATIONS, NEEDS_BUBBLEWRAP, ROOT, mutated, mutation_table
 from mlcvkit.course.assignment import read_assignment
+from mlcvkit.course.checks.notebook import Digits, supplied_optimizers
 from mlcvkit.course.grading import Grader, libraries, supplied_functions, supplied_network
 from mlcvkit.course.handout import handout
-from mlcvkit.course.notebook import Digits, supplied_optimizers
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import Submission
 

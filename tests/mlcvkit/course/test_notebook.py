@@ -8,8 +8,8 @@ import pytest
 
 from coursework import NEEDS_BUBBLEWRAP
 from mlcvkit.course.assignment import NOTEBOOK, read_assignment
+from mlcvkit.course.checks.notebook import Digits
 from mlcvkit.course.grading import Grader, libraries
-from mlcvkit.course.notebook import Digits
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import Submission
 from mlcvkit.datasets import mnist

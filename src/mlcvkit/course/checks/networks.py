@@ -26,7 +26,8 @@ from mlcvkit.course.checks import (
     shown,
     unchanged,
 )
-from mlcvkit.course.mistakes import EMPIRICAL, FORWARD, NETWORK, VARIANTS
+from mlcvkit.course.mistakes import VARIANTS
+from mlcvkit.course.mistakes.networks import EMPIRICAL, FORWARD, NETWORK
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn.losses import cross_entropy
 

@@ -24,7 +24,8 @@ from mlcvkit.course.checks import (
     shown,
     unchanged,
 )
-from mlcvkit.course.mistakes import COMPONENTS, VARIANTS
+from mlcvkit.course.mistakes import VARIANTS
+from mlcvkit.course.mistakes.components import COMPONENTS
 from mlcvlab.nn import activations, basis, losses
 
 Draw = np.random.Generator

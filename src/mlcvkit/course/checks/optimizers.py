@@ -22,7 +22,8 @@ from mlcvkit.course.checks import (
     shown,
     unchanged,
 )
-from mlcvkit.course.mistakes import ADAM, VARIANTS, adam_steps
+from mlcvkit.course.mistakes import VARIANTS
+from mlcvkit.course.mistakes.optimizers import ADAM, adam_steps
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.optim.adam import Adam
 from mlcvlab.optim.sgd import SGD

@@ -50,7 +50,7 @@ def test_it_gets_nothing_and_harms_nothing(hostile, grade_quickly, reference, pl
     assert time.monotonic() - start < 60
     robbed = next(test for test in grade.tests if test.name == hostile.get("robs", "linear"))
     assert robbed.points < robbed.out_of / 2
-    assert robbed.feedback
+    assert robbed.feedback and hostile.get("says", "") in robbed.feedback[0]
     assert {violation.rule for violation in grade.violations} >= ({hostile["rule"]} if "rule" in hostile else set())
     assert (folder / "secret").read_text() == "secret" and reached == []
     assert [process for process in psutil.process_iter() if _user(process) >= FIRST_HOSTILE_USER] == []

@@ -747,8 +747,8 @@ def check(
     [grade] = course.grade_class([tree], assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
     _print_checks(grade)
     results = [course.without_points(test) for test in grade.tests]
-    _print_json(json, {"tests": results, "rules": [violation.message for violation in grade.violations]})
-    return 0 if all(test.right for test in grade.tests) and not grade.violations else FAILED
+    _print_json(json, {"tests": results, "rules": [violation.message for violation in grade.broken]})
+    return 0 if all(test.right for test in grade.tests) and not grade.broken else FAILED
 
 
 def _course() -> Any:
@@ -834,9 +834,7 @@ def _print_grade(grade: Any) -> None:
         table.add_row(str(test.problem), test.name, f"{test.points:.2f}", f"{test.out_of:.2f}", escape(mistake))
     console.print(table)
     _print_reasons(grade)
-    if grade.violations:
-        console.print(f"[bold]Rules broken[/bold], which cost {grade.cost:g} points:")
-    _print_violations(grade)
+    _print_violations(grade, f"Rules broken, which cost {grade.cost:g} points")
     if grade.test_accuracy is not None:
         console.print(f"Accuracy of the notebook's model on the true test images: {grade.test_accuracy:.2%}")
 
@@ -851,9 +849,12 @@ def _print_reasons(grade: Any) -> None:
                 console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
-def _print_violations(grade: Any) -> None:
-    for violation in grade.violations:
-        console.print(Padding(Text(f"{violation.rule}: {violation.message}"), (0, 0, 0, 2)))
+def _print_violations(grade: Any, heading: str) -> None:
+    for title, wanted in ((heading, grade.broken), ("To look at", set(grade.violations) - set(grade.broken))):
+        if wanted:
+            console.print(f"[bold]{title}[/bold]:")
+        for violation in (one for one in grade.violations if one in wanted):
+            console.print(Padding(Text(f"{violation.rule}: {violation.message}"), (0, 0, 0, 2)))
 
 
 def _print_checks(grade: Any) -> None:
@@ -873,9 +874,7 @@ def _print_checks(grade: Any) -> None:
     _print_reasons(grade)
     if missing:
         console.print(f"Not implemented yet: {', '.join(missing)}")
-    if grade.violations:
-        console.print("[bold]Rules broken[/bold]:")
-    _print_violations(grade)
+    _print_violations(grade, "Rules broken")
     console.print(f"{sum(test.right for test in grade.tests)} of {len(grade.tests)} are right")
 
 

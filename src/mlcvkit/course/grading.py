@@ -84,6 +84,11 @@ class Grade:
     cost: float = 0.0
     seconds: float = field(default=0.0, compare=False)
 
+    @property
+    def broken(self) -> tuple[Violation, ...]:
+        """The rules that were broken, without what a person should look at."""
+        return tuple(violation for violation in self.violations if violation.rule != "look")
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -834,7 +834,7 @@ def _print_grade(grade: Any) -> None:
         table.add_row(str(test.problem), test.name, f"{test.points:.2f}", f"{test.out_of:.2f}", escape(mistake))
     console.print(table)
     _print_reasons(grade)
-    _print_violations(grade, f"Rules broken, which cost {grade.cost:g} points")
+    _print_violations(grade, f"Rules broken (-{grade.cost:g})")
     if grade.test_accuracy is not None:
         console.print(f"Accuracy of the notebook's model on the true test images: {grade.test_accuracy:.2%}")
 

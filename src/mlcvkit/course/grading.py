@@ -266,8 +266,11 @@ class Examination:
                     self.grader.assignment.accuracy,
                     values["notebook_seconds"],
                 )
-        except (Ended, Failed) as error:
-            reason = f"the notebook could not be run: {error}"
+        except SandboxFailed:
+            raise
+        except Exception as error:
+            kind = "" if isinstance(error, Ended | Failed) else f"{type(error).__name__}: "
+            reason = f"the notebook could not be run and looked at: {kind}{error}"
             return {test: all_lost(test, names, reason) for test, names in NOTEBOOK_PROPERTIES.items()}, None
 
     @contextmanager

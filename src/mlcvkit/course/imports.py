@@ -2,6 +2,7 @@
 
 import ast
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -21,13 +22,26 @@ class Import(NamedTuple):
     line: int
 
 
+_PARSING = threading.Lock()
+
+
+def parsed(source: str | bytes) -> ast.Module:
+    """The syntax tree of some code, in one thread at a time.
+
+    Before Python 3.12 two threads that parse at once can disturb each other's count of recursions, and one of them gets
+    a SystemError (CPython, issue 106905).
+    """
+    with _PARSING:
+        return ast.parse(source)
+
+
 def imported(source: str | bytes, depth: int = 0) -> list[Import]:
     """The modules that code imports: by statements, by functions, in strings that are executed.
 
     Code that is not Python imports nothing. Text in a command for a shell is searched for import statements.
     """
     try:
-        return list(_Scan(ast.parse(source), depth).found())
+        return list(_Scan(parsed(source), depth).found())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         text = source.decode("utf-8", "replace") if isinstance(source, bytes) else source
         return [Import(name, 1) for name in re.findall(r"\b(?:import|from)\s+([\w.]+)", text)] if depth else []

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlcvkit.course.assignment import Task, reference_file, tree_files
-from mlcvkit.course.imports import imported
+from mlcvkit.course.imports import imported, parsed
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ def _signatures(files: Mapping[str, bytes], tasks: Collection[Task]) -> Iterator
         if file not in files:
             continue
         try:
-            own, assigned = _functions(ast.parse(files[file]))
+            own, assigned = _functions(parsed(files[file]))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue  # its functions say so, and lose their points by it
-        right, _ = _functions(ast.parse(reference_file(file).read_text(encoding="utf-8")))
+        right, _ = _functions(parsed(reference_file(file).read_bytes()))
         for task in tasks:
             if task.file != file:
                 continue

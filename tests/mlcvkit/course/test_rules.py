@@ -1,5 +1,7 @@
+import ast
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -141,6 +143,23 @@ def test_a_library_that_is_not_allowed_is_found_by_any_spelling(code, reference)
 )
 def test_what_is_allowed_is_not_taken_for_it(code, reference):
     assert violations({**reference, BASIS: reference[BASIS] + code.encode()}) == []
+
+
+def test_no_two_threads_parse_at_once(monkeypatch):
+    inside, most = [], []
+
+    def slow_parse(source):
+        inside.append(source)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return parse(source)
+
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", slow_parse)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(found == [("torch", 1)] for found in pool.map(imported, ["import torch"] * 24))
+    assert len(most) == 24 and max(most) == 1
 
 
 def test_the_line_is_told():

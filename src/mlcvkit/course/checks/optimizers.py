@@ -428,7 +428,7 @@ def _explain_adam(
     entries += [(name, message, {"ahead": 0.0, **changes}) for name, message, changes in entries]
     for name, message, changes in entries:
         with np.errstate(all="ignore"):
-            ends = [adam_steps(start, gradient, **{**runs[i][1], **changes}) for i in chosen]
+            ends = (adam_steps(start, gradient, **{**runs[i][1], **changes}) for i in chosen)
             if all(
                 _is_near(finals[i], _flat(end), start, runs[i][1]) or _both_nan(finals[i], end)
                 for i, end in zip(chosen, ends, strict=True)

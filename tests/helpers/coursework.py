@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests/data"
-FIRST_HOSTILE_USER = 80_001
+FIRST_HOSTILE_USER = 80_001 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+HOSTILE_USERS = range(FIRST_HOSTILE_USER, FIRST_HOSTILE_USER + 1000)
 """The user ids of hostile processes, where the tests run as root: by them what is left of one is found."""
 MUTATIONS = tomllib.loads((DATA / "mutations.toml").read_text())["mutation"]
 HOSTILE = tomllib.loads((DATA / "hostile.toml").read_text())["hostile"]

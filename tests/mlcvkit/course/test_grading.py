@@ -1,6 +1,5 @@
 """Points: what the reference and the fresh handout get, what each mistake costs, and that it costs nothing else."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -166,7 +165,7 @@ def test_what_calls_something_not_implemented_says_what(grade, reference, of_cod
     source = fresh[ACTIVATIONS].decode()
     source = source.replace(f'    raise NotImplementedError("{task}")', "    return sigmoid(y) * (1 - sigmoid(y))")
     result = of(grade({**fresh, ACTIVATIONS: source.encode()}), "sigmoid_grad")
-    assert "it calls sigmoid" in result.feedback[0] or result.diagnosis == "of_x"
+    assert result.feedback == ("it calls sigmoid, which is not implemented yet",)
 
 
 def test_a_loss_table_that_is_used_by_the_network_is_supplied(grade, reference):
@@ -317,9 +316,7 @@ def test_the_time_for_a_submission_has_an_end(of_code, replaced):
     files = replaced(BASIS, "    return W @ x", "    import time; time.sleep(0.4); return W @ x")
     limits = {**of_code.limits, "submission_seconds": 1.5}
     assignment = replace(of_code, limits=limits)
-    start = time.monotonic()
     result = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
-    assert time.monotonic() - start < 8
     assert "the time for the submission is over" in of(result, "Adam").feedback[0]
 
 

@@ -2,12 +2,11 @@
 
 import socket
 import threading
-import time
 
 import psutil
 import pytest
 
-from coursework import FIRST_HOSTILE_USER, HOSTILE, NEEDS_BUBBLEWRAP
+from coursework import HOSTILE, HOSTILE_USERS, NEEDS_BUBBLEWRAP
 from mlcvkit.course.grading import TESTS
 
 pytestmark = NEEDS_BUBBLEWRAP
@@ -45,15 +44,13 @@ def submission(hostile, reference, folder, port):
 def test_it_gets_nothing_and_harms_nothing(hostile, grade_quickly, reference, place):
     folder, port, reached = place
     files = submission(hostile, reference, folder, port)
-    start = time.monotonic()
     grade = grade_quickly(files)
-    assert time.monotonic() - start < 60
     robbed = next(test for test in grade.tests if test.name == hostile.get("robs", "linear"))
     assert robbed.points < robbed.out_of / 2
     assert robbed.feedback and hostile.get("says", "") in robbed.feedback[0]
     assert {violation.rule for violation in grade.violations} >= ({hostile["rule"]} if "rule" in hostile else set())
     assert (folder / "secret").read_text() == "secret" and reached == []
-    assert [process for process in psutil.process_iter() if _user(process) >= FIRST_HOSTILE_USER] == []
+    assert [process for process in psutil.process_iter() if _user(process) in HOSTILE_USERS] == []
     assert [p for p in psutil.Process().children(recursive=True) if _name(p) == "bwrap"] == []
     if hostile["what"] != "patches NumPy":
         others = [test for test in grade.tests if test.name not in ("linear", "linear_grad", robbed.name)]

@@ -11,6 +11,7 @@ from mlcvkit.datasets.mnist_digits import (
     is_even,
     mnist,
     mnist_parity,
+    mnist_test_parity,
     read_digit,
     scale_images,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "is_even",
     "mnist",
     "mnist_parity",
+    "mnist_test_parity",
     "read",
     "read_digit",
     "read_images",

@@ -86,6 +86,12 @@ def mnist_parity() -> DataSet:
     )
 
 
+def mnist_test_parity() -> tuple[Array, Array]:
+    """The test samples of ``mnist_parity`` alone, which are there at once."""
+    digits = mnist()
+    return scale_images(digits.test_X), is_even(digits.test_y)
+
+
 def scale_images(images: Array) -> Array:
     """Turn grey values from 0 to 255, (N, H, W), into float32 rows from 0 to 1, (N, H · W)."""
     rows: Array = np.divide(images.reshape(len(images), math.prod(images.shape[1:])), 255, dtype=np.float32)

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from mlcvkit.models import MLP, ActivationName, Loss, LossName
+from mlcvkit.models import MLP, ActivationName, InitializationName, Loss, LossName, scale_weights
 from mlcvkit.storage import export_onnx, save_model
 from mlcvkit.training import Callback, Checkpoint, Hyperparameters, ProgressBar, Run, StopTraining, fit
 from mlcvkit.training.loop import MEASURED_SAMPLES, Metric
@@ -287,6 +287,7 @@ class MLPParameters:
 
     hidden_units: tuple[int, ...] = (100,)
     activation: ActivationName = "relu"
+    initialization: InitializationName = "he"
     loss: LossName | Loss | None = None
     biases: bool = True
     dropout: float = 0.0
@@ -296,6 +297,10 @@ class MLPParameters:
         names = ("activation", "loss", "biases", "dropout", "l2")
         units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
         return MLP(units, output=output, **{name: getattr(self, name) for name in names})
+
+    def _initialized_mlp(self, output: str, X: Any, outputs: int, seed: int) -> MLP:
+        model = self._mlp(output).initialize(X.shape[1], outputs, seed=seed, dtype=X.dtype)
+        return scale_weights(model, self.initialization)  # type: ignore[no-any-return]
 
 
 class Converged(Callback):

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted
 
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
-from mlcvkit.models import MLP, Perceptron
+from mlcvkit.models import MLP, InitializationName, Perceptron, scale_weights
 from mlcvkit.models.outputs import OUTPUTS
 from mlcvkit.training import Callback, Run, StopTraining, accuracy
 from mlcvkit.training.loop import Metric
@@ -127,9 +127,10 @@ class MLPClassifier(MLPParameters, _Probabilities):
     Two classes and labels are told by sigmoids with cross-entropy, more classes by a softmax with categorical
     cross-entropy. Scale the features first (``StandardScaler``, or ``mlcvkit.datasets.TableEncoder``).
 
-    Parameters: ``hidden_units``, one number for each hidden layer; ``activation``; ``loss``, a name or a
-    ``mlcvkit.models.Loss``, the output's own where None; ``biases``; ``dropout``; ``l2``, as in ``mlcvkit.models.MLP``;
-    ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
+    Parameters: ``hidden_units``, one number for each hidden layer; ``activation``; ``initialization``, one of
+    ``mlcvkit.models.INITIALIZATIONS``; ``loss``, a name or a ``mlcvkit.models.Loss``, the output's own where None;
+    ``biases``; ``dropout``; ``l2``, as in ``mlcvkit.models.MLP``; ``class_weight``, as in scikit-learn; the
+    others as in ``NetworkEstimator``.
     Attributes: ``classes_``, ``model_`` (an ``MLP``), ``history_``, ``n_iter_``, ``n_features_in_``,
     ``feature_names_in_``.
 
@@ -143,7 +144,7 @@ class MLPClassifier(MLPParameters, _Probabilities):
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
         output = "sigmoid" if self._binary or self._has_labels else "softmax"
-        return self._mlp(output).initialize(X.shape[1], self._outputs, seed=seed, dtype=X.dtype)
+        return self._initialized_mlp(output, X, self._outputs, seed)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -155,17 +156,19 @@ class MLPClassifier(MLPParameters, _Probabilities):
 class NN2Classifier(_Probabilities):
     """The handout's two-layer network, for two classes: a hidden ReLU layer without biases, and a sigmoid.
 
-    Parameters: ``hidden_units``, one number; ``loss``, "cross_entropy", "l2" or "mse"; ``class_weight``, as in
-    scikit-learn; the others as in ``NetworkEstimator``.
+    Parameters: ``hidden_units``, one number; ``initialization``; ``loss``, "cross_entropy", "l2" or "mse";
+    ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
     Attributes: as of ``MLPClassifier``; ``model_`` is an ``mlcvlab.models.nn2.NN2``.
     Source: handout, Problem 2.
     """
 
     hidden_units: int = 100
+    initialization: InitializationName = "he"
     loss: str = "cross_entropy"
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> NN2:
-        return NN2(loss=self.loss).initialize(X.shape[1], self.hidden_units, seed=seed, dtype=X.dtype)
+        model = NN2(loss=self.loss).initialize(X.shape[1], self.hidden_units, seed=seed, dtype=X.dtype)
+        return scale_weights(model, self.initialization)  # type: ignore[no-any-return]
 
     def _twin(self) -> MLP:
         twin = MLP((len(self.model_.W[0]),), loss=self.model_.loss, biases=False)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from mlcvkit import InputError
-from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, restored_encoder
+from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, read, restored_encoder
 from mlcvkit.datasets.tables import encoder_for
 from mlcvkit.estimators.base import NetworkEstimator, split_rows
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
@@ -25,6 +25,7 @@ Kind = Literal["mlp", "nn2", "nn1", "perceptron"]
 
 SMALLEST = 5
 """The fewest rows that can be trained on and tested with."""
+MLP_PARAMETERS = ("hidden_units", "activation", "initialization", "loss", "dropout", "l2")
 VALIDATED_FROM = 100
 """From so many training rows on, some are held out to stop by."""
 
@@ -197,6 +198,31 @@ def split_samples(samples: Samples, configuration: Mapping[str, Any]) -> tuple[A
     return X, test_y
 
 
+def test_samples(
+    predictor: "Predictor", saved: SavedModel, data: str | None = None, target: str | None = None
+) -> tuple[Any, Array]:
+    """The samples to measure with: those of a file, or those that the training held out.
+
+    Raises: InputError where there are none, or the data are not those of the training any more.
+    """
+    configuration = saved.configuration
+    source, target = configuration["data"] if data is None else data, target or configuration["target"]
+    if data is not None and target == configuration["target"] and target is not None and Path(target).is_file():
+        raise InputError(f"give the file of the labels of {data} with --target: {target} is that of the training")
+    if data is None and not predictor.fingerprint:
+        raise InputError(
+            f"the rows of {source} that were held out on a cluster are not kept: give data to measure with"
+        )
+    samples = read(source, target, image_size=configuration["image_size"], as_text=data is not None)
+    if data is not None:
+        if samples.y is None:
+            raise InputError(f"{data} has no target to compare with")
+        return samples.X, samples.y
+    if samples.fingerprint != predictor.fingerprint:
+        raise InputError(f"{source} is not what the model was trained on any more: give the data to measure it with")
+    return split_samples(samples, configuration)
+
+
 def make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> NetworkEstimator:
     """The estimator of a kind for N samples; InputError for hyperparameters that it does not have."""
     if hp.make_augmentation().active:
@@ -214,8 +240,11 @@ def make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> Netwo
     if kind == "nn2":
         if len(hp.hidden_units) != 1:
             raise InputError(f"nn2 has one hidden layer; got hidden_units {hp.hidden_units}: choose --model mlp")
-        return NN2Classifier(hidden_units=hp.hidden_units[0], loss=hp.loss or "cross_entropy", **shared)
-    network = {name: getattr(hp, name) for name in ("hidden_units", "activation", "loss", "dropout", "l2")}
+        own: dict[str, Any] = {"hidden_units": hp.hidden_units[0], "initialization": hp.initialization}
+        return NN2Classifier(loss=hp.loss or "cross_entropy", **own, **shared)
+    network = {
+        name: getattr(hp, name) for name in ("hidden_units", "activation", "initialization", "loss", "dropout", "l2")
+    }
     if kind == "nn1":
         network["hidden_units"] = ()
     return (MLPRegressor if task == "regression" else MLPClassifier)(**network, **shared)

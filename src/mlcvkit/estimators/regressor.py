@@ -22,8 +22,8 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
     the same for euros and for cents; the losses in ``history_`` are those of the scaled targets. Scale the features
     first (``StandardScaler``, or ``mlcvkit.datasets.TableEncoder``).
 
-    Parameters: ``hidden_units``, one number for each hidden layer; ``activation``; ``loss``, a name or a
-    ``mlcvkit.models.Loss``, the mean squared error where None; ``biases``; ``dropout``; ``l2``, as in
+    Parameters: ``hidden_units``, one number for each hidden layer; ``activation``; ``initialization``; ``loss``, a name
+    or a ``mlcvkit.models.Loss``, the mean squared error where None; ``biases``; ``dropout``; ``l2``, as in
     ``mlcvkit.models.MLP``; the others as in ``NetworkEstimator``.
     Attributes: ``model_`` (an ``MLP``), ``target_mean_``, ``target_scale_``, ``history_``, ``n_iter_``,
     ``n_features_in_``, ``feature_names_in_``.
@@ -66,7 +66,7 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
         outputs = 1 if targets.ndim == 1 else targets.shape[1]
-        return self._mlp("identity").initialize(X.shape[1], outputs, seed=seed, dtype=X.dtype)
+        return self._initialized_mlp("identity", X, outputs, seed)
 
     def _metrics(self) -> dict[str, Metric]:
         return {"r2": r2}

@@ -4,21 +4,25 @@ Each has ``layers``, ``W``, ``emp_loss`` and ``emp_loss_grad`` as NN2 has, and `
 column.
 """
 
+from mlcvkit.models.initializations import INITIALIZATIONS, InitializationName, scale_weights
 from mlcvkit.models.mlp import HIDDEN_ACTIVATIONS, MLP, NN1, ActivationName, Dense
 from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, losses_behind
 from mlcvkit.models.perceptron import Perceptron
 
 __all__ = [
     "HIDDEN_ACTIVATIONS",
+    "INITIALIZATIONS",
     "LOSSES",
     "MLP",
     "NN1",
     "OUTPUTS",
     "ActivationName",
     "Dense",
+    "InitializationName",
     "Loss",
     "LossName",
     "OutputName",
     "Perceptron",
     "losses_behind",
+    "scale_weights",
 ]

@@ -5,7 +5,14 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mlcvkit import InputError
-from mlcvkit.models import HIDDEN_ACTIVATIONS, LOSSES, ActivationName, LossName
+from mlcvkit.models import (
+    HIDDEN_ACTIVATIONS,
+    INITIALIZATIONS,
+    LOSSES,
+    ActivationName,
+    InitializationName,
+    LossName,
+)
 from mlcvkit.training.augmentation import Augmentation
 from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
@@ -21,6 +28,9 @@ class Hyperparameters:
     """What follows each hidden layer; NN2 has relu."""
     loss: LossName | None = None
     """What is minimised; where left out, cross-entropy for classes and squared error for numbers."""
+    initialization: InitializationName = "he"
+    """How large the weights are at first: he and glorot go by the layer's size; small is 0.01, large is 1 for any; with
+    zeros all hidden units stay alike."""
     dropout: float = 0.0
     """The share of hidden units that is silenced at random in each step."""
     l2: float = 0.0
@@ -95,6 +105,7 @@ class Hyperparameters:
             )
         tables: dict[str, Any] = {
             "activation": HIDDEN_ACTIVATIONS,
+            "initialization": INITIALIZATIONS,
             "loss": LOSSES,
             "optimizer": OPTIMIZERS,
             "schedule": SCHEDULES,

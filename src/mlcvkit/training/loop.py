@@ -115,7 +115,7 @@ def fit(
     *,
     samples: npt.NDArray[np.intp] | None = None,
     sample_weight: Array | None = None,
-    validation: tuple[Array, Array] | None = None,
+    validation: tuple[Any, Array] | None = None,
     hyperparameters: Hyperparameters | None = None,
     metrics: Mapping[str, Metric] | None = None,
     callbacks: Sequence[Callback] = (),
@@ -131,8 +131,8 @@ def fit(
     ``sample_weight``, (N,), of mean 1 if the risk's scale is to stay; ``validation``, such a pair X and y;
     ``hyperparameters``, the defaults where None; ``metrics``, by name, such as {"accuracy": accuracy}; ``callbacks``,
     told in their order; ``resume(run)``, which puts an earlier run into the new one. Of the hyperparameters,
-    ``hidden_units``, ``activation``, ``loss``, ``dropout``, ``l2`` and ``validation_samples`` are for who makes the
-    model and splits the samples.
+    ``hidden_units``, ``activation``, ``initialization``, ``loss``, ``dropout``, ``l2`` and ``validation_samples`` are
+    for who makes the model and splits the samples.
     Returns: the run. The model's weights are views of its flat vector of weights.
     Raises: ValueError where X, y, ``samples`` or ``validation`` do not fit each other or the model, or the model has no
     weights; InputError for patience without validation, or an augmentation of samples that are not images;

@@ -1,0 +1,91 @@
+"""The command itself, and what its subcommands share."""
+
+import json as json_format
+import sys
+import tomllib
+import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.markup import escape
+
+from mlcvkit import InputError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+CONFIG_FILE = "config.toml"
+
+console = Console(highlight=False)
+
+
+app = App(
+    name="mlcvlab",
+    help="Neural networks built from scratch in NumPy: train one on your own table, arrays or images, or on MNIST.",
+    version=version("mlcvlab"),
+    result_action="return_value",
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+)
+data_app = App(name="data", help="Look at data before training.")
+app.command(data_app)
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line on standard error and exit code 2."""
+    warnings.showwarning = lambda message, *_: say("note", message)
+    try:
+        code = app(exit_on_error=False, print_error=False)
+    except (CycloptsError, InputError) as error:
+        say("error", error)
+        code = BAD_INPUT
+    except (FloatingPointError, OSError) as error:
+        say("error", error)
+        code = FAILED
+    except MemoryError as error:
+        say("error", f"not enough memory: {error}; fewer hidden units or a smaller batch need less")
+        code = FAILED
+    except KeyboardInterrupt:
+        say("stopped", "nothing was saved")
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"the configuration {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the configuration {path} is not TOML: {error}") from None
+
+
+def as_toml(values: Mapping[str, Any]) -> str:
+    """Names, numbers, truth values and lists of them, a line each: for these TOML is written as JSON is."""
+    lines = (f"{k} = {json_format.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None)
+    return "\n".join(lines) + "\n"
+
+
+def print_json(wanted: bool, result: Mapping[str, Any]) -> None:
+    if wanted:
+        sys.stdout.write(json_format.dumps(result, ensure_ascii=False) + "\n")
+
+
+def limited_threads(threads: int | None) -> AbstractContextManager[Any]:
+    if threads is None:
+        return nullcontext()
+    if threads < 1:
+        raise InputError(f"threads must be 1 or more; got {threads}")
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        raise InputError("--threads needs threadpoolctl: pip install 'mlcvlab[threads]'") from None
+    limits: AbstractContextManager[Any] = threadpool_limits(threads)
+    return limits
+
+
+def say(kind: str, message: object) -> None:
+    text = " ".join(str(message).split())
+    Console(stderr=True).print(f"mlcvlab: [bold]{kind}[/bold]: {escape(text)}", soft_wrap=True, highlight=False)

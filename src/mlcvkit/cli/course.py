@@ -1,0 +1,287 @@
+"""The course kit: handout, grade, check."""
+
+import json as json_format
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mlcvkit import InputError, require, storage
+from mlcvkit.cli.app import FAILED, INTERRUPTED, app, console, print_json, say
+
+
+@app.command
+def handout(
+    folder: Path,
+    /,
+    *,
+    solved: tuple[int, ...] = (),
+    title: str | None = None,
+    points: tuple[float, ...] = (),
+    due: str | None = None,
+    rubric: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Write the homework for students: the files without their solution, and the assignment.
+
+    Needs the extra mlcvlab[course]. The same options write the same bytes.
+
+    Parameters
+    ----------
+    folder
+        Where to: hw1/ and ASSIGNMENT.md appear in it.
+    solved
+        The problems whose solution is given: --solved 1 2.
+    title
+        The assignment's title.
+    points
+        The points of each problem, in their order: --points 5 8 6 6.
+    due
+        The due date; a line to fill in where it is left out.
+    rubric
+        A TOML file with other points, texts or tests; what it leaves out is the handout's own.
+    json
+        Print the files as JSON, and nothing else.
+    """
+    course = _course()
+    console.quiet = json
+    assignment = course.read_assignment(rubric, title=title, due=due, points=points)
+    written = course.write_handout(folder, assignment, solved=solved)
+    console.print(f"{len(written)} files in [bold]{escape(str(folder))}[/bold]: hw1/ and ASSIGNMENT.md")
+    print_json(json, {"files": [str(path) for path in written]})
+    return 0
+
+
+@app.command
+def grade(
+    submissions: Annotated[list[Path], Parameter(consume_multiple=True)],
+    /,
+    *,
+    rubric: Path | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    format: Literal["table", "gradescope"] = "table",
+    problems: tuple[int, ...] = (),
+    seed: int | None = None,
+    jobs: int | None = None,
+    unsafe: bool = False,
+    json: bool = False,
+) -> int:
+    """Grade submissions of the homework, in a sandbox.
+
+    Each is compared with the reference on hidden inputs; what is wrong is explained. Every grade is written as soon as
+    it is there: started again, the grading goes on. Needs the extra mlcvlab[course] and bubblewrap.
+
+    Parameters
+    ----------
+    submissions
+        Submissions, or folders of them: each a folder, a .zip or a tarball.
+    rubric
+        A TOML file with other points, tests, costs or limits; what it leaves out is the handout's own.
+    output
+        Folder for the grades, for each submission and for the class; grades where left out. With --format gradescope
+        the file; results.json where left out.
+    format
+        table; gradescope: the results.json of Gradescope's autograder, for one submission.
+    problems
+        Grade these problems alone: --problems 1 2.
+    seed
+        Seed of the hidden inputs; one is drawn for the class, and kept with the grades, where it is left out.
+    jobs
+        How many submissions at once; one a core where left out.
+    unsafe
+        Run the students' code without a sandbox, with your own rights: it can read and delete what you can.
+    json
+        Print the grades as JSON, and nothing else.
+    """
+    course = _course()
+    console.quiet = json
+    assignment = course.read_assignment(rubric, only=problems)
+    sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
+    if format == "gradescope":
+        return _grade_for_gradescope(course, submissions, assignment, sandbox, seed, output or Path("results.json"))
+    folder = output or Path("grades")
+    try:
+        with _Gradings(len(course.find_submissions(submissions))) as told:
+            grades = course.grade_class(
+                submissions, assignment, folder=folder, sandbox=sandbox, seed=seed, jobs=jobs, told=told
+            )
+    except KeyboardInterrupt:
+        say("stopped", f"the grades so far are in {folder}; the same command goes on from there")
+        return INTERRUPTED
+    course.write_overview(grades, assignment, folder)
+    _print_grades(grades, assignment)
+    console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
+    if json:
+        sys.stdout.write(json_format.dumps([grade.as_json() for grade in grades], ensure_ascii=False) + "\n")
+    return 0
+
+
+@app.command
+def check(
+    tree: Path = Path(),
+    /,
+    *,
+    problems: tuple[int, ...] = (1, 2, 3),
+    seed: int | None = None,
+    json: bool = False,
+) -> int:
+    """Check your own work on the homework, as the grader does, and say what is wrong. No points.
+
+    Your code runs with your own rights, without a sandbox. Exit code 1 where something is wrong. Needs the extra
+    mlcvlab[course].
+
+    Parameters
+    ----------
+    tree
+        The folder hw1, or the one that holds it.
+    problems
+        Which problems: 1 2 3 where left out; 4 runs the notebook.
+    seed
+        Seed of the inputs; drawn where left out.
+    json
+        Print the result as JSON, and nothing else.
+    """
+    course = _course()
+    console.quiet = json
+    assignment = course.read_assignment(None, only=problems)
+    sandbox = course.Sandbox(course.libraries(assignment), unsafe=True)
+    if len(course.find_submissions([tree])) != 1 or not course.is_submission(tree):
+        raise InputError(f"{tree} is not the homework's folder: give hw1, or the folder that holds it")
+    [grade] = course.grade_class([tree], assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
+    _print_checks(grade)
+    results = [course.without_points(test) for test in grade.tests]
+    print_json(json, {"tests": results, "rules": [violation.message for violation in grade.broken]})
+    return 0 if all(test.right for test in grade.tests) and not grade.broken else FAILED
+
+
+def _course() -> Any:
+    """The course kit; an error that names its extra where that is not installed."""
+    for library in ("libcst", "jinja2", "nbformat", "psutil", "IPython"):
+        require(library, extra="course")
+    from mlcvkit import course
+
+    return course
+
+
+class _Gradings:
+    """A progress bar over submissions."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def __enter__(self) -> Any:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("Grading"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[last]}"),
+        )
+        self.progress = Progress(*columns, console=console, transient=True)
+        self.progress.start()
+        task = self.progress.add_task("", total=self.total, last="")
+
+        def told(grade: Any, kept: bool) -> None:
+            last = f"{escape(grade.submission)}: {'kept' if kept else f'{grade.points:g}'}"
+            self.progress.update(task, advance=1, last=last)
+
+        return told
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+
+def _grade_for_gradescope(
+    course: Any, submissions: Sequence[Path], assignment: Any, sandbox: Any, seed: int | None, output: Path
+) -> int:
+    grades = course.grade_class(submissions, assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
+    if len(grades) != 1:
+        raise InputError(f"Gradescope grades one submission at a time; there are {len(grades)} in what was given")
+    results = course.as_gradescope(grades[0])
+    storage.write_whole(output, json_format.dumps(results, ensure_ascii=False, indent=1).encode())
+    console.print(f"{grades[0].points:g} of {grades[0].out_of:g} points, written to [bold]{escape(str(output))}[/bold]")
+    return 0
+
+
+def _print_grades(grades: Sequence[Any], assignment: Any) -> None:
+    """A table a submission, or one of all where they are many."""
+    if len(grades) <= 5:
+        for grade in grades:
+            _print_grade(grade)
+        return
+    table = Table(title=f"{len(grades)} submissions", title_justify="left")
+    numbers = [problem.number for problem in assignment.problems]
+    for heading in ("submission", "points", *(f"problem {number}" for number in numbers), "rules broken"):
+        table.add_column(heading, justify="left" if heading in ("submission", "rules broken") else "right")
+    for grade in grades:
+        by_problem = (sum(test.points for test in grade.tests if test.problem == number) for number in numbers)
+        rules = ", ".join(sorted({violation.rule for violation in grade.violations}))
+        table.add_row(escape(grade.submission), f"{grade.points:g}", *(f"{points:.2f}" for points in by_problem), rules)
+    console.print(table)
+
+
+def _print_grade(grade: Any) -> None:
+    table = Table(
+        title=f"{escape(grade.submission)}: {grade.points:g} of {grade.out_of:g} points", title_justify="left"
+    )
+    for heading in ("", "test", "points", "out of", "likely mistake"):
+        table.add_column(heading, justify="right" if heading in ("points", "out of") else "left")
+    part = ""
+    for test in grade.tests:
+        if table.rows and test.part != part:
+            table.add_section()
+        part = test.part
+        mistake = "" if test.right else test.diagnosed or ("" if len(test.feedback) > 1 else "".join(test.feedback))
+        table.add_row(str(test.problem), test.name, f"{test.points:.2f}", f"{test.out_of:.2f}", escape(mistake))
+    console.print(table)
+    _print_reasons(grade)
+    _print_violations(grade, f"Rules broken (-{grade.cost:g})")
+    if grade.test_accuracy is not None:
+        console.print(f"Accuracy of the notebook's model on the true test images: {grade.test_accuracy:.2%}")
+
+
+def _print_reasons(grade: Any) -> None:
+    """What was found of each test that is not right, below its name."""
+    for test in grade.tests:
+        if (test.feedback and not test.right and len(test.feedback) > 1) or (test.right and test.diagnosed):
+            console.print(f"\n[bold]{test.name}[/bold]")
+            lines = [f"{test.heading}: {test.diagnosed}"] if test.diagnosed else []
+            for line in [*lines, *test.feedback]:
+                console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def _print_violations(grade: Any, heading: str) -> None:
+    for title, wanted in ((heading, grade.broken), ("To look at", set(grade.violations) - set(grade.broken))):
+        if wanted:
+            console.print(f"[bold]{title}[/bold]:")
+        for violation in (one for one in grade.violations if one in wanted):
+            console.print(Padding(Text(f"{violation.rule}: {violation.message}"), (0, 0, 0, 2)))
+
+
+def _print_checks(grade: Any) -> None:
+    missing = [test.name for test in grade.tests if test.feedback == ("it is not implemented yet",)]
+    table = Table()
+    for heading in ("", "function", "relative error", "likely mistake"):
+        table.add_column(heading, justify="right" if heading == "relative error" else "left")
+    for test in grade.tests:
+        if test.name in missing:
+            continue
+        error = "" if test.relative_error is None else f"{test.relative_error:.1e}"
+        mistake = "" if test.right else test.diagnosed or ("" if len(test.feedback) > 1 else "".join(test.feedback))
+        state = "[green]ok[/green]" if test.right else "[red]wrong[/red]"
+        table.add_row(state, test.name, error, escape(mistake))
+    if table.rows:
+        console.print(table)
+    _print_reasons(grade)
+    if missing:
+        console.print(f"Not implemented yet: {', '.join(missing)}")
+    _print_violations(grade, "Rules broken")
+    console.print(f"{sum(test.right for test in grade.tests)} of {len(grade.tests)} are right")

@@ -1,0 +1,410 @@
+"""mlcvlab train."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from cyclopts import App, ArgumentCollection, Parameter
+from cyclopts.config import Dict
+from rich.markup import escape
+
+from mlcvkit import InputError, datasets, storage
+from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, limited_threads, print_json, read_config
+from mlcvkit.cli.models import print_measures, test_parity
+from mlcvkit.training import (
+    CHECKPOINT_FILE,
+    RECIPES,
+    Callback,
+    Checkpoint,
+    Hyperparameters,
+    ProgressBar,
+    Run,
+    WriteCheckpoints,
+)
+from mlcvkit.training.parity import parity_task
+
+
+def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Take what the command line of train leaves out from a run that is resumed, a file, or a recipe, in this order."""
+    given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
+    stored: dict[str, Any] = {}
+    if "--config" in given:
+        stored |= read_config(Path(given["--config"]))
+    if "--resume" in given:
+        stored |= _configuration_of(Path(given["--resume"]))
+    if "--cluster" in given or "--cluster-file" in given:
+        stored = {name: value for name, value in stored.items() if name not in ("cluster", "cluster_file")}
+    on_cluster = any(name in given for name in ("--cluster", "--cluster-file")) or "cluster" in stored
+    own_data = "--data" in given or "data" in stored
+    recipe = stored.pop("recipe", "table" if own_data else "cluster" if on_cluster else "default")
+    if not isinstance(recipe, str) or recipe not in RECIPES:
+        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r} in {given['--config']}")
+    recipe = given.get("--recipe", recipe)
+    recipe_values = asdict(RECIPES[recipe]) if recipe in RECIPES else {}  # an unknown one on the line is refused later
+    values = {name: value for name, value in (recipe_values | stored).items() if value is not None}
+    if values:
+        # below the command's name, since a key at the top that is the name of a command is passed over: data
+        Dict({"train": values}, source=given.get("--config", "dict"))(app, commands, arguments)
+
+
+def _configuration_of(run: Path) -> dict[str, Any]:
+    if (run / CONFIG_FILE).is_file():
+        return read_config(run / CONFIG_FILE)
+    return asdict(Checkpoint.read(run).hyperparameters)
+
+
+@app.command(config=_options_not_given)
+def train(
+    data: str | None = None,
+    hyperparameters: Annotated[Hyperparameters | None, Parameter(name="*")] = None,
+    *,
+    target: str | None = None,
+    model: Literal["mlp", "nn2", "nn1", "perceptron"] = "mlp",
+    task: Literal["classification", "regression"] | None = None,
+    test_fraction: float = 0.2,
+    image_size: int | None = None,
+    recipe: Literal["default", "table", "cluster", "quick", "best"] | None = None,
+    config: Path | None = None,
+    cluster: str | None = None,
+    cluster_file: Path | None = None,
+    shards: int | None = None,
+    allow_missing: bool = False,
+    json: bool = False,
+    checkpoint_every: int | None = None,
+    resume: Path | None = None,
+    name: str | None = None,
+    output: Path = Path("runs"),
+    threads: int | None = None,
+) -> int:
+    """Train a network on your own data, or NN2 on MNIST's even and odd digits, and save the run.
+
+    The run's folder gets model.safetensors, config.toml, which reproduces it (mlcvlab train --config FILE), and
+    pictures. Ctrl-C ends the training early and saves what there is.
+
+    Parameters
+    ----------
+    data
+        A table (.csv, .tsv, .parquet, .arrow, .feather), arrays (.npz, .npy, IDX), a folder with a folder of images for
+        each class, or a name: moons, circles, spirals, xor, digits, mnist, mnist-parity. Left out: MNIST with NN2.
+    target
+        The column to predict; for .npy and IDX the file of the labels.
+    model
+        mlp: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one sigmoid unit;
+        perceptron: the perceptron rule.
+    task
+        What the target is; found from its values where left out.
+    test_fraction
+        The share of the rows that is kept apart to test with at the end.
+    image_size
+        Scale the images of a folder to so many pixels on each side.
+    recipe
+        Hyperparameters known to be good: table for your own data; for MNIST quick is the least time to a good network
+        and best the best one in minutes. Options that are given as well go before the recipe's.
+    config
+        A TOML file with options, by their names; those on the command line go before it.
+    cluster
+        Train on a cluster: local:4 for four processes on this machine, or the address of a Dask scheduler, such as
+        tcp://10.0.0.5:8786. The data are then .parquet, .npz, .npy or IDX files, a folder of them, or a pattern such as
+        'part-*.parquet', which the workers read by themselves, also from s3:// and the like. See --local-steps.
+    cluster_file
+        In place of --cluster: the file that 'dask scheduler --scheduler-file' writes.
+    shards
+        On a cluster: cut the data into about so many parts; 8, or as many as hold 64 MiB, where left out. The result
+        follows from the shards, and not from the number of workers.
+    allow_missing
+        On a cluster: go on without the shards that cannot be read, and say which.
+    json
+        Print the result as JSON, and nothing else.
+    checkpoint_every
+        Keep the state of the training in the run's folder, anew after so many epochs, so that it can be resumed.
+    resume
+        Folder of a run that was stopped or killed: go on from its last checkpoint, to the very weights that it would
+        have ended with, given the same machine and threads.
+    name
+        Name of the run's folder; the time where it is left out.
+    output
+        Folder that holds the runs.
+    threads
+        Threads for matrix products; all cores where it is left out. Needs the extra mlcvlab[threads].
+    """
+    hp = hyperparameters or Hyperparameters()
+    console.quiet = json
+    options: dict[str, Any] = {"data": place_of(data), "target": place_of(target) if _is_place(target) else target}
+    if data is None:
+        for option, value in {"target": target, "task": task, "image_size": image_size}.items():
+            if value is not None:
+                raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
+    else:
+        options |= {"model": model, "task": task, "test_fraction": test_fraction, "image_size": image_size}
+    options |= _cluster_options(cluster, cluster_file, shards, allow_missing)
+    if resume is not None:
+        _require_same_shards(resume, options)
+    every = _checkpoint_every(resume, checkpoint_every, name)
+    start = perf_counter()
+    with (
+        limited_threads(threads),
+        _run_folder(output, name, every, resume) as (folder, target_folder),
+        _client(options, every, target_folder) as client,
+    ):
+        configuration = options | {"checkpoint_every": every} | asdict(hp)
+        callbacks: list[Callback] = [] if json else [ProgressBar(console)]
+        if every is not None:
+            callbacks += [_KeepConfiguration(target_folder, configuration), WriteCheckpoints(target_folder, every)]
+        work = _train_parity if data is None else _train_on if client is None else _train_on_shards
+        result, interrupted = work(folder, hp, configuration, callbacks, resume, client)
+        write_configuration(folder, configuration)
+    if not interrupted:
+        (target_folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    console.print(f"Saved to [bold]{escape(str(target_folder))}[/bold] in {perf_counter() - start:.1f} s")
+    if interrupted and every is not None:
+        console.print(f"To go on: mlcvlab train --resume {escape(str(target_folder))}")
+    print_json(json, {"run": str(target_folder), **result, "seconds": perf_counter() - start})
+    return INTERRUPTED if interrupted else 0
+
+
+def _is_place(target: str | None) -> bool:
+    """Whether a target is a file, or the files of a pattern, and not a column's name."""
+    return target is not None and (Path(target).is_file() or any(Path().glob(target) if "*" in target else ()))
+
+
+def place_of(data: str | None) -> str | None:
+    """Data by a name that is good in any folder."""
+    return data if data is None or data in datasets.TOYS or "://" in data else str(Path(data).resolve())
+
+
+def _cluster_options(
+    cluster: str | None, cluster_file: Path | None, shards: int | None, allow_missing: bool
+) -> dict[str, Any]:
+    if cluster is None and cluster_file is None:
+        for option, given in {"shards": shards is not None, "allow-missing": allow_missing}.items():
+            if given:
+                raise InputError(f"--{option} is for a training on a cluster: give --cluster as well")
+        return {}
+    return {
+        "cluster": cluster,
+        "cluster_file": None if cluster_file is None else str(cluster_file.resolve()),
+        "shards": shards,
+        "allow_missing": allow_missing,
+    }
+
+
+def _require_same_shards(resume: Path, options: Mapping[str, Any]) -> None:
+    """A run that was begun on a cluster goes on there, with the shards it had, and no other does."""
+    stored = _configuration_of(resume)
+    here, there = (("allow_missing" in values, values.get("shards")) for values in (options, stored))
+    if here != there:
+        began = f"on a cluster, with shards={there[1] or 'left out'}" if there[0] else "without a cluster"
+        raise InputError(f"{resume} was begun {began}: it goes on as it began, or start a new run")
+
+
+@contextmanager
+def _client(options: Mapping[str, Any], every: int | None, folder: Path) -> Iterator[Any]:
+    """A client of the cluster that the options name, None where they name none."""
+    if "allow_missing" not in options:
+        yield None
+        return
+    from mlcvkit.cluster import ClusterError, connect
+
+    try:
+        with connect(options["cluster"], scheduler_file=options["cluster_file"]) as client:
+            yield client
+    except ClusterError as error:
+        advice = "--checkpoint-every would have kept what was done"
+        if (folder / CHECKPOINT_FILE).is_file():
+            advice = f"go on with: mlcvlab train --resume {folder}"
+        elif every is not None:
+            advice = "there is no checkpoint yet: start again"
+        raise ClusterError(f"{error}; {advice}") from None
+
+
+class _Say(Callback):
+    """Says something when the training starts, and so nothing where it cannot."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def on_start(self, run: Run) -> None:
+        console.print(self.text)
+
+
+class _KeepConfiguration(Callback):
+    """Puts the configuration beside the checkpoints, so that the folder alone is enough to go on."""
+
+    def __init__(self, folder: Path, configuration: Mapping[str, Any]) -> None:
+        self.folder, self.configuration = folder, configuration
+
+    def on_start(self, run: Run) -> None:
+        write_configuration(self.folder, self.configuration)
+
+
+def write_configuration(folder: Path, configuration: Mapping[str, Any]) -> None:
+    storage.write_whole(folder / CONFIG_FILE, as_toml(configuration).encode())
+
+
+def _train_on(
+    folder: Path,
+    hp: Hyperparameters,
+    configuration: dict[str, Any],
+    callbacks: list[Callback],
+    resume: Path | None,
+    client: None,
+) -> tuple[dict[str, Any], bool]:
+    from mlcvkit.estimators import train_predictor
+
+    options = {name: configuration[name] for name in ("task", "test_fraction")}
+    samples = datasets.read(configuration["data"], configuration["target"], image_size=configuration["image_size"])
+    text = f"Training on {escape(samples.name)}: {len(samples.X):,} samples, target {escape(str(samples.target))}"
+    predictor, (test_X, test_y) = train_predictor(
+        samples, hp, kind=configuration["model"], callbacks=[_Say(text), *callbacks], resume=resume, **options
+    )
+    return _finished(folder, hp, configuration, predictor, test_X, test_y)
+
+
+def _train_on_shards(
+    folder: Path,
+    hp: Hyperparameters,
+    configuration: dict[str, Any],
+    callbacks: list[Callback],
+    resume: Path | None,
+    client: Any,
+) -> tuple[dict[str, Any], bool]:
+    from mlcvkit.cluster import find_shards, train_predictor_on_shards
+
+    source, target = configuration["data"], configuration["target"]
+    shards = find_shards(source, target, shards=configuration["shards"])
+    name = source if source in datasets.TOYS else Path(source).name
+    callbacks = [_Say(f"Training on {escape(name)}: {_told_of_cluster(shards, client)}"), *callbacks]
+    options = {name: configuration[name] for name in ("task", "test_fraction", "allow_missing")}
+    trained = train_predictor_on_shards(
+        shards,
+        source,
+        target,
+        hp,
+        client=client,
+        kind=configuration["model"],
+        callbacks=tuple(callbacks),
+        resume=resume,
+        **options,
+    )
+    result, interrupted = _finished(folder, hp, configuration, trained.predictor, *trained.test)
+    _say_throughput(trained.predictor.estimator.history_)
+    return result | _told_left_out(trained.left_out), interrupted
+
+
+def _told_of_cluster(shards: Sequence[Any], client: Any) -> str:
+    samples, workers = sum(shard.count for shard in shards), len(client.nthreads())
+    return (
+        f"{samples:,} samples in {len(shards)} shards on {workers} worker{'s' if workers != 1 else ''}; "
+        f"Dask's dashboard: {client.dashboard_link}"
+    )
+
+
+def _say_throughput(history: Mapping[str, list[float]]) -> None:
+    if history:
+        console.print(f"Throughput: {np.median(history['samples_per_second']):,.0f} samples/s in the median epoch")
+
+
+def _told_left_out(left_out: Sequence[Any]) -> dict[str, Any]:
+    for location, reason, rows in left_out:
+        console.print(
+            f"[bold]Left out[/bold] {f'{rows:,} samples' if rows else 'a shard'}: {escape(location)}: {reason}"
+        )
+    return {"left_out": [shard._asdict() for shard in left_out]} if left_out else {}
+
+
+def _finished(
+    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], predictor: Any, test_X: Any, test_y: Any
+) -> tuple[dict[str, Any], bool]:
+    """Measure and save what was trained."""
+    estimator = predictor.estimator
+    if estimator.interrupted_:
+        console.print(f"Stopped by Ctrl-C after {estimator.n_iter_} whole epochs of {hp.epochs}")
+    elif estimator.n_iter_ < hp.epochs:
+        console.print(f"Stopped after {estimator.n_iter_} epochs: it got no better")
+    result = {"test": predictor.measure(test_X, test_y)} if len(test_y) else {}
+    if result:
+        print_measures(result["test"])
+    storage.save_model(folder / storage.MODEL_FILE, predictor.saved(configuration))
+    write_curves(folder, estimator.history_)
+    return {"epochs": estimator.n_iter_, **result}, estimator.interrupted_
+
+
+def _train_parity(
+    folder: Path,
+    hp: Hyperparameters,
+    configuration: dict[str, Any],
+    callbacks: list[Callback],
+    resume: Path | None,
+    client: Any,
+) -> tuple[dict[str, Any], bool]:
+    checkpoint = None if resume is None else Checkpoint.read(resume)
+    if checkpoint is not None:
+        checkpoint.require_same(hp)
+    if hp.validation_samples < 1:
+        raise InputError("the training is watched by validation samples: validation_samples must be 1 or more")
+    task = parity_task(hp)
+    parity = datasets.mnist_test_parity()
+    console.print(
+        f"NN2 with {hp.hidden_units[0]} hidden units on MNIST, even against odd: {len(task.samples):,} training, "
+        f"{len(task.held_out):,} validation and {len(parity[1]):,} test samples"
+    )
+    if checkpoint is not None:
+        console.print(f"Going on with {escape(str(resume))} after epoch {checkpoint.epoch}")
+    training = None
+    if client is not None:
+        from mlcvkit.cluster import ShardedSamples, named_shards
+
+        shards = named_shards("mnist-parity", np.sort(task.samples), configuration["shards"])
+        console.print(f"On a cluster: {_told_of_cluster(shards, client)}")
+        data = ShardedSamples(shards, client, allow_missing=configuration["allow_missing"])
+        training = {"X": data.X, "y": data.y}
+    run = task.fit(hp, training=training, callbacks=callbacks, resume=checkpoint.restore if checkpoint else None)
+    model = task.model
+    _say_how_it_ended(run)
+    result = {"test": test_parity(model, *parity)}
+    if client is not None:
+        _say_throughput(run.history)
+        result |= _told_left_out(data.left_out)
+    saved = storage.SavedModel(model, configuration, run.history)
+    storage.save_model(folder / storage.MODEL_FILE, saved)
+    write_curves(folder, run.history)
+    from mlcvkit import plots
+
+    plots.hidden_units(*model.W).savefig(folder / "hidden_units.png", dpi=120)
+    return {"epochs": run.epoch, **result}, run.interrupted
+
+
+def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:
+    if resume is None:
+        return given
+    if name is not None:
+        raise InputError(f"--resume goes on in the run's own folder, {resume}: leave out --name")
+    every = Checkpoint.read(resume).every
+    return every if given is None else given
+
+
+def _run_folder(
+    output: Path, name: str | None, every: int | None, resume: Path | None
+) -> AbstractContextManager[tuple[Path, Path]]:
+    if resume is not None:
+        return storage.open_run(resume)
+    return storage.new_run(output, name) if every is None else storage.open_run(storage.free_folder(output, name))
+
+
+def _say_how_it_ended(run: Run) -> None:
+    hp = run.hyperparameters
+    if run.interrupted:
+        console.print(f"Stopped by Ctrl-C after {run.epoch} whole epochs of {hp.epochs}")
+    elif run.epoch < hp.epochs:
+        console.print(f"Stopped after {run.epoch} epochs: no better validation loss for {hp.patience}")
+
+
+def write_curves(folder: Path, history: Mapping[str, list[float]]) -> None:
+    if history:
+        from mlcvkit import plots
+
+        plots.curves(history).savefig(folder / "curves.png", dpi=120)

@@ -1,0 +1,80 @@
+"""Standard deviations of the weights before the first step: each a function of a layer's inputs, units and gain.
+
+The gain is the activation's: 2 for ReLU, which silences half of its inputs, else 1. A new one is a row in
+``INITIALIZATIONS``.
+"""
+
+from collections.abc import Callable
+from math import sqrt
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.nn.activations import ACTIVATIONS
+
+
+def he(inputs: int, units: int, gain: float) -> float:
+    """√(gain / inputs): what goes forward keeps its size, from layer to layer.
+
+    Source: He, Zhang, Ren, Sun (2015), "Delving Deep into Rectifiers", equation 10; with gain 1 LeCun, Bottou, Orr,
+    Müller (1998), "Efficient BackProp", equation 16.
+    """
+    return sqrt(gain / inputs)
+
+
+def glorot(inputs: int, units: int, gain: float) -> float:
+    """√(2 / (inputs + units)): a compromise between what goes forward and what comes back.
+
+    Source: Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks",
+    equation 12.
+    """
+    return sqrt(2 / (inputs + units))
+
+
+def small(inputs: int, units: int, gain: float) -> float:
+    """0.01, whatever the layer's size."""
+    return 0.01
+
+
+def large(inputs: int, units: int, gain: float) -> float:
+    """1, whatever the layer's size: many units are saturated, or dead, from the start."""
+    return 1.0
+
+
+def zeros(inputs: int, units: int, gain: float) -> float:
+    """0: all hidden units are alike and stay so, since they get the same gradient."""
+    return 0.0
+
+
+INITIALIZATIONS: dict[str, Callable[[int, int, float], float]] = {
+    "he": he,
+    "glorot": glorot,
+    "small": small,
+    "large": large,
+    "zeros": zeros,
+}
+
+if TYPE_CHECKING:
+    InitializationName = str
+else:
+    InitializationName = Literal[tuple(INITIALIZATIONS)]
+
+
+def scale_weights(model: Any, initialization: str) -> Any:
+    """Give weights that ``initialize`` has just drawn, as He's, the standard deviations of another initialization.
+
+    The random numbers stay, so that two initializations of one seed differ in scale alone. Biases stay 0.
+
+    Arguments: ``model``, an NN2 or an MLP with weights. Returns: the model.
+    Raises: ValueError for an unknown name, with the choices.
+    """
+    if initialization not in INITIALIZATIONS:
+        raise ValueError(f"unknown initialization {initialization!r}; choose one of {', '.join(INITIALIZATIONS)}")
+    if initialization == "he":
+        return model
+    hidden_gain = ACTIVATIONS["relu" if isinstance(model, NN2) else model.activation].gain
+    for layer in model.layers:
+        last = layer is model.layers[-1]
+        (inputs, units), gain = (layer.W.shape, 1.0) if last else (layer.W.shape[::-1], hidden_gain)
+        factor = INITIALIZATIONS[initialization](inputs, units, gain) / he(inputs, units, gain)
+        layer.W = layer.W * layer.W.dtype.type(factor)
+    return model

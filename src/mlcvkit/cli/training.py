@@ -133,7 +133,7 @@ def train(
     """
     hp = hyperparameters or Hyperparameters()
     console.quiet = json
-    options: dict[str, Any] = {"data": place_of(data), "target": place_of(target) if _is_place(target) else target}
+    options: dict[str, Any] = {"data": place_of(data), "target": place_of(target) if is_place(target) else target}
     if data is None:
         for option, value in {"target": target, "task": task, "image_size": image_size}.items():
             if value is not None:
@@ -166,7 +166,7 @@ def train(
     return INTERRUPTED if interrupted else 0
 
 
-def _is_place(target: str | None) -> bool:
+def is_place(target: str | None) -> bool:
     """Whether a target is a file, or the files of a pattern, and not a column's name."""
     return target is not None and (Path(target).is_file() or any(Path().glob(target) if "*" in target else ()))
 

@@ -133,7 +133,7 @@ def train_predictor(
     Raises: InputError for targets that cannot be learned, with the reason.
     """
     y, task = checked_target(samples, task)
-    (X, y), test = _split(samples, y, test_fraction, task, hyperparameters.seed)
+    (X, y), test = split_test_rows(samples, y, test_fraction, task, hyperparameters.seed)
     encoder = encoder_for(X)
     estimator = make_estimator(kind, hyperparameters, task, len(y))
     estimator.set_params(callbacks=tuple(callbacks))
@@ -173,7 +173,7 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Array, Task]:
     return (y.astype(np.float64) if task == "regression" else y), task
 
 
-def _split(
+def split_test_rows(
     samples: Samples, y: Array, fraction: float, task: Task, seed: int
 ) -> tuple[tuple[Any, Array], tuple[Any, Array]]:
     if not 0 <= fraction < 1:
@@ -192,7 +192,7 @@ def _split(
 def split_samples(samples: Samples, configuration: Mapping[str, Any]) -> tuple[Any, Array]:
     """The test samples that a training with this configuration held out; InputError where it held out none."""
     y, task = checked_target(samples, configuration["task"])
-    _, (X, test_y) = _split(samples, y, configuration["test_fraction"], task, configuration["seed"])
+    _, (X, test_y) = split_test_rows(samples, y, configuration["test_fraction"], task, configuration["seed"])
     if not len(test_y):
         raise InputError("the training kept no rows apart to measure with: give data that it has not seen")
     return X, test_y

@@ -1,0 +1,410 @@
+"""mlcvlab tune and mlcvlab sweep."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, make_dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from cyclopts import Parameter
+from rich.console import Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from mlcvkit import InputError, require, storage
+from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, print_json, read_config, say
+from mlcvkit.cli.training import is_place, place_of
+from mlcvkit.training import RECIPES, Hyperparameters
+
+_SEARCHED = [*(field.name for field in fields(Hyperparameters)), "depth"]
+_SEARCHED = [name for name in _SEARCHED if name not in ("seed", "validation_samples", "local_steps")]
+_HELP = {"depth": "Hidden layers of --hidden-units each."}
+
+_FIELDS = [(name, Annotated[str | None, Parameter(help=_HELP.get(name, ""))], None) for name in _SEARCHED]
+SearchSpace = make_dataclass("SearchSpace", _FIELDS, kw_only=True)
+SearchSpace.__module__ = __name__  # cyclopts takes a class of the standard library's for a plain value
+"""A hyperparameter as text: one value, a list a,b,c, or a range low:high."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What else is said of the data and the kind of network."""
+
+    target: str | None = None
+    """The column to predict; for .npy and IDX the file of the labels."""
+    model: Literal["mlp", "nn2", "nn1"] = "mlp"
+    """mlp: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one sigmoid unit."""
+    task: Literal["classification", "regression"] | None = None
+    """What the target is; found from its values where left out."""
+    test_fraction: float = 0.2
+    """The share of the rows that is kept apart to test with at the end."""
+    image_size: int | None = None
+    """Scale the images of a folder to so many pixels on each side."""
+
+
+@app.command
+def tune(
+    data: str | None = None,
+    source: Source | None = None,
+    space: Annotated[SearchSpace | None, Parameter(name="*")] = None,  # type: ignore[valid-type]
+    *,
+    space_file: Annotated[Path | None, Parameter(name="--space")] = None,
+    budget: str | None = None,
+    trials: int | None = None,
+    workers: int | None = None,
+    sampler: Literal["tpe", "random"] = "tpe",
+    pruning: bool = True,
+    seed: int = 0,
+    resume: Path | None = None,
+    name: str | None = None,
+    output: Path = Path("runs"),
+    json: bool = False,
+) -> int:
+    """Search for good hyperparameters, and say whether they are better than the defaults.
+
+    Each trial trains on a part of the training rows and is judged by the rest; those that fall behind are ended early.
+    Then the best one and the defaults are trained on all training rows with five seeds each, and tested once. A
+    hyperparameter is given as one value, which is kept, as a list a,b,c, or as a range low:high, which are searched;
+    without any, those that usually matter are. Ctrl-C, or a kill, loses nothing: --resume goes on.
+
+    Parameters
+    ----------
+    data
+        As for 'mlcvlab train'. Left out: NN2 on MNIST's even and odd digits.
+    space_file
+        A TOML file with the search space, a line each: learning_rate = "1e-4:1", batch_size = [32, 128].
+    budget
+        How long to search: 90s, 5m, 2h. The trainings at the end come after it. 5m where neither this nor trials is
+        given.
+    trials
+        How many trials to make.
+    workers
+        Processes that train at the same time; one a core where left out.
+    sampler
+        tpe draws where it was good so far; random anywhere.
+    pruning
+        Whether trials that fall behind are ended early.
+    seed
+        Of the split of the rows and of the draws; the trainings at the end begin with it.
+    resume
+        Folder of a study: go on with it, or work on it beside others. A larger budget searches longer.
+    name
+        Name of the study's folder; the time where it is left out.
+    output
+        Folder that holds it.
+    json
+        Print the result as JSON, and nothing else.
+    """
+    tuning = _tuning()
+    console.quiet = json
+    if resume is None and budget is None and trials is None:
+        budget = "5m"
+    if resume is None:
+        given = _read_space_file(space_file) | _given(space)
+        options = _options(data, source or Source())
+        base, texts = _split_space(tuning, given or tuning.default_space(seed=seed, **options), _recipe(data))
+        if not texts:
+            raise InputError("there is nothing to search: give a list a,b,c or a range low:high for a hyperparameter")
+        settings = tuning.Settings("tune", options.pop("data"), options, asdict(base), texts, sampler, pruning, seed)
+        folder = storage.free_folder(output, name)
+        study = tuning.begin_search(folder, settings)
+        console.print(f"Searching {', '.join(tuning.varied(settings.search_space))}")
+    else:
+        _refuse_with_resume(name, space, space_file, data)
+        study = tuning.open_study(resume)
+        if study.settings.kind != "tune":
+            raise InputError(f"{resume} is a sweep: mlcvlab sweep --resume {resume}")
+    return _tune(tuning, study, _seconds(budget), trials, _workers(tuning, workers), json)
+
+
+def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: int, json: bool) -> int:
+    try:
+        with _LiveTable(tuning, budget, trials) as told:
+            tuning.run(study, workers=workers, told=told, budget=budget, most_trials=trials)
+        _print_search(study)
+        configuration = _configuration(study)
+        with _Bar("Training the best and the defaults on all training rows", 2 * tuning.FINAL_SEEDS) as told:
+            found = tuning.run_final(study, configuration, workers=workers, told=told)
+    except KeyboardInterrupt:
+        say("stopped", f"nothing is lost; to go on: mlcvlab tune --resume {study.folder}")
+        return INTERRUPTED
+    best = study.best()
+    hp = study.hyperparameters(best)
+    storage.write_whole(study.folder / CONFIG_FILE, as_toml(configuration | asdict(hp)).encode())
+    _print_comparison(study, found)
+    console.print(f"The study and its best model are in [bold]{escape(str(study.folder))}[/bold]")
+    counts = _counts(study)
+    result = {"run": str(study.folder), "trials": counts, "best": {"validation": best.value, **best.params}}
+    print_json(json, result | {"test": found.as_json()})
+    return 0
+
+
+@app.command
+def sweep(
+    data: str | None = None,
+    source: Source | None = None,
+    space: Annotated[SearchSpace | None, Parameter(name="*")] = None,  # type: ignore[valid-type]
+    *,
+    points: int = 5,
+    repeats: int = 3,
+    workers: int | None = None,
+    seed: int = 0,
+    resume: Path | None = None,
+    name: str | None = None,
+    output: Path = Path("runs"),
+    json: bool = False,
+) -> int:
+    """Train every combination of some hyperparameters, with several seeds each: a plain grid.
+
+    For example: mlcvlab sweep --learning-rate 1e-4:1 --hidden-units 8,32,128. Each is judged by training rows that are
+    held out. Ctrl-C, or a kill, loses nothing: --resume goes on.
+
+    Parameters
+    ----------
+    data
+        As for 'mlcvlab train'. Left out: NN2 on MNIST's even and odd digits.
+    points
+        How many values of a range low:high, evenly spaced; on a logarithmic scale where it spans a factor of 10.
+    repeats
+        How many seeds for each combination.
+    workers
+        Processes that train at the same time; one a core where left out.
+    seed
+        The first of the seeds, and that of the split of the rows.
+    resume
+        Folder of a sweep: go on with it, or work on it beside others.
+    name
+        Name of the sweep's folder; the time where it is left out.
+    output
+        Folder that holds it.
+    json
+        Print the result as JSON, and nothing else.
+    """
+    tuning = _tuning()
+    console.quiet = json
+    if resume is None:
+        if points < 2 or repeats < 1:
+            raise InputError(f"points must be 2 or more, and repeats 1 or more; got {points} and {repeats}")
+        options = _options(data, source or Source())
+        base, texts = _split_space(tuning, _given(space), _recipe(data))
+        if not texts:
+            raise InputError("there is nothing to sweep: for example --learning-rate 1e-4:1 --hidden-units 8,32,128")
+        for key, values in tuning.read_space(texts).items():
+            texts[key] = values.points(points) if isinstance(values, tuning.Range) else values
+        texts["seed"] = list(range(seed, seed + repeats))
+        data, fixed = options.pop("data"), asdict(base)
+        settings = tuning.Settings("sweep", data, options, fixed, texts, seed=seed, repeats=repeats)
+        study = tuning.begin_sweep(storage.free_folder(output, name), settings)
+    else:
+        _refuse_with_resume(name, space, None, data)
+        study = tuning.open_study(resume)
+        if study.settings.kind != "sweep":
+            raise InputError(f"{resume} is no sweep: mlcvlab tune --resume {resume}")
+    try:
+        with _Bar("Training the grid", len(study.trials())) as told:
+            tuning.run(study, workers=_workers(tuning, workers), told=told)
+    except KeyboardInterrupt:
+        say("stopped", f"nothing is lost; to go on: mlcvlab sweep --resume {study.folder}")
+        return INTERRUPTED
+    cells = tuning.cells(study)
+    _print_cells(study, cells)
+    console.print(f"Saved to [bold]{escape(str(study.folder))}[/bold]")
+    result = [{**cell.params, "scores": cell.scores} for cell in cells]
+    print_json(json, {"run": str(study.folder), "score": study.score, "cells": result})
+    return 0
+
+
+def _tuning() -> Any:
+    """The tuner; an error that names its extra where that is not installed."""
+    for library in ("optuna", "filelock"):
+        require(library, extra="tune")
+    from mlcvkit import tuning
+
+    return tuning
+
+
+def _given(space: Any) -> dict[str, str]:
+    return {} if space is None else {name: value for name, value in vars(space).items() if value is not None}
+
+
+def _read_space_file(path: Path | None) -> dict[str, Any]:
+    return {} if path is None else read_config(path)
+
+
+def _recipe(data: str | None) -> Hyperparameters:
+    return RECIPES["default" if data is None else "table"]
+
+
+def _options(data: str | None, source: Source) -> dict[str, Any]:
+    if data is None:
+        for option, value in asdict(source).items():
+            if value != getattr(Source(), option):
+                raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
+        return {"data": None}
+    target = place_of(source.target) if is_place(source.target) else source.target
+    return {"data": place_of(data), **asdict(source), "target": target}
+
+
+def _split_space(
+    tuning: Any, given: Mapping[str, Any], base: Hyperparameters
+) -> tuple[Hyperparameters, dict[str, Any]]:
+    """What is one value goes into the base; the rest is searched."""
+    space = tuning.read_space(given)
+    searched = tuning.varied(space)
+    fixed = {name: values[0] for name, values in space.items() if name not in searched}
+    return tuning.with_parameters(base, fixed), {name: given[name] for name in searched}
+
+
+def _refuse_with_resume(name: str | None, space: Any, space_file: Path | None, data: str | None) -> None:
+    if name is not None or _given(space) or space_file is not None or data is not None:
+        raise InputError("--resume goes on with a study as it began: leave out data, names and hyperparameters")
+
+
+def _seconds(budget: str | None) -> float:
+    if budget is None:
+        return float("inf")
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", budget.strip())
+    if not found or float(found[1]) == 0:
+        raise InputError(f"budget must be a time such as 90s, 5m or 2h; got {budget!r}")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
+
+
+def _workers(tuning: Any, workers: int | None) -> int:
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be 1 or more; got {workers}")
+    return workers or int(tuning.cores())
+
+
+def _configuration(study: Any) -> dict[str, Any]:
+    """What the best model is stored with, beside its hyperparameters."""
+    return {"data": study.settings.data, "target": None, **study.settings.options}
+
+
+def _counts(study: Any) -> dict[str, int]:
+    names: dict[str, int] = {}
+    for trial in study.trials():
+        names[trial.state.name.lower()] = names.get(trial.state.name.lower(), 0) + 1
+    return names
+
+
+class _LiveTable:
+    """The best trials so far, those that run, and the time left."""
+
+    def __init__(self, tuning: Any, budget: float, trials: int | None) -> None:
+        self.tuning, self.budget, self.most = tuning, budget, trials
+        self.live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Any:
+        self.start = monotonic()
+        self.spent: float | None = None
+        self.live.start()
+        return self._told
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+    def _told(self, study: Any) -> None:
+        if self.spent is None:
+            self.spent = study.seconds()
+        spent = self.spent + monotonic() - self.start
+        counts = _counts(study)
+        ended = counts.get("complete", 0) + counts.get("pruned", 0) + counts.get("fail", 0)
+        told = f"{ended} trials, {counts.get('pruned', 0)} of them ended early"
+        if self.budget < float("inf"):
+            left = max(0, round(self.budget - spent))
+            told += f"; {left // 60} min {left % 60:02d} s left"
+        total, done = (self.most, ended) if self.most is not None else (self.budget, spent)
+        running = [_running(study, trial) for trial in study.trials() if trial.state.name == "RUNNING"]
+        bar = ProgressBar(total=total, completed=min(done, total), width=40)
+        self.live.update(Group(_best_table(study, 5), *running, bar, told))
+
+
+def _running(study: Any, trial: Any) -> str:
+    values = trial.intermediate_values
+    latest = f"{values[max(values)]:.4f} after {max(values)} epochs" if values else "begun"
+    return f"  trial {trial.number}: {latest}"
+
+
+def _best_table(study: Any, most: int) -> Table:
+    """The best trials, one a line."""
+    table = Table(title="Best so far", title_justify="left")
+    for heading in ("trial", f"validation {study.score}", "hyperparameters"):
+        table.add_column(heading, justify="left" if heading == "hyperparameters" else "right")
+    done = sorted((t for t in study.trials() if t.state.name == "COMPLETE"), key=lambda t: -t.value)
+    for trial in done[:most]:
+        shown = ", ".join(f"{name} {_shown(trial.params[name])}" for name in study.settings.space)
+        table.add_row(str(trial.number), f"{trial.value:.4f}", shown.replace("_", " "))
+    return table
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+class _Bar:
+    """A progress bar over trials that are queued from the start."""
+
+    def __init__(self, text: str, total: int) -> None:
+        self.text, self.total = text, total
+
+    def __enter__(self) -> Any:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console, transient=True)
+        self.progress.start()
+        task = self.progress.add_task(self.text, total=self.total)
+
+        def told(study: Any) -> None:
+            counts = _counts(study)
+            ended = sum(counts.get(state, 0) for state in ("complete", "pruned", "fail"))
+            self.progress.update(task, completed=ended)
+
+        return told
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+
+def _print_search(study: Any) -> None:
+    counts = _counts(study)
+    console.print(_best_table(study, 5))
+    console.print(
+        f"{counts.get('complete', 0)} trials went to their end, {counts.get('pruned', 0)} were ended early"
+        + (f", {counts['fail']} failed" if counts.get("fail") else "")
+    )
+
+
+def _print_comparison(study: Any, found: Any) -> None:
+    measured = found.as_json()
+    table = Table(title=f"On the test rows, {len(found.best)} seeds each", title_justify="left")
+    for heading in ("", f"test {study.score}", "standard deviation"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for which in ("best", "defaults"):
+        table.add_row(which, f"{measured[which]['mean']:.4f}", f"{measured[which]['std']:.4f}")
+    console.print(table)
+    difference = measured["best"]["mean"] - measured["defaults"]["mean"]
+    p = "" if found.p is None else f", p = {found.p:.3g} of a paired t-test"
+    verdict = "better" if difference > 0 else "worse" if difference < 0 else "different"
+    surely = " That may be chance." if difference and (found.p is None or found.p > 0.05) else ""
+    console.print(f"The best is {abs(difference):.4f} {verdict} than the defaults{p}.{surely}")
+
+
+def _print_cells(study: Any, cells: Any) -> None:
+    names = [name for name in study.settings.space if name != "seed"]
+    table = Table(title=f"Validation {study.score}, {study.settings.repeats} seeds each", title_justify="left")
+    for heading in (*names, "mean", "standard deviation", "diverged"):
+        table.add_column(heading.replace("_", " "), justify="right")
+    best = max((cell.mean for cell in cells if cell.scores), default=None)
+    for cell in cells:
+        diverged = study.settings.repeats - len(cell.scores)
+        mean = f"{cell.mean:.4f}" if cell.scores else ""
+        style = "bold" if cell.scores and cell.mean == best else None
+        spread = "" if np.isnan(cell.std) else f"{cell.std:.4f}"
+        table.add_row(*map(_shown, cell.params.values()), mean, spread, str(diverged or ""), style=style)
+    console.print(table)

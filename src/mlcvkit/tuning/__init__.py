@@ -1,0 +1,49 @@
+"""Searches for hyperparameters and sweeps over grids: studies that several processes share and that outlive a kill.
+
+Needs Optuna: ``pip install 'mlcvlab[tune]'``.
+"""
+
+from mlcvkit import require
+
+for _library in ("optuna", "sklearn", "threadpoolctl"):
+    require(_library, extra="tune")
+
+from mlcvkit.tuning.problems import default_space  # noqa: E402
+from mlcvkit.tuning.search import (  # noqa: E402
+    FINAL_SEEDS,
+    Cell,
+    Comparison,
+    WorkersFailed,
+    begin_search,
+    begin_sweep,
+    cells,
+    comparison,
+    cores,
+    run,
+    run_final,
+)
+from mlcvkit.tuning.spaces import KINDS, Range, read_space, varied, with_parameters  # noqa: E402
+from mlcvkit.tuning.studies import Settings, Study, open_study  # noqa: E402
+
+__all__ = [
+    "FINAL_SEEDS",
+    "KINDS",
+    "Cell",
+    "Comparison",
+    "Range",
+    "Settings",
+    "Study",
+    "WorkersFailed",
+    "begin_search",
+    "begin_sweep",
+    "cells",
+    "comparison",
+    "cores",
+    "default_space",
+    "open_study",
+    "read_space",
+    "run",
+    "run_final",
+    "varied",
+    "with_parameters",
+]

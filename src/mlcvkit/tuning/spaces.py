@@ -1,0 +1,167 @@
+"""Search spaces: for each hyperparameter a range, a list, or one value, written as text or TOML.
+
+learning_rate = "1e-4:1"        from 1e-4 to 1, on a logarithmic scale since that is a factor of 10 or more
+hidden_units = "8,32,128"       one of these; in TOML also [8, 32, 128]
+optimizer = "adam"              this one
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from mlcvkit import InputError
+from mlcvkit.training import Hyperparameters
+
+LOG_FROM = 10
+"""A range is searched on a logarithmic scale where its end is so many times its start, or more."""
+
+KINDS: dict[str, type] = {
+    name: {int: int, float: float}.get(hint, str) for name, hint in get_type_hints(Hyperparameters).items()
+} | {"hidden_units": int, "depth": int}
+"""What is written for each hyperparameter. ``depth`` is how many hidden layers of ``hidden_units`` there are."""
+
+NN2_SPACE = {
+    "learning_rate": "1e-4:1",
+    "hidden_units": "16:512",
+    "batch_size": "16:512",
+    "initialization": "he,glorot,small",
+    "optimizer": "adam,adamw,sgd,momentum,nesterov",
+    "schedule": "cosine,constant,step,one_cycle",
+    "weight_decay": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
+}
+MLP_SPACE = NN2_SPACE | {
+    "hidden_units": "8:256",
+    "depth": "1:3",
+    "activation": "relu,tanh,sigmoid",
+    "dropout": "0:0.5",
+    "l2": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
+}
+REFUSED = ("validation_samples", "local_steps")
+
+Choice = int | float | str
+
+
+@dataclass(frozen=True)
+class Range:
+    """All numbers from ``low`` to ``high``."""
+
+    low: float
+    high: float
+    whole: bool
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether it is searched and drawn on a logarithmic scale."""
+        return self.low > 0 and self.high >= LOG_FROM * self.low
+
+    def points(self, count: int) -> list[Choice]:
+        """So many of the numbers, evenly spaced on its scale, with both ends; fewer where there are not so many."""
+        spaced = np.geomspace if self.logarithmic else np.linspace
+        values = [float(f"{value:.6g}") for value in spaced(self.low, self.high, count)]
+        return sorted({round(value) for value in values}) if self.whole else list(values)
+
+
+Space = dict[str, Range | list[Choice]]
+
+
+def read_space(texts: Mapping[str, Any]) -> Space:
+    """The space of hyperparameters by name, each as text, a number, or a list.
+
+    Raises: InputError for an unknown name, a value out of its range, or text that is neither.
+    """
+    return {name: _read(name, value) for name, value in texts.items()}
+
+
+def _read(name: str, value: Any) -> Range | list[Choice]:
+    if name not in KINDS or name in REFUSED:
+        known = ", ".join(known for known in KINDS if known not in REFUSED)
+        raise InputError(f"{name} cannot be searched; what can: {known}")
+    items = [str(item) for item in value] if isinstance(value, list) else str(value).split(",")
+    if len(items) == 1 and ":" in items[0]:
+        return _read_range(name, items[0])
+    choices = [_value(name, item.strip()) for item in items]
+    if len(set(choices)) < len(choices):
+        raise InputError(f"{name} has a value twice: {value}")
+    for choice in choices:
+        _require(name, choice)
+    return choices
+
+
+def _read_range(name: str, text: str) -> Range:
+    kind = KINDS[name]
+    if kind is str:
+        raise InputError(f"{name} is a name and has no range: give a list, such as a,b; got {text!r}")
+    parts = text.split(":")
+    if len(parts) != 2:
+        raise InputError(f"{name} must be a range low:high; got {text!r}")
+    low, high = (_value(name, part.strip()) for part in parts)
+    if not low < high:  # type: ignore[operator]
+        raise InputError(f"the range of {name} must go up, low:high; got {text!r}")
+    _require(name, low)
+    _require(name, high)
+    return Range(low, high, kind is int)  # type: ignore[arg-type]
+
+
+def _value(name: str, text: str) -> Choice:
+    kind = KINDS[name]
+    try:
+        if kind is int:
+            return int(text)
+        if kind is float:
+            number = float(text)
+            if math.isfinite(number):
+                return number
+        elif text:
+            return text
+    except ValueError:
+        pass
+    wanted = {int: "a whole number", float: "a number", str: "a name"}[kind]
+    raise InputError(f"{name} must be {wanted}, a range low:high or a list a,b,c; got {text!r}")
+
+
+def _require(name: str, value: Choice) -> None:
+    if name == "depth":
+        if not 1 <= value <= 8:  # type: ignore[operator]
+            raise InputError(f"depth must be from 1 to 8; got {value}")
+        return
+    epochs = {"epochs": value} if name == "average_epochs" else {}  # it may be as large as the run is long
+    Hyperparameters(**epochs, **{name: value})  # type: ignore[arg-type]
+
+
+def with_parameters(base: Hyperparameters, parameters: Mapping[str, Any]) -> Hyperparameters:
+    """The base with the parameters of a trial in the place of its own."""
+    changed = dict(parameters)
+    depth = changed.pop("depth", len(base.hidden_units))
+    units = changed.pop("hidden_units", base.hidden_units)
+    return replace(base, hidden_units=(units,) * depth if isinstance(units, int) else units, **changed)
+
+
+def grid(space: Space, points: int) -> list[dict[str, Choice]]:
+    """Every combination, with so many points of each range."""
+    cells: list[dict[str, Choice]] = [{}]
+    for name, values in space.items():
+        chosen: Sequence[Choice] = values.points(points) if isinstance(values, Range) else values
+        cells = [cell | {name: value} for cell in cells for value in chosen]
+    return cells
+
+
+def varied(space: Space) -> list[str]:
+    """The names of what has more than one value."""
+    return [name for name, values in space.items() if isinstance(values, Range) or len(values) > 1]
+
+
+def distributions(space: Space) -> dict[str, Any]:
+    """The space as Optuna's distributions."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    def of(values: Range | list[Choice]) -> Any:
+        if isinstance(values, list):
+            return CategoricalDistribution(values)
+        if values.whole:
+            return IntDistribution(int(values.low), int(values.high), log=values.logarithmic)
+        return FloatDistribution(values.low, values.high, log=values.logarithmic)
+
+    return {name: of(values) for name, values in space.items()}

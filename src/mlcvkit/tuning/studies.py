@@ -1,0 +1,232 @@
+"""A study: trials in a journal file that several processes write to, of which any may be killed at any instant."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from mlcvkit import InputError
+from mlcvkit.training import Hyperparameters
+from mlcvkit.tuning.problems import Problem, make_problem
+from mlcvkit.tuning.spaces import Space, distributions, read_space, with_parameters
+
+JOURNAL_FILE = "journal.log"
+RETRIES = 3
+"""A trial whose worker was killed is run again, but not more often: it may be what kills them."""
+
+Params = dict[str, Any]
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a study is about; it never changes.
+
+    ``kind`` is "tune" or "sweep"; ``data`` and ``options`` are those of ``make_problem``; ``base`` are the
+    hyperparameters that are not searched; ``space`` is written as in ``mlcvkit.tuning.spaces``.
+    """
+
+    kind: str
+    data: str | None
+    options: dict[str, Any]
+    base: dict[str, Any]
+    space: dict[str, Any]
+    sampler: str = "tpe"
+    pruning: bool = True
+    seed: int = 0
+    repeats: int = 1
+
+    @cached_property
+    def hyperparameters(self) -> Hyperparameters:
+        return Hyperparameters(**self.base)
+
+    @cached_property
+    def search_space(self) -> Space:
+        return read_space(self.space)
+
+    def problem(self) -> Problem:
+        return make_problem(self.data, self.seed, **self.options)
+
+
+class JournalLock:
+    """A lock of Optuna's kind that the system gives back when its holder is killed."""
+
+    def __init__(self, path: Path) -> None:
+        self.lock = FileLock(path)
+
+    def acquire(self) -> bool:
+        self.lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+@dataclass
+class Study:
+    """One of the studies in a folder's journal: "search", or "final" for the trainings at the end.
+
+    A worker holds a lock of its own as long as it lives, so that whose trials are stale can be told, and takes its
+    trials under a lock that all share.
+    """
+
+    folder: Path
+    name: str = "search"
+    sampler: Any = field(default=None, repr=False)
+    pruner: Any = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.storage = _storage(self.folder)
+        self.optuna = optuna.load_study(
+            study_name=self.name, storage=self.storage, sampler=self.sampler, pruner=self.pruner
+        )
+
+    @cached_property
+    def _attributes(self) -> dict[str, Any]:
+        return optuna.load_study(study_name="search", storage=self.storage).user_attrs
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What ``create_study`` was given."""
+        return Settings(**self._attributes["settings"])
+
+    @property
+    def score(self) -> str:
+        """The name of what is made large: "accuracy" or "r2"."""
+        return str(self._attributes["score"])
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """The trials in these states, all where none is given; those that were run again are left out."""
+        trials = self.optuna.get_trials(deepcopy=False, states=states or None)
+        return [trial for trial in trials if not _was_retried(trial)]
+
+    def best(self) -> FrozenTrial | None:
+        """The trial with the largest score among those that went to their end."""
+        done = self.trials(TrialState.COMPLETE)
+        return max(done, key=lambda trial: (trial.value, -trial.number)) if done else None
+
+    def seconds(self) -> float:
+        """How long trials ran that ended, those at the same time counted once."""
+        spent, until = 0.0, datetime.min
+        for start, end in sorted(_intervals(self.trials(TrialState.COMPLETE, TrialState.PRUNED))):
+            spent += max(0.0, (end - max(start, until)).total_seconds()) if end > until else 0.0
+            until = max(until, end)
+        return spent
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Alone among the workers, after the trials of the killed ones are queued again."""
+        with FileLock(self.folder / ".asking.lock"):
+            self.queue_stale_trials()
+            yield
+
+    def ask(self, worker: str, distributed: Mapping[str, Any]) -> optuna.Trial:
+        """The next trial, for a worker; within ``asking``."""
+        trial = self.optuna.ask(dict(distributed))
+        trial.set_user_attr("worker", worker)
+        return trial
+
+    def queue_stale_trials(self) -> None:
+        """Fail the trials whose worker is dead, and queue each again as it was."""
+        for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not self.is_alive(trial.user_attrs.get("worker")):
+                self.queue_again(trial, "its worker was killed")
+
+    def queue_again(self, trial: FrozenTrial, reason: str, *, counts: bool = True) -> None:
+        """Fail a trial, and queue it again unless it has been run too often."""
+        retries = trial.user_attrs.get("retries", 0) + counts
+        again = [t for t in self.optuna.get_trials(deepcopy=False) if t.user_attrs.get("retry_of") == trial.number]
+        if not again and retries <= RETRIES:  # a process that was killed right here has queued it already
+            kept = {k: v for k, v in trial.user_attrs.items() if k not in ("worker", "retried", "failed")}
+            params = trial.system_attrs.get("fixed_params", {}) | trial.params
+            self.optuna.enqueue_trial(params, user_attrs=kept | {"retry_of": trial.number, "retries": retries})
+        self.storage.set_trial_user_attr(trial._trial_id, "failed", reason)
+        self.storage.set_trial_user_attr(trial._trial_id, "retried", retries <= RETRIES)
+        self.optuna.tell(trial.number, state=TrialState.FAIL)
+
+    def is_alive(self, worker: str | None) -> bool:
+        """Whether the worker with this name holds its lock."""
+        if worker is None:
+            return False
+        lock = FileLock(self.folder / f".{worker}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    def hyperparameters(self, trial: FrozenTrial | optuna.Trial) -> Hyperparameters:
+        """Those of a trial."""
+        own = trial.user_attrs.get("hyperparameters")
+        return Hyperparameters(**own) if own else with_parameters(self.settings.hyperparameters, trial.params)
+
+    def queue(self, params: Params, **attributes: Any) -> None:
+        """Put a trial into the queue."""
+        self.optuna.enqueue_trial(params, user_attrs=attributes)
+
+    @property
+    def distributions(self) -> dict[str, Any]:
+        """What a trial is drawn from: nothing where every trial is queued with what it is."""
+        return {} if self.name == "final" else distributions(self.settings.search_space)
+
+
+def _was_retried(trial: FrozenTrial) -> bool:
+    return bool(trial.user_attrs.get("retried"))
+
+
+def _intervals(trials: Sequence[FrozenTrial]) -> Iterator[tuple[datetime, datetime]]:
+    for trial in trials:
+        if trial.datetime_start and trial.datetime_complete:
+            yield trial.datetime_start, trial.datetime_complete
+
+
+def create_study(folder: Path, settings: Settings, score: str, queued: Sequence[Params]) -> Study:
+    """Begin a study in a folder, with some trials in its queue."""
+    folder.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(study_name="search", storage=_storage(folder), direction="maximize")
+    study.set_user_attr("score", score)
+    for params in queued:
+        study.enqueue_trial(params)
+    study.set_user_attr("settings", json.loads(json.dumps(asdict(settings))))
+    return Study(folder)
+
+
+def open_study(folder: Path) -> Study:
+    """The study in a folder; InputError where there is none, or its journal is damaged."""
+    if not (folder / JOURNAL_FILE).is_file():
+        raise InputError(f"{folder} holds no study: give a folder that 'mlcvlab tune' or 'mlcvlab sweep' wrote")
+    try:
+        _drop_broken_line(folder)
+        study = Study(folder)
+        _ = study.settings
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{folder / JOURNAL_FILE} is damaged, or its study was never begun: {error}") from None
+    return study
+
+
+def _storage(folder: Path) -> JournalStorage:
+    path = folder / JOURNAL_FILE
+    return JournalStorage(JournalFileBackend(str(path), JournalLock(folder / ".journal.lock")))  # type: ignore[arg-type]
+
+
+def _drop_broken_line(folder: Path) -> None:
+    """Cut off what a writer that was ended in the middle of a line has left."""
+    with FileLock(folder / ".journal.lock"), (folder / JOURNAL_FILE).open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            os.fsync(file.fileno())

@@ -1,0 +1,145 @@
+"""A worker: takes trials of a study, one after the other, and trains them."""
+
+import os
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.trial import TrialState
+from threadpoolctl import threadpool_limits
+
+from mlcvkit import InputError
+from mlcvkit.storage import MODEL_FILE, save_model
+from mlcvkit.training import Callback, Run
+from mlcvkit.tuning.problems import Problem, Trained
+from mlcvkit.tuning.studies import Study
+
+
+class OutOfTime(Exception):
+    """The budget is spent."""
+
+
+class Reports(Callback):
+    """Tells the study of each epoch; ends the training where the trial is hopeless or the time is over."""
+
+    def __init__(self, trial: optuna.Trial, score: str, deadline: float, *, prune: bool) -> None:
+        self.trial, self.score, self.deadline, self.prune = trial, score, deadline, prune
+
+    def on_batch(self, samples: int) -> None:
+        if time.time() > self.deadline:
+            raise OutOfTime
+
+    def on_epoch(self, run: Run) -> None:
+        scores = run.history.get(f"validation_{self.score}")
+        if scores is None:
+            return
+        self.trial.report(scores[-1], run.epoch)
+        if self.prune and run.epoch < run.hyperparameters.epochs and self.trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def work(folder: Path, name: str, deadline: float, most_trials: float | None) -> None:
+    """Take trials until there are none, the deadline is over, or so many are taken.
+
+    Arguments: ``name`` of the study; ``deadline``, in seconds as ``time.time`` counts them.
+    """
+    identity = f"worker-{uuid.uuid4().hex[:8]}"
+    own = FileLock(folder / f".{identity}.lock")
+    with own:
+        study = _prepared(folder, name)
+        problem = study.settings.problem()
+        while (trial := _next(study, identity, deadline, most_trials)) is not None:
+            _run(study, problem, trial, deadline)
+    Path(own.lock_file).unlink(missing_ok=True)
+
+
+def _prepared(folder: Path, name: str) -> Study:
+    """The study with its sampler and pruner."""
+    settings = Study(folder).settings
+    first = Study(folder, name)
+    with first.asking():  # no two workers draw the same, nor one after a restart what was drawn before
+        number = first.optuna.user_attrs.get("workers", 0)
+        first.optuna.set_user_attr("workers", number + 1)
+    seed = settings.seed * 10_000 + number
+    samplers: dict[str, Any] = {
+        "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=10),
+        "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+    }
+    pruner = optuna.pruners.SuccessiveHalvingPruner(
+        min_resource=max(1, round(settings.hyperparameters.epochs / 8)), reduction_factor=3
+    )
+    return Study(folder, name, sampler=samplers[settings.sampler](), pruner=pruner)
+
+
+def _next(study: Study, identity: str, deadline: float, most_trials: float | None) -> optuna.Trial | None:
+    drawn = study.name == "search" and study.settings.kind == "tune"
+    with study.asking():
+        waiting = study.trials(TrialState.WAITING)
+        taken = len(study.trials()) - len(waiting)
+        full = most_trials is not None and taken >= most_trials
+        if time.time() > deadline or full or not (waiting or drawn):
+            return None
+        return study.ask(identity, study.distributions)
+
+
+def _run(study: Study, problem: Problem, trial: optuna.Trial, deadline: float) -> None:
+    prune = study.settings.pruning and study.settings.kind == "tune" and study.name == "search"
+    reports = Reports(trial, problem.score, deadline, prune=prune)
+    hp = study.hyperparameters(trial)
+    try:
+        trained = (problem.test if study.name == "final" else problem.validate)(hp, [reports])
+    except optuna.TrialPruned:
+        study.optuna.tell(trial, state=TrialState.PRUNED)
+    except FloatingPointError:
+        trial.set_user_attr("diverged", True)
+        study.optuna.tell(trial, state=TrialState.PRUNED)
+    except (InputError, MemoryError) as error:
+        trial.set_user_attr("failed", str(error) or "not enough memory")
+        study.optuna.tell(trial, state=TrialState.FAIL)
+    except OutOfTime:
+        study.queue_again(_frozen(study, trial), "the time was over", counts=False)
+    else:
+        _keep(study, trial, trained)
+
+
+def _keep(study: Study, trial: optuna.Trial, trained: Trained) -> None:
+    if study.name == "final" and trained.saved is not None and trial.user_attrs["which"] == "best":
+        seed = trial.user_attrs["hyperparameters"]["seed"]
+        if seed == study.settings.seed:
+            trained.saved.configuration = trial.user_attrs["configuration"]
+            save_model(study.folder / MODEL_FILE, trained.saved)
+    history = {name: [float(f"{value:.6g}") for value in values] for name, values in trained.history.items()}
+    trial.set_user_attr("history", history)
+    study.optuna.tell(trial, trained.score)
+
+
+def _frozen(study: Study, trial: optuna.Trial) -> Any:
+    return study.storage.get_trial(trial._trial_id)
+
+
+def main() -> None:
+    """Arguments: folder, study, threads, deadline or None, number of trials or None. Ends when standard input does."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    folder, name, threads, *limits = sys.argv[1:]
+    deadline, most_trials = (None if limit == "None" else float(limit) for limit in limits)
+    with threadpool_limits(int(threads)):
+        try:
+            work(Path(folder), name, float("inf") if deadline is None else deadline, most_trials)
+        except InputError as error:
+            sys.stderr.write(str(error))
+            sys.exit(2)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,8 @@ def compare(seed: int, minutes: float) -> dict[str, float]:
             cores = sorted(os.sched_getaffinity(0))
             chosen = cores[core % len(cores)]
             processes.append(subprocess.Popen(["taskset", "-c", str(chosen), *command]))
-        if any([process.wait() for process in processes]):
+        codes = [process.wait() for process in processes]
+        if any(codes):
             sys.exit("a search failed")
         found: dict[str, float] = {}
         for arm in ARMS:

@@ -273,7 +273,7 @@ class MLP:
         names = ("hidden_units", "activation", "output", "loss", "biases", "dropout", "l2")
         return {name: getattr(self, name) for name in names}
 
-    def _pairs(self, W: Sequence[Array]) -> list[tuple[Array, Array | None]]:
+    def pairs(self, W: Sequence[Array]) -> list[tuple[Array, Array | None]]:
         """The weights and the biases of each layer; the output's weights turned so that all are (units, inputs)."""
         pairs: list[tuple[Array, Array | None]] = (
             list(zip(W[::2], W[1::2], strict=True)) if self.biases else [(w, None) for w in W]
@@ -284,7 +284,7 @@ class MLP:
         return W[::2] if self.biases else W
 
     def _forward(self, x: Any, W: Sequence[Array], rng: np.random.Generator | None = None) -> _Pass:
-        *hidden_layers, (W_out, b_out) = self._pairs(W)
+        *hidden_layers, (W_out, b_out) = self.pairs(W)
         inputs: list[Any] = [x]
         hidden: list[tuple[Array, Array | None]] = []
         for W_l, b_l in hidden_layers:
@@ -299,9 +299,9 @@ class MLP:
     ) -> list[Array]:
         """The gradients of the summed loss, block by block of columns."""
         loss = loss_of_z(self.output, self.loss)
-        pairs = self._pairs(W)
+        pairs = self.pairs(W)
         total = [np.zeros(w.shape, w.dtype) for w in W]
-        gradients = self._pairs(total)
+        gradients = self.pairs(total)
         for i in _blocks(X, W):
             inputs, hidden, z = self._forward(X[:, i], W, rng)
             delta = loss.gradient(y[:, i], z)
@@ -325,13 +325,13 @@ class MLP:
             raise ValueError("the model has no weights, or not its own: call initialize(features) or assign W")
         W = [as_float(w) for w in weights]
         X: Any = x if _is_sparse(x) else as_float(x)
-        features = self._pairs(W)[0][0].shape[1]
+        features = self.pairs(W)[0][0].shape[1]
         if X.ndim != 2 or X.shape[0] != features or X.shape[1] == 0:
             raise ValueError(f"samples must be the columns of x, (K, N) with K = {features}; got x {X.shape}")
         return X, W
 
     def _targets(self, y: npt.ArrayLike, X: Any, W: Sequence[Array]) -> Array:
-        targets, wanted = np.asarray(y, dtype=W[0].dtype), (self._pairs(W)[-1][0].shape[0], X.shape[1])
+        targets, wanted = np.asarray(y, dtype=W[0].dtype), (self.pairs(W)[-1][0].shape[0], X.shape[1])
         if targets.shape != wanted:
             raise ValueError(f"targets must be (C, N), one column a sample: {wanted}; got y {targets.shape}")
         return targets

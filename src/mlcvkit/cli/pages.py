@@ -1,0 +1,68 @@
+"""mlcvlab play."""
+
+import socket
+from pathlib import Path
+
+from mlcvkit import InputError, require
+from mlcvkit.cli.app import app, console
+
+
+@app.command
+def play(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    runs: Path = Path("runs"),
+    submissions: Path = Path(),
+    visitors: int = 24,
+    minutes: float = 10,
+    open: bool = True,
+) -> int:
+    """Open the playground in the browser: set up a network, watch it learn, draw for it, and look into it.
+
+    Everything is served by this machine, to this machine alone unless --host says otherwise. Ctrl-C ends it. Needs the
+    extra mlcvlab[play].
+
+    Parameters
+    ----------
+    host
+        The address to listen on; 0.0.0.0 lets in whoever reaches this machine.
+    port
+        The port; 0 for any that is free.
+    runs
+        Folder in which runs are saved and opened.
+    submissions
+        Folder in which students' homework is looked for, for the page on which one's own code trains.
+    visitors
+        How many may be there at the same time.
+    minutes
+        How long one training may compute.
+    open
+        Whether to open the browser.
+    """
+    for library in ("nicegui", "sklearn", "threadpoolctl"):
+        require(library, extra="play")
+    if visitors < 1 or not 0 < minutes < 10_000:
+        raise InputError(f"visitors must be 1 or more, and minutes above 0; got {visitors} and {minutes:g}")
+    port = _free_port(host, port)
+    from mlcvkit.playground import House, serve
+
+    house = House(runs, submissions, most_visitors=visitors, most_seconds=60 * minutes)
+    console.print(
+        f"The playground is at [bold]http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}[/bold]; Ctrl-C ends it"
+    )
+    serve(house, host=host, port=port, show=open)
+    return 0
+
+
+def _free_port(host: str, port: int) -> int:
+    """The port, or a free one for 0; InputError where it cannot be listened on."""
+    if not 0 <= port <= 65_535:
+        raise InputError(f"port must be from 0 to 65535; got {port}")
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((host, port))
+            return int(tried.getsockname()[1])
+    except (OSError, OverflowError) as error:
+        raise InputError(f"{host}, port {port}, cannot be listened on: {error}; choose another --port") from None

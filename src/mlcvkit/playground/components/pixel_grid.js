@@ -1,0 +1,55 @@
+// Small pictures side by side, each of numbers from -127 (blue) over 0 to 127 (red), with a caption; points on top.
+const BLUE = [47, 111, 179], RED = [200, 60, 40];
+
+export default {
+  template: `
+    <div class="pixel-grid" role="list" :aria-label="label" :style="{'--tile': tile}">
+      <figure v-for="(picture, i) in pictures" :key="i" role="listitem" :aria-label="picture.caption"
+        :class="{marked: picture.mark > 0}" :style="{'--mark': picture.mark || 0}">
+        <canvas :width="side" :height="side" aria-hidden="true"></canvas>
+        <figcaption aria-hidden="true">{{ picture.short }}</figcaption>
+      </figure>
+    </div>`,
+  props: { label: String, tile: String },
+  data: () => ({ pictures: [], side: 1 }),
+  methods: {
+    async show(side, encoded, captions, marks, points) {
+      const bytes = new Int8Array(Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0)).buffer);
+      this.side = side;
+      this.pictures = captions.map(([short, caption], i) => ({ short, caption, mark: marks[i] }));
+      await this.$nextTick();
+      const dark = document.body.classList.contains("body--dark");
+      this.$el.querySelectorAll("canvas").forEach((canvas, i) => {
+        const context = canvas.getContext("2d");
+        const image = context.createImageData(side, side);
+        const zero = dark ? 18 : 250;
+        for (let p = 0; p < side * side; p++) {
+          const value = bytes[i * side * side + p] / 127;
+          const end = value > 0 ? RED : BLUE;
+          for (let k = 0; k < 3; k++) image.data[4 * p + k] = zero + Math.abs(value) * (end[k] - zero);
+          image.data[4 * p + 3] = 255;
+        }
+        if (points && points.length) this.drawPoints(canvas, image, points);
+        else context.putImageData(image, 0, 0);
+      });
+    },
+    async drawPoints(canvas, image, points) {
+      const size = 320, scale = size / image.width;
+      const small = new OffscreenCanvas(image.width, image.height);
+      small.getContext("2d").putImageData(image, 0, 0);
+      canvas.width = canvas.height = size;
+      const context = canvas.getContext("2d");
+      context.imageSmoothingEnabled = true;
+      context.drawImage(small, 0, 0, image.width * scale, image.height * scale);
+      for (const [x, y, kind, heldOut] of points) {
+        context.beginPath();
+        context.arc(x * size, y * size, 3, 0, 2 * Math.PI);
+        context.fillStyle = kind ? "rgb(200,60,40)" : "rgb(47,111,179)";
+        context.strokeStyle = heldOut ? "#111" : "white";
+        context.lineWidth = 1;
+        context.fill();
+        context.stroke();
+      }
+    },
+  },
+};

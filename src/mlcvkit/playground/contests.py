@@ -1,0 +1,256 @@
+"""Several networks side by side on the same clock: a race of optimizers, two ways to parity, one's own code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from nicegui import background_tasks, run, ui
+
+from mlcvkit import InputError
+from mlcvkit.playground import looks
+from mlcvkit.playground.experiments import COORDINATE_SGD, DIGITS, FULL_BATCH_ADAM, PARITY, Experiment
+from mlcvkit.playground.house import Full, House
+from mlcvkit.playground.networks import Network, make_network
+from mlcvkit.playground.parts import COLOURS, Curves, DrawingPad
+from mlcvkit.playground.sessions import Session
+from mlcvkit.playground.student import StudentNetwork, student_network
+
+TICK = 0.25
+RACE_SAMPLES = 10_000
+RACE_UNITS = 32
+
+
+@dataclass
+class Contest:
+    """Sessions that start, pause and begin anew together; the axis is the time that each has computed."""
+
+    sessions: dict[str, Session]
+    quantity: str = "validation_accuracy"
+
+    def build(self) -> None:
+        """The buttons, the chart and the table."""
+        with ui.element("div").classes("buttons"):
+            self.start = ui.button("Start", on_click=self._start_or_pause).mark("start")
+            ui.button("Reset", on_click=self._reset).props("outline").mark("reset")
+        self.chart = Curves("Validation accuracy against the seconds computed", "seconds", "seconds computed", max=1)
+        self.table = ui.html(sanitize=False).classes("scroll")
+        self.spoken = ui.label().classes("sr-only").props("role=status aria-live=polite")
+        self.ticks = 0
+        ui.timer(TICK, self._tick)
+
+    def close(self) -> None:
+        """End all threads."""
+        for session in self.sessions.values():
+            session.close()
+
+    def _start_or_pause(self) -> None:
+        running = any(session.state == "running" for session in self.sessions.values())
+        for session in self.sessions.values():
+            if running:
+                session.pause()
+            else:
+                session.start()
+
+    async def _reset(self) -> None:
+        for session in self.sessions.values():
+            await run.io_bound(session.reset)
+
+    def _tick(self) -> None:
+        self.ticks += 1
+        running = any(session.state == "running" for session in self.sessions.values())
+        self.start.text = "Pause" if running else "Start"
+        lines = zip(self.sessions.items(), COLOURS, strict=False)
+        self.chart.show([(name, s.curve, self.quantity, colour, "solid") for (name, s), colour in lines])
+        self.table.content = self._table()
+        if self.ticks % 12 == 0 and running:
+            self.spoken.text = "; ".join(
+                f"{name}: {session.curve[-1].validation_accuracy:.1%}" for name, session in self.sessions.items()
+            )
+
+    def _table(self) -> str:
+        headings = ("", "steps", "times all samples", "seconds computed", "validation loss", "validation accuracy", "")
+        rows = "".join(self._row(name, session) for name, session in self.sessions.items())
+        return f'<table class="path"><tr>{"".join(f"<th>{text}</th>" for text in headings)}</tr>{rows}</table>'
+
+    def _row(self, name: str, session: Session) -> str:
+        last = session.curve[-1]
+        cells = (
+            name,
+            f"{last.steps:,}",
+            f"{last.epochs:,.1f}",
+            f"{last.seconds:.1f}",
+            f"{last.validation_loss:.4f}",
+            f"{last.validation_accuracy:.2%}",
+            f"{session.state} {session.message}",
+        )
+        return f"<tr>{''.join(f'<td>{_escaped(cell)}</td>' for cell in cells)}</tr>"
+
+
+async def race_page(house: House, query: dict[str, str]) -> None:
+    """The handout's SGD, Adam on all samples and Adam on mini-batches, from the same weights."""
+    base = Experiment(hidden_units=RACE_UNITS, samples=RACE_SAMPLES, epochs=1000)
+    entrants = {
+        "Homework's SGD, one weight a step": replace(base, optimizer=COORDINATE_SGD, learning_rate=1.0),
+        "Adam, all samples a step": replace(base, optimizer=FULL_BATCH_ADAM, learning_rate=0.003),
+        "Adam, mini-batches of 128": replace(base, optimizer="adam", learning_rate=0.003),
+    }
+    with ui.element("main").classes("page column"):
+        ui.html("<h2>The race</h2>", sanitize=False)
+        ui.label(
+            f"Three ways to train the homework's network on {RACE_SAMPLES:,} images, from the same first weights, each "
+            "given the same time to compute. The first moves one of its 25,120 weights a step, the second looks at all "
+            "images for each step, the third at 128 of them. This is why the homework takes hours."
+        )
+        contest = await _entered(house, entrants)
+        if contest is not None:
+            contest.build()
+
+
+async def parity_page(house: House, query: dict[str, str]) -> None:
+    """NN2 on even and odd beside the ten digits collapsed to them."""
+    entrants = {
+        "NN2, even or odd": Experiment(data=PARITY, epochs=200),
+        "Ten digits, collapsed": Experiment(data=DIGITS, epochs=200),
+    }
+    with ui.element("main").classes("page column"):
+        ui.html("<h2>Even or odd, with or without knowing the digit</h2>", sanitize=False)
+        ui.label(
+            "Whoever tells digits tells their parity as well. For it, taking a 3 for a 5 is free, and taking a 4 for a "
+            "9 costs. Train both for a while, and measure them on the 10,000 test images."
+        )
+        contest = await _entered(house, entrants)
+        if contest is None:
+            return
+        contest.build()
+        tables = ui.html(sanitize=False).classes("scroll")
+
+        async def measure() -> None:
+            found = [await run.io_bound(looks.parity, session.network) for session in contest.sessions.values()]
+            tables.content = _parity_tables([one for one in found if one is not None])
+
+        ui.button("Measure on the test images", on_click=measure).mark("measure")
+
+
+async def own_code_page(house: House, query: dict[str, str]) -> None:
+    """A student's network beside the reference, in the sandbox."""
+    with ui.element("main").classes("page column"):
+        ui.html("<h2>Your own code</h2>", sanitize=False)
+        ui.label(
+            "Your network trains beside the reference, from the same weights on the same mini-batches, and recognises "
+            f"what you draw. It runs in the grader's sandbox. Folders with the homework are looked for in "
+            f"{house.submissions.resolve()}."
+        )
+        try:
+            found = await run.io_bound(house.found_submissions) or {}
+            chosen = ui.select(sorted(found), label="Folder").props("outlined dense").classes("min-w-[16rem]")
+            chosen.mark("submission")
+        except InputError as error:
+            ui.label(str(error)).props("role=alert")
+            return
+        box = ui.element("div").classes("column w-full")
+        client = ui.context.client
+        open_now: list[Any] = []
+
+        async def begin() -> None:
+            for close in open_now:
+                await run.io_bound(close)
+            open_now.clear()
+            box.clear()
+            if chosen.value not in found:
+                return
+            try:
+                with client:
+                    own, reference = await run.io_bound(_own_networks, house, found[chosen.value]) or (None, None)
+                assert own is not None and reference is not None
+            except (InputError, RuntimeError) as error:
+                with box:
+                    ui.label(str(error)).props("role=alert")
+                return
+            with box:
+                contest = await _entered(house, {"Yours": own, "The reference": reference})
+                if contest is not None:
+                    open_now.extend([contest.close, own.model.close])
+                    contest.build()
+                    _drawing(contest)
+            client.on_delete(lambda: background_tasks.create(run.io_bound(own.model.close)))
+
+        ui.button("Begin", on_click=begin).mark("begin")
+
+
+def _own_networks(house: House, tree: Any) -> tuple[Network, Network]:
+    experiment = Experiment(hidden_units=RACE_UNITS, samples=RACE_SAMPLES, epochs=20)
+    reference = make_network(experiment)
+    return student_network(StudentNetwork(tree, house.sandbox), reference), reference
+
+
+def _drawing(contest: Contest) -> None:
+    answers = ui.label("Draw a digit").classes("answer").props("role=status").mark("answer")
+
+    async def drawn(pixels: npt.NDArray[np.uint8]) -> None:
+        x = looks.centred(pixels)
+        if x is None:
+            answers.text = "Draw a digit"
+            return
+        told = []
+        for name, session in contest.sessions.items():
+            try:
+                even = float((await run.io_bound(session.network.answer, x))[0, 0])  # type: ignore[index]
+                told.append(f"{name}: {'even' if even >= 0.5 else 'odd'}, {max(even, 1 - even):.1%}")
+            except RuntimeError as error:
+                told.append(f"{name}: {error}")
+        answers.text = "; ".join(told)
+
+    pad = DrawingPad(drawn)
+    ui.button("Clear", on_click=pad.clear_pad).props("flat dense")
+
+
+async def _entered(house: House, entrants: dict[str, Any]) -> Contest | None:
+    """A contest of experiments or networks; None, with a word on the page, where there is no room for it."""
+    client = ui.context.client
+    try:
+        house.enter(id(client))
+    except Full as error:
+        ui.label(str(error)).props("role=alert")
+        return None
+    client.on_delete(lambda: house.leave(id(client)))
+    sessions = {}
+    for name, entrant in entrants.items():
+        session = await run.io_bound(house.session, entrant)
+        assert session is not None
+        sessions[name] = session
+    contest = Contest(sessions)
+    client.on_delete(lambda: background_tasks.create(run.io_bound(contest.close)))
+    return contest
+
+
+def _parity_tables(found: Sequence[looks.Parity]) -> str:
+    nn2, ten = found
+    digits = range(10)
+    head = "".join(f"<th>{digit}</th>" for digit in digits)
+    errors = "".join(
+        f"<tr><td>{name}</td>{''.join(f'<td>{one.wrong[d]}</td>' for d in digits)}"
+        f"<td>{one.wrong.sum()}</td><td>{one.accuracy:.2%}</td></tr>"
+        for name, one in (("NN2, even or odd", nn2), ("ten digits, collapsed", ten))
+    )
+    assert ten.confusion is not None
+    cells = "".join(f"<tr><td>{d}</td>{''.join(_cell(ten.confusion, d, said) for said in digits)}</tr>" for d in digits)
+    costly = int(ten.wrong.sum())
+    return (
+        "<h2>Told the wrong parity, by digit</h2>"
+        f'<table class="path"><tr><th></th>{head}<th>all</th><th>right</th></tr>'
+        f"{errors}</table><h2>The ten digits: rows are the digit, columns what was said</h2>"
+        f"<p>{costly} mistakes across parity cost (red); {ten.free} within parity are free (blue).</p>"
+        f'<table class="path"><tr><th></th>{head}</tr>{cells}</table>'
+    )
+
+
+def _cell(confusion: npt.NDArray[np.intp], digit: int, said: int) -> str:
+    count = int(confusion[digit, said])
+    kind = "" if digit == said or not count else "free" if digit % 2 == said % 2 else "cost"
+    return f'<td class="{kind}">{count}</td>'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,204 @@
+"""An experiment: all that the page's controls say, as a link, as a command line, and as lines of Python."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+from urllib.parse import urlencode
+
+from mlcvkit import InputError
+from mlcvkit.models import HIDDEN_ACTIVATIONS, INITIALIZATIONS
+from mlcvkit.training import RECIPES, Hyperparameters
+from mlcvkit.training.optimizers import OPTIMIZERS
+from mlcvkit.training.schedules import SCHEDULES
+
+IMAGES = 60_000
+"""MNIST's training images."""
+COORDINATE_SGD, FULL_BATCH_ADAM = "coordinate_sgd", "full_batch_adam"
+PARITY, DIGITS = "mnist-parity", "mnist"
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "data": (PARITY, DIGITS, "moons", "circles", "spirals", "xor"),
+    "activation": tuple(HIDDEN_ACTIVATIONS),
+    "loss": ("cross_entropy", "mse", "l2"),
+    "initialization": tuple(INITIALIZATIONS),
+    "optimizer": (*OPTIMIZERS, COORDINATE_SGD, FULL_BATCH_ADAM),
+    "schedule": tuple(SCHEDULES),
+}
+LIMITS: dict[str, tuple[float, float]] = {
+    "hidden_units": (1, 512),
+    "depth": (1, 4),
+    "learning_rate": (1e-6, 100),
+    "batch_size": (1, 4096),
+    "epochs": (1, 2000),
+    "momentum": (0, 0.999),
+    "beta1": (0, 0.999),
+    "beta2": (0, 0.99999),
+    "weight_decay": (0, 10),
+    "l2": (0, 10),
+    "dropout": (0, 0.9),
+    "shift": (0, 6),
+    "rotation": (0, 45),
+    "elastic": (0, 3),
+    "samples": (10, 55_000),
+    "seed": (0, 10_000),
+}
+"""What a number may be: so that no visitor takes more than a share."""
+
+KEEPS_WEIGHTS = frozenset({
+    "optimizer", "learning_rate", "batch_size", "schedule", "epochs", "momentum", "beta1", "beta2", "weight_decay",
+    "l2", "dropout", "shift", "rotation", "elastic",
+})  # fmt: skip
+"""What can be changed in the middle of a training; anything else begins it anew."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The whole configuration of the page; InputError for what is out of its limits."""
+
+    data: str = PARITY
+    hidden_units: int = 64
+    depth: int = 1
+    activation: str = "relu"
+    loss: str = "cross_entropy"
+    initialization: str = "he"
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
+    batch_size: int = 128
+    schedule: str = "constant"
+    epochs: int = 50
+    momentum: float = 0.9
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+    l2: float = 0.0
+    dropout: float = 0.0
+    shift: float = 0.0
+    rotation: float = 0.0
+    elastic: float = 0.0
+    samples: int = 55_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and low <= value <= high):
+                raise InputError(f"{name} must be from {low:g} to {high:g}; got {value!r}")
+
+    @property
+    def is_nn2(self) -> bool:
+        """Whether it is the handout's network on the handout's problem."""
+        plain = self.activation == "relu" and not self.dropout and not self.l2
+        return self.data == PARITY and self.depth == 1 and plain
+
+    @property
+    def has_images(self) -> bool:
+        """Whether its samples are MNIST's images."""
+        return self.data in (PARITY, DIGITS)
+
+    def hyperparameters(self) -> Hyperparameters:
+        """Those of the engine; the handout's own optimizers are no part of it."""
+        shared = {field.name for field in fields(Hyperparameters)} & {field.name for field in fields(self)}
+        values = {name: getattr(self, name) for name in shared} | {"hidden_units": (self.hidden_units,) * self.depth}
+        if self.optimizer not in OPTIMIZERS:
+            values["optimizer"] = "adam"
+        if self.data == DIGITS and self.loss == "cross_entropy":
+            values["loss"] = "categorical_cross_entropy"
+        held_out = IMAGES - self.samples if self.is_nn2 else 0
+        if not self.is_nn2:
+            values |= {"shift": 0.0, "rotation": 0.0, "elastic": 0.0}
+        return Hyperparameters(**values, patience=0, validation_samples=held_out)
+
+    def as_query(self) -> str:
+        """The query of a link: what differs from the defaults, by name."""
+        plain = asdict(Experiment())
+        return urlencode({name: value for name, value in asdict(self).items() if value != plain[name]})
+
+    def changed(self, name: str, value: Any) -> "Experiment":
+        """With another value for one control; InputError where there is no such control or the value cannot be."""
+        return read_experiment(asdict(self) | {name: value})
+
+    def command(self) -> str | None:
+        """The command line that trains the same network; None for the handout's optimizers, which it does not have."""
+        if self.optimizer not in OPTIMIZERS:
+            return None
+        hp = self.hyperparameters()
+        plain = asdict(RECIPES["default" if self.is_nn2 else "table"])
+        options = [(name, value) for name, value in asdict(hp).items() if value != plain[name] and value is not None]
+        words = [f"--{name.replace('_', '-')} {_words(value)}" for name, value in options]
+        return " ".join(["mlcvlab train", *([] if self.is_nn2 else [self.data]), *words])
+
+    def python(self) -> str:
+        """About ten lines of Python that do the same."""
+        if self.optimizer not in OPTIMIZERS:
+            return self._python_of_the_handout()
+        hp = self.hyperparameters()
+        plain = asdict(Hyperparameters())
+        named = [f"    {name}={value!r}," for name, value in asdict(hp).items() if value != plain[name]]
+        made = ["hp = Hyperparameters(", *named, ")"] if named else ["hp = Hyperparameters()"]
+        if self.is_nn2:
+            return "\n".join([
+                "from mlcvkit.training import Hyperparameters",
+                "from mlcvkit.training.parity import parity_task",
+                "",
+                *made,
+                "task = parity_task(hp)  # NN2, and MNIST's images with some held out",
+                "run = task.fit(hp)",
+                'print(run.history["validation_accuracy"][-1])',
+            ])  # fmt: skip
+        return "\n".join([
+            "from mlcvkit.datasets import read",
+            "from mlcvkit.estimators import train_predictor",
+            "from mlcvkit.training import Hyperparameters",
+            "",
+            *made,
+            f'predictor, (test_X, test_y) = train_predictor(read("{self.data}"), hp)',
+            "print(predictor.measure(test_X, test_y))",
+        ])  # fmt: skip
+
+    def _python_of_the_handout(self) -> str:
+        sgd = self.optimizer == COORDINATE_SGD
+        call = f"SGD(model, X.T, y[None], lr={self.learning_rate}, R=1000, seed={self.seed})"
+        if not sgd:
+            call = f"Adam(model, X.T, y[None], alpha={self.learning_rate}, R=20, lookahead=False)"
+        return "\n".join([
+            "from mlcvkit.datasets import mnist_parity",
+            "from mlcvlab.models.nn2 import NN2",
+            f"from mlcvlab.optim.{'sgd' if sgd else 'adam'} import {'SGD' if sgd else 'Adam'}",
+            "",
+            "data = mnist_parity()",
+            f"X, y = data.train_X[:{self.samples}], data.train_y[:{self.samples}]",
+            f'model = NN2(loss="{self.loss}").initialize(784, {self.hidden_units}, seed={self.seed})',
+            call,
+            "print(model.emp_loss(data.test_X.T, data.test_y[None]))",
+        ])  # fmt: skip
+
+
+def read_experiment(values: Mapping[str, Any]) -> Experiment:
+    """An experiment from names and values that come from outside, as text or as what they are.
+
+    Raises: InputError for an unknown name or a value that cannot be, with what can.
+    """
+    kinds = {name: type(value) for name, value in asdict(Experiment()).items()}
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in kinds:
+            raise InputError(f"there is no setting {str(name)[:40]!r}; there are {', '.join(kinds)}")
+        try:
+            number = float(value) if kinds[name] in (int, float) else 0.0
+            if not math.isfinite(number) or (kinds[name] is int and number != int(number)):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"{name} must be a {'whole ' if kinds[name] is int else ''}number") from None
+        read[name] = kinds[name](number) if kinds[name] in (int, float) else str(value)[:40]
+    experiment = Experiment(**read)
+    if experiment.optimizer not in OPTIMIZERS and experiment.data == DIGITS:
+        raise InputError("the handout's optimizers train NN2 and the two-dimensional sets, not the ten digits")
+    return experiment
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

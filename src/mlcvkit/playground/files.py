@@ -1,0 +1,71 @@
+"""Runs of the page as runs of the command line, and the other way round."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mlcvkit import InputError, storage
+from mlcvkit.playground.experiments import DIGITS, PARITY, Experiment, read_experiment
+from mlcvkit.playground.networks import Network, make_network
+from mlcvkit.playground.sessions import Session
+
+CONFIG_FILE = "config.toml"
+
+
+def save_run(root: Path, name: str, session: Session) -> Path:
+    """Write the network as it is, as a run of ``mlcvlab train``; InputError where the name is taken or is none."""
+    session.pause()
+    experiment, network = session.experiment, session.network
+    hp = asdict(experiment.hyperparameters())
+    configuration: dict[str, Any] = {"data": None, "target": None}
+    if not experiment.is_nn2:
+        configuration = {"data": experiment.data, "target": None, "model": "mlp", "task": None}
+        configuration |= {"test_fraction": 0.2, "image_size": None}
+    configuration |= hp
+    with storage.new_run(root, name or None) as (folder, target):
+        storage.save_model(folder / storage.MODEL_FILE, network.save(configuration, session.history))
+        lines = (f"{k} = {json.dumps(v)}" for k, v in configuration.items() if v is not None)
+        storage.write_whole(folder / CONFIG_FILE, ("\n".join(lines) + "\n").encode())
+    return target
+
+
+def saved_runs(root: Path) -> list[str]:
+    """The names of the runs in a folder, the latest first."""
+    found = [path.parent for path in root.glob(f"*/{storage.MODEL_FILE}")] if root.is_dir() else []
+    return [path.name for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+
+
+def open_run(root: Path, name: Any) -> Network:
+    """The network of a run that was saved here or trained by the command.
+
+    Raises: InputError where there is no such run, or the page cannot show what it was trained on.
+    """
+    if name not in saved_runs(root):
+        raise InputError("there is no such run")
+    saved = storage.load_model(root / name)
+    experiment = _experiment(saved.configuration)
+    network = make_network(experiment)
+    if type(network.model) is not type(saved.model) or [w.shape for w in saved.model.W] != [
+        w.shape for w in network.model.W
+    ]:
+        raise InputError(f"{name} is another kind of network than the page shows")
+    network.model.W = [w.astype(own.dtype) for w, own in zip(saved.model.W, network.model.W, strict=True)]
+    return network
+
+
+def _experiment(configuration: dict[str, Any]) -> Experiment:
+    known = vars(Experiment()).keys()
+    values = {name: value for name, value in configuration.items() if name in known and value is not None}
+    units = configuration.get("hidden_units", [64])
+    values |= {"hidden_units": units[0] if units else 0, "depth": len(units)}
+    if len(set(units)) != 1:
+        raise InputError(f"the page shows hidden layers of one size; the run has {units}")
+    if values.get("loss") == "categorical_cross_entropy":
+        values["loss"] = "cross_entropy"
+    if configuration.get("data") is None:
+        held_out = configuration.get("validation_samples", 5000)
+        values |= {"data": PARITY, "samples": max(10, min(55_000, 60_000 - held_out))}
+    elif values.get("data") not in (PARITY, DIGITS, "moons", "circles", "spirals", "xor"):
+        raise InputError(f"the page has no data {values.get('data')!r}")
+    return read_experiment(values)

@@ -1,0 +1,72 @@
+"""What all visitors share: the turns to compute, the limits, the folder of runs, the sandbox."""
+
+import os
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlcvkit import InputError
+from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.sessions import Session, Turnstile
+
+
+class Full(InputError):
+    """There are as many visitors as there may be."""
+
+
+@dataclass
+class House:
+    """The limits, and the sessions of all visitors.
+
+    Arguments: ``runs``, the folder where runs are saved and opened; ``submissions``, where students' work is looked
+    for; ``most_visitors`` at the same time; ``most_seconds`` that one training may compute.
+    """
+
+    runs: Path = Path("runs")
+    submissions: Path = Path()
+    most_visitors: int = 24
+    most_seconds: float = 600.0
+    turnstile: Turnstile = field(default_factory=lambda: Turnstile(max(1, (os.cpu_count() or 2) - 1)))
+    visitors: set[int] = field(default_factory=set)
+    lock: Any = field(default_factory=threading.Lock)
+
+    def enter(self, visitor: int) -> None:
+        """Let a visitor in; Full where there are too many."""
+        with self.lock:
+            if len(self.visitors) >= self.most_visitors:
+                raise Full(f"{self.most_visitors} visitors are here, which is as many as there may be: try again later")
+            self.visitors.add(visitor)
+
+    def leave(self, visitor: int) -> None:
+        """Let a visitor out."""
+        with self.lock:
+            self.visitors.discard(visitor)
+
+    def session(self, experiment: Experiment) -> Session:
+        """A new training."""
+        return Session(experiment, self.turnstile, self.most_seconds)
+
+    @cached_property
+    def sandbox(self) -> Any:
+        """Where students' code runs; InputError where there is none."""
+        from mlcvkit import require
+
+        for library in ("libcst", "psutil"):
+            require(library, extra="course")
+        from mlcvkit import course
+
+        return course.Sandbox(course.libraries(course.read_assignment(None)))
+
+    def found_submissions(self) -> dict[str, Path]:
+        """Students' work in the folder for it, by name."""
+        from mlcvkit.course.submissions import is_submission
+
+        folders = [self.submissions, *sorted(self.submissions.iterdir())] if self.submissions.is_dir() else []
+        found = {}
+        for folder in folders:
+            if folder.is_dir() and not folder.name.startswith(".") and is_submission(folder):
+                tree = folder if (folder / "mlcvlab").is_dir() else folder / "hw1"
+                found[folder.name or str(folder.resolve().name)] = tree.resolve()
+        return found

@@ -1,0 +1,283 @@
+"""Looks into a network: its hidden units, a drawing's path through it, the plane, the mistakes, one step in numbers."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit import datasets
+from mlcvkit.datasets import SIDE
+from mlcvkit.models import MLP
+from mlcvkit.models.outputs import OUTPUTS, loss_of_z
+from mlcvkit.playground.networks import Network
+from mlcvlab.nn import Array
+from mlcvlab.nn.activations import ACTIVATIONS
+
+UNITS = 24
+"""How many hidden units are shown."""
+GRID = 40
+"""Points on either side of the plane of a two-dimensional set."""
+UNIT_GRID = 20
+INK_SIDE = 20
+"""MNIST's digits fit into a square of so many pixels, and their centre of mass is the image's centre."""
+
+Bytes = npt.NDArray[np.int8]
+
+
+class Unit(NamedTuple):
+    """A hidden unit as a picture, from -127 to 127, and its weight to each output."""
+
+    number: int
+    pixels: Bytes
+    weights: Array
+
+
+def strongest_units(network: Network, most: int = UNITS) -> list[int]:
+    """The hidden units of the first layer that weigh most in the next."""
+    mlp = network.mlp
+    first, following = _matrices(mlp)[:2]
+    size = np.linalg.norm(following[0], axis=0) * np.linalg.norm(first[0], axis=1)
+    return [int(unit) for unit in np.argsort(-size, kind="stable")[:most]]
+
+
+def unit_pictures(network: Network, numbers: list[int]) -> list[Unit]:
+    """Units of the first hidden layer: their weights as an image, or over the plane what they answer."""
+    mlp = network.mlp
+    (W1, b1), (W2, _) = _matrices(mlp)[:2]
+    if network.experiment.has_images:
+        pictures = W1[numbers]
+    else:
+        z = W1[numbers] @ plane(network, UNIT_GRID)[2] + (0 if b1 is None else b1[numbers])
+        pictures = ACTIVATIONS[mlp.activation].function(z)
+    return [Unit(n, as_bytes(p), W2[:, n]) for n, p in zip(numbers, pictures, strict=True)]
+
+
+def as_bytes(values: Array) -> Bytes:
+    """Numbers as -127 to 127, the largest of them at an end."""
+    largest = float(np.abs(values).max(initial=0))
+    if not np.isfinite(largest) or largest == 0:
+        return np.zeros(np.shape(values), np.int8)
+    return np.round(values * (127 / largest)).astype(np.int8)
+
+
+def plane(network: Network, points: int) -> tuple[tuple[float, float], tuple[float, float], Array]:
+    """The limits of a two-dimensional set and the points of a grid over it, columns, row by row from the top."""
+    X = np.hstack([network.train[0], network.held_out[0]])
+    low, high = X.min(axis=1), X.max(axis=1)
+    margin = 0.1 * (high - low)
+    (left, bottom), (right, top) = low - margin, high + margin
+    x, y = np.meshgrid(np.linspace(left, right, points), np.linspace(top, bottom, points))
+    return (float(left), float(right)), (float(bottom), float(top)), np.stack([x.ravel(), y.ravel()]).astype(X.dtype)
+
+
+def surface(network: Network) -> Bytes:
+    """What the network answers over the plane: from -127, certainly class 0, to 127, certainly class 1."""
+    answers = network.mlp.predict(plane(network, GRID)[2])[0]
+    as_numbers: Bytes = np.nan_to_num(np.round((2 * answers - 1) * 127)).astype(np.int8)
+    return as_numbers
+
+
+def points_on_plane(network: Network) -> list[list[float]]:
+    """Training samples, x and y from 0 to 1 from the left and the top, their class, and 0; those held out with 1."""
+    (left, right), (bottom, top), _ = plane(network, 2)
+    rows = []
+    for kind, (X, y) in enumerate((network.train, network.held_out)):
+        across, down = (X[0] - left) / (right - left), (top - X[1]) / (top - bottom)
+        rows += [
+            [round(float(a), 3), round(float(d), 3), int(c), kind] for a, d, c in zip(across, down, y[0], strict=True)
+        ]
+    return rows
+
+
+@dataclass(frozen=True)
+class Path:
+    """A sample's way through the network.
+
+    ``layers`` are the activations of each hidden layer; ``added``, (M, C), what each unit of the last one adds to each
+    output's z; ``z`` and ``answers``, (C,).
+    """
+
+    layers: list[Array]
+    added: Array
+    bias: Array
+    z: Array
+    answers: Array
+
+
+def path(network: Network, x: Array) -> Path:
+    """The way of one sample, a column (K, 1), through the network."""
+    mlp = network.mlp
+    *hidden, (W, b) = _matrices(mlp)
+    layers, a = [], x
+    for W_l, b_l in hidden:
+        a = ACTIVATIONS[mlp.activation].function(W_l @ a + (0 if b_l is None else b_l))
+        layers.append(a[:, 0])
+    bias = np.zeros(len(W), W.dtype) if b is None else b[:, 0]
+    z = W @ a + bias[:, None]
+    return Path(layers, (W * a[:, 0]).T, bias, z[:, 0], OUTPUTS[mlp.output].function(z)[:, 0])
+
+
+def _matrices(mlp: MLP) -> list[tuple[Array, Array | None]]:
+    """Weights and biases layer by layer, all as (units, inputs)."""
+    return mlp.pairs(mlp.W)
+
+
+def centred(pixels: npt.NDArray[np.uint8]) -> Array | None:
+    """A drawing, (28, 28), as MNIST's digits are: scaled to fit 20 pixels, centred by its mass; a column of 0 to 1.
+
+    Returns: None for an empty drawing.
+    Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
+    """
+    from PIL import Image
+
+    rows, columns = np.nonzero(pixels > 32)
+    if not len(rows):
+        return None
+    box = pixels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    scale = INK_SIDE / max(box.shape)
+    height, width = (max(1, round(side * scale)) for side in box.shape)
+    ink = np.asarray(Image.fromarray(box).resize((width, height), Image.Resampling.BILINEAR), np.float32)
+    mass = ink.sum()
+    down, across = (ink.sum(axis=1) @ np.arange(height)) / mass, (ink.sum(axis=0) @ np.arange(width)) / mass
+    top, left = (int(np.clip(round(SIDE / 2 - at), 0, SIDE - size)) for at, size in ((down, height), (across, width)))
+    image = np.zeros((SIDE, SIDE), np.float32)
+    image[top : top + height, left : left + width] = ink
+    return image.reshape(-1, 1) / 255
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Test images told even or odd: ``wrong[d]`` of ``images[d]`` with digit d are told wrongly.
+
+    Of the ten digits also ``confusion``, rows for the digits and columns for what was said; None for two classes.
+    """
+
+    images: npt.NDArray[np.intp]
+    wrong: npt.NDArray[np.intp]
+    confusion: npt.NDArray[np.intp] | None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images whose parity is right."""
+        return float(1 - self.wrong.sum() / self.images.sum())
+
+    @property
+    def free(self) -> int:
+        """Mistakes that cost nothing: another digit of the same parity."""
+        if self.confusion is None:
+            return 0
+        same = np.equal.outer(np.arange(10) % 2, np.arange(10) % 2)
+        return int(self.confusion[same].sum() - np.trace(self.confusion))
+
+
+def parity(network: Network) -> Parity:
+    """How a network of MNIST tells the parity of the 10,000 test images; the ten digits are collapsed to it."""
+    digits = datasets.mnist()
+    labels, X = digits.test_y.astype(int), datasets.scale_images(digits.test_X).T
+    mlp = network.mlp
+    z = mlp.decision(X)
+    if mlp.output == "softmax":
+        said = z.argmax(axis=0)
+        confusion = np.zeros((10, 10), int)
+        np.add.at(confusion, (labels, said), 1)
+        wrong = said % 2 != labels % 2
+    else:
+        confusion, wrong = None, (z[0] > 0) != (labels % 2 == 0)
+    counts = np.bincount(labels, minlength=10)
+    return Parity(counts, np.bincount(labels, weights=wrong, minlength=10).astype(int), confusion)
+
+
+class Stage(NamedTuple):
+    """One step of one sample's way forward or back: its equation with symbols, and with the numbers."""
+
+    name: str
+    equation: str
+    numbers: str
+
+
+def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int) -> list[Stage]:
+    """One sample forward and its gradient back, followed through one hidden unit of the first layer.
+
+    Arguments: ``x``, (K, 1); ``y``, (C, 1); ``unit``, which hidden unit is followed.
+    """
+    mlp = network.mlp
+    walk = path(network, x)
+    pairs = _matrices(mlp)
+    delta = loss_of_z(mlp.output, mlp.loss).gradient(y, walk.z[:, None])
+    loss = float(loss_of_z(mlp.output, mlp.loss).value(y, walk.z[:, None])[0])
+    gradients = mlp.pairs(mlp.grad(x, y))
+    W1, b1 = pairs[0]
+    z1 = float(W1[unit] @ x[:, 0] + (0 if b1 is None else b1[unit, 0]))
+    a1 = float(walk.layers[0][unit])
+    biased = b1 is not None
+    largest = int(np.argmax(np.abs(gradients[0][0][unit])))
+    j, g, w = largest + 1, float(gradients[0][0][unit, largest]), float(W1[unit, largest])
+    i, last = unit + 1, "L" if len(pairs) > 2 else "2"
+    delta1 = g / float(x[largest, 0]) if x[largest, 0] else 0.0
+    terms = _terms(W1[unit], x[:, 0], None if b1 is None else float(b1[unit, 0]))
+    sums = _terms(pairs[-1][0][0], (walk.layers[-1]), float(walk.bias[0]) if biased else None)
+    output = {"sigmoid": "σ", "softmax": "softmax"}.get(mlp.output, mlp.output)
+    sigma, plus = mlp.activation, " + b" if biased else ""
+    forward = [
+        Stage("Input", "x", _vector(x[:, 0])),
+        Stage(f"Hidden unit {i}: the sum", f"z₁ = Σ_k W₁[{i},k] x_k{plus}", f"{terms} = {z1:.4f}"),
+        Stage(f"Hidden unit {i}: its activation", f"a₁ = {sigma}(z₁)", f"{sigma}({z1:.4f}) = {a1:.4f}"),
+        Stage("Output: the sum", f"z_{last} = Σ_m w_m a_m{plus}", f"{sums} = {walk.z[0]:.4f}"),
+        Stage("Output", f"ŷ = {output}(z_{last})", _vector(walk.answers)),
+        Stage("Loss", _loss_equation(str(mlp.loss)), f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
+    ]
+    slope = f"{sigma}'({z1:.4f}) = {_slope(mlp, a1):.4f}, δ₁ = {delta1:.4g}"
+    product = f"{delta1:.4g} · {float(x[largest, 0]):.4f} = {g:.4g}"
+    stepped = f"{w:.5f} - {learning_rate:g} · {g:.4g} = {w - learning_rate * g:.5f}"
+    return [
+        *forward,
+        Stage("Back: at the output", f"δ_{last} = ∂ℓ/∂z_{last}", _vector(delta[:, 0])),
+        Stage(f"Back: at hidden unit {i}", f"δ₁ = (∂z/∂a₁) δ ∘ {sigma}'(z₁)", slope),
+        Stage("The gradient of a weight", f"∂ℓ/∂W₁[{i},{j}] = δ₁ x_{j}", product),
+        Stage("The step", f"W₁[{i},{j}] ← W₁[{i},{j}] - α ∂ℓ/∂W₁[{i},{j}]", stepped),
+    ]
+
+
+def _slope(mlp: MLP, a: float) -> float:
+    return float(ACTIVATIONS[mlp.activation].gradient(np.array([a]))[0])
+
+
+def _vector(values: Array, most: int = 6) -> str:
+    values = values[np.argsort(-np.abs(values), kind="stable")[:most]] if len(values) > 12 else values
+    shown = ", ".join(f"{float(value):.4g}" for value in values)
+    return f"({shown})" if len(values) > 1 else shown
+
+
+def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> str:
+    """The largest terms of a sum, and how much the others are together."""
+    terms = weights * inputs
+    order = np.argsort(-np.abs(terms), kind="stable")
+    shown = [f"{float(weights[k]):.3f}·{float(inputs[k]):.3f}" for k in order[:most]]
+    rest = float(terms[order[most:]].sum())
+    shown += [f"({len(terms) - most} more: {rest:.3f})"] if len(terms) > most else []
+    shown += [] if bias is None else [f"{bias:.3f}"]
+    return " + ".join(shown)
+
+
+def _loss_equation(name: str) -> str:
+    return {
+        "cross_entropy": "ℓ = -y log ŷ - (1 - y) log(1 - ŷ)",
+        "categorical_cross_entropy": "ℓ = -Σ_c y_c log ŷ_c",
+        "mse": "ℓ = mean (ŷ - y)²",
+        "l2": "ℓ = ‖ŷ - y‖",
+    }[name]
+
+
+def dead_units(network: Network) -> int:
+    """How many units of the first hidden layer answer none of the measured training samples with more than 0.
+
+    Only a ReLU can be dead.
+    """
+    mlp = network.mlp
+    if mlp.activation != "relu":
+        return 0
+    W1, b1 = _matrices(mlp)[0]
+    X = network.train[0][:, :500]
+    z = W1 @ X + (0 if b1 is None else b1)
+    return int((z.max(axis=1) <= 0).sum())

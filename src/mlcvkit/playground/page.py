@@ -1,0 +1,390 @@
+"""The playground itself: controls on the left, curves in the middle, the network on the right."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from nicegui import run, ui
+
+from mlcvkit import InputError, datasets
+from mlcvkit.playground import looks
+from mlcvkit.playground.controls import Controls, texts
+from mlcvkit.playground.experiments import DIGITS, PARITY, Experiment, read_experiment
+from mlcvkit.playground.files import open_run, save_run, saved_runs
+from mlcvkit.playground.house import House
+from mlcvkit.playground.parts import COLOURS, Curves, DrawingPad, PixelGrid
+from mlcvkit.playground.sessions import Point, Session
+from mlcvlab.nn import Array
+
+TICK = 0.15
+"""How often the page is brought up to date, in seconds."""
+SPOKEN_EVERY = 20
+"""How many of these lie between two announcements for screen readers."""
+SPEEDS = {1: "1 step a second", 10: "10 steps a second", 100: "100 steps a second", 0: "full speed"}
+MOST_KEPT = 5
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run that was kept to compare with."""
+
+    name: str
+    curve: tuple[Point, ...]
+
+
+class Page:
+    """The page of one visitor."""
+
+    def __init__(self, house: House, session: Session, guide: str | None) -> None:
+        self.house, self.session, self.guide = house, session, guide
+        self.kept: list[Kept] = []
+        self.sample: Array | None = None
+        self.target: Array | None = None
+        self.shown_stages = 0
+        self.ticks = 0
+        self.units: list[int] = []
+        self.version = -1
+
+    def build(self) -> None:
+        """Make all elements."""
+        if self.guide in texts("guide"):
+            self._guide(texts("guide")[self.guide])
+        with ui.element("main").classes("columns"):
+            with ui.element("section").classes("column left").props('aria-label="Settings"'):
+                self.controls = Controls(self.session.experiment, self._changed)
+            with ui.element("section").classes("column").props('aria-label="Training"'):
+                self._training()
+            with ui.element("section").classes("column").props('aria-label="The network"'):
+                self._network()
+        ui.timer(TICK, self._tick)
+
+    def _guide(self, guide: Mapping[str, Any]) -> None:
+        with ui.element("article").classes("guide page"):
+            ui.html(f"<h2>{guide['title']}</h2>", sanitize=False)
+            for paragraph in guide["text"]:
+                ui.label(paragraph)
+            ui.label(f"Look for: {guide['look_for']}").classes("font-semibold")
+
+    def _training(self) -> None:
+        with ui.element("div").classes("buttons"):
+            self.start = ui.button("Start", on_click=self._start_or_pause).mark("start")
+            ui.button("Step", on_click=self._step).props("outline").mark("step")
+            ui.button("Reset", on_click=self._reset).props("outline").mark("reset")
+            own = self._own_speed(self.session.experiment)
+            self.speed = ui.select(SPEEDS, value=own, label="Speed", on_change=lambda e: self._set_speed(e.value))
+            self.speed.props("dense outlined options-dense").classes("min-w-[10rem]").mark("speed")
+            self._set_speed(own)
+        self.status = ui.label().classes("message").mark("status")
+        self.spoken = ui.label().classes("sr-only").props("role=status aria-live=polite")
+        self.loss = Curves("Loss", "epochs", "epochs")
+        self.accuracy = Curves("Accuracy", "epochs", "epochs", max=1)
+        with ui.element("div").classes("buttons"):
+            ui.button("Keep to compare", on_click=self._keep).props("flat dense").mark("keep")
+            ui.button("Forget those kept", on_click=self._forget).props("flat dense")
+            ui.button("Link", on_click=self._link).props("flat dense").mark("link")
+            ui.button("Code", on_click=self._code).props("flat dense").mark("code")
+            ui.button("Save", on_click=self._save).props("flat dense").mark("save")
+            ui.button("Open", on_click=self._open).props("flat dense").mark("open")
+        with ui.element("div").classes("w-full") as self.surface_box:
+            ui.html("<h2>What it answers over the plane</h2>", sanitize=False)
+            self.surface = PixelGrid("What the network answers over the plane", "320px").style("max-width: 420px")
+
+        with ui.expansion("Step by step: forward and back").classes("w-full group"):
+            ui.label("One sample, followed through one hidden unit with its numbers.").classes("explanation")
+            with ui.element("div").classes("buttons"):
+                self.unit = ui.number("Hidden unit", value=1, min=1, precision=0).props("dense outlined")
+                self.label = ui.select(["odd"], label="Its label", value="odd").props("dense outlined")
+                self.label.classes("min-w-[7rem]")
+                ui.button("Next", on_click=self._next_stage).mark("next")
+                ui.button("From the start", on_click=self._first_stage).props("flat")
+            self.stages = ui.element("div").classes("w-full").props("aria-live=polite")
+
+    def _network(self) -> None:
+        ui.html("<h2>Hidden units</h2>", sanitize=False)
+        self.units_told = ui.label().classes("explanation")
+        self.grid = PixelGrid("The strongest hidden units", "52px")
+        with ui.element("div").classes("w-full") as self.pad_box:
+            ui.html("<h2>Draw a digit</h2>", sanitize=False)
+            self.pad = DrawingPad(self._drawn)
+            with ui.element("div").classes("buttons"):
+                ui.button("Clear", on_click=self.pad.clear_pad).props("flat dense").mark("clear")
+        with ui.element("div").classes("buttons"):
+            ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
+        self.answer = ui.label("Draw, or take a sample").classes("answer").props("role=status").mark("answer")
+        self.path = ui.html(sanitize=False).classes("scroll")
+
+    # what a visitor does
+
+    async def _changed(self, name: str, value: Any) -> None:
+        try:
+            experiment = self.session.experiment.changed(name, value)
+            if name == "data":
+                experiment = fitting(experiment)
+                self.speed.value = self._own_speed(experiment)
+            await run.io_bound(self.session.change, experiment)
+        except InputError as error:
+            ui.notify(str(error), type="negative")
+        self.controls.show(self.session.experiment)
+
+    def _start_or_pause(self) -> None:
+        if self.session.state == "running":
+            self.session.pause()
+        else:
+            self.session.start()
+
+    def _step(self) -> None:
+        self.session.step()
+
+    async def _reset(self) -> None:
+        await run.io_bound(self.session.reset)
+
+    def _own_speed(self, experiment: Experiment) -> int:
+        """Fast for images; for points of a plane such that one sees the surface bend."""
+        return 0 if experiment.has_images else 100
+
+    def _set_speed(self, speed: Any) -> None:
+        if speed in SPEEDS:
+            self.session.steps_per_second = speed or math.inf
+
+    def _keep(self) -> None:
+        experiment = self.session.experiment
+        name = f"{experiment.optimizer.replace('_', ' ')} {experiment.learning_rate:g}, {experiment.hidden_units} units"
+        self.kept = [*self.kept, Kept(f"{len(self.kept) + 1}: {name}", self.session.curve)][-MOST_KEPT:]
+
+    def _forget(self) -> None:
+        self.kept = []
+
+    async def _link(self) -> None:
+        query = self.session.experiment.as_query()
+        link = await ui.run_javascript(f"location.origin + location.pathname + '?{query}'", timeout=5)
+        with ui.dialog() as dialog, ui.card():
+            ui.label("This link opens the page with these settings.")
+            shown = ui.input("Link", value=str(link)[:2000]).props("readonly outlined dense")
+            shown.classes("w-full min-w-[18rem]").mark("link-text")
+            ui.button("Copy", on_click=lambda: ui.clipboard.write(str(link)))
+        dialog.open()
+
+    def _code(self) -> None:
+        experiment = self.session.experiment
+        with ui.dialog() as dialog, ui.card().classes("w-full"):
+            ui.label("On the command line").classes("font-semibold")
+            none = "The command trains on mini-batches alone; the homework's own optimizers are called from Python."
+            ui.html(f"<pre>{_escaped(experiment.command() or none)}</pre>", sanitize=False).mark("command")
+            ui.label("In Python").classes("font-semibold")
+            ui.html(f"<pre>{_escaped(experiment.python())}</pre>", sanitize=False).mark("python")
+            ui.label("Both begin at the first weights, with these settings from the start.").classes("explanation")
+        dialog.open()
+
+    def _save(self) -> None:
+        def save() -> None:
+            try:
+                folder = save_run(self.house.runs, str(name.value or ""), self.session)
+            except (InputError, OSError) as error:
+                ui.notify(str(error), type="negative")
+                return
+            ui.notify(f"Saved to {folder}; mlcvlab evaluate {folder} measures it")
+            dialog.close()
+
+        with ui.dialog() as dialog, ui.card():
+            ui.label(f"Save as a run in {self.house.runs}")
+            name = ui.input("Name").props("outlined dense").mark("run-name")
+            ui.button("Save", on_click=save).mark("save-run")
+        dialog.open()
+
+    def _open(self) -> None:
+        async def take() -> None:
+            try:
+                network = await run.io_bound(open_run, self.house.runs, chosen.value)
+                assert network is not None
+                await run.io_bound(self.session.take, network)
+            except InputError as error:
+                ui.notify(str(error), type="negative")
+                return
+            self.controls.show(self.session.experiment)
+            dialog.close()
+
+        names = saved_runs(self.house.runs)
+        with ui.dialog() as dialog, ui.card():
+            if not names:
+                ui.label(f"There are no runs in {self.house.runs}: train one with mlcvlab train, or save one here.")
+            chosen = ui.select(names, label="Run").props("outlined dense").classes("min-w-[14rem]").mark("run-choice")
+            ui.button("Open", on_click=take).mark("open-run")
+        dialog.open()
+
+    def _drawn(self, pixels: npt.NDArray[np.uint8]) -> None:
+        if self.session.experiment.has_images:
+            self.sample, self.target = looks.centred(pixels), None
+            self._show_answer()
+            self._first_stage()
+
+    def _random_sample(self) -> None:
+        network = self.session.network
+        X, y = network.held_out
+        chosen = np.random.default_rng().integers(X.shape[1])
+        if network.experiment.has_images:
+            self.pad.show((255 * X[:, chosen]).astype(np.uint8))
+        self.sample, self.target = X[:, [chosen]], y[:, [chosen]]
+        chosen_class = int(self.target[0, 0]) if len(y) == 1 else int(self.target.argmax())
+        self.label.value = class_names(network.experiment)[chosen_class]
+        self._show_answer()
+        self._first_stage()
+
+    def _first_stage(self) -> None:
+        self.shown_stages = 0
+        self.stages.clear()
+
+    def _next_stage(self) -> None:
+        network = self.session.network
+        if self.sample is None or len(self.sample) != len(network.train[0]):
+            self._random_sample()
+        assert self.sample is not None
+        unit = int(min(max(1, self.unit.value or 1), network.experiment.hidden_units)) - 1
+        found = looks.stages(network, self.sample, self._wanted(), network.experiment.learning_rate, unit)
+        self.shown_stages = min(self.shown_stages + 1, len(found))
+        self.stages.clear()
+        with self.stages:
+            for stage in found[: self.shown_stages]:
+                with ui.element("div").classes("stage"):
+                    ui.label(stage.name).classes("font-semibold")
+                    ui.html(f"<code>{_escaped(stage.equation)}<br>{_escaped(stage.numbers)}</code>", sanitize=False)
+
+    def _wanted(self) -> Array:
+        """The target that the label stands for, (C, 1)."""
+        names = class_names(self.session.experiment)
+        chosen = names.index(self.label.value) if self.label.value in names else 0
+        if len(names) == 2:
+            return np.array([[chosen]], np.float32)
+        return np.eye(len(names), dtype=np.float32)[:, [chosen]]
+
+    # what is shown
+
+    def _tick(self) -> None:
+        session = self.session
+        self.ticks += 1
+        if session.version != self.version:
+            self._begin()
+        self.start.text = "Pause" if session.state == "running" else "Start"
+        curve = session.curve
+        self._show_status(curve)
+        lines = [(kept.name, kept.curve, colour) for kept, colour in zip(self.kept, COLOURS[2:] * 2, strict=False)]
+        for chart, quantity in ((self.loss, "loss"), (self.accuracy, "accuracy")):
+            own = [
+                ("training", curve, f"train_{quantity}", COLOURS[0], "solid"),
+                ("validation", curve, f"validation_{quantity}", COLOURS[1], "solid"),
+            ]
+            chart.show(own + [(name, past, f"validation_{quantity}", c, "dashed") for name, past, c in lines])
+        self._show_units()
+        if not session.experiment.has_images:
+            captions = [("", "Red where it says 1, blue where it says 0, with the samples")]
+            self.surface.show(looks.GRID, looks.surface(session.network)[None], captions, points=self.plane_points)
+        if self.sample is not None and session.state == "running":
+            self._show_answer()
+
+    def _begin(self) -> None:
+        self.version = self.session.version
+        network, images = self.session.network, self.session.experiment.has_images
+        self.units = looks.strongest_units(network)
+        self.surface_box.visible, self.pad_box.visible = not images, images
+        self.plane_points = [] if images else looks.points_on_plane(network)
+        names = class_names(self.session.experiment)
+        self.label.set_options(names, value=names[0])
+        if self.sample is not None and len(self.sample) != len(network.train[0]):
+            self.sample, self.target = None, None
+        self._show_answer()
+        self._first_stage()
+
+    def _show_status(self, curve: tuple[Point, ...]) -> None:
+        session, last = self.session, curve[-1]
+        told = (
+            f"{session.state}: epoch {last.epochs:.2f}, step {last.steps:,}, validation accuracy "
+            f"{last.validation_accuracy:.2%}, {last.seconds:.1f} s computed. {session.message}"
+        )
+        self.status.text = told
+        if self.ticks % SPOKEN_EVERY == 0 and session.state != "ready":
+            self.spoken.text = told
+
+    def _show_units(self) -> None:
+        network = self.session.network
+        if self.ticks % 40 == 0:
+            self.units = looks.strongest_units(network)
+        units = looks.unit_pictures(network, self.units)
+        path = looks.path(network, self.sample) if self.sample is not None else None
+        fires = path.layers[0][self.units] if path is not None else np.zeros(0)
+        marks = np.abs(fires) / max(1e-9, float(np.abs(fires).max(initial=0)))
+        captions = []
+        for unit in units:
+            weight = float(unit.weights[0]) if len(unit.weights) == 1 else float(np.abs(unit.weights).max())
+            captions.append((f"{weight:+.2f}", f"Hidden unit {unit.number + 1}, weight {weight:+.2f}"))
+        side = datasets.SIDE if network.experiment.has_images else looks.UNIT_GRID
+        self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
+        dead = looks.dead_units(network)
+        total = network.experiment.hidden_units
+        below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
+        self.units_told.text = (
+            f"{len(units)} of {total}, each with {below}; framed as they fire for the sample. "
+            f"{dead} of {total} are dead: they answer no training sample that is looked at."
+        )
+
+    def _show_answer(self) -> None:
+        network = self.session.network
+        if self.sample is None:
+            self.answer.text, self.path.content = "Draw, or take a sample", ""
+            return
+        path = looks.path(network, self.sample)
+        names = class_names(network.experiment)
+        if len(path.answers) == 1:
+            one = float(path.answers[0])
+            said, sure = (names[1], one) if one >= 0.5 else (names[0], 1 - one)
+        else:
+            said, sure = names[int(path.answers.argmax())], float(path.answers.max())
+        self.answer.text = f"{said}, with probability {sure:.1%}"
+        self.path.content = _path_table(path, names)
+
+
+def fitting(experiment: Experiment) -> Experiment:
+    """The experiment with settings that suit its data: points of a plane are few, and need more and larger steps."""
+    if experiment.has_images:
+        return replace(experiment, learning_rate=0.001, batch_size=128, epochs=50, hidden_units=64)
+    return replace(experiment, learning_rate=0.01, batch_size=32, epochs=500, hidden_units=8)
+
+
+def class_names(experiment: Experiment) -> list[str]:
+    """What the classes are called."""
+    if experiment.data == PARITY:
+        return ["odd", "even"]
+    return [str(digit) for digit in range(10)] if experiment.data == DIGITS else ["class 0", "class 1"]
+
+
+def _path_table(path: looks.Path, names: list[str], most: int = 6) -> str:
+    """The units that add most to the answer, as a table."""
+    output = 0 if len(path.answers) == 1 else int(path.answers.argmax())
+    added, fires = path.added[:, output], path.layers[-1]
+    order = np.argsort(-np.abs(added), kind="stable")[:most]
+    for_name = names[1] if len(path.answers) == 1 else names[output]
+    rows = "".join(
+        f"<tr><td>unit {m + 1}</td><td>{fires[m]:.3f}</td><td>{added[m]:+.3f}</td></tr>" for m in map(int, order)
+    )
+    rest = float(added.sum() - added[order].sum() + path.bias[output])
+    return (
+        f'<table class="path"><caption class="sr-only">What adds to {for_name}</caption>'
+        f"<tr><th>last hidden layer</th><th>fires</th><th>adds to {for_name}</th></tr>{rows}"
+        f"<tr><td>all others</td><td></td><td>{rest:+.3f}</td></tr>"
+        f"<tr><td>sum z</td><td></td><td>{float(path.z[output]):+.3f}</td></tr></table>"
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, str]:
+    """The experiment of a link, and what is wrong with it; the defaults where something is."""
+    guide = texts("guide").get(query.get("guide", ""), {})
+    values = dict(guide.get("settings", {})) | {name: value for name, value in query.items() if name != "guide"}
+    try:
+        return read_experiment(asdict(Experiment()) | values), ""
+    except InputError as error:
+        return Experiment(), f"The link cannot be used: {error}"

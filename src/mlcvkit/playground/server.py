@@ -1,0 +1,97 @@
+"""The server: its pages, who may come in, and what happens when a visitor leaves."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from importlib.resources import files
+
+from fastapi import Request
+from nicegui import app, background_tasks, run, ui
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from threadpoolctl import threadpool_limits
+
+from mlcvkit.playground.controls import texts
+from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.house import Full, House
+from mlcvkit.playground.networks import make_network
+from mlcvkit.playground.page import Page, experiment_of
+
+TITLE = "mlcvlab playground"
+LOCAL = ("127.0.0.1", "localhost", "::1")
+PAGES = {"/": "Playground", "/race": "Race", "/parity": "Parity", "/own": "Your own code", "/guide": "Experiments"}
+
+
+def serve(house: House, *, host: str = "127.0.0.1", port: int = 8080, show: bool = False) -> None:
+    """Serve the playground until Ctrl-C; OSError where the port is taken."""
+    from mlcvkit.playground.contests import own_code_page, parity_page, race_page
+
+    if host in LOCAL:  # a page of another name that resolves to this machine is refused
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    ui.page("/", title=TITLE)(_visited("/", partial(_playground, house)))
+    for path, build in {"/race": race_page, "/parity": parity_page, "/own": own_code_page}.items():
+        ui.page(path, title=f"{PAGES[path]} - {TITLE}")(_visited(path, partial(build, house)))
+    ui.page("/guide", title=f"{PAGES['/guide']} - {TITLE}")(_visited("/guide", _guides))
+    app.on_startup(lambda: background_tasks.create(run.io_bound(_warm_up)))
+    with threadpool_limits(1):  # a training has one processor, so that they do not wait for one another
+        ui.run(
+            host=host, port=port, title=TITLE, dark=None, reload=False, show=show, show_welcome_message=False,
+            reconnect_timeout=5.0, uvicorn_logging_level="warning", endpoint_documentation="none",
+        )  # fmt: skip
+
+
+def _warm_up() -> None:
+    """Load the compiled loops and MNIST, so that no visitor waits for them."""
+    for experiment in (Experiment(hidden_units=1, samples=128), Experiment(data="xor", hidden_units=1)):
+        network = make_network(replace(experiment, epochs=1, batch_size=128))
+        network.fit(network.experiment, [], None)
+
+
+def _visited(path: str, build: Callable[[dict[str, str]], Awaitable[None]]) -> Callable[[Request], Awaitable[None]]:
+    async def page(request: Request) -> None:
+        ui.add_css((files("mlcvkit.playground") / "page.css").read_text(encoding="utf-8"))
+        _bar(path)
+        await build(dict(request.query_params))
+
+    return page
+
+
+def _bar(path: str) -> None:
+    dark = ui.dark_mode(None)
+
+    def turn() -> None:
+        dark.value = {None: True, True: False, False: None}[dark.value]
+
+    with ui.element("header").classes("bar"):
+        ui.html("<h1>mlcvlab</h1>", sanitize=False)
+        with ui.element("nav").classes("buttons").props('aria-label="Pages"'):
+            for target, name in PAGES.items():
+                link = ui.link(name, target)
+                if target == path:
+                    link.props('aria-current="page"')
+        ui.space()
+        ui.button("Dark, light, or as the system", on_click=turn).props("flat dense").mark("dark")
+
+
+async def _playground(house: House, query: dict[str, str]) -> None:
+    client = ui.context.client
+    experiment, problem = experiment_of(query)
+    if problem:
+        ui.label(problem).classes("page").props("role=alert")
+    try:
+        house.enter(id(client))
+    except Full as error:
+        ui.label(str(error)).classes("page").props("role=alert")
+        return
+    client.on_delete(lambda: house.leave(id(client)))
+    session = await run.io_bound(house.session, experiment)
+    assert session is not None
+    client.on_delete(lambda: background_tasks.create(run.io_bound(session.close)))
+    Page(house, session, query.get("guide")).build()
+
+
+async def _guides(query: dict[str, str]) -> None:
+    with ui.element("main").classes("page"):
+        for name, guide in texts("guide").items():
+            ui.html(f"<h2>{guide['title']}</h2>", sanitize=False)
+            ui.label(guide["text"][0])
+            ui.link("Open this experiment", f"/?guide={name}")

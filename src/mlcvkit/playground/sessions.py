@@ -1,0 +1,299 @@
+"""Trainings of visitors, each in a thread that can be paused, stepped, slowed down, changed and ended."""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlcvkit import InputError
+from mlcvkit.playground.experiments import KEEPS_WEIGHTS, Experiment
+from mlcvkit.playground.networks import Network, make_network
+from mlcvkit.training import Callback, Run
+from mlcvkit.training.optimizers import OPTIMIZERS
+
+SLICE = 0.04
+"""How long a training computes before the next one's turn, in seconds; a step is never cut."""
+MEASURED_EVERY = 0.12
+MOST_POINTS = 400
+"""A curve of more points is thinned out to half."""
+
+
+class Turnstile:
+    """Lets so many trainings compute at a time, in the order in which they came, so that none starves another."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.lock = threading.Lock()
+        self.waiting: deque[threading.Event] = deque()
+
+    def enter(self) -> None:
+        """Wait for one's turn."""
+        with self.lock:
+            if self.slots:
+                self.slots -= 1
+                return
+            mine = threading.Event()
+            self.waiting.append(mine)
+        mine.wait()
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        with self.lock:
+            if self.waiting:
+                self.waiting.popleft().set()
+            else:
+                self.slots += 1
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Give one's turn away for the time of the block."""
+        self.leave()
+        try:
+            yield
+        finally:
+            self.enter()
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was measured at an instant of a training; ``seconds`` are those in which it computed."""
+
+    seconds: float
+    epochs: float
+    steps: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+class Ended(Exception):
+    """The training is to end; not an error."""
+
+
+@dataclass
+class Session:
+    """One network and its training.
+
+    ``state`` is "ready", "running", "paused", "finished" or "failed", and ``message`` says why it ended. The curves
+    are replaced as a whole, never changed, so that they can be read at any time.
+    """
+
+    begun: Experiment | Network
+    turnstile: Turnstile
+    most_seconds: float = 600.0
+    network: Network = field(init=False)
+    experiment: Experiment = field(init=False)
+    curve: tuple[Point, ...] = ()
+    state: str = "ready"
+    message: str = ""
+    steps_per_second: float = math.inf
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        if isinstance(self.begun, Network):
+            self.take(self.begun)
+        else:
+            self.experiment = self.begun
+            self.reset()
+
+    def reset(self, experiment: Experiment | None = None) -> None:
+        """Begin anew, with another experiment where one is given; InputError where it cannot be trained."""
+        self.close()
+        if experiment is not None or isinstance(self.begun, Experiment):
+            self.begun = experiment or self.experiment
+            self.network = make_network(self.begun)
+        else:
+            self.network = self.begun
+            self.network.model.W = [w.copy() for w in self._first]
+        self.experiment = self.network.experiment
+        self._clear()
+
+    def take(self, network: Network) -> None:
+        """Begin with a network that is there already, and has weights."""
+        self.begun, self._first = network, [w.copy() for w in network.model.W]
+        self.reset()
+
+    def _clear(self) -> None:
+        self.curve, self.steps, self.epochs, self.seconds = (), 0, 0.0, 0.0
+        self.history: dict[str, list[float]] = {}
+        self.state, self.message = "ready", ""
+        self._allowed: float = 0
+        self._closing, self._run = False, None
+        self._earlier: Run | None = None
+        self.version += 1
+        self._measure()
+
+    def change(self, experiment: Experiment) -> None:
+        """Take other settings: those of the training go on from the weights, any other begins anew."""
+        names = [name for name in vars(experiment) if getattr(experiment, name) != getattr(self.experiment, name)]
+        if not names:
+            return
+        if not set(names) <= KEEPS_WEIGHTS or experiment.is_nn2 != self.experiment.is_nn2 or self.steps == 0:
+            running = self.state == "running"
+            self.reset(experiment)
+            if running:
+                self.start()
+            return
+        running = self.state == "running"
+        self.close()
+        self.experiment = experiment
+        self.state, self.message, self._closing = "paused", "", False
+        if running:
+            self.start()
+
+    def start(self) -> None:
+        """Train, or go on."""
+        self._go(math.inf)
+
+    def step(self, steps: int = 1) -> None:
+        """Take so many steps, and pause."""
+        self._go(steps)
+
+    def pause(self) -> None:
+        """Wait after the step that is being taken."""
+        with self._wake:
+            self._allowed = 0
+            if self.state == "running":
+                self.state = "paused"
+
+    def close(self) -> None:
+        """End the training and its thread; the network stays as it is."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether there is a thread."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _go(self, steps: float) -> None:
+        if self.state in ("finished", "failed"):
+            return
+        with self._wake:
+            self._allowed, self.state = steps, "running"
+            self._wake.notify_all()
+        if not self.is_training:
+            self._closing = False
+            self._thread = threading.Thread(target=self._train, daemon=True, name="training")
+            self._thread.start()
+
+    def _train(self) -> None:
+        self.turnstile.enter()
+        self._since = self._shown = time.perf_counter()
+        try:
+            if self.experiment.optimizer in OPTIMIZERS:
+                run = self.network.fit(self.experiment, [_Pace(self)], self._restore if self._earlier else None)
+                self.history = getattr(run, "history", self.history)
+            else:
+                self.network.descend(self.experiment, lambda steps: self.tick(steps, steps))
+            self._end("finished", f"all {self.experiment.epochs} epochs are trained")
+        except Ended:
+            pass
+        except FloatingPointError:
+            self._end("failed", "it diverged: the loss is not a number any more; try a smaller learning rate")
+        except (ValueError, MemoryError, ArithmeticError, RuntimeError) as error:
+            self._end("failed", str(error))
+        finally:
+            self.turnstile.leave()
+
+    def _end(self, state: str, message: str) -> None:
+        self._measure()
+        self.state, self.message = state, message
+
+    def _restore(self, run: Run) -> None:
+        """Put the optimizer's state and the epochs of the training before into this one."""
+        earlier = self._earlier
+        assert earlier is not None
+        run.epoch, run.history = earlier.epoch, earlier.history
+        if type(run.state) is type(earlier.state):
+            for array, before in zip(run.state, earlier.state, strict=True):
+                array[:] = before
+
+    def tick(self, steps: int, epochs: float) -> None:
+        """After some steps, in the training's thread: measure, wait where that is wanted, let others compute."""
+        self.epochs += epochs
+        self.steps += steps
+        self._allowed -= steps
+        now = time.perf_counter()
+        if now - self._shown > MEASURED_EVERY or self._allowed <= 0:
+            self._measure()
+            self._shown = time.perf_counter()
+            if self.curve and not math.isfinite(self.curve[-1].train_loss):
+                raise FloatingPointError
+        if self._allowed <= 0:
+            self._rest()
+        elif math.isfinite(self.steps_per_second):
+            self._wait(steps / self.steps_per_second)
+        elif now - self._since > SLICE:
+            self._wait(0)
+        if self._closing:
+            raise Ended
+        if self.seconds + time.perf_counter() - self._since > self.most_seconds:
+            self._end("finished", f"it has computed for {self.most_seconds:.0f} s, which is what each may")
+            raise Ended
+
+    def _rest(self) -> None:
+        """Wait until more steps are allowed."""
+        self._count()
+        with self.turnstile.away(), self._wake:
+            if self._allowed <= 0:
+                self.state = "paused"
+            self._wake.wait_for(lambda: self._closing or self._allowed > 0)
+        self._since = time.perf_counter()
+
+    def _wait(self, seconds: float) -> None:
+        self._count()
+        with self.turnstile.away():
+            if seconds:
+                with self._wake:
+                    self._wake.wait_for(lambda: self._closing or self._allowed <= 0, timeout=seconds)
+        self._since = time.perf_counter()
+
+    def _count(self) -> None:
+        self.seconds += time.perf_counter() - self._since
+
+    def _measure(self) -> None:
+        seconds = self.seconds + (time.perf_counter() - self._since if self.is_training else 0)
+        curve = self.curve if len(self.curve) < MOST_POINTS else self.curve[::2]
+        with suppress(InputError):
+            self.curve = (*curve, Point(seconds, self.epochs, self.steps, **self.network.measure()))
+
+
+class _Pace(Callback):
+    """Passes the engine's steps on to a session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def on_start(self, run: Run) -> None:
+        self.session._earlier = run
+
+    def on_batch(self, samples: int) -> None:
+        self.session.tick(1, samples / self.session.network.samples)
+
+    def on_epoch(self, run: Run) -> None:
+        self.session.history = run.history
+
+
+def as_series(curve: tuple[Point, ...], x: str, y: str) -> list[list[float]]:
+    """Two quantities of a curve as a chart takes them."""
+    return [[round(getattr(point, x), 4), _rounded(getattr(point, y))] for point in curve if _finite(point, y)]
+
+
+def _finite(point: Point, name: str) -> bool:
+    return math.isfinite(getattr(point, name))
+
+
+def _rounded(value: Any) -> float:
+    return float(f"{value:.5g}")

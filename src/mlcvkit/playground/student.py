@@ -1,0 +1,101 @@
+"""A student's network, which runs in the course kit's sandbox, in the place of ours."""
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.networks import Network
+from mlcvkit.training import Callback
+from mlcvkit.training.parity import parity_task
+from mlcvlab.nn import Array
+
+SECONDS, MEMORY_MB = 20.0, 1500
+FEW = 500
+"""Samples to measure with: all that is measured goes through a pipe."""
+
+
+class StudentNetwork:
+    """NN2 as a student wrote it: ``W``, ``emp_loss``, ``emp_loss_grad`` and ``predict`` as a model has them.
+
+    Arguments: ``tree``, the folder with mlcvlab in it; ``sandbox`` of ``mlcvkit.course``.
+    Raises: RuntimeError, with what the student's code said, where a call fails.
+    """
+
+    loss = "cross_entropy"
+    output = "sigmoid"
+
+    def __init__(self, tree: Path, sandbox: Any) -> None:
+        from mlcvkit.course.sandbox import Limits
+
+        self.W: list[Array] = []
+        self._stack, self._lock = ExitStack(), threading.Lock()
+        limits = Limits(seconds=SECONDS, memory_mb=MEMORY_MB, processes=32, output_mb=1, scratch_mb=16)
+        self._session = self._stack.enter_context(sandbox.session(tree, limits))
+        try:
+            failed = self._ask("load", modules=[["mlcvlab.models.nn2", [], False]])["failed"]
+            if failed:
+                error = failed["mlcvlab.models.nn2"]
+                raise RuntimeError(f"{error['type']}: {error['message']} ({error['where']})")
+        except BaseException:
+            self.close()
+            raise
+
+    def initialize(self, features: int, hidden_units: int, seed: int) -> "StudentNetwork":
+        """The first weights, which are those of our NN2."""
+        from mlcvlab.models.nn2 import NN2
+
+        self.W = list(NN2().initialize(features, hidden_units, seed=seed).W)
+        return self
+
+    def predict(self, x: Array) -> Array:
+        """ŷ, (1, N)."""
+        return np.asarray(self._call("nn2", x), x.dtype).reshape(1, -1)
+
+    def emp_loss(self, train_X: Array, train_y: Array, W: Sequence[Array] | None = None) -> float:
+        """The empirical risk, by the student's code."""
+        return float(self._call("emp_loss", train_X, train_y, W=W))
+
+    def emp_loss_grad(self, train_X: Array, train_y: Array, W: Sequence[Array] | None = None) -> list[Array]:
+        """Its gradient, by the student's code."""
+        gradients = self._call("emp_loss_grad", train_X, train_y, W=W)
+        return [np.asarray(g, w.dtype).reshape(w.shape) for g, w in zip(gradients, self.W, strict=True)]
+
+    def close(self) -> None:
+        """End the process."""
+        self._stack.close()
+
+    def _call(self, method: str, *args: Array, W: Sequence[Array] | None = None) -> Any:
+        weights = [np.ascontiguousarray(w) for w in (self.W if W is None else W)]
+        arrays = [np.ascontiguousarray(arg) for arg in args]
+        return self._ask("network", method=method, own=weights, args=arrays)["value"]
+
+    def _ask(self, do: str, **request: Any) -> Any:
+        from mlcvkit.course.sandbox import Ended, Failed
+
+        try:
+            with self._lock:
+                return self._session.ask(do, **request)
+        except (Ended, Failed) as error:
+            raise RuntimeError(str(error)) from None
+
+
+def student_network(student: StudentNetwork, reference: Network) -> Network:
+    """A student's NN2 in the place of the reference: from its weights, on its mini-batches."""
+    student.W = [w.copy() for w in reference.model.W]
+    task = parity_task(reference.experiment.hyperparameters())
+
+    def train(experiment: Experiment, callbacks: Sequence[Callback], resume: Any) -> Any:
+        own = task._replace(model=student, held_out=task.held_out[:FEW])  # type: ignore[arg-type]
+        return own.fit(experiment.hyperparameters(), callbacks=callbacks, resume=resume)
+
+    def few(part: tuple[Array, Array]) -> tuple[Array, Array]:
+        return part[0][:, :FEW], part[1][:, :FEW]
+
+    parts = few(reference.train), few(reference.held_out)
+    return replace(reference, model=student, train=parts[0], held_out=parts[1], fit=train)

@@ -41,9 +41,11 @@ class Contest:
         ui.timer(TICK, self._tick)
 
     def close(self) -> None:
-        """End all threads."""
+        """End all threads, and a student's process."""
         for session in self.sessions.values():
             session.close()
+            if isinstance(session.network.model, StudentNetwork):
+                session.network.model.close()
 
     def _start_or_pause(self) -> None:
         running = any(session.state == "running" for session in self.sessions.values())
@@ -151,12 +153,11 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
             return
         box = ui.element("div").classes("column w-full")
         client = ui.context.client
-        open_now: list[Any] = []
+        open_now: list[Contest] = []
 
         async def begin() -> None:
-            for close in open_now:
-                await run.io_bound(close)
-            open_now.clear()
+            while open_now:
+                await run.io_bound(open_now.pop().close)
             box.clear()
             if chosen.value not in found:
                 return
@@ -171,10 +172,9 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
             with box:
                 contest = await _entered(house, {"Yours": own, "The reference": reference})
                 if contest is not None:
-                    open_now.extend([contest.close, own.model.close])
+                    open_now.append(contest)
                     contest.build()
                     _drawing(contest)
-            client.on_delete(lambda: background_tasks.create(run.io_bound(own.model.close)))
 
         ui.button("Begin", on_click=begin).mark("begin")
 

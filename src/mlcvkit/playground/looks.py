@@ -213,7 +213,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     biased = b1 is not None
     largest = int(np.argmax(np.abs(gradients[0][0][unit])))
     j, g, w = largest + 1, float(gradients[0][0][unit, largest]), float(W1[unit, largest])
-    i, last = unit + 1, "L" if len(pairs) > 2 else "2"
+    i, last = unit + 1, "_L" if len(pairs) > 2 else "₂"
     delta1 = g / float(x[largest, 0]) if x[largest, 0] else 0.0
     terms = _terms(W1[unit], x[:, 0], None if b1 is None else float(b1[unit, 0]))
     sums = _terms(pairs[-1][0][0], (walk.layers[-1]), float(walk.bias[0]) if biased else None)
@@ -223,8 +223,8 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
         Stage("Input", "x", _vector(x[:, 0])),
         Stage(f"Hidden unit {i}: the sum", f"z₁ = Σ_k W₁[{i},k] x_k{plus}", f"{terms} = {z1:.4f}"),
         Stage(f"Hidden unit {i}: its activation", f"a₁ = {sigma}(z₁)", f"{sigma}({z1:.4f}) = {a1:.4f}"),
-        Stage("Output: the sum", f"z_{last} = Σ_m w_m a_m{plus}", f"{sums} = {walk.z[0]:.4f}"),
-        Stage("Output", f"ŷ = {output}(z_{last})", _vector(walk.answers)),
+        Stage("Output: the sum", f"z{last} = Σ_m w_m a_m{plus}", f"{sums} = {walk.z[0]:.4f}"),
+        Stage("Output", f"ŷ = {output}(z{last})", _vector(walk.answers)),
         Stage("Loss", _loss_equation(str(mlp.loss)), f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
     ]
     slope = f"{sigma}'({z1:.4f}) = {_slope(mlp, a1):.4f}, δ₁ = {delta1:.4g}"
@@ -232,7 +232,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     stepped = f"{w:.5f} - {learning_rate:g} · {g:.4g} = {w - learning_rate * g:.5f}"
     return [
         *forward,
-        Stage("Back: at the output", f"δ_{last} = ∂ℓ/∂z_{last}", _vector(delta[:, 0])),
+        Stage("Back: at the output", f"δ{last} = ∂ℓ/∂z{last}", _vector(delta[:, 0])),
         Stage(f"Back: at hidden unit {i}", f"δ₁ = (∂z/∂a₁) δ ∘ {sigma}'(z₁)", slope),
         Stage("The gradient of a weight", f"∂ℓ/∂W₁[{i},{j}] = δ₁ x_{j}", product),
         Stage("The step", f"W₁[{i},{j}] ← W₁[{i},{j}] - α ∂ℓ/∂W₁[{i},{j}]", stepped),

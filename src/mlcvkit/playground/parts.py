@@ -31,14 +31,15 @@ class DrawingPad(ui.element, component="components/drawing_pad.js"):
         """Wipe the pad."""
         self.run_method("clear")
 
-    def _told(self, encoded: Any, drawn: Callable[[npt.NDArray[np.uint8]], Any]) -> None:
+    def _told(self, encoded: Any, drawn: Callable[[npt.NDArray[np.uint8]], Any]) -> Any:
         if isinstance(encoded, str) and len(encoded) < 2000:
             try:
                 content = base64.b64decode(encoded, validate=True)
             except (binascii.Error, ValueError):
-                return
+                return None
             if len(content) == SIDE * SIDE:
-                drawn(np.frombuffer(content, np.uint8).reshape(SIDE, SIDE))
+                return drawn(np.frombuffer(content, np.uint8).reshape(SIDE, SIDE))
+        return None
 
 
 class PixelGrid(ui.element, component="components/pixel_grid.js"):

@@ -266,7 +266,7 @@ class Session:
     def _measure(self) -> None:
         seconds = self.seconds + (time.perf_counter() - self._since if self.is_training else 0)
         curve = self.curve if len(self.curve) < MOST_POINTS else self.curve[::2]
-        with suppress(InputError):
+        with suppress(InputError, RuntimeError):
             self.curve = (*curve, Point(seconds, self.epochs, self.steps, **self.network.measure()))
 
 

@@ -11,8 +11,10 @@ import numpy as np
 
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import Network
-from mlcvkit.training import Callback
+from mlcvkit.training import Callback, Run
+from mlcvkit.training.gradients import flatten
 from mlcvkit.training.parity import parity_task
+from mlcvkit.training.steps import MiniBatchSteps
 from mlcvlab.nn import Array
 
 SECONDS, MEMORY_MB = 20.0, 1500
@@ -91,8 +93,19 @@ def student_network(student: StudentNetwork, reference: Network) -> Network:
     task = parity_task(reference.experiment.hyperparameters())
 
     def train(experiment: Experiment, callbacks: Sequence[Callback], resume: Any) -> Any:
-        own = task._replace(model=student, held_out=task.held_out[:FEW])  # type: ignore[arg-type]
-        return own.fit(experiment.hyperparameters(), callbacks=callbacks, resume=resume)
+        """The steps of the engine's loop, without its measurements, which would go through the pipe as well."""
+        hp = experiment.hyperparameters()
+        weights = flatten(student)  # type: ignore[arg-type]
+        steps = MiniBatchSteps(student, task.images, task.y, hp, samples=task.samples)
+        training = Run(hp, weights, steps.start(weights), steps.samples)
+        for callback in callbacks:
+            callback.on_start(training)
+        for epoch in range(hp.epochs):
+            for take in steps.epoch(epoch):
+                samples = take(weights, training.state, hp.learning_rate)
+                for callback in callbacks:
+                    callback.on_batch(samples)
+        return training
 
     def few(part: tuple[Array, Array]) -> tuple[Array, Array]:
         return part[0][:, :FEW], part[1][:, :FEW]

@@ -1,10 +1,58 @@
-"""mlcvlab play."""
+"""mlcvlab report and mlcvlab play."""
 
 import socket
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.progress import track
 
 from mlcvkit import InputError, require
-from mlcvkit.cli.app import app, console
+from mlcvkit.cli.app import app, console, print_json
+
+
+@app.command
+def report(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    target: str | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    json: bool = False,
+) -> int:
+    """Write a page about a run or a study: report.html, which needs nothing else, and its pictures as PNG files.
+
+    Needs the extra mlcvlab[report].
+
+    Parameters
+    ----------
+    run
+        A folder that mlcvlab train, tune or sweep wrote.
+    data
+        Data to measure a run with. Left out: the rows that its training held out.
+    target
+        For .npy and IDX data the file of its labels.
+    output
+        Folder for the page; that of the run where left out.
+    json
+        Print the place as JSON, and nothing else.
+    """
+    for library in ("jinja2", "sklearn"):
+        require(library, extra="report")
+    from mlcvkit.report import report_on, write_report
+
+    console.quiet = json
+    title, lead, parts = report_on(run, data, target)
+    folder = output or (run if run.is_dir() else run.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = list(track(parts, description="Looking", console=console, transient=True, total=None))
+    place = write_report(folder, title, lead, found)
+    console.print(lead)
+    console.print(f"Written to [bold]{escape(str(place))}[/bold]")
+    print_json(json, {"file": str(place), "summary": lead})
+    return 0
 
 
 @app.command

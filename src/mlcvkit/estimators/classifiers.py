@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted
 
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
-from mlcvkit.models import MLP, InitializationName, Perceptron, scale_weights
+from mlcvkit.models import MLP, InitializationName, Perceptron, as_mlp, scale_weights
 from mlcvkit.models.outputs import OUTPUTS
 from mlcvkit.training import Callback, Run, StopTraining, accuracy
 from mlcvkit.training.loop import Metric
@@ -171,9 +171,7 @@ class NN2Classifier(_Probabilities):
         return scale_weights(model, self.initialization)  # type: ignore[no-any-return]
 
     def _twin(self) -> MLP:
-        twin = MLP((len(self.model_.W[0]),), loss=self.model_.loss, biases=False)
-        twin.W = self.model_.W
-        return twin
+        return as_mlp(self.model_)
 
     def _trained_model(self, X: Any) -> NN2 | MLP:
         """NN2 itself, which has the faster gradient; for sparse samples the MLP that is equal to it."""

@@ -5,7 +5,7 @@ column.
 """
 
 from mlcvkit.models.initializations import INITIALIZATIONS, InitializationName, scale_weights
-from mlcvkit.models.mlp import HIDDEN_ACTIVATIONS, MLP, NN1, ActivationName, Dense
+from mlcvkit.models.mlp import HIDDEN_ACTIVATIONS, MLP, NN1, ActivationName, Dense, as_mlp
 from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, losses_behind
 from mlcvkit.models.perceptron import Perceptron
 
@@ -23,6 +23,7 @@ __all__ = [
     "LossName",
     "OutputName",
     "Perceptron",
+    "as_mlp",
     "losses_behind",
     "scale_weights",
 ]

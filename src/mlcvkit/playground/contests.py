@@ -151,6 +151,7 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
         except InputError as error:
             ui.label(str(error)).props("role=alert")
             return
+        button = ui.button("Begin").mark("begin")
         box = ui.element("div").classes("column w-full")
         client = ui.context.client
         open_now: list[Contest] = []
@@ -176,7 +177,7 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
                     contest.build()
                     _drawing(contest)
 
-        ui.button("Begin", on_click=begin).mark("begin")
+        button.on_click(begin)
 
 
 def _own_networks(house: House, tree: Any) -> tuple[Network, Network]:

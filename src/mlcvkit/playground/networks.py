@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from mlcvkit import datasets
 from mlcvkit.datasets.tables import encoder_for
 from mlcvkit.estimators.predictor import Predictor, checked_target, make_estimator, split_test_rows
-from mlcvkit.models import MLP, scale_weights
+from mlcvkit.models import MLP, as_mlp, scale_weights
 from mlcvkit.models.outputs import loss_of_z
 from mlcvkit.playground.experiments import DIGITS, FULL_BATCH_ADAM, PARITY, Experiment
 from mlcvkit.storage import SavedModel
@@ -56,7 +56,7 @@ class Network:
     @property
     def mlp(self) -> MLP:
         """The network as an MLP, which can be looked into; its weights are the network's own."""
-        return self.model if isinstance(self.model, MLP) else as_mlp(self.model)
+        return as_mlp(self.model)
 
     def answer(self, x: Array) -> Array:
         """ŷ of samples, (K, N), by the model itself."""
@@ -99,13 +99,6 @@ class Network:
 
         options = {"alpha": experiment.learning_rate, "beta1": experiment.beta1, "beta2": experiment.beta2}
         Adam(self.model, X, y, **options, R=experiment.epochs, lookahead=False, callback=told)
-
-
-def as_mlp(model: Any) -> MLP:
-    """An NN2, or what has its weights, as the MLP that is equal to it."""
-    twin = MLP((len(model.W[0]),), loss=getattr(model, "loss", "cross_entropy"), biases=False)
-    twin.W = list(model.W)
-    return twin
 
 
 def make_network(experiment: Experiment) -> Network:

@@ -1,0 +1,87 @@
+"""Pictures of networks: what their hidden units look for, what happens in their layers, and their loss around them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from mlcvkit.plots.style import COLOURS, TRAIN, tidy
+
+
+def hidden_units(W1: npt.ArrayLike, w2: npt.ArrayLike | None = None, *, most: int = 60) -> Figure:
+    """The hidden units as square images, those that matter most first.
+
+    Each image is a row of W1 times the sign of its weight to the output: red pixels speak for an even digit, blue ones
+    for an odd one. A unit matters by |w2| times the length of its row.
+
+    Arguments: ``W1``, (M, K) with a square K; ``w2``, (M, 1), None where a unit speaks for no single output: then red
+    is a positive weight, and a unit matters by the length of its row; ``most``, how many units are shown.
+    Raises: ValueError where K is not a square.
+    """
+    W1 = np.asarray(W1)
+    told = ": red speaks for even, blue for odd" if w2 is not None else ": red is a positive weight, blue a negative"
+    w2 = np.ones(len(W1)) if w2 is None else np.asarray(w2).ravel()
+    side = int(np.sqrt(W1.shape[1]))
+    if side * side != W1.shape[1]:
+        raise ValueError(f"hidden units are shown as square images; K = {W1.shape[1]} is not a square")
+    weight = np.abs(w2) * np.linalg.norm(W1, axis=1)
+    order = np.argsort(-weight, kind="stable")[:most]
+    columns = min(12, len(order))
+    rows = -(-len(order) // columns)
+    tiles = np.full((rows * columns, side + 2, side + 2), np.nan)  # NaN is drawn as nothing: a margin
+    images = W1[order] * np.sign(w2[order])[:, None]
+    limits = np.maximum(np.abs(images).max(axis=1, keepdims=True), 1e-12)
+    tiles[: len(order), 1:-1, 1:-1] = (images / limits).reshape(-1, side, side)
+    mosaic = tiles.reshape(rows, columns, side + 2, side + 2).swapaxes(1, 2).reshape(rows * (side + 2), -1)
+    figure = Figure(figsize=(10, rows * 10 / columns + 0.6), layout="constrained")
+    figure.suptitle(f"The {len(order)} strongest of {len(w2)} hidden units{told}")
+    axes = figure.add_subplot()
+    axes.axis("off")
+    axes.imshow(mosaic, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    return figure
+
+
+class LayerStatistics(NamedTuple):
+    """A hidden layer or the output on some samples: its name, its activations, (M, N), each unit's share of samples for
+    which it is 0, (M,), and the gradients of the loss with respect to its weights."""
+
+    name: str
+    activations: npt.NDArray[np.floating]
+    silent: npt.NDArray[np.floating]
+    gradients: npt.NDArray[np.floating]
+
+
+def layers(statistics: Sequence[LayerStatistics]) -> Figure:
+    """For each layer how its activations are distributed, and how large the gradients of its weights are."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for layer, colour in zip(statistics, COLOURS, strict=False):
+        values = layer.activations.ravel()
+        counts, edges = np.histogram(values, bins=60)
+        left.stairs(counts / len(values), edges, color=colour, label=layer.name)
+        sizes = np.abs(layer.gradients.ravel())
+        sizes = sizes[sizes > 0]
+        if len(sizes):
+            counts, edges = np.histogram(np.log10(sizes), bins=60)
+            right.stairs(counts / len(sizes), edges, color=colour, label=layer.name)
+    left.set(title="Activations", xlabel="activation", ylabel="share", yscale="log")
+    right.set(title="Gradients that are not 0", xlabel="log₁₀ |∂L/∂w|", ylabel="share")
+    for axes in (left, right):
+        axes.legend(frameon=False, fontsize=8)
+        tidy(axes)
+    return figure
+
+
+def surface(losses: npt.NDArray[np.floating], extent: float) -> Figure:
+    """The loss along two directions from the weights, which are in the middle: (n, n), from -extent to extent."""
+    figure = Figure(figsize=(5.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    at = np.linspace(-extent, extent, len(losses))
+    levels = np.geomspace(max(losses.min(), 1e-12), losses.max() * 1.0001, 18) if losses.max() > losses.min() else 3
+    contours = axes.contour(at, at, losses, levels=levels, cmap="viridis")
+    axes.clabel(contours, fontsize=7, fmt="%.3g")
+    axes.plot(0, 0, marker="o", color=TRAIN)
+    axes.set(xlabel="along one random direction", ylabel="along another", aspect="equal")
+    return figure

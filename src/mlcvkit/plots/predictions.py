@@ -1,0 +1,83 @@
+"""Pictures of predictions beside the truth."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from mlcvkit.plots.style import COLOURS, INK, TRAIN, tidy
+
+Array = npt.NDArray[np.floating]
+
+
+def confusion(counts: npt.NDArray[np.integer], names: Sequence[str]) -> Figure:
+    """A row for each class and a column for what was said; the colour is the share of the row, without the right."""
+    size = min(8.0, 2.2 + 0.45 * len(names))
+    figure = Figure(figsize=(size + 0.6, size), layout="constrained")
+    axes = figure.subplots()
+    wrong = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(wrong, 0)
+    red = np.broadcast_to(np.array([0.78, 0.24, 0.16, 0.0]), (*wrong.shape, 4)).copy()
+    red[..., 3] = 0.8 * wrong / max(1e-9, float(wrong.max()))  # through which the page is seen, light or dark
+    axes.imshow(red)
+    for row, column in np.ndindex(counts.shape):
+        axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=8, color=INK)
+    axes.set(xlabel="said", ylabel="is", xticks=range(len(names)), yticks=range(len(names)))
+    axes.set_xticklabels(names, rotation=45 if max(map(len, names)) > 3 else 0)
+    axes.set_yticklabels(names)
+    return figure
+
+
+def roc(rates: Mapping[str, tuple[Array, Array, float]]) -> Figure:
+    """Receiver operating characteristics: for each name false positive rates, true positive rates, and the area."""
+    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
+    axes = figure.subplots()
+    for (name, (false, true, area)), colour in zip(rates.items(), COLOURS, strict=False):
+        axes.plot(np.maximum(false, 1e-4), true, color=colour, label=f"{name}: {area:.4f}")
+    axes.set(xscale="log", xlim=(1e-4, 1), xlabel="false positive rate", ylabel="true positive rate")
+    axes.legend(title="area below", frameon=False, fontsize=8)
+    tidy(axes)
+    return figure
+
+
+def calibration(sure: Array, right: Array, counts: npt.NDArray[np.integer]) -> Figure:
+    """How often it is right against how sure it is, in bins; below it how many samples each bin has."""
+    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    top.plot([0, 1], [0, 1], color="#8a8b8c", linestyle="dashed")
+    top.plot(sure, right, color=TRAIN, marker="o")
+    top.set(ylabel="share that is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    below.bar(sure, counts, width=0.04, color=TRAIN)
+    below.set(xlabel="probability that was given", ylabel="samples", yscale="log")
+    for axes in (top, below):
+        tidy(axes)
+    return figure
+
+
+def images(pictures: Array, captions: Sequence[str]) -> Figure:
+    """Square images, (n, side · side), with a line below each."""
+    columns = min(8, len(pictures))
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(1.2 * columns, 1.5 * rows), layout="constrained")
+    side = round(pictures.shape[1] ** 0.5)
+    for axes, picture, caption in zip(
+        figure.subplots(rows, columns, squeeze=False).flat, pictures, captions, strict=False
+    ):
+        axes.imshow(picture.reshape(side, side), cmap="gray", interpolation="nearest")
+        axes.set_title(caption, fontsize=7, y=-0.32)
+    for axes in figure.axes:
+        axes.axis("off")
+    return figure
+
+
+def numbers(truth: Array, said: Array) -> Figure:
+    """Predicted against true numbers."""
+    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
+    axes = figure.subplots()
+    limits = [min(truth.min(), said.min()), max(truth.max(), said.max())]
+    axes.plot(limits, limits, color="#8a8b8c", linestyle="dashed")
+    axes.scatter(truth, said, s=12, color=TRAIN, alpha=0.6)
+    axes.set(xlabel="is", ylabel="said")
+    tidy(axes)
+    return figure

@@ -1,0 +1,29 @@
+"""What the pictures have in common."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+
+TRAIN, VALIDATION = "#2f6fb3", "#d9822b"
+COLOURS = (TRAIN, VALIDATION, "#3a9e5c", "#a04fb5", "#b8860b", "#c83c28", "#3aa6a6", "#7d7d7d", "#e377c2", "#5b5ea6")
+INK = "#111213"
+"""The colour of text and axes, which a page replaces by its own."""
+
+
+def tidy(axes: Any) -> None:
+    """A faint grid, and no frame at the top and the right."""
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+@contextmanager
+def page_style() -> Iterator[None]:
+    """Pictures for a page: no background, and text that stays text."""
+    names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "axes.titlecolor")
+    style: dict[str, Any] = dict.fromkeys(names, INK)
+    style |= {"svg.fonttype": "none", "figure.facecolor": "none", "axes.facecolor": "none", "font.size": 10}
+    style |= {"grid.color": "#8a8b8c", "savefig.facecolor": "none"}
+    with mpl.rc_context(style):  # type: ignore[arg-type]
+        yield

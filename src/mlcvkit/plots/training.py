@@ -1,0 +1,57 @@
+"""Pictures of trainings: curves over the epochs, of one run or of several seeds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mlcvkit.plots.style import COLOURS, TRAIN, VALIDATION, tidy
+
+
+def curves(history: Mapping[str, Sequence[float]]) -> Figure:
+    """The loss, and the accuracy or R² where it was measured, over the epochs, for the training and validation samples.
+
+    Arguments: ``history`` as ``mlcvkit.training.fit`` returns it, of at least one epoch.
+    """
+    labels = {"loss": "Loss", "accuracy": "Accuracy", "r2": "R²"}
+    shown = [name for name in labels if f"train_{name}" in history]
+    figure = Figure(figsize=(5 * len(shown), 3.8), layout="constrained")
+    marker = "o" if len(history["epoch"]) <= 50 else ""
+    for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
+            values = history.get(f"{part}_{name}")
+            if values:
+                axes.plot(history["epoch"], values, color=colour, marker=marker, markersize=3)
+                axes.annotate(
+                    f" {part} {values[-1]:.4f}", (history["epoch"][-1], values[-1]), color=colour, va="center"
+                )
+        axes.set(title=labels[name], xlabel="Epoch")
+        axes.margins(x=0.28)
+        axes.set_xlim(left=min(history["epoch"]) - 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def curves_of_seeds(
+    histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], quantity: str, label: str
+) -> Figure:
+    """One quantity over the epochs for several configurations: the mean of their seeds, and its spread.
+
+    Arguments: ``histories``, for each configuration those of its seeds; the spread is from the lowest to the highest.
+    """
+    figure = Figure(figsize=(6.5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for (name, seeds), colour in zip(histories.items(), COLOURS, strict=False):
+        shortest = min(len(history[quantity]) for history in seeds)
+        values = np.array([history[quantity][:shortest] for history in seeds])
+        epochs = np.arange(1, shortest + 1)
+        axes.plot(epochs, values.mean(axis=0), color=colour, label=f"{name}, mean of {len(values)} seeds")
+        axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.25, linewidth=0)
+    axes.set(xlabel="Epoch", ylabel=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+    tidy(axes)
+    return figure

@@ -1,0 +1,55 @@
+"""Reports of runs and studies: one HTML file that needs nothing else, and its pictures as PNG files.
+
+Needs Jinja and scikit-learn: ``pip install 'mlcvlab[report]'``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlcvkit import InputError, require
+
+for _library in ("jinja2", "sklearn"):
+    require(_library, extra="report")
+
+from mlcvkit.report.page import Part, write_report  # noqa: E402
+from mlcvkit.report.runs import run_parts  # noqa: E402
+from mlcvkit.report.subjects import Subject, read_subject  # noqa: E402
+from mlcvkit.storage import MODEL_FILE  # noqa: E402
+
+__all__ = ["Part", "Subject", "read_subject", "report_on", "run_parts", "write_report"]
+
+JOURNAL_FILE = "journal.log"
+
+
+def report_on(run: Path, data: str | None = None, target: str | None = None) -> tuple[str, str, Iterator[Part]]:
+    """The title, the lead and the parts of the report of a run or a study.
+
+    Raises: InputError where there is neither, or the samples of a run cannot be read.
+    """
+    if not (run / JOURNAL_FILE).is_file():
+        subject = read_subject(run, data, target)
+        return subject.name, _lead(subject), run_parts(subject)
+    if data is not None:
+        raise InputError(f"{run} is a study, which has its own data: leave out {data}")
+    require("optuna", extra="tune")
+    from mlcvkit.report.studies import in_plain_words, study_parts
+    from mlcvkit.tuning import open_study
+
+    study = open_study(run)
+
+    def parts() -> Iterator[Part]:
+        yield from study_parts(study)
+        if (run / MODEL_FILE).is_file():
+            yield from run_parts(read_subject(run))
+
+    return run.resolve().name, in_plain_words(study), parts()
+
+
+def _lead(subject: Subject) -> str:
+    configuration = subject.saved.configuration
+    data = "MNIST's even and odd digits" if subject.is_parity else Path(str(configuration.get("data"))).name
+    kind = type(subject.saved.model).__name__
+    if not subject.classifies:
+        return f"{kind} trained on {data}, measured on {subject.X.shape[1]:,} samples."
+    right = float((subject.said == subject.truth).mean())
+    return f"{kind} trained on {data}: right for {right:.2%} of {subject.X.shape[1]:,} test samples."

@@ -1,0 +1,90 @@
+"""A page of parts: one HTML file that needs nothing else, and each picture as a PNG beside it."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from mlcvkit import storage
+from mlcvkit.plots import INK, page_style
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings and rows of text."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a report: what it says in words, and a picture with the name of its file."""
+
+    heading: str
+    words: str = ""
+    name: str = ""
+    figure: Figure | None = None
+    tables: Sequence[Table] = field(default_factory=list)
+
+
+def percent(share: float) -> str:
+    """A share as a percentage."""
+    return f"{share:.2%}"
+
+
+def number(value: Any) -> str:
+    """A value as it is read best."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(number, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_report(folder: Path, title: str, lead: str, parts: Sequence[Part], stem: str = "report") -> Path:
+    """Write ``report.html`` and the pictures into a folder, each whole or not at all.
+
+    Returns: the place of the page. Raises: InputError where the folder cannot be written.
+    """
+    pictures = {
+        part.name: inline_svg(part.figure, part.name, part.heading) for part in parts if part.figure is not None
+    }
+    for part in parts:
+        if part.figure is not None:
+            content = io.BytesIO()
+            part.figure.savefig(content, dpi=120, facecolor="white", format="png")
+            storage.write_whole(folder / f"{stem}-{part.name}.png", content.getvalue())
+    html = _template().render(title=title, lead=lead, parts=parts, pictures=pictures)
+    place = folder / f"{stem}.html"
+    storage.write_whole(place, html.encode())
+    return place
+
+
+def inline_svg(figure: Figure, name: str, label: str) -> str:
+    """A picture as an element of a page, in the page's colours, with names of its own for what it refers to."""
+    content = io.StringIO()
+    with page_style(), mpl.rc_context({"svg.hashsalt": name}):
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = content.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns:\w+="[^"]*"| xmlns="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'href="#', f'href="#{name}-', svg).replace("url(#", f"url(#{name}-")
+    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{label}">', svg)
+    # the page chooses the font's family
+    return re.sub(r"font: ([^;\"']*?)px [^;\"]*", r"font-size: \1px", svg)
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("mlcvkit.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    ).get_template("report.html")

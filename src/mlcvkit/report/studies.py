@@ -1,0 +1,291 @@
+"""The parts of the report of a study: what was found, what mattered, and what each hyperparameter did."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from matplotlib.figure import Figure
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sklearn.ensemble import RandomForestRegressor
+
+from mlcvkit import plots
+from mlcvkit.plots import studies as pictures
+from mlcvkit.report.page import Part, Table, number, percent
+from mlcvkit.tuning import Range, Study, cells, comparison, varied
+
+FEWEST = 8
+"""With fewer trials nothing is said about what mattered."""
+GRID = 24
+LITTLE, MUCH = 0.05, 0.2
+"""A hyperparameter that explains less than this share of the differences did not matter; one above this mattered."""
+PAIRS = 3
+
+
+@dataclass
+class Judged:
+    """The trials of a study that were judged at all, each with a score: its last one where it was ended early."""
+
+    study: Study
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The hyperparameters that were varied."""
+        return [name for name in varied(self.study.settings.search_space) if name != "seed"]
+
+    @cached_property
+    def trials(self) -> list[tuple[FrozenTrial, float]]:
+        """Trials and scores, in their order; a training that diverged at once has the lowest score of all."""
+        scores = []
+        for trial in self.study.trials(TrialState.COMPLETE, TrialState.PRUNED):
+            values = trial.intermediate_values
+            last = values[max(values)] if values else np.nan
+            scores.append((trial, float(last if trial.value is None else trial.value)))
+        lowest = np.nanmin([score for _, score in scores]) if scores else 0.0
+        return [(trial, float(lowest if np.isnan(score) else score)) for trial, score in scores]
+
+    @cached_property
+    def scores(self) -> npt.NDArray[np.float64]:
+        """The scores, (n,)."""
+        return np.array([score for _, score in self.trials])
+
+    def is_log(self, name: str) -> bool:
+        """Whether a hyperparameter lies on a logarithmic scale."""
+        values = self.study.settings.search_space[name]
+        if isinstance(values, Range):
+            return values.logarithmic
+        numbers = [value for value in values if not isinstance(value, str)]
+        return len(numbers) == len(values) and min(numbers) > 0 and max(numbers) >= 10 * min(numbers)
+
+    def labels(self, name: str) -> list[Any] | None:
+        """The values of a hyperparameter that is chosen from a list, None for a range."""
+        values = self.study.settings.search_space[name]
+        return None if isinstance(values, Range) else sorted(values, key=lambda value: (isinstance(value, str), value))
+
+    def encoded(self, name: str, value: Any) -> float:
+        """A value as a number: its place in the list, or on the scale of its range."""
+        labels = self.labels(name)
+        if labels is not None:
+            return float(labels.index(value))
+        return float(np.log10(value)) if self.is_log(name) else float(value)
+
+    @cached_property
+    def X(self) -> npt.NDArray[np.float64]:
+        """The hyperparameters of the trials, (n, names)."""
+        return np.array([[self.encoded(name, trial.params[name]) for name in self.names] for trial, _ in self.trials])
+
+    @cached_property
+    def forest(self) -> RandomForestRegressor:
+        """What score is expected of hyperparameters."""
+        return RandomForestRegressor(200, min_samples_leaf=2, random_state=0, n_jobs=1).fit(self.X, self.scores)
+
+    def at(self, index: int, points: int = GRID) -> npt.NDArray[np.float64]:
+        """Values of a hyperparameter, encoded, from its lowest to its highest."""
+        labels = self.labels(self.names[index])
+        if labels is not None:
+            return np.arange(len(labels), dtype=float)
+        return np.linspace(self.X[:, index].min(), self.X[:, index].max(), points)
+
+    def expected(self, *indices: int) -> npt.NDArray[np.float64]:
+        """The score that is expected over some hyperparameters alone: the mean over what the trials had for the others.
+
+        Source: Friedman (2001), "Greedy function approximation", section 8.2, partial dependence.
+        """
+        axes = [self.at(index) for index in indices]
+        shape = tuple(map(len, axes))
+        asked = np.repeat(self.X[None], int(np.prod(shape)), axis=0)
+        for number_, place in enumerate(np.ndindex(shape)):
+            for index, axis, i in zip(indices, axes, place, strict=True):
+                asked[number_, :, index] = axis[i]
+        said = self.forest.predict(asked.reshape(-1, self.X.shape[1])).reshape(len(asked), -1).mean(axis=1)
+        return np.asarray(said.reshape(shape))
+
+    @cached_property
+    def importances(self) -> dict[str, float]:
+        """The share of the differences between the trials that each explains, the largest first."""
+        judged = optuna.create_study(direction="maximize")
+        for trial, score in self.trials:
+            params = {name: trial.params[name] for name in self.names}
+            kinds = {name: trial.distributions[name] for name in self.names}
+            judged.add_trial(create_trial(params=params, distributions=kinds, value=score))
+        return get_param_importances(judged, evaluator=FanovaImportanceEvaluator(seed=0), params=self.names)
+
+
+def study_parts(study: Study) -> Iterator[Part]:
+    """The parts that there are for a study."""
+    judged = Judged(study)
+    enough = len(judged.trials) >= FEWEST and len(judged.names) > 0 and np.ptp(judged.scores) > 0
+    yield _found(study, judged)
+    if enough and len(judged.names) > 1:
+        yield _importances(judged)
+    if study.settings.kind == "tune" and len(judged.trials) > 1:
+        yield _progress(study, judged)
+    if study.settings.kind == "sweep":
+        yield _grid(study)
+    if enough:
+        yield _effects(judged)
+        if len(judged.names) > 1:
+            yield _pairs(judged)
+    yield from _finals(study)
+
+
+def in_plain_words(study: Study) -> str:
+    """Two sentences: what mattered, and what did not."""
+    judged = Judged(study)
+    if len(judged.trials) < FEWEST or not judged.names or np.ptp(judged.scores) == 0:
+        return f"{len(judged.trials)} trials are too few, or too much alike, to say what mattered."
+    if len(judged.names) == 1:
+        return f"Only the {_words(judged.names[0])} was varied: {_best_of(judged, judged.names[0])}."
+    shares = judged.importances
+    mattered = [name for name, share in shares.items() if share >= MUCH] or list(shares)[:1]
+    told = [
+        f"the {_words(name)} ({shares[name]:.0%} of the differences; {_best_of(judged, name)})" for name in mattered
+    ]
+    little = [_words(name) for name, share in shares.items() if share < LITTLE]
+    first = f"What mattered was {' and '.join(told)}."
+    if not little:
+        return f"{first} Every other one mattered a little."
+    return f"{first} Hardly anything hung on the {_listed(little)}, with less than {LITTLE:.0%} each."
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and the {names[-1]}"
+
+
+def _best_of(judged: Judged, name: str) -> str:
+    """Where a hyperparameter was good, and what it cost where it was not."""
+    index = judged.names.index(name)
+    expected, at = judged.expected(index), judged.at(index)
+    cost = expected.max() - expected.min()
+    good = expected >= expected.max() - 0.1 * cost
+    labels = judged.labels(name)
+    if labels is not None:
+        best = "best " + " or ".join(number(label) for label, fine in zip(labels, good, strict=True) if fine)
+    else:
+        low, high = (10**value if judged.is_log(name) else value for value in (at[good].min(), at[good].max()))
+        best = f"best from {low:.2g} to {high:.2g}"
+    points = f"{100 * cost:.1f} points of accuracy" if judged.study.score == "accuracy" else f"{cost:.2g} of R²"
+    return f"{best}, and the worst cost {points}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _found(study: Study, judged: Judged) -> Part:
+    counts = {state: len(study.trials(state)) for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)}
+    words = (
+        f"{counts[TrialState.COMPLETE]} trials went to their end, {counts[TrialState.PRUNED]} were ended early or "
+        f"diverged, {counts[TrialState.FAIL]} failed."
+    )
+    ranked = sorted(study.trials(TrialState.COMPLETE), key=lambda trial: -(trial.value or 0))[:10]
+    rows = [
+        (f"{trial.number}", f"{trial.value:.4f}", *(number(trial.params[name]) for name in judged.names))
+        for trial in ranked
+    ]
+    headings = ("trial", f"validation {study.score}", *map(_words, judged.names))
+    return Part("The best trials", words, tables=[Table(headings, rows)] if study.settings.kind == "tune" else [])
+
+
+def _importances(judged: Judged) -> Part:
+    shares = judged.importances
+    figure = pictures.importances([_words(name) for name in shares], list(shares.values()))
+    words = (
+        "The share of the differences between the trials' scores that each hyperparameter explains by itself, and its "
+        "part in what several explain together (functional analysis of variance over a random forest). A trial that "
+        "was ended early counts with its last score."
+    )
+    return Part("What mattered", words, "importances", figure)
+
+
+def _progress(study: Study, judged: Judged) -> Part:
+    early = np.array([trial.state == TrialState.PRUNED for trial, _ in judged.trials])
+    figure = pictures.progress(judged.scores, early, f"validation {study.score}")
+    return Part("How the search went on", "The lowest quarter of the scores is cut off.", "progress", figure)
+
+
+def _scale(axes: Any, judged: Judged, index: int, which: str = "x") -> None:
+    name = judged.names[index]
+    labels = judged.labels(name)
+    axis = getattr(axes, f"{which}axis")
+    getattr(axes, f"set_{which}label")(_words(name))
+    if labels is not None:
+        axis.set_ticks(range(len(labels)), [number(label) for label in labels])
+        axis.set_tick_params(labelsize=8, rotation=30 if any(isinstance(label, str) for label in labels) else 0)
+    elif judged.is_log(name):
+        low, high = judged.X[:, index].min(), judged.X[:, index].max()
+        ticks = np.unique(np.round(np.linspace(low, high, 5), 1))
+        axis.set_ticks(ticks, [f"{10**tick:.2g}" for tick in ticks])
+        axis.set_tick_params(labelsize=8)
+
+
+def _effects(judged: Judged) -> Part:
+    columns = 3
+    rows = -(-len(judged.names) // columns)
+    figure = Figure(figsize=(9, 2.7 * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).flat
+    order = [judged.names.index(name) for name in judged.importances] if len(judged.names) > 1 else [0]
+    low = float(np.quantile(judged.scores, 0.1))
+    for axes, index in zip(places, order, strict=False):
+        expected = judged.expected(index)
+        pictures.effect(axes, judged.X[:, index], judged.scores, judged.at(index), expected)
+        _scale(axes, judged, index)
+        axes.set_ylim(min(low, float(expected.min())), None)
+        plots.tidy(axes)
+    for axes in list(figure.axes)[len(order) :]:
+        axes.remove()
+    words = "Points are the trials, the line is what is expected over all that the others were. The lowest are cut off."
+    return Part("The effect of each alone", words, "effects", figure)
+
+
+def _pairs(judged: Judged) -> Part:
+    chosen = [judged.names.index(name) for name in list(judged.importances)[:PAIRS]]
+    pairs = list(combinations(chosen, 2))
+    figure = Figure(figsize=(3.4 * len(pairs) + 0.6, 3.2), layout="constrained")
+    for axes, (across, up) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
+        expected = judged.expected(up, across)
+        mesh = pictures.pair(axes, judged.at(across), judged.at(up), expected)
+        figure.colorbar(mesh, ax=axes, shrink=0.8)  # type: ignore[arg-type]
+        _scale(axes, judged, across)
+        _scale(axes, judged, up, "y")
+    return Part("Two at a time", f"The {judged.study.score} that is expected; brighter is better.", "pairs", figure)
+
+
+def _grid(study: Study) -> Part:
+    names = [name for name in study.settings.space if name != "seed"]
+    repeats = study.settings.repeats
+    rows = [
+        (*(number(value) for value in cell.params.values()), f"{cell.mean:.4f}" if cell.scores else "",
+         f"{cell.std:.4f}" if len(cell.scores) > 1 else "", str(repeats - len(cell.scores) or ""))
+        for cell in cells(study)
+    ]  # fmt: skip
+    headings = (*map(_words, names), "mean", "standard deviation", "diverged")
+    return Part("The grid", f"Each with {repeats} seeds.", tables=[Table(headings, rows)])
+
+
+def _finals(study: Study) -> Iterator[Part]:
+    """The trainings at the end, where there are any."""
+    if "final" not in optuna.get_all_study_names(storage=study.storage):
+        return
+    found = comparison(study.folder)
+    if not found.best:
+        return
+    measured = found.as_json()
+    rows = [
+        (which, percent(measured[which]["mean"]) if study.score == "accuracy" else f"{measured[which]['mean']:.4f}",
+         f"{measured[which]['std']:.4f}", ", ".join(f"{score:.4f}" for score in measured[which]["scores"]))
+        for which in ("best", "defaults")
+    ]  # fmt: skip
+    headings = ("", f"test {study.score}", "standard deviation", "each seed")
+    p = "" if found.p is None else f" A paired t-test gives p = {found.p:.2g}."
+    histories: dict[str, list[Any]] = {"best": [], "defaults": []}
+    for trial in Study(study.folder, "final").trials(TrialState.COMPLETE):
+        histories[trial.user_attrs["which"]].append(trial.user_attrs["history"])
+    figure = plots.curves_of_seeds(histories, "train_loss", "training loss")
+    words = f"Both were trained on all training rows with {len(found.best)} seeds each, and tested once.{p}"
+    yield Part("The best against the defaults", words, "finals", figure, [Table(headings, rows)])

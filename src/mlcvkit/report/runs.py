@@ -47,12 +47,163 @@ def _summary(subject: Subject) -> Part:
     model = subject.model
     rows = [("samples measured", f"{subject.X.shape[1]:,}")]
     if subject.classifies:
+        rows.append(("accuracy", percent(float((subject.said == subject.truth).mean()))))
+    loss = float(loss_of_z(model.output, model.loss).value(subject.y, subject.z).mean())
+    rows += [
+        (f"loss ({model.loss})", f"{loss:.4f}"),
+        ("network", " → ".join(map(str, (len(subject.X), *model.hidden_units, len(subject.y))))),
+        ("weights", f"{sum(w.size for w in model.W):,}"),
+    ]
+    names = ("optimizer", "learning_rate", "schedule", "batch_size", "epochs", "seed", "weight_decay", "dropout", "l2")
+    configuration = subject.saved.configuration
+    rows += [(name.replace("_", " "), number(configuration[name])) for name in names if name in configuration]
+    rows += [(name, str(value)) for name, value in subject.saved.provenance.items() if name in ("mlcvlab", "numpy")]
+    return Part("In short", tables=[Table(("", ""), rows)])
+
+
+def _curves(subject: Subject) -> Part:
+    history = subject.saved.history
+    words = f"{len(history['epoch'])} epochs."
+    if "validation_loss" in history:
+        losses = history["validation_loss"]
+        best = int(np.argmin(losses))
+        words += f" The validation loss was lowest, {losses[best]:.4f}, after epoch {best + 1}"
+        rise = losses[-1] / losses[best] - 1
+        words += f", and rose by {percent(rise)} after it: a sign of overfitting." if rise > 0.1 else "."
+    return Part("Loss and accuracy over the epochs", words, "curves", plots.curves(history))
+
+
+def _confusion(subject: Subject) -> Part:
+    counts = metrics.confusion_matrix(subject.truth, subject.said, labels=range(len(subject.names)))
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    words = "No sample is wrong."
+    if wrong.any():
+        row, column = np.unravel_index(wrong.argmax(), wrong.shape)
+        words = (
+            f"{wrong.sum():,} of {counts.sum():,} are wrong; most often {subject.names[row]} is taken for "
+            f"{subject.names[column]}, {wrong[row, column]:,} times."
+        )
+    return Part("What is taken for what", words, "confusion", predictions.confusion(counts, subject.names))
+
+
+def _roc(subject: Subject) -> Part:
+    heading = "Receiver operating characteristic"
+    scores = subject.z if len(subject.z) > 1 else np.vstack([-subject.z, subject.z])
+    chosen = [1] if len(subject.names) == 2 else range(min(len(subject.names), 10))
+    rates: dict[str, tuple[Array, Array, float]] = {}
+    for index in chosen:
+        truth = subject.truth == index
+        if truth.any() and not truth.all():
+            false, true, _ = metrics.roc_curve(truth, scores[index])
+            rates[subject.names[index]] = (false, true, float(metrics.auc(false, true)))
+    if not rates:
+        return Part(heading, "All samples are of one class: there is none.")
+    worst = min(rates, key=lambda name: rates[name][2])
+    more = f" or more, least for {worst}" if len(rates) > 1 else ""
+    return Part(heading, f"The area below the curve is {rates[worst][2]:.4f}{more}.", "roc", predictions.roc(rates))
+
+
+def _calibration(subject: Subject) -> Part:
+    sure = subject.probabilities.max(axis=0).astype(np.float64)
+    right = subject.said == subject.truth
+    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    some = counts > 0
+    mean_sure = np.bincount(bins, sure, BINS)[some] / counts[some]
+    share = np.bincount(bins, right, BINS)[some] / counts[some]
+    error = float((counts[some] * np.abs(mean_sure - share)).sum() / len(sure))
+    bias = float(sure.mean() - right.mean())
+    words = f"Expected calibration error {percent(error)} in {BINS} bins. " + (
+        "It is about as sure as it is right."
+        if abs(bias) < 0.005
+        else f"On average it is {percent(abs(bias))} {'surer than' if bias > 0 else 'less sure than'} it is right."
+    )
+    return Part("Calibration", words, "calibration", predictions.calibration(mean_sure, share, counts[some]))
+
+
+def _worst(subject: Subject) -> Iterator[Part]:
+    """The mistakes that it is surest of."""
+    wrong = np.flatnonzero(subject.said != subject.truth)
+    if not len(wrong):
+        return
+    margin = np.abs(subject.z[0]) if len(subject.z) == 1 else subject.z.max(axis=0)
+    surest = subject.probabilities.max(axis=0) if subject.has_probabilities else margin
+    chosen = wrong[np.argsort(-surest[wrong], kind="stable")][:WORST]
+    words = f"The {len(chosen)} of {len(wrong):,} mistakes that it is surest of."
+    told = [
+        (subject.names[subject.truth[i]], subject.names[subject.said[i]], f"{float(surest[i]):.4f}") for i in chosen
+    ]
+    if subject.side is not None:
+        captions = [f"{said}, is {truth}\n{sure}" for truth, said, sure in told]
+        figure = predictions.images(subject.X[:, chosen].T, captions)
+        yield Part("The worst mistakes", words, "mistakes", figure)
+    else:
+        headings = ("is", "said", "sure", *_columns(subject))
+        rows = [(*line, *_row(subject, int(i))) for line, i in zip(told, chosen, strict=True)]
+        yield Part("The worst mistakes", words, tables=[Table(headings, rows)])
+
+
+def _columns(subject: Subject, most: int = 8) -> list[str]:
+    names = getattr(subject.raw, "columns", None)
+    return list(names[:most]) if names is not None else [f"X{i}" for i in range(min(most, np.shape(subject.raw)[1]))]
+
+
+def _row(subject: Subject, index: int, most: int = 8) -> list[str]:
+    row = subject.raw.row(index) if hasattr(subject.raw, "row") else np.ravel(subject.raw[index])
+    return [number(value) for value in row[:most]]
+
+
+def _numbers(subject: Subject) -> Part:
+    mean, scale = subject.scale
+    truth, said = (mean + scale * values[0].astype(np.float64) for values in (subject.y, subject.z))
+    error = said - truth
+    r2 = metrics.r2_score(truth, said) if len(truth) > 1 else float("nan")
+    words = (
+        f"R² {r2:.4f}; the root mean squared error is {np.sqrt((error**2).mean()):.4g}, and half of the errors are "
+        f"below {np.median(np.abs(error)):.4g}."
+    )
+    return Part("Predicted and true", words, "numbers", predictions.numbers(truth, said))
+
+
+def _units(subject: Subject) -> Part:
+    (W1, _), (following, _) = subject.model.pairs(subject.model.W)[:2]
+    figure = plots.hidden_units(W1, following.T if subject.is_parity else None)
+    return Part("The hidden units of the first layer, as images", "", "hidden_units", figure)
+
+
+def layer_statistics(subject: Subject) -> list[LayerStatistics]:
+    """Each hidden layer and the output on some of the samples."""
+    model = subject.model
+    X, y = subject.X[:, :LOOKED_AT], subject.y[:, :LOOKED_AT]
+    gradients = model.pairs(model.emp_loss_grad(X, y))
+    found, a = [], X
+    for count, ((W, b), (gradient, _)) in enumerate(zip(model.pairs(model.W), gradients, strict=True), start=1):
+        z = W @ a + (0 if b is None else b)
+        last = count == len(gradients)
+        a = z if last else ACTIVATIONS[model.activation].function(z)
+        name = "output, z" if last else f"hidden layer {count}"
+        found.append(LayerStatistics(name, a, (a == 0).mean(axis=1), gradient))
+    return found
+
+
+def _layers(subject: Subject) -> Part:
+    layers = layer_statistics(subject)
+    activation = subject.model.activation
+    sizes = [float(np.sqrt((layer.gradients.astype(np.float64) ** 2).mean())) for layer in layers]
+    rows, warnings = [], []
+    for layer, size in zip(layers, sizes, strict=True):
+        hidden = layer is not layers[-1]
+        dead = int((layer.silent == 1).sum()) if activation == "relu" and hidden else 0
+        saturated = 0.0
+        if hidden and activation in ("tanh", "sigmoid"):
+            low = 0.0 if activation == "sigmoid" else -1.0
+            saturated = float(((layer.activations > 0.99) | (layer.activations < low + 0.01)).mean())
         amiss = str(dead) if activation == "relu" else percent(saturated)
         mean, deviation = f"{layer.activations.mean():.3g}", f"{layer.activations.std():.3g}"
-        rows.append((layer.name, f"{len(layer.activations):,}", mean, deviation, amiss, f"{rms:.2e}"))
+        rows.append((layer.name, f"{len(layer.activations):,}", mean, deviation, amiss, f"{size:.2e}"))
         if dead:
             warnings.append(f"{dead} of {len(layer.activations)} units of {layer.name} are dead")
-    sizes = [float(np.sqrt((layer.gradients.astype(np.float64) ** 2).mean())) for layer in layers]
     if min(sizes) > 0 and sizes[-1] / sizes[0] > 100:
         warnings.append("the gradient of the first layer is less than a hundredth of that of the last: it vanishes")
     kind = "dead units" if activation == "relu" else "saturated"

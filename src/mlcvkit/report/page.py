@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -46,20 +46,20 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def write_report(folder: Path, title: str, lead: str, parts: Sequence[Part], stem: str = "report") -> Path:
+def write_report(folder: Path, title: str, lead: str, parts: Iterable[Part], stem: str = "report") -> Path:
     """Write ``report.html`` and the pictures into a folder, each whole or not at all.
 
     Returns: the place of the page. Raises: InputError where the folder cannot be written.
     """
-    pictures = {
-        part.name: inline_svg(part.figure, part.name, part.heading) for part in parts if part.figure is not None
-    }
-    for part in parts:
+    with page_style():  # the pictures are made in the page's colours
+        found = list(parts)
+        pictures = {p.name: inline_svg(p.figure, p.name, p.heading) for p in found if p.figure is not None}
+    for part in found:
         if part.figure is not None:
             content = io.BytesIO()
             part.figure.savefig(content, dpi=120, facecolor="white", format="png")
             storage.write_whole(folder / f"{stem}-{part.name}.png", content.getvalue())
-    html = _template().render(title=title, lead=lead, parts=parts, pictures=pictures)
+    html = _template().render(title=title, lead=lead, parts=found, pictures=pictures)
     place = folder / f"{stem}.html"
     storage.write_whole(place, html.encode())
     return place
@@ -68,7 +68,7 @@ def write_report(folder: Path, title: str, lead: str, parts: Sequence[Part], ste
 def inline_svg(figure: Figure, name: str, label: str) -> str:
     """A picture as an element of a page, in the page's colours, with names of its own for what it refers to."""
     content = io.StringIO()
-    with page_style(), mpl.rc_context({"svg.hashsalt": name}):
+    with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = content.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")

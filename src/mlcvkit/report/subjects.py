@@ -82,7 +82,7 @@ class Subject:
     def side(self) -> int | None:
         """The side of the images that the samples are, None where they are no square images."""
         side = math.isqrt(self.X.shape[0])
-        images = self.is_parity or self.saved.preprocessing.get("encoder") == "images" or self.X.shape[0] == 64
+        images = self.is_parity or self.saved.preprocessing.get("encoder") == "images"
         return side if images and side * side == self.X.shape[0] and side > 3 else None
 
 

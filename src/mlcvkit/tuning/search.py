@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -79,54 +80,64 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _Worker:
+    """A process of ``mlcvkit.tuning.worker``, and what it says on standard error.
+
+    It ends when its standard input does, and so when this process does.
+    """
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in end)
+        command = [sys.executable, "-m", "mlcvkit.tuning.worker", *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self.said, start_new_session=True
+        )
+
+    def end(self) -> str:
+        """End it where it has not; what it said."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        with self.said:
+            self.said.seek(0)
+            return self.said.read().strip()
+
+
 class _Workers:
-    """Processes of ``mlcvkit.tuning.worker``; one that was killed is replaced."""
+    """Workers of a study; one that was killed is replaced."""
 
     def __init__(self, study: Study, count: int, deadline: float, most_trials: int | None) -> None:
-        self.study, self.deadline = study, deadline
-        limits = {"deadline": None if math.isinf(deadline) else deadline, "most_trials": most_trials}
+        limits = (None if math.isinf(deadline) else deadline, most_trials)
         threads = max(1, cores() // count)
-        self.arguments = [str(study.folder), study.name, str(threads), *map(str, limits.values())]
-        self.processes: list[subprocess.Popen[str]] = []
+        self.arguments = [str(study.folder), study.name, str(threads), *map(str, limits)]
+        self.workers: list[_Worker] = []
         self.count, self.failures = count, 0
 
     def __enter__(self) -> "_Workers":
-        self.processes = [self._start() for _ in range(self.count)]
+        self.workers = [_Worker(self.arguments) for _ in range(self.count)]
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self.processes:
-            process.kill()
-        for process in self.processes:
-            process.wait()
+        for worker in self.workers:
+            worker.end()
 
     def is_working(self) -> bool:
-        for process in [process for process in self.processes if process.poll() is not None]:
-            self.processes.remove(process)
-            if process.returncode:
-                self.processes.append(self._replaced(process))
-        return bool(self.processes)
+        """Whether any is at work, after those that failed were replaced."""
+        for worker in [worker for worker in self.workers if worker.process.poll() is not None]:
+            self.workers.remove(worker)
+            said = worker.end()
+            if worker.process.returncode == BAD_INPUT:
+                raise InputError(said)
+            if worker.process.returncode:
+                self._count_failure(said)
+                self.workers.append(_Worker(self.arguments))
+        return bool(self.workers)
 
-    def _replaced(self, process: "subprocess.Popen[str]") -> "subprocess.Popen[str]":
-        said = (process.stderr.read() if process.stderr else "").strip()
-        if process.returncode == BAD_INPUT:
-            raise InputError(said)
+    def _count_failure(self, said: str) -> None:
         self.failures += 1
         if self.failures > 3 * self.count:
             raise WorkersFailed(f"the workers end again and again: {said.splitlines()[-1] if said else 'killed'}")
-        return self._start()
-
-    def _start(self) -> "subprocess.Popen[str]":
-        # the worker ends when its standard input does, and so when this process does
-        command = [sys.executable, "-m", "mlcvkit.tuning.worker", *self.arguments]
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
 
 
 def run_final(study: Study, configuration: dict[str, Any], *, workers: int, told: Told) -> "Comparison":
@@ -177,7 +188,7 @@ class Comparison:
     @property
     def p(self) -> float | None:
         differences = np.subtract(self.best, self.defaults)
-        if len(differences) < 2 or np.ptp(differences) == 0:
+        if len(differences) < 2 or np.ptp(differences) < 1e-9:
             return None
         return float(ttest_rel(self.best, self.defaults).pvalue)
 

@@ -134,9 +134,10 @@ def _require(name: str, value: Choice) -> None:
 def with_parameters(base: Hyperparameters, parameters: Mapping[str, Any]) -> Hyperparameters:
     """The base with the parameters of a trial in the place of its own."""
     changed = dict(parameters)
-    depth = changed.pop("depth", len(base.hidden_units))
-    units = changed.pop("hidden_units", base.hidden_units)
-    return replace(base, hidden_units=(units,) * depth if isinstance(units, int) else units, **changed)
+    if "depth" in changed or "hidden_units" in changed:
+        depth = changed.pop("depth", len(base.hidden_units))
+        changed["hidden_units"] = (changed.pop("hidden_units", base.hidden_units[0]),) * depth
+    return replace(base, **changed)
 
 
 def grid(space: Space, points: int) -> list[dict[str, Choice]]:

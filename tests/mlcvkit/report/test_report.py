@@ -1,0 +1,214 @@
+"""Reports of real runs: what they say is computed anew here."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn import metrics
+
+from mlcvkit import InputError, datasets
+from mlcvkit.report import read_subject, report_on, write_report
+from mlcvkit.report.runs import SURFACE_POINTS, layer_statistics, loss_surface, run_parts
+from numerical import stencil
+
+COMMAND = [sys.executable, "-m", "mlcvkit"]
+
+
+def command(*arguments, folder):
+    result = subprocess.run([*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=180)
+    assert result.returncode == 0, result
+    return result
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs of every kind."""
+    folder = tmp_path_factory.mktemp("runs")
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    lines = [f"{a},{b},{3 * a - b}" for a, b in rows]
+    (folder / "numbers.csv").write_text("a,b,c\n" + "\n".join(lines) + "\n")
+    kinds = {
+        "parity": ["--epochs", "1", "--hidden-units", "16", "--batch-size", "512"],
+        "digits": ["digits", "--epochs", "15"],
+        "moons": ["moons", "--epochs", "20", "--hidden-units", "8", "4", "--activation", "tanh"],
+        "perceptron": ["moons", "--model", "perceptron", "--epochs", "5"],
+        "nn1": ["moons", "--model", "nn1", "--epochs", "5"],
+        "numbers": ["numbers.csv", "--target", "c", "--epochs", "10"],
+    }
+    for name, options in kinds.items():
+        command("train", *options, "--name", name, folder=folder)
+    return folder / "runs"
+
+
+KINDS = ["parity", "digits", "moons", "perceptron", "nn1", "numbers"]
+
+
+class Page(HTMLParser):
+    """What a page holds: its elements, its ids, and what they refer to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.references, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("href", "src") and value:
+                self.references.append(value)
+            if value:
+                self.references += [f"#{place}" for place in re.findall(r"url\(#([^)]+)\)", value)]
+
+
+@pytest.fixture(scope="module")
+def written(runs):
+    """The text of each page."""
+    for kind in KINDS:
+        command("report", runs / kind, folder=runs)
+    return {kind: (runs / kind / "report.html").read_text() for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_needs_nothing_else(written, kind):
+    page = Page(written[kind])
+    assert "script" not in page.tags and "link" not in page.tags and "iframe" not in page.tags
+    assert "@import" not in written[kind]
+    outside = [place for place in page.references if not place.startswith(("#", "data:image/png;base64,"))]
+    assert outside == []
+    assert not re.search(r"https?://", written[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_id_of_a_page_is_there_once_and_every_reference_leads_to_one(written, kind):
+    page = Page(written[kind])
+    assert len(set(page.ids)) == len(page.ids)
+    missing = {place for place in page.references if place.startswith("#")} - {f"#{name}" for name in page.ids}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_picture_is_a_png_as_well(written, runs, kind):
+    pictures = sorted((runs / kind).glob("report-*.png"))
+    assert len(pictures) == written[kind].count("<svg")
+    for picture in pictures:
+        with Image.open(picture) as image:
+            assert image.width > 300
+            assert len(image.convert("L").getcolors(256)) > 3
+
+
+def test_the_parts_are_those_that_there_are(written):
+    headings = {kind: re.findall(r"<h2>(.*?)</h2>", text) for kind, text in written.items()}
+    whole = [
+        "In short",
+        "Loss and accuracy over the epochs",
+        "What is taken for what",
+        "Receiver operating characteristic",
+        "Calibration",
+        "The worst mistakes",
+        "The hidden units of the first layer, as images",
+        "Layer by layer",
+        "The loss around the weights",
+    ]
+    assert headings["parity"] == whole
+    assert headings["moons"] == headings["digits"] == [heading for heading in whole if "images" not in heading]
+    assert "Calibration" not in headings["perceptron"] and "What is taken for what" in headings["perceptron"]
+    assert "Layer by layer" not in headings["nn1"]
+    assert "Predicted and true" in headings["numbers"] and "Calibration" not in headings["numbers"]
+
+
+def parts_of(runs, kind):
+    subject = read_subject(runs / kind)
+    return subject, {part.heading: part for part in run_parts(subject)}
+
+
+def test_the_numbers_in_words_are_those_of_the_test_images(runs):
+    subject, parts = parts_of(runs, "parity")
+    data = datasets.mnist_parity()
+    y_hat = subject.saved.model.nn2(data.test_X.T)[0].astype(np.float64)
+    truth = data.test_y == 1
+    wrong = int(((y_hat >= 0.5) != truth).sum())
+    assert parts["What is taken for what"].words.startswith(f"{wrong:,} of 10,000 are wrong")
+    area = float(re.search(r"is (\d\.\d+)", parts["Receiver operating characteristic"].words)[1])
+    assert area == pytest.approx(metrics.roc_auc_score(truth, y_hat), abs=6e-5)
+    sure = np.maximum(y_hat, 1 - y_hat)
+    right = (y_hat >= 0.5) == truth
+    error = 0.0
+    for low in np.arange(15) / 15:
+        inside = (sure >= low) & (sure < low + 1 / 15) if low < 14 / 15 - 1e-9 else sure >= low
+        if inside.any():
+            error += inside.mean() * abs(sure[inside].mean() - right[inside].mean())
+    told = float(re.search(r"error ([\d.]+)%", parts["Calibration"].words)[1])
+    assert told == pytest.approx(100 * error, abs=0.02)
+
+
+def test_the_worst_mistakes_are_the_surest(runs):
+    subject, parts = parts_of(runs, "digits")
+    proba = subject.probabilities
+    wrong = np.flatnonzero(proba.argmax(axis=0) != subject.y.argmax(axis=0))
+    told = [float(row[2]) for row in parts["The worst mistakes"].tables[0].rows]
+    expected = sorted(proba.max(axis=0)[wrong], reverse=True)[: len(told)]
+    assert told == pytest.approx(expected, abs=6e-5)
+    assert len(told) == min(24, len(wrong))
+
+
+@pytest.mark.parametrize("kind", ["parity", "digits", "moons", "numbers", "perceptron"])
+def test_the_middle_of_the_loss_surface_is_the_loss(runs, kind):
+    subject = read_subject(runs / kind)
+    losses = loss_surface(subject, 3, 0.5)
+    model = subject.model
+    assert losses[1, 1] == pytest.approx(model.emp_loss(subject.X[:, :1000], subject.y[:, :1000]), rel=1e-6)
+    assert np.isfinite(losses).all() and losses.shape == (3, 3)
+    assert SURFACE_POINTS % 2 == 1
+
+
+def test_the_gradients_of_the_layers_are_those_of_the_loss(runs):
+    subject = read_subject(runs / "moons")
+    layers = layer_statistics(subject)
+    model = subject.model
+    X, y = subject.X[:, :1000].astype(np.float64), subject.y[:, :1000]
+    model.W = [w.astype(np.float64) for w in model.W]
+    direction = np.random.default_rng(0).normal(size=model.W[0].shape)
+
+    def risk(w):
+        return model.emp_loss(X, y, [w, *model.W[1:]])
+
+    slope = stencil(risk, model.W[0], direction, h=1e-4)
+    assert float((layers[0].gradients * direction).sum()) == pytest.approx(slope, rel=1e-3)
+    assert [layer.name for layer in layers] == ["hidden layer 1", "hidden layer 2", "output, z"]
+
+
+def test_dead_units_are_counted(runs):
+    subject = read_subject(runs / "parity")
+    subject.saved.model.W[0][:3] = -1.0  # pixels are 0 or more
+    [part] = [part for part in run_parts(subject) if part.heading == "Layer by layer"]
+    dead = int(re.search(r"(\d+) of 16 units of hidden layer 1 are dead", part.words)[1])
+    assert dead >= 3
+    assert part.tables[0].rows[0][4] == str(dead)
+
+
+def test_a_report_is_written_whole_or_not_at_all(runs, tmp_path):
+    title, lead, parts = report_on(runs / "moons")
+    place = write_report(tmp_path, title, lead, parts)
+    assert place.read_text().rstrip().endswith("</html>")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report(tmp_path / "missing", title, lead, [])
+    assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+
+
+def test_names_cannot_become_elements_of_the_page(runs, tmp_path):
+    _, lead, parts = report_on(runs / "moons")
+    place = write_report(tmp_path, "<script>alert(1)</script>", lead, parts)
+    assert "<script>" not in place.read_text()
+
+
+def test_what_is_no_run_is_refused(tmp_path, runs):
+    with pytest.raises(InputError, match="does not exist"):
+        report_on(tmp_path)
+    with pytest.raises(InputError, match="leave out"):
+        report_on(runs / "parity", "moons")

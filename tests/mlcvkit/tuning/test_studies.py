@@ -1,0 +1,222 @@
+"""Studies as real processes that are killed, and joined, and gone on with."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from optuna.trial import TrialState
+
+from mlcvkit import InputError
+from mlcvkit.training import RECIPES, Hyperparameters
+from mlcvkit.tuning import Settings, begin_search, begin_sweep, cells, open_study, run, run_final
+from mlcvkit.tuning.search import Comparison
+from mlcvkit.tuning.studies import JOURNAL_FILE, RETRIES
+
+OPTIONS = {"target": None, "model": "mlp", "task": None, "test_fraction": 0.2, "image_size": None}
+SPACE = {"learning_rate": "1e-3:0.1", "hidden_units": "4,8,16"}
+
+
+def settings(kind="tune", space=SPACE, epochs=30, **changed):
+    base = asdict(Hyperparameters(**{**asdict(RECIPES["table"]), "epochs": epochs, "hidden_units": (8,)}))
+    return Settings(kind, "moons", OPTIONS, base, dict(space), **changed)
+
+
+def trials_by_state(folder):
+    trials = open_study(folder).optuna.get_trials(deepcopy=False)
+    return {state: [trial for trial in trials if trial.state == state] for state in TrialState}
+
+
+def assert_nothing_lost_or_run_twice(folder, wanted):
+    """Each trial that was begun came to an end once: itself, or the one that was queued in its place."""
+    trials = open_study(folder).optuna.get_trials(deepcopy=False)
+    ended = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    assert len(ended) == wanted
+    assert not [trial for trial in trials if trial.state in (TrialState.RUNNING, TrialState.WAITING)]
+    successors = [trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs]
+    failed = {trial.number: trial for trial in trials if trial.state == TrialState.FAIL}
+    assert sorted(successors) == sorted(failed)
+    for trial in trials:
+        if "retry_of" in trial.user_attrs:
+            before = failed[trial.user_attrs["retry_of"]]
+            assert before.params.items() <= trial.params.items()
+            assert not before.params or before.params == trial.params
+
+
+def command(folder, *arguments):
+    line = [sys.executable, "-m", "mlcvkit", "tune", "--workers", "2", *arguments]
+    with (folder / "said.txt").open("a") as said:
+        return subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL, stderr=said)
+
+
+def workers_of(process):
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    return [int(pid) for pid in found]
+
+
+def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_runs_none_twice(tmp_path):
+    rng = np.random.default_rng(0)
+    trials = ["--trials", "14"]
+    space = ["--learning-rate", "1e-3:0.1", "--hidden-units", "4,8,16", "--epochs", "400", "--patience", "0"]
+    process = command(tmp_path, "moons", *space, *trials, "--name", "s", "--no-pruning")
+    folder = tmp_path / "runs" / "s"
+    for kill in range(4):
+        deadline = time.time() + 60
+        before = len(trials_by_state(folder)[TrialState.COMPLETE]) if (folder / JOURNAL_FILE).exists() else 0
+        while time.time() < deadline:
+            time.sleep(0.05)
+            if (folder / JOURNAL_FILE).exists():
+                states = trials_by_state(folder)
+                if len(states[TrialState.COMPLETE]) > before and states[TrialState.RUNNING]:
+                    break
+        time.sleep(rng.uniform(0, 0.3))
+        if kill % 2:
+            os.kill(workers_of(process)[0], signal.SIGKILL)
+        else:
+            process.kill()
+            process.wait()
+            assert wait_until(lambda: not any_worker(folder))
+            process = command(tmp_path, "--resume", "runs/s", *trials)
+    assert process.wait(120) == 0, (tmp_path / "said.txt").read_text()
+    states = trials_by_state(folder)
+    assert states[TrialState.FAIL], "no trial was hit"
+    assert_nothing_lost_or_run_twice(folder, 14)
+    assert (folder / "model.safetensors").exists()
+
+
+def any_worker(folder):
+    found = subprocess.run(["pgrep", "-f", f"mlcvkit.tuning.worker {folder}"], capture_output=True, text=True).stdout
+    relative = subprocess.run(["pgrep", "-f", "mlcvkit.tuning.worker runs/s"], capture_output=True, text=True).stdout
+    return bool(found or relative)
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_two_processes_share_a_search(tmp_path):
+    begin_search(tmp_path / "s", settings(epochs=200))
+    both = [command(tmp_path, "--resume", "s", "--trials", "10") for _ in range(2)]
+    assert [process.wait(120) for process in both] == [0, 0]
+    assert_nothing_lost_or_run_twice(tmp_path / "s", 10)
+    workers = {trial.user_attrs["worker"] for trial in open_study(tmp_path / "s").trials()}
+    assert len(workers) > 2
+
+
+def test_a_trial_that_kills_its_worker_is_given_up(tmp_path):
+    study = begin_search(tmp_path / "s", settings())
+    for _ in range(RETRIES + 1):
+        with study.asking():
+            study.ask("a worker that is dead", study.distributions)
+    with study.asking():
+        pass
+    trials = study.optuna.get_trials(deepcopy=False)
+    assert len([trial for trial in trials if trial.state == TrialState.FAIL]) == RETRIES + 1
+    assert not [trial for trial in trials if trial.state == TrialState.WAITING]
+    assert len(study.trials(TrialState.FAIL)) == 1
+
+
+def test_what_a_writer_left_of_a_line_is_cut_off(tmp_path):
+    study = begin_search(tmp_path / "s", settings())
+    before = study.trials()
+    with (tmp_path / "s" / JOURNAL_FILE).open("ab") as file:
+        file.write(b'{"op_code": 4, "work')
+    again = open_study(tmp_path / "s")
+    assert [trial.params for trial in again.trials()] == [trial.params for trial in before]
+    again.queue({"learning_rate": 0.01, "hidden_units": 8})
+    assert len(open_study(tmp_path / "s").trials()) == len(before) + 1
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no study"):
+        open_study(tmp_path)
+    (tmp_path / JOURNAL_FILE).write_text("this is no journal\n")
+    with pytest.raises(InputError, match="is damaged"):
+        open_study(tmp_path)
+
+
+def test_the_first_trial_of_a_search_is_the_base(tmp_path):
+    study = begin_search(tmp_path / "s", settings())
+    run(study, workers=1, told=lambda _: None, most_trials=1)
+    [trial] = study.trials()
+    assert trial.params == {"learning_rate": RECIPES["table"].learning_rate, "hidden_units": 8}
+    assert study.hyperparameters(trial) == study.settings.hyperparameters
+
+
+def test_the_budget_is_that_of_the_study(tmp_path):
+    study = begin_search(tmp_path / "s", settings(epochs=200))
+    start = time.monotonic()
+    run(study, workers=1, told=lambda _: None, budget=6)
+    assert time.monotonic() - start < 60
+    done = len(study.trials(TrialState.COMPLETE, TrialState.PRUNED))
+    assert done > 0
+    assert 0 < study.seconds() <= 6.5
+    run(study, workers=1, told=lambda _: None, budget=study.seconds())
+    assert len(study.trials(TrialState.COMPLETE, TrialState.PRUNED)) == done
+
+
+def test_hopeless_trials_are_ended_early_and_diverging_ones_counted(tmp_path):
+    study = begin_search(tmp_path / "s", settings(space={"learning_rate": "0.01,1e-6,1e30"}, epochs=60))
+    for rate in (0.01, 0.01, 0.01, 1e-6, 1e-6, 1e30):
+        study.queue({"learning_rate": rate})
+    run(study, workers=1, told=lambda _: None, most_trials=6)
+    by_rate = {}
+    for trial in study.trials():
+        by_rate.setdefault(trial.params["learning_rate"], []).append(trial)
+    assert all(trial.state == TrialState.COMPLETE for trial in by_rate[0.01])
+    assert all(trial.state == TrialState.PRUNED for trial in by_rate[1e-6])
+    assert [trial.user_attrs.get("diverged") for trial in by_rate[1e30]] == [True]
+    assert study.best().params == {"learning_rate": 0.01}
+
+
+def test_a_sweep_trains_every_cell_with_every_seed(tmp_path):
+    space = {"learning_rate": [0.001, 0.1], "hidden_units": [2, 8], "seed": [0, 1]}
+    study = begin_sweep(tmp_path / "s", settings("sweep", space, repeats=2))
+    run(study, workers=2, told=lambda _: None)
+    found = cells(study)
+    assert [cell.params for cell in found] == [
+        {"learning_rate": rate, "hidden_units": units} for rate in (0.001, 0.1) for units in (2, 8)
+    ]
+    assert all(len(cell.scores) == 2 for cell in found)
+    assert found[-1].mean == pytest.approx(np.mean(found[-1].scores))
+    assert found[-1].std == pytest.approx(np.std(found[-1].scores, ddof=1))
+    assert found[-1].mean > found[0].mean
+
+
+def test_the_best_and_the_base_are_trained_on_everything_and_tested_with_five_seeds(tmp_path):
+    study = begin_search(tmp_path / "s", settings())
+    run(study, workers=2, told=lambda _: None, most_trials=3)
+    found = run_final(study, {"data": "moons"}, workers=2, told=lambda _: None)
+    assert len(found.best) == len(found.defaults) == 5
+    again = run_final(study, {"data": "moons"}, workers=2, told=lambda _: None)
+    assert again == found
+    problem = study.settings.problem()
+    hp = study.hyperparameters(study.best())
+    assert problem.test(hp, []).score == found.best[0]
+
+
+def test_the_test_rows_are_not_among_those_searched_with():
+    problem = settings().problem()
+    X, _, validation_X, _ = problem._parts
+    rows = {tuple(np.round(row, 6)) for row in np.asarray(problem.X)}
+    test_rows = {tuple(np.round(row, 6)) for row in np.asarray(problem.test_rows[0])}
+    assert len(X) + len(validation_X) == len(problem.X)
+    assert not rows & test_rows
+
+
+def test_the_paired_test_is_the_one_of_scipy():
+    from scipy.stats import ttest_1samp
+
+    found = Comparison([0.9, 0.92, 0.93], [0.89, 0.90, 0.93])
+    assert found.p == pytest.approx(ttest_1samp([0.01, 0.02, 0.0], 0).pvalue)
+    assert Comparison([0.9, 0.8], [0.8, 0.7]).p is None
+    assert Comparison([0.9], [0.8]).p is None

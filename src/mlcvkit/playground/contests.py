@@ -48,7 +48,7 @@ class Contest:
                 session.network.model.close()
 
     def _start_or_pause(self) -> None:
-        running = any(session.state == "running" for session in self.sessions.values())
+        running = any(session.wants_to_run for session in self.sessions.values())
         for session in self.sessions.values():
             if running:
                 session.pause()
@@ -61,7 +61,7 @@ class Contest:
 
     def _tick(self) -> None:
         self.ticks += 1
-        running = any(session.state == "running" for session in self.sessions.values())
+        running = any(session.wants_to_run for session in self.sessions.values())
         self.start.text = "Pause" if running else "Start"
         lines = zip(self.sessions.items(), COLOURS, strict=False)
         self.chart.show([(name, s.curve, self.quantity, colour, "solid") for (name, s), colour in lines])

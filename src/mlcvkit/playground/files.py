@@ -15,7 +15,7 @@ CONFIG_FILE = "config.toml"
 
 def save_run(root: Path, name: str, session: Session) -> Path:
     """Write the network as it is, as a run of ``mlcvlab train``; InputError where the name is taken or is none."""
-    session.pause()
+    session.rest()
     experiment, network = session.experiment, session.network
     hp = asdict(experiment.hyperparameters())
     configuration: dict[str, Any] = {"data": None, "target": None}

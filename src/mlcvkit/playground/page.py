@@ -130,7 +130,7 @@ class Page:
         self.controls.show(self.session.experiment)
 
     def _start_or_pause(self) -> None:
-        if self.session.state == "running":
+        if self.session.wants_to_run:
             self.session.pause()
         else:
             self.session.start()
@@ -179,9 +179,9 @@ class Page:
         dialog.open()
 
     def _save(self) -> None:
-        def save() -> None:
+        async def save() -> None:
             try:
-                folder = save_run(self.house.runs, str(name.value or ""), self.session)
+                folder = await run.io_bound(save_run, self.house.runs, str(name.value or ""), self.session)
             except (InputError, OSError) as error:
                 ui.notify(str(error), type="negative")
                 return
@@ -266,7 +266,7 @@ class Page:
         self.ticks += 1
         if session.version != self.version:
             self._begin()
-        self.start.text = "Pause" if session.state == "running" else "Start"
+        self.start.text = "Pause" if session.wants_to_run else "Start"
         curve = session.curve
         self._show_status(curve)
         lines = [(kept.name, kept.curve, colour) for kept, colour in zip(self.kept, COLOURS[2:] * 2, strict=False)]

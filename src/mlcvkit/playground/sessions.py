@@ -136,12 +136,12 @@ class Session:
         if not names:
             return
         if not set(names) <= KEEPS_WEIGHTS or experiment.is_nn2 != self.experiment.is_nn2 or self.steps == 0:
-            running = self.state == "running"
+            running = self.wants_to_run
             self.reset(experiment)
             if running:
                 self.start()
             return
-        running = self.state == "running"
+        running = self.wants_to_run
         self.close()
         self.experiment = experiment
         self.state, self.message, self._closing = "paused", "", False
@@ -157,11 +157,14 @@ class Session:
         self._go(steps)
 
     def pause(self) -> None:
-        """Wait after the step that is being taken."""
+        """Rest after the step that is being taken."""
+        self._allowed = 0
+
+    def rest(self) -> None:
+        """Pause, and wait until it rests."""
         with self._wake:
             self._allowed = 0
-            if self.state == "running":
-                self.state = "paused"
+            self._wake.wait_for(lambda: self.state != "running" or not self.is_training)
 
     def close(self) -> None:
         """End the training and its thread; the network stays as it is."""
@@ -176,6 +179,11 @@ class Session:
     def is_training(self) -> bool:
         """Whether there is a thread."""
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def wants_to_run(self) -> bool:
+        """Whether it runs, and was not asked to pause."""
+        return self.state == "running" and self._allowed > 0
 
     def _go(self, steps: float) -> None:
         if self.state in ("finished", "failed"):
@@ -209,7 +217,9 @@ class Session:
 
     def _end(self, state: str, message: str) -> None:
         self._measure()
-        self.state, self.message = state, message
+        with self._wake:
+            self.state, self.message = state, message
+            self._wake.notify_all()
 
     def _restore(self, run: Run) -> None:
         """Put the optimizer's state and the epochs of the training before into this one."""
@@ -249,6 +259,7 @@ class Session:
         with self.turnstile.away(), self._wake:
             if self._allowed <= 0:
                 self.state = "paused"
+                self._wake.notify_all()
             self._wake.wait_for(lambda: self._closing or self._allowed > 0)
         self._since = time.perf_counter()
 

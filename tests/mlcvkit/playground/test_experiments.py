@@ -1,0 +1,125 @@
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlcvkit import InputError
+from mlcvkit.playground.controls import applies, texts
+from mlcvkit.playground.experiments import CHOICES, LIMITS, Experiment, read_experiment
+from mlcvkit.playground.networks import make_network
+from mlcvkit.playground.page import experiment_of
+from mlcvkit.storage import load_model
+from mlcvkit.training.optimizers import OPTIMIZERS
+
+experiments = st.builds(
+    Experiment,
+    **{name: st.sampled_from(choices) for name, choices in CHOICES.items() if name not in ("data", "optimizer")},
+    data=st.sampled_from(["mnist-parity", "moons", "xor"]),
+    optimizer=st.sampled_from(CHOICES["optimizer"]),
+    **{
+        name: st.integers(int(low), int(high)) if isinstance(getattr(Experiment(), name), int) else st.floats(low, high)
+        for name, (low, high) in LIMITS.items()
+    },
+)
+
+
+@given(experiments)
+def test_a_link_restores_the_whole_experiment(experiment):
+    restored, problem = experiment_of(dict(parse_qsl(experiment.as_query())))
+    assert (restored, problem) == (experiment, "")
+
+
+@given(st.dictionaries(st.text(max_size=20) | st.sampled_from(sorted(asdict(Experiment()))), st.text(max_size=30)))
+def test_any_other_link_gives_the_defaults_and_a_word(query):
+    experiment, problem = experiment_of(query)
+    assert isinstance(experiment, Experiment)
+    assert problem == "" or experiment == Experiment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("learning_rate", float("nan"), "number"),
+        ("learning_rate", "1e999", "number"),
+        ("learning_rate", [1], "number"),
+        ("hidden_units", 1.5, "whole number"),
+        ("hidden_units", 10**9, "from 1 to 512"),
+        ("epochs", -1, "from 1"),
+        ("data", "../../etc/passwd", "must be one of"),
+        ("optimizer", None, "must be one of"),
+        ("__class__", 1, "no setting"),
+    ],
+)
+def test_what_comes_from_outside_is_checked(name, value, words):
+    with pytest.raises(InputError, match=words):
+        Experiment().changed(name, value)
+
+
+def test_every_setting_has_a_control_with_a_sentence():
+    assert set(texts("controls")) == set(asdict(Experiment()))
+    for control in texts("controls").values():
+        assert control["text"].endswith(".") and control["label"] and "equation" in control
+
+
+def test_the_guided_experiments_are_experiments():
+    assert len(texts("guide")) >= 6
+    for name, guide in texts("guide").items():
+        experiment, problem = experiment_of({"guide": name})
+        assert problem == ""
+        assert experiment == read_experiment(asdict(Experiment()) | guide["settings"])
+        assert guide["title"] and guide["look_for"] and len(guide["text"]) >= 2
+
+
+def test_settings_that_do_nothing_are_not_shown():
+    adam, sgd = Experiment(), Experiment(optimizer="coordinate_sgd", data="moons")
+    assert applies("beta1", adam) and not applies("momentum", adam) and applies("samples", adam)
+    assert not applies("beta1", sgd) and not applies("batch_size", sgd) and not applies("samples", sgd)
+
+
+SMALL = [
+    Experiment(
+        hidden_units=8, epochs=1, batch_size=2048, samples=4000, optimizer="momentum", learning_rate=0.1, seed=3
+    ),
+    Experiment(data="moons", hidden_units=6, depth=2, activation="tanh", epochs=4, dropout=0.1, l2=0.01, seed=5),
+    Experiment(data="mnist-parity", hidden_units=8, depth=2, epochs=1, batch_size=4096, initialization="glorot"),
+]
+
+
+@pytest.mark.parametrize("experiment", SMALL, ids=["nn2", "moons", "deep parity"])
+def test_the_command_line_and_the_python_train_the_very_network_of_the_page(experiment, tmp_path):
+    network = make_network(experiment)
+    network.fit(experiment, [], None)
+    words = experiment.command().split()
+    assert words[:2] == ["mlcvlab", "train"]
+    line = [sys.executable, "-m", "mlcvkit", *words[1:], "--name", "same"]
+    assert subprocess.run(line, cwd=tmp_path, capture_output=True, timeout=120).returncode == 0
+    theirs = load_model(tmp_path / "runs/same").model.W
+    assert all(np.array_equal(a, b) for a, b in zip(network.model.W, theirs, strict=True))
+    if experiment.data == "moons":
+        scope = {}
+        exec(experiment.python().replace("print(", "_ = ("), scope)
+        ours = scope["predictor"].estimator.model_.W
+        assert all(np.array_equal(a, b) for a, b in zip(network.model.W, ours, strict=True))
+
+
+def test_the_python_of_nn2_trains_the_very_network_of_the_page(capsys):
+    experiment = SMALL[0]
+    network = make_network(experiment)
+    network.fit(experiment, [], None)
+    scope = {}
+    exec(experiment.python(), scope)
+    assert all(np.array_equal(a, b) for a, b in zip(network.model.W, scope["task"].model.W, strict=True))
+    assert 0.4 < float(capsys.readouterr().out) <= 1
+
+
+@pytest.mark.parametrize("optimizer", [name for name in CHOICES["optimizer"] if name not in OPTIMIZERS])
+def test_the_python_of_the_handouts_optimizers_runs(optimizer, capsys):
+    experiment = replace(SMALL[0], optimizer=optimizer, samples=200, learning_rate=0.01)
+    assert experiment.command() is None
+    exec(experiment.python().replace("R=1000", "R=5").replace("R=20", "R=2"), {})
+    assert float(capsys.readouterr().out) > 0

@@ -1,0 +1,132 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from mlcvkit import datasets
+from mlcvkit.playground import looks
+from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.networks import make_network
+
+KINDS = {
+    "nn2": Experiment(hidden_units=12, samples=500),
+    "deep": Experiment(data="mnist-parity", hidden_units=10, depth=3, activation="tanh"),
+    "digits": Experiment(data="mnist", hidden_units=9),
+    "moons": Experiment(data="moons", hidden_units=5, depth=2, activation="sigmoid"),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def network(request):
+    return make_network(KINDS[request.param])
+
+
+def sample_of(network):
+    X, y = network.held_out
+    return X[:, [3]], y[:, [3]]
+
+
+def test_the_path_adds_up_to_the_answer(network):
+    x, _ = sample_of(network)
+    path = looks.path(network, x)
+    np.testing.assert_allclose(path.added.sum(axis=0) + path.bias, path.z, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(path.answers, network.answer(x)[:, 0], rtol=1e-4, atol=1e-6)
+    assert [len(layer) for layer in path.layers] == [network.experiment.hidden_units] * network.experiment.depth
+
+
+def test_the_units_are_the_weights_or_what_they_answer(network):
+    numbers = looks.strongest_units(network, 4)
+    pictures = looks.unit_pictures(network, numbers)
+    assert [picture.number for picture in pictures] == numbers
+    for picture in pictures:
+        assert np.abs(picture.pixels.astype(int)).max() == 127
+        if network.experiment.has_images:
+            row = network.mlp.pairs(network.mlp.W)[0][0][picture.number]
+            assert np.corrcoef(row, picture.pixels)[0, 1] > 0.999
+        else:
+            assert len(picture.pixels) == looks.UNIT_GRID**2
+
+
+def test_one_step_in_numbers_is_that_of_the_gradient(network):
+    x, y = sample_of(network)
+    unit = 2
+    stages = looks.stages(network, x, y, 0.5, unit)
+    assert [stage.name.split(":")[0] for stage in stages[:2]] == ["Input", "Hidden unit 3"]
+    mlp = network.mlp
+    gradient = mlp.pairs(mlp.grad(x, y))[0][0][unit]
+    column = int(re.search(r"W₁\[3,(\d+)\]", stages[-2].equation)[1]) - 1
+    told = float(stages[-2].numbers.split("= ")[1])
+    assert told == pytest.approx(gradient[column], rel=2e-3)
+    weight = mlp.pairs(mlp.W)[0][0][unit, column]
+    stepped = float(stages[-1].numbers.split("= ")[1])
+    assert stepped == pytest.approx(weight - 0.5 * gradient[column], abs=2e-5)
+    loss = float(re.search(r"ℓ = ([\d.]+)", stages[5].numbers)[1])
+    assert loss == pytest.approx(mlp.emp_loss(x, y), abs=6e-5)
+
+
+def test_the_plane_is_that_of_the_samples():
+    network = make_network(KINDS["moons"])
+    (left, right), (bottom, top), grid = looks.plane(network, 11)
+    X = np.hstack([network.train[0], network.held_out[0]])
+    assert left < X[0].min() and right > X[0].max() and bottom < X[1].min() and top > X[1].max()
+    assert grid.shape == (2, 121)
+    assert grid[:, 0] == pytest.approx([left, top], rel=1e-5) and grid[:, -1] == pytest.approx(
+        [right, bottom], rel=1e-5
+    )
+    answers = looks.surface(network).astype(int)
+    assert len(answers) == looks.GRID**2
+    points = looks.points_on_plane(network)
+    assert len(points) == X.shape[1]
+    assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y, *_ in points)
+
+
+def test_parity_counts_are_those_of_the_test_images():
+    digits = datasets.mnist()
+    ten, nn2 = (looks.parity(make_network(KINDS[kind])) for kind in ("digits", "nn2"))
+    assert ten.images.sum() == nn2.images.sum() == 10_000
+    assert ten.confusion.sum() == 10_000 and nn2.confusion is None
+    said = make_network(KINDS["digits"]).answer(datasets.scale_images(digits.test_X).T).argmax(axis=0)
+    truth = digits.test_y.astype(int)
+    assert ten.wrong.sum() == (said % 2 != truth % 2).sum()
+    assert ten.free == ((said != truth) & (said % 2 == truth % 2)).sum()
+    assert ten.accuracy == pytest.approx((said % 2 == truth % 2).mean())
+
+
+def test_dead_units_are_those_that_answer_nothing():
+    network = make_network(KINDS["nn2"])
+    alive = looks.dead_units(network)
+    W1 = network.model.W[0].copy()
+    W1[:4] = -1
+    network.model.W = [W1, network.model.W[1]]
+    assert looks.dead_units(network) >= max(4, alive)
+    assert looks.dead_units(make_network(KINDS["deep"])) == 0
+
+
+def test_a_digit_of_mnist_drawn_elsewhere_comes_back_to_its_place():
+    """MNIST's own images are centred by their mass in 20 pixels: a shifted one is brought back."""
+    images = np.asarray(datasets.mnist().test_X[:40])
+    kept = 0
+    for image in images:
+        rows, columns = np.nonzero(image > 32)
+        box = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        moved = np.zeros_like(image)
+        moved[: box.shape[0], : box.shape[1]] = box
+        back = looks.centred(moved).reshape(28, 28)
+        kept += np.corrcoef(back.ravel(), image.ravel())[0, 1] > 0.9
+    assert kept >= 36
+
+
+@given(st.integers(1, 27), st.integers(1, 27), st.integers(0, 27), st.integers(0, 27))
+def test_any_drawing_fits_the_image(width, height, left, top):
+    canvas = Image.new("L", (28, 28))
+    ImageDraw.Draw(canvas).rectangle([left, top, left + width, top + height], fill=255)
+    image = looks.centred(np.asarray(canvas))
+    assert image.shape == (784, 1) and image.dtype == np.float32
+    assert image.min() >= 0 and 0 < image.max() <= 1
+
+
+def test_an_empty_drawing_is_none():
+    assert looks.centred(np.zeros((28, 28), np.uint8)) is None

@@ -18,11 +18,12 @@ train: $(VENV)/.train
 test: lint system
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-# The grader's sandbox is a program of the system's: installed where that can be done, and otherwise named.
+# The grader's sandbox and the browser are programs of the system's: installed where that can be done, else named.
 system:
-	@command -v bwrap > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update \
-		&& apt-get -qq install --yes --no-install-recommends bubblewrap > /dev/null; } \
-		|| echo "bubblewrap is not installed, and the tests of the grader are skipped: apt install bubblewrap"
+	@{ command -v bwrap && command -v chromium; } > /dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update \
+		&& apt-get -qq install --yes --no-install-recommends bubblewrap chromium > /dev/null; } \
+		|| echo "bubblewrap or chromium is missing, and their tests are skipped: apt install bubblewrap chromium"
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

@@ -46,7 +46,10 @@ def report(
     console.quiet = json
     title, lead, parts = report_on(run, data, target)
     folder = output or (run if run.is_dir() else run.parent)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the output folder {folder} cannot be made: {error.strerror}") from None
     seen = track(parts, description="Looking", console=console, transient=True, total=None)
     place = write_report(folder, title, lead, seen)
     console.print(lead)

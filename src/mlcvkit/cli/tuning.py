@@ -1,13 +1,15 @@
 """mlcvlab tune and mlcvlab sweep."""
 
+import ast
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, make_dataclass
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from cyclopts import Parameter
 from rich.console import Group
 from rich.live import Live
@@ -20,9 +22,25 @@ from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, pri
 from mlcvkit.cli.training import is_place, place_of
 from mlcvkit.training import RECIPES, Hyperparameters
 
+DEFAULT_SECONDS = 300.0
+MOST_WORKERS = 256
+
 _SEARCHED = [*(field.name for field in fields(Hyperparameters)), "depth"]
 _SEARCHED = [name for name in _SEARCHED if name not in ("seed", "validation_samples", "local_steps")]
-_HELP = {"depth": "Hidden layers of --hidden-units each."}
+
+
+def _sentences() -> dict[str, str]:
+    """The first sentence of what is said of each hyperparameter where it is defined."""
+    [body] = [n.body for n in ast.parse(inspect.getsource(Hyperparameters)).body if isinstance(n, ast.ClassDef)]
+    told = {}
+    for field_, text in pairwise(body):
+        if isinstance(field_, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field_.target, ast.Name):
+            words = " ".join(str(ast.literal_eval(text.value)).split())
+            told[field_.target.id] = re.split(r"(?<=[a-z0-9])[.:;] ", words)[0].rstrip(".") + "."
+    return told | {"depth": "Hidden layers of --hidden-units each."}
+
+
+_HELP = _sentences()
 
 _FIELDS = [(name, Annotated[str | None, Parameter(help=_HELP.get(name, ""))], None) for name in _SEARCHED]
 SearchSpace = make_dataclass("SearchSpace", _FIELDS, kw_only=True)
@@ -57,9 +75,9 @@ def tune(
     budget: str | None = None,
     trials: int | None = None,
     workers: int | None = None,
-    sampler: Literal["tpe", "random"] = "tpe",
-    pruning: bool = True,
-    seed: int = 0,
+    sampler: Literal["tpe", "random"] | None = None,
+    pruning: bool | None = None,
+    seed: int | None = None,
     resume: Path | None = None,
     name: str | None = None,
     output: Path = Path("runs"),
@@ -86,13 +104,14 @@ def tune(
     workers
         Processes that train at the same time; one a core where left out.
     sampler
-        tpe draws where it was good so far; random anywhere.
+        tpe, the default, draws where it was good so far; random anywhere.
     pruning
-        Whether trials that fall behind are ended early.
+        Whether trials that fall behind are ended early, which they are unless --no-pruning is given.
     seed
-        Of the split of the rows and of the draws; the trainings at the end begin with it.
+        Of the split of the rows and of the draws, 0 where left out; the trainings at the end begin with it.
     resume
-        Folder of a study: go on with it, or work on it beside others. A larger budget searches longer.
+        Folder of a study: go on with it, or work on it beside others, with its budget and number of trials, or with
+        larger ones.
     name
         Name of the study's folder; the time where it is left out.
     output
@@ -102,24 +121,31 @@ def tune(
     """
     tuning = _tuning()
     console.quiet = json
-    if resume is None and budget is None and trials is None:
-        budget = "5m"
+    if trials is not None and trials < 1:
+        raise InputError(f"trials must be 1 or more; got {trials}")
+    seconds, seed = _seconds(budget), _seed(seed, resume)
     if resume is None:
-        given = _read_space_file(space_file) | _given(space)
         options = _options(data, source or Source())
-        base, texts = _split_space(tuning, given or tuning.default_space(seed=seed, **options), _recipe(data))
-        if not texts:
-            raise InputError("there is nothing to search: give a list a,b,c or a range low:high for a hyperparameter")
-        settings = tuning.Settings("tune", options.pop("data"), options, asdict(base), texts, sampler, pruning, seed)
-        folder = storage.free_folder(output, name)
-        study = tuning.begin_search(folder, settings)
-        console.print(f"Searching {', '.join(tuning.varied(settings.search_space))}")
+        space_of_problem = tuning.default_space(seed=seed, **options)
+        given = _read_space_file(space_file) | _given(space)
+        searched = tuning.varied(tuning.read_space(given))
+        base, texts = _split_space(tuning, given if searched else space_of_problem | given, _recipe(data))
+        settings = tuning.Settings(
+            "tune", options.pop("data"), options, asdict(base), texts, sampler or "tpe", pruning is not False, seed
+        )
+        study = tuning.begin_search(storage.free_folder(output, name), settings)
+        console.print(f"Searching {', '.join(texts)}".replace("_", " "))
     else:
-        _refuse_with_resume(name, space, space_file, data)
+        beginning = {"space": space_file, "sampler": sampler, "pruning": pruning}
+        _refuse_with_resume(data=data, name=name, source=source, **beginning, **_given(space))
         study = tuning.open_study(resume)
         if study.settings.kind != "tune":
             raise InputError(f"{resume} is a sweep: mlcvlab sweep --resume {resume}")
-    return _tune(tuning, study, _seconds(budget), trials, _workers(tuning, workers), json)
+        kept_seconds, kept_trials = study.limits
+        seconds, trials = (kept_seconds if budget is None else seconds), trials or kept_trials
+    if seconds == float("inf") and trials is None:
+        seconds = DEFAULT_SECONDS
+    return _tune(tuning, study, seconds, trials, _workers(tuning, workers), json)
 
 
 def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: int, json: bool) -> int:
@@ -134,10 +160,10 @@ def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: i
         say("stopped", f"nothing is lost; to go on: mlcvlab tune --resume {study.folder}")
         return INTERRUPTED
     best = study.best()
-    hp = study.hyperparameters(best)
-    storage.write_whole(study.folder / CONFIG_FILE, as_toml(configuration | asdict(hp)).encode())
     _print_comparison(study, found)
-    console.print(f"The study and its best model are in [bold]{escape(str(study.folder))}[/bold]")
+    kept = "its best model" if _keep_configuration(study) else "no model, since every training of the best diverged,"
+    console.print(f"The study and {kept} are in [bold]{escape(str(study.folder))}[/bold]")
+    console.print(f"A page about both: mlcvlab report {escape(str(study.folder))}")
     counts = _counts(study)
     result = {"run": str(study.folder), "trials": counts, "best": {"validation": best.value, **best.params}}
     print_json(json, result | {"test": found.as_json()})
@@ -150,10 +176,10 @@ def sweep(
     source: Source | None = None,
     space: Annotated[SearchSpace | None, Parameter(name="*")] = None,  # type: ignore[valid-type]
     *,
-    points: int = 5,
-    repeats: int = 3,
+    points: int | None = None,
+    repeats: int | None = None,
     workers: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     resume: Path | None = None,
     name: str | None = None,
     output: Path = Path("runs"),
@@ -169,13 +195,14 @@ def sweep(
     data
         As for 'mlcvlab train'. Left out: NN2 on MNIST's even and odd digits.
     points
-        How many values of a range low:high, evenly spaced; on a logarithmic scale where it spans a factor of 10.
+        How many values of a range low:high, 5 where left out, evenly spaced; on a logarithmic scale where it spans a
+        factor of 10.
     repeats
-        How many seeds for each combination.
+        How many seeds for each combination, 3 where left out.
     workers
         Processes that train at the same time; one a core where left out.
     seed
-        The first of the seeds, and that of the split of the rows.
+        The first of the seeds, and that of the split of the rows; 0 where left out.
     resume
         Folder of a sweep: go on with it, or work on it beside others.
     name
@@ -187,9 +214,11 @@ def sweep(
     """
     tuning = _tuning()
     console.quiet = json
+    seed = _seed(seed, resume)
     if resume is None:
-        if points < 2 or repeats < 1:
-            raise InputError(f"points must be 2 or more, and repeats 1 or more; got {points} and {repeats}")
+        points, repeats = (5 if points is None else points), (3 if repeats is None else repeats)
+        if not 2 <= points <= 1000 or not 1 <= repeats <= 1000:
+            raise InputError(f"points must be from 2 and repeats from 1 to 1,000; got {points} and {repeats}")
         options = _options(data, source or Source())
         base, texts = _split_space(tuning, _given(space), _recipe(data))
         if not texts:
@@ -200,8 +229,9 @@ def sweep(
         data, fixed = options.pop("data"), asdict(base)
         settings = tuning.Settings("sweep", data, options, fixed, texts, seed=seed, repeats=repeats)
         study = tuning.begin_sweep(storage.free_folder(output, name), settings)
+        console.print(f"{len(study.trials()):,} trainings, with {repeats} seeds for each combination")
     else:
-        _refuse_with_resume(name, space, None, data)
+        _refuse_with_resume(data=data, name=name, source=source, points=points, repeats=repeats, **_given(space))
         study = tuning.open_study(resume)
         if study.settings.kind != "sweep":
             raise InputError(f"{resume} is no sweep: mlcvlab tune --resume {resume}")
@@ -212,9 +242,9 @@ def sweep(
         say("stopped", f"nothing is lost; to go on: mlcvlab sweep --resume {study.folder}")
         return INTERRUPTED
     cells = tuning.cells(study)
-    _print_cells(study, cells)
+    _print_cells(tuning, study, cells)
     console.print(f"Saved to [bold]{escape(str(study.folder))}[/bold]")
-    result = [{**cell.params, "scores": cell.scores} for cell in cells]
+    result = [{**cell.params, "scores": cell.scores, "diverged": cell.diverged} for cell in cells]
     print_json(json, {"run": str(study.folder), "score": study.score, "cells": result})
     return 0
 
@@ -260,9 +290,19 @@ def _split_space(
     return tuning.with_parameters(base, fixed), {name: given[name] for name in searched}
 
 
-def _refuse_with_resume(name: str | None, space: Any, space_file: Path | None, data: str | None) -> None:
-    if name is not None or _given(space) or space_file is not None or data is not None:
-        raise InputError("--resume goes on with a study as it began: leave out data, names and hyperparameters")
+def _refuse_with_resume(**given: Any) -> None:
+    named = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None and name != "data"]
+    if given["data"] is not None or named:
+        told = ", ".join(named or ["the data"])
+        raise InputError(f"--resume goes on with a study as it began: leave out {told}")
+
+
+def _seed(seed: int | None, resume: Path | None) -> int:
+    if seed is not None and resume is not None:
+        raise InputError("--resume goes on with a study as it began: leave out --seed")
+    if seed is not None and not 0 <= seed < 2**31:
+        raise InputError(f"seed must be 0 or more, and below {2**31:,}; got {seed}")
+    return seed or 0
 
 
 def _seconds(budget: str | None) -> float:
@@ -275,8 +315,8 @@ def _seconds(budget: str | None) -> float:
 
 
 def _workers(tuning: Any, workers: int | None) -> int:
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be 1 or more; got {workers}")
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise InputError(f"workers must be from 1 to {MOST_WORKERS}; got {workers}")
     return workers or int(tuning.cores())
 
 
@@ -285,9 +325,18 @@ def _configuration(study: Any) -> dict[str, Any]:
     return {"data": study.settings.data, "target": None, **study.settings.options}
 
 
+def _keep_configuration(study: Any) -> bool:
+    """Write the configuration of the best model beside it, where there is one."""
+    if not (study.folder / storage.MODEL_FILE).is_file():
+        return False
+    configuration = storage.load_model(study.folder).configuration
+    storage.write_whole(study.folder / CONFIG_FILE, as_toml(configuration).encode())
+    return True
+
+
 def _counts(study: Any) -> dict[str, int]:
     names: dict[str, int] = {}
-    for trial in study.trials():
+    for trial in (trial for trial in study.trials() if trial.state.name != "WAITING"):
         names[trial.state.name.lower()] = names.get(trial.state.name.lower(), 0) + 1
     return names
 
@@ -383,28 +432,38 @@ def _print_search(study: Any) -> None:
 def _print_comparison(study: Any, found: Any) -> None:
     measured = found.as_json()
     table = Table(title=f"On the test rows, {len(found.best)} seeds each", title_justify="left")
-    for heading in ("", f"test {study.score}", "standard deviation"):
+    for heading in ("", f"test {study.score}", "standard deviation", "diverged"):
         table.add_column(heading, justify="left" if not heading else "right")
     for which in ("best", "defaults"):
-        table.add_row(which, f"{measured[which]['mean']:.4f}", f"{measured[which]['std']:.4f}")
+        mean, std = (measured[which][name] for name in ("mean", "std"))
+        shown = ("" if value is None else f"{value:.4f}" for value in (mean, std))
+        table.add_row(which, *shown, str(found.diverged[which] or ""))
     console.print(table)
-    difference = measured["best"]["mean"] - measured["defaults"]["mean"]
-    p = "" if found.p is None else f", p = {found.p:.3g} of a paired t-test"
-    verdict = "better" if difference > 0 else "worse" if difference < 0 else "different"
-    surely = " That may be chance." if difference and (found.p is None or found.p > 0.05) else ""
-    console.print(f"The best is {abs(difference):.4f} {verdict} than the defaults{p}.{surely}")
+    console.print(_verdict(study, found))
 
 
-def _print_cells(study: Any, cells: Any) -> None:
+def _verdict(study: Any, found: Any) -> str:
+    """What the comparison says, and how sure that is."""
+    if study.hyperparameters(study.best()) == study.settings.hyperparameters:
+        return "Nothing better than the defaults was found."
+    means = [found.as_json()[which]["mean"] for which in ("best", "defaults")]
+    if None in means or any(found.diverged.values()):
+        return "Some trainings diverged: the two cannot be compared."
+    difference = means[0] - means[1]
+    verdict = "better" if difference > 0 else "worse"
+    if found.p is None:
+        return f"The best is {abs(difference):.4f} {verdict} than the defaults, with every seed alike."
+    chance = "" if found.p <= 0.05 else " That may be chance."
+    told = f"p = {found.p:.2g} of a paired t-test over the seeds, on these test rows"
+    return f"The best is {abs(difference):.4f} {verdict} than the defaults; {told}.{chance}"
+
+
+def _print_cells(tuning: Any, study: Any, cells: Any) -> None:
     names = [name for name in study.settings.space if name != "seed"]
-    table = Table(title=f"Validation {study.score}, {study.settings.repeats} seeds each", title_justify="left")
-    for heading in (*names, "mean", "standard deviation", "diverged"):
-        table.add_column(heading.replace("_", " "), justify="right")
+    table = Table(title=f"Validation {study.score}, seeds each: {study.settings.repeats}", title_justify="left")
+    for heading in (*names, *tuning.CELL_HEADINGS):
+        table.add_column(heading.replace("_", " "), justify="right" if heading else "left")
     best = max((cell.mean for cell in cells if cell.scores), default=None)
     for cell in cells:
-        diverged = study.settings.repeats - len(cell.scores)
-        mean = f"{cell.mean:.4f}" if cell.scores else ""
-        style = "bold" if cell.scores and cell.mean == best else None
-        spread = "" if np.isnan(cell.std) else f"{cell.std:.4f}"
-        table.add_row(*map(_shown, cell.params.values()), mean, spread, str(diverged or ""), style=style)
+        table.add_row(*map(escape, cell.row(_shown)), style="bold" if cell.scores and cell.mean == best else None)
     console.print(table)

@@ -69,7 +69,8 @@ def layers(statistics: Sequence[LayerStatistics]) -> Figure:
     left.set(title="Activations", xlabel="activation", ylabel="share", yscale="log")
     right.set(title="Gradients that are not 0", xlabel="log₁₀ |∂L/∂w|", ylabel="share")
     for axes in (left, right):
-        axes.legend(frameon=False, fontsize=8)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=8)
         tidy(axes)
     return figure
 

@@ -24,6 +24,7 @@ def page_style() -> Iterator[None]:
     names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "axes.titlecolor")
     style: dict[str, Any] = dict.fromkeys(names, INK)
     style |= {"svg.fonttype": "none", "figure.facecolor": "none", "axes.facecolor": "none", "font.size": 10}
+    style |= {"text.parse_math": False}  # a class may be called $10-$20
     style |= {"grid.color": "#8a8b8c", "savefig.facecolor": "none"}
     with mpl.rc_context(style):  # type: ignore[arg-type]
         yield

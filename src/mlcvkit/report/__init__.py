@@ -18,7 +18,7 @@ from mlcvkit.storage import MODEL_FILE  # noqa: E402
 
 __all__ = ["Part", "Subject", "read_subject", "report_on", "run_parts", "write_report"]
 
-JOURNAL_FILE = "journal.log"
+JOURNAL_FILE = "journal.log"  # of mlcvkit.tuning, which needs Optuna
 
 
 def report_on(run: Path, data: str | None = None, target: str | None = None) -> tuple[str, str, Iterator[Part]]:
@@ -48,7 +48,9 @@ def report_on(run: Path, data: str | None = None, target: str | None = None) -> 
 def _lead(subject: Subject) -> str:
     configuration = subject.saved.configuration
     data = "MNIST's even and odd digits" if subject.is_parity else Path(str(configuration.get("data"))).name
-    kind = type(subject.saved.model).__name__
+    kind = "nn2" if subject.is_parity else str(configuration.get("model", type(subject.saved.model).__name__))
+    if subject.missing:
+        return f"{kind} trained on {data}. {subject.missing}"
     if not subject.classifies:
         return f"{kind} trained on {data}, measured on {subject.X.shape[1]:,} samples."
     right = float((subject.said == subject.truth).mean())

@@ -14,20 +14,23 @@ from mlcvkit.report.subjects import Subject
 from mlcvlab.nn import Array
 from mlcvlab.nn.activations import ACTIVATIONS
 
-LOOKED_AT = 1000
-"""Samples that the layers and the loss around the weights are computed on."""
-MOST_CLASSES = 20
+LOOKED_AT, ON_THE_SURFACE = 1000, 500
+"""Samples that the layers, and the loss around the weights, are computed on."""
+MOST_CLASSES, MOST_CURVES = 20, 10
 BINS = 15
-SURFACE_POINTS, SURFACE_EXTENT = 25, 1.0
+SURFACE_POINTS, SURFACE_EXTENT = 21, 1.0
 WORST = 24
 
 
 def run_parts(subject: Subject) -> Iterator[Part]:
     """The parts that there are for a run."""
+    measured = subject.X.shape[1] > 0
     yield _summary(subject)
     if subject.saved.history.get("epoch"):
         yield _curves(subject)
-    if subject.classifies:
+    if not measured:
+        pass
+    elif subject.classifies:
         if len(subject.names) <= MOST_CLASSES:
             yield _confusion(subject)
         yield _roc(subject)
@@ -38,19 +41,21 @@ def run_parts(subject: Subject) -> Iterator[Part]:
         yield _numbers(subject)
     if subject.side is not None and subject.model.hidden_units:
         yield _units(subject)
-    if subject.model.hidden_units:
+    if measured and subject.model.hidden_units:
         yield _layers(subject)
-    yield _surface(subject)
+    if measured:
+        yield _surface(subject)
 
 
 def _summary(subject: Subject) -> Part:
     model = subject.model
     rows = [("samples measured", f"{subject.X.shape[1]:,}")]
-    if subject.classifies:
-        rows.append(("accuracy", percent(float((subject.said == subject.truth).mean()))))
-    loss = float(loss_of_z(model.output, model.loss).value(subject.y, subject.z).mean())
+    if subject.X.shape[1]:
+        if subject.classifies:
+            rows.append(("accuracy", percent(float((subject.said == subject.truth).mean()))))
+        loss = float(loss_of_z(model.output, model.loss).value(subject.y, subject.z).mean())
+        rows.append((f"loss ({model.loss}), without penalties", f"{loss:.4f}"))
     rows += [
-        (f"loss ({model.loss})", f"{loss:.4f}"),
         ("network", " → ".join(map(str, (len(subject.X), *model.hidden_units, len(subject.y))))),
         ("weights", f"{sum(w.size for w in model.W):,}"),
     ]
@@ -58,12 +63,13 @@ def _summary(subject: Subject) -> Part:
     configuration = subject.saved.configuration
     rows += [(name.replace("_", " "), number(configuration[name])) for name in names if name in configuration]
     rows += [(name, str(value)) for name, value in subject.saved.provenance.items() if name in ("mlcvlab", "numpy")]
-    return Part("In short", tables=[Table(("", ""), rows)])
+    words = "" if subject.X.shape[1] else subject.missing
+    return Part("In short", words, tables=[Table(("", ""), rows)])
 
 
 def _curves(subject: Subject) -> Part:
     history = subject.saved.history
-    words = f"{len(history['epoch'])} epochs."
+    words = f"Epochs: {len(history['epoch'])}."
     if "validation_loss" in history:
         losses = history["validation_loss"]
         best = int(np.argmin(losses))
@@ -89,19 +95,32 @@ def _confusion(subject: Subject) -> Part:
 
 def _roc(subject: Subject) -> Part:
     heading = "Receiver operating characteristic"
-    scores = subject.z if len(subject.z) > 1 else np.vstack([-subject.z, subject.z])
-    chosen = [1] if len(subject.names) == 2 else range(min(len(subject.names), 10))
+    chosen = [1] if len(subject.names) == 2 else range(len(subject.names))
     rates: dict[str, tuple[Array, Array, float]] = {}
     for index in chosen:
         truth = subject.truth == index
         if truth.any() and not truth.all():
-            false, true, _ = metrics.roc_curve(truth, scores[index])
+            false, true, _ = metrics.roc_curve(truth, _evidence(subject, index))
             rates[subject.names[index]] = (false, true, float(metrics.auc(false, true)))
     if not rates:
         return Part(heading, "All samples are of one class: there is none.")
     worst = min(rates, key=lambda name: rates[name][2])
-    more = f" or more, least for {worst}" if len(rates) > 1 else ""
-    return Part(heading, f"The area below the curve is {rates[worst][2]:.4f}{more}.", "roc", predictions.roc(rates))
+    more = f" or more for each class against the rest, least for {worst}" if len(rates) > 1 else ""
+    drawn = dict(sorted(rates.items(), key=lambda item: item[1][2])[:MOST_CURVES])
+    left_out = f" The {MOST_CURVES} lowest are drawn." if len(drawn) < len(rates) else ""
+    words = f"The area below the curve is {rates[worst][2]:.4f}{more}.{left_out}"
+    return Part(heading, words, "roc", predictions.roc(drawn))
+
+
+def _evidence(subject: Subject, index: int) -> Array:
+    """What ranks the samples for a class: the logarithm of its odds, which does not round to 1 as probabilities do."""
+    z: Array = subject.z.astype(np.float64)
+    evidence: Array = z[0] if len(z) == 1 else z[index]
+    if subject.model.output == "softmax":
+        others = np.delete(z, index, axis=0)
+        highest = others.max(axis=0)
+        evidence = evidence - highest - np.log(np.exp(others - highest).sum(axis=0))
+    return evidence
 
 
 def _calibration(subject: Subject) -> Part:
@@ -130,7 +149,7 @@ def _worst(subject: Subject) -> Iterator[Part]:
     margin = np.abs(subject.z[0]) if len(subject.z) == 1 else subject.z.max(axis=0)
     surest = subject.probabilities.max(axis=0) if subject.has_probabilities else margin
     chosen = wrong[np.argsort(-surest[wrong], kind="stable")][:WORST]
-    words = f"The {len(chosen)} of {len(wrong):,} mistakes that it is surest of."
+    words = f"Of {len(wrong):,} mistakes those that it is surest of: {len(chosen)}."
     told = [
         (subject.names[subject.truth[i]], subject.names[subject.said[i]], f"{float(surest[i]):.4f}") for i in chosen
     ]
@@ -175,7 +194,7 @@ def _units(subject: Subject) -> Part:
 def layer_statistics(subject: Subject) -> list[LayerStatistics]:
     """Each hidden layer and the output on some of the samples."""
     model = subject.model
-    X, y = subject.X[:, :LOOKED_AT], subject.y[:, :LOOKED_AT]
+    X, y = subject.some(LOOKED_AT)
     gradients = model.pairs(model.emp_loss_grad(X, y))
     found, a = [], X
     for count, ((W, b), (gradient, _)) in enumerate(zip(model.pairs(model.W), gradients, strict=True), start=1):
@@ -204,12 +223,18 @@ def _layers(subject: Subject) -> Part:
         rows.append((layer.name, f"{len(layer.activations):,}", mean, deviation, amiss, f"{size:.2e}"))
         if dead:
             warnings.append(f"{dead} of {len(layer.activations)} units of {layer.name} are dead")
-    if min(sizes) > 0 and sizes[-1] / sizes[0] > 100:
+        if saturated > 0.5:
+            warnings.append(f"{percent(saturated)} of the activations of {layer.name} are saturated")
+        if hidden and len(layer.activations) > 1 and np.ptp(layer.activations, axis=0).max() == 0:
+            warnings.append(f"all units of {layer.name} are alike")
+    if sizes[0] == 0 and sizes[-1] == 0:
+        warnings.append("no gradient is left")
+    elif sizes[0] == 0 or sizes[-1] / sizes[0] > 100:
         warnings.append("the gradient of the first layer is less than a hundredth of that of the last: it vanishes")
     kind = "dead units" if activation == "relu" else "saturated"
     headings = ("", "units", "mean activation", "its deviation", kind, "gradient (root mean square)")
     words = f"On {min(LOOKED_AT, subject.X.shape[1]):,} samples. " + (
-        "; ".join(warnings) if warnings else "Nothing is amiss"
+        "; ".join(warnings) if warnings else "No dead or saturated units and no vanishing gradient were found"
     )
     return Part("Layer by layer", words + ".", "layers", plots.layers(layers), [Table(headings, rows)])
 
@@ -222,7 +247,8 @@ def loss_surface(subject: Subject, points: int, extent: float, seed: int = 0) ->
     """
     model = subject.model
     rng = np.random.default_rng(seed)
-    X, y = subject.X[:, :LOOKED_AT], subject.y[:, :LOOKED_AT]
+    X, y = subject.some(ON_THE_SURFACE)
+    loss = loss_of_z(model.output, model.loss)
     weights = [w.astype(np.float64) for w in model.W]
     directions = []
     for _ in range(2):
@@ -233,12 +259,15 @@ def loss_surface(subject: Subject, points: int, extent: float, seed: int = 0) ->
             direction *= np.linalg.norm(w, axis=axis, keepdims=True) / np.maximum(length, 1e-12)
         directions.append(drawn)
     at = np.linspace(-extent, extent, points)
-    losses = np.empty((points, points))
-    for row, column in np.ndindex(points, points):
-        moved = [
-            (w + at[row] * u + at[column] * v).astype(X.dtype) for w, u, v in zip(weights, *directions, strict=True)
-        ]
-        losses[row, column] = model.emp_loss(X, y, moved)
+    losses, own = np.empty((points, points)), list(model.W)
+    try:
+        for row, column in np.ndindex(points, points):
+            a, b = at[row], at[column]
+            moved = (w + a * u + b * v for w, u, v in zip(weights, *directions, strict=True))
+            model.W = [w.astype(X.dtype) for w in moved]
+            losses[row, column] = float(loss.value(y, model.decision(X)).mean())
+    finally:
+        model.W = own
     return losses
 
 
@@ -246,7 +275,8 @@ def _surface(subject: Subject) -> Part:
     losses = loss_surface(subject, SURFACE_POINTS, SURFACE_EXTENT)
     middle = losses[SURFACE_POINTS // 2, SURFACE_POINTS // 2]
     words = (
-        f"The loss is {middle:.4g} at the weights, in the middle, and up to {losses.max():.3g} where they are changed "
-        "at random by as much as they are large. Both directions are scaled to the length of each unit's weights."
+        f"Without its penalties the loss is {middle:.4g} at the weights, in the middle, and up to {losses.max():.3g} "
+        f"elsewhere, on {min(ON_THE_SURFACE, subject.X.shape[1]):,} samples. At 1 along a direction every unit's weights "
+        "are moved at random by as much as they are long."
     )
     return Part("The loss around the weights", words, "surface", plots.surface(losses, SURFACE_EXTENT))

@@ -16,11 +16,13 @@ from sklearn.ensemble import RandomForestRegressor
 
 from mlcvkit import plots
 from mlcvkit.plots import studies as pictures
-from mlcvkit.report.page import Part, Table, number, percent
-from mlcvkit.tuning import Range, Study, cells, comparison, varied
+from mlcvkit.report.page import Part, Table, number
+from mlcvkit.tuning import CELL_HEADINGS, Range, Study, cells, comparison, finals, varied
 
 FEWEST = 8
 """With fewer trials nothing is said about what mattered."""
+EXPLAINED = 0.2
+"""What the hyperparameters must explain of the differences between trials that were not looked at."""
 GRID = 24
 LITTLE, MUCH = 0.05, 0.2
 """A hyperparameter that explains less than this share of the differences did not matter; one above this mattered."""
@@ -82,7 +84,7 @@ class Judged:
     @cached_property
     def forest(self) -> RandomForestRegressor:
         """What score is expected of hyperparameters."""
-        return RandomForestRegressor(200, min_samples_leaf=2, random_state=0, n_jobs=1).fit(self.X, self.scores)
+        return RandomForestRegressor(200, min_samples_leaf=2, oob_score=True, random_state=0).fit(self.X, self.scores)
 
     def at(self, index: int, points: int = GRID) -> npt.NDArray[np.float64]:
         """Values of a hyperparameter, encoded, from its lowest to its highest."""
@@ -99,11 +101,23 @@ class Judged:
         axes = [self.at(index) for index in indices]
         shape = tuple(map(len, axes))
         asked = np.repeat(self.X[None], int(np.prod(shape)), axis=0)
-        for number_, place in enumerate(np.ndindex(shape)):
+        for count, place in enumerate(np.ndindex(shape)):
             for index, axis, i in zip(indices, axes, place, strict=True):
-                asked[number_, :, index] = axis[i]
+                asked[count, :, index] = axis[i]
         said = self.forest.predict(asked.reshape(-1, self.X.shape[1])).reshape(len(asked), -1).mean(axis=1)
         return np.asarray(said.reshape(shape))
+
+    @cached_property
+    def explained(self) -> float:
+        """The share of the differences that the hyperparameters explain in trials that the forest has not seen."""
+        return float(max(0.0, getattr(self.forest, "oob_score_", 0.0)))
+
+    @property
+    def tells(self) -> bool:
+        """Whether there are trials enough, and differences that are no chance, to say what mattered."""
+        if len(self.trials) < max(FEWEST, 2 * len(self.names)) or not self.names or np.ptp(self.scores) == 0:
+            return False
+        return self.explained >= EXPLAINED
 
     @cached_property
     def importances(self) -> dict[str, float]:
@@ -119,15 +133,14 @@ class Judged:
 def study_parts(study: Study) -> Iterator[Part]:
     """The parts that there are for a study."""
     judged = Judged(study)
-    enough = len(judged.trials) >= FEWEST and len(judged.names) > 0 and np.ptp(judged.scores) > 0
     yield _found(study, judged)
-    if enough and len(judged.names) > 1:
+    if judged.tells and len(judged.names) > 1:
         yield _importances(judged)
     if study.settings.kind == "tune" and len(judged.trials) > 1:
         yield _progress(study, judged)
     if study.settings.kind == "sweep":
         yield _grid(study)
-    if enough:
+    if judged.tells:
         yield _effects(judged)
         if len(judged.names) > 1:
             yield _pairs(judged)
@@ -137,8 +150,11 @@ def study_parts(study: Study) -> Iterator[Part]:
 def in_plain_words(study: Study) -> str:
     """Two sentences: what mattered, and what did not."""
     judged = Judged(study)
-    if len(judged.trials) < FEWEST or not judged.names or np.ptp(judged.scores) == 0:
-        return f"{len(judged.trials)} trials are too few, or too much alike, to say what mattered."
+    if not judged.tells:
+        return (
+            f"{len(judged.trials)} trials do not tell what mattered. "
+            "There are too few of them, or what differs between them is no more than chance."
+        )
     if len(judged.names) == 1:
         return f"Only the {_words(judged.names[0])} was varied: {_best_of(judged, judged.names[0])}."
     shares = judged.importances
@@ -147,10 +163,11 @@ def in_plain_words(study: Study) -> str:
         f"the {_words(name)} ({shares[name]:.0%} of the differences; {_best_of(judged, name)})" for name in mattered
     ]
     little = [_words(name) for name, share in shares.items() if share < LITTLE]
+    some = [_words(name) for name in shares if name not in mattered and shares[name] >= LITTLE]
     first = f"What mattered was {' and '.join(told)}."
-    if not little:
-        return f"{first} Every other one mattered a little."
-    return f"{first} Hardly anything hung on the {_listed(little)}, with less than {LITTLE:.0%} each."
+    if little:
+        return f"{first} Hardly anything hung on the {_listed(little)}, with less than {LITTLE:.0%} each."
+    return f"{first} Something hung on the {_listed(some)} as well." if some else f"{first} No other was varied."
 
 
 def _listed(names: list[str]) -> str:
@@ -167,7 +184,10 @@ def _best_of(judged: Judged, name: str) -> str:
     if labels is not None:
         best = "best " + " or ".join(number(label) for label, fine in zip(labels, good, strict=True) if fine)
     else:
-        low, high = (10**value if judged.is_log(name) else value for value in (at[good].min(), at[good].max()))
+        best_at = int(expected.argmax())  # the stretch around the best, not good places beyond a gap
+        left = best_at - int(np.argmin(np.append(good[: best_at + 1][::-1], False))) + 1
+        right = best_at + int(np.argmin(np.append(good[best_at:], False))) - 1
+        low, high = (10**value if judged.is_log(name) else value for value in (at[left], at[right]))
         best = f"best from {low:.2g} to {high:.2g}"
     points = f"{100 * cost:.1f} points of accuracy" if judged.study.score == "accuracy" else f"{cost:.2g} of R²"
     return f"{best}, and the worst cost {points}"
@@ -196,7 +216,8 @@ def _importances(judged: Judged) -> Part:
     shares = judged.importances
     figure = pictures.importances([_words(name) for name in shares], list(shares.values()))
     words = (
-        "The share of the differences between the trials' scores that each hyperparameter explains by itself, and its "
+        f"Together the hyperparameters explain {judged.explained:.0%} of the differences between trials (out of bag). "
+        "Below is each one's share of what a random forest makes of them: what it explains by itself, and its "
         "part in what several explain together (functional analysis of variance over a random forest). A trial that "
         "was ended early counts with its last score."
     )
@@ -258,34 +279,29 @@ def _pairs(judged: Judged) -> Part:
 
 def _grid(study: Study) -> Part:
     names = [name for name in study.settings.space if name != "seed"]
-    repeats = study.settings.repeats
-    rows = [
-        (*(number(value) for value in cell.params.values()), f"{cell.mean:.4f}" if cell.scores else "",
-         f"{cell.std:.4f}" if len(cell.scores) > 1 else "", str(repeats - len(cell.scores) or ""))
-        for cell in cells(study)
-    ]  # fmt: skip
-    headings = (*map(_words, names), "mean", "standard deviation", "diverged")
-    return Part("The grid", f"Each with {repeats} seeds.", tables=[Table(headings, rows)])
+    rows = [cell.row(number) for cell in cells(study)]
+    headings = (*map(_words, names), *CELL_HEADINGS)
+    return Part("The grid", f"Seeds for each combination: {study.settings.repeats}.", tables=[Table(headings, rows)])
 
 
 def _finals(study: Study) -> Iterator[Part]:
     """The trainings at the end, where there are any."""
-    if "final" not in optuna.get_all_study_names(storage=study.storage):
-        return
-    found = comparison(study.folder)
-    if not found.best:
+    final, found = finals(study), comparison(study)
+    if final is None or found is None or not found.best:
         return
     measured = found.as_json()
-    rows = [
-        (which, percent(measured[which]["mean"]) if study.score == "accuracy" else f"{measured[which]['mean']:.4f}",
-         f"{measured[which]['std']:.4f}", ", ".join(f"{score:.4f}" for score in measured[which]["scores"]))
-        for which in ("best", "defaults")
-    ]  # fmt: skip
+    rows = []
+    for which in ("best", "defaults"):
+        scores = ["diverged" if score is None else f"{score:.4f}" for score in measured[which]["scores"]]
+        summary = ("" if measured[which][name] is None else f"{measured[which][name]:.4f}" for name in ("mean", "std"))
+        rows.append((which, *summary, ", ".join(scores)))
     headings = ("", f"test {study.score}", "standard deviation", "each seed")
-    p = "" if found.p is None else f" A paired t-test gives p = {found.p:.2g}."
+    p = "" if found.p is None else f" A paired t-test over the seeds, on these test rows, gives p = {found.p:.2g}."
     histories: dict[str, list[Any]] = {"best": [], "defaults": []}
-    for trial in Study(study.folder, "final").trials(TrialState.COMPLETE):
+    for trial in final.trials(TrialState.COMPLETE):
         histories[trial.user_attrs["which"]].append(trial.user_attrs["history"])
-    figure = plots.curves_of_seeds(histories, "train_loss", "training loss")
+    quantity = f"train_{study.score}"
+    told = all(quantity in history for seeds in histories.values() for history in seeds) and all(histories.values())
+    figure = plots.curves_of_seeds(histories, quantity, f"training {study.score}") if told else None
     words = f"Both were trained on all training rows with {len(found.best)} seeds each, and tested once.{p}"
-    yield Part("The best against the defaults", words, "finals", figure, [Table(headings, rows)])
+    yield Part("The best against the defaults", words, "finals" if told else "", figure, [Table(headings, rows)])

@@ -34,6 +34,7 @@ class Subject:
     raw: Any
     names: list[str]
     scale: tuple[float, float] = (0.0, 1.0)
+    missing: str = ""
 
     @property
     def model(self) -> MLP:
@@ -54,6 +55,14 @@ class Subject:
     def is_parity(self) -> bool:
         """Whether it is NN2 on MNIST's even and odd digits, as the handout wants it."""
         return not self.saved.estimator
+
+    def some(self, most: int) -> tuple[Array, Array]:
+        """Samples and targets, so many at most, drawn at random."""
+        count = self.X.shape[1]
+        if count <= most:
+            return self.X, self.y
+        rows = np.sort(np.random.default_rng(0).choice(count, most, replace=False))
+        return self.X[:, rows], self.y[:, rows]
 
     @cached_property
     def z(self) -> Array:
@@ -101,7 +110,12 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
         X, y = datasets.mnist_test_parity()
         return Subject(name, saved, X.T, y[None], X, ["odd", "even"])
     predictor, saved = Predictor.load(run)
-    raw, y = test_samples(predictor, saved, data, target)
+    try:
+        raw, y = test_samples(predictor, saved, data, target)
+    except InputError as error:
+        if data is not None:
+            raise
+        return _unmeasured(name, saved, predictor, str(error))
     X = predictor.encoder.transform(raw).T.astype(saved.model.W[0].dtype)
     if not predictor.classifies:
         facts = saved.estimator
@@ -118,3 +132,11 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
     return Subject(
         name, saved, X[:, rows], one_hot[1:] if len(classes) == 2 else one_hot, raw[rows], list(map(str, classes))
     )
+
+
+def _unmeasured(name: str, saved: SavedModel, predictor: Predictor, missing: str) -> Subject:
+    """A model without samples: its curves and its units can be seen."""
+    W = as_mlp(saved.model).pairs(saved.model.W)
+    X, y = np.zeros((W[0][0].shape[1], 0), W[0][0].dtype), np.zeros((len(W[-1][0]), 0), W[0][0].dtype)
+    names = list(map(str, predictor.estimator.classes_)) if predictor.classifies else []
+    return Subject(name, saved, X, y, X.T, names, missing=f"It could not be measured: {missing}.")

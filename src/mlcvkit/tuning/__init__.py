@@ -10,6 +10,7 @@ for _library in ("optuna", "sklearn", "threadpoolctl"):
 
 from mlcvkit.tuning.problems import default_space  # noqa: E402
 from mlcvkit.tuning.search import (  # noqa: E402
+    CELL_HEADINGS,
     FINAL_SEEDS,
     Cell,
     Comparison,
@@ -19,6 +20,7 @@ from mlcvkit.tuning.search import (  # noqa: E402
     cells,
     comparison,
     cores,
+    finals,
     run,
     run_final,
 )
@@ -26,6 +28,7 @@ from mlcvkit.tuning.spaces import KINDS, Range, read_space, varied, with_paramet
 from mlcvkit.tuning.studies import Settings, Study, open_study  # noqa: E402
 
 __all__ = [
+    "CELL_HEADINGS",
     "FINAL_SEEDS",
     "KINDS",
     "Cell",
@@ -40,6 +43,7 @@ __all__ = [
     "comparison",
     "cores",
     "default_space",
+    "finals",
     "open_study",
     "read_space",
     "run",

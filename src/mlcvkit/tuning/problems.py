@@ -30,10 +30,13 @@ class Trained(NamedTuple):
 
 
 class Problem(Protocol):
-    """``score`` is the name of what is made large: "accuracy" or "r2"; ``losses`` are those that fit, the own first."""
+    """``score`` is the name of what is made large: "accuracy" or "r2"; ``losses`` are those that fit, the own first;
+    ``fingerprint`` is that of the data, and ``can_test`` says whether rows are kept apart to test with."""
 
     score: str
     losses: tuple[str, ...]
+    fingerprint: str
+    can_test: bool
 
     def validate(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
         """Train on a part of the training rows; the score is that of the rest."""
@@ -52,6 +55,8 @@ class ParityProblem:
 
     score = "accuracy"
     losses: tuple[str, ...] = ("cross_entropy", "mse", "l2")
+    fingerprint = ""
+    can_test = True
 
     def validate(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
         run = parity_task(replace(hp, validation_samples=VALIDATION_SAMPLES)).fit(hp, callbacks=callbacks)
@@ -79,9 +84,10 @@ class SampleProblem:
 
     def __post_init__(self) -> None:
         samples = datasets.read(self.data, self.target, image_size=self.image_size)
-        self.samples = samples
+        self.samples, self.fingerprint = samples, samples.fingerprint
         y, self.task = checked_target(samples, self.task)
         (self.X, self.y), self.test_rows = split_test_rows(samples, y, self.test_fraction, self.task, self.seed)
+        self.can_test = len(self.test_rows[1]) > 0
         self.score = "accuracy" if self.task == "classification" else "r2"
         classes = "cross_entropy" if len(np.unique(self.y)) == 2 else "categorical_cross_entropy"
         self.losses: tuple[str, ...] = ("mse", "l2")
@@ -112,8 +118,6 @@ class SampleProblem:
         _fit(estimator, encoder.fit(self.X).transform(self.X), self.y)
         name, fingerprint = self.samples.target or "prediction", self.samples.fingerprint
         predictor = Predictor(encoder, estimator, name, fingerprint)
-        if not len(self.test_rows[1]):
-            raise InputError("no rows are kept apart to test with: test_fraction must be above 0")
         score = predictor.measure(*self.test_rows)[self.score]
         return Trained(float("nan") if score is None else score, estimator.history_, predictor.saved({}))
 

@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 from optuna.trial import TrialState
 from scipy.stats import ttest_rel
 
 from mlcvkit import InputError
-from mlcvkit.tuning.spaces import grid
+from mlcvkit.storage import MODEL_FILE
+from mlcvkit.tuning.spaces import grid, grid_size
 from mlcvkit.tuning.studies import Settings, Study, create_study
 
 LOOKED_AT_EVERY = 0.3
 FINAL_SEEDS = 5
+FEWEST_FAILURES = 5
+"""After so many trials that cannot be trained, and none that can, the search is given up."""
+MOST_CELLS = 10_000
 BAD_INPUT = 2
 
 Told = Callable[[Study], None]
@@ -36,15 +41,23 @@ def begin_search(folder: Path, settings: Settings) -> Study:
     Raises: InputError where the space or the data cannot be used.
     """
     problem = settings.problem()
+    if not problem.can_test:
+        raise InputError("the best is tested at the end: test_fraction must be above 0")
     base = _base_parameters(settings) | ({"loss": problem.losses[0]} if "loss" in settings.space else {})
     base = {name: value for name, value in base.items() if _is_within(settings, name, value)}
-    return create_study(folder, settings, problem.score, [base] if len(base) == len(settings.space) else [])
+    queued = [base] if len(base) == len(settings.space) else []
+    return create_study(folder, settings, problem.score, queued, problem.fingerprint)
 
 
 def begin_sweep(folder: Path, settings: Settings) -> Study:
-    """A study of every combination of a grid, each with so many seeds; ``space`` holds the points and the seeds."""
-    score = settings.problem().score
-    return create_study(folder, settings, score, grid(settings.search_space, 0))
+    """A study of every combination of a grid, each with so many seeds; ``space`` holds the points and the seeds.
+
+    Raises: InputError where the data cannot be used, or the grid is too large.
+    """
+    problem = settings.problem()
+    if (size := grid_size(settings.search_space)) > MOST_CELLS:
+        raise InputError(f"that is a grid of {size:,} trainings; at most {MOST_CELLS:,} are made: give fewer values")
+    return create_study(folder, settings, problem.score, grid(settings.search_space, 0), problem.fingerprint)
 
 
 def _base_parameters(settings: Settings) -> dict[str, Any]:
@@ -59,25 +72,33 @@ def _is_within(settings: Settings, name: str, value: Any) -> bool:
 
 
 def run(study: Study, *, workers: int, told: Told, budget: float = math.inf, most_trials: int | None = None) -> None:
-    """Work on a study until its budget, in seconds, is spent, so many trials are taken, or its queue is empty.
+    """Work on a study until its budget, in seconds, is spent, so many trials are taken, or its queue is empty; then
+    wait for the workers of other processes.
 
     Ctrl-C, and the death of this process, end the workers; what they were at is queued again.
 
-    Raises: InputError where a worker cannot use what the study is about; WorkersFailed where every worker fails.
+    Raises: InputError where what the study is about cannot be used, or no trial can be trained; WorkersFailed where the
+    workers end whatever they do.
     """
-    deadline = time.time() + budget - study.seconds()
-    with _Workers(study, workers, deadline, most_trials) as pool:
-        while pool.is_working():
-            told(study)
-            time.sleep(LOOKED_AT_EVERY)
-    with study.asking():
-        pass
+    study.keep_limits(budget, most_trials)
+    remaining = budget - study.seconds()
+    while True:
+        with _Workers(study, workers, remaining, most_trials) as pool:
+            while pool.is_working() or study.is_at_work():
+                told(study)
+                _require_some_success(study)
+                time.sleep(LOOKED_AT_EVERY)
+        with study.asking():
+            if not (study.is_queue and study.trials(TrialState.WAITING)):
+                break
+    _require_some_success(study, fewest=1)
     told(study)
 
 
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _require_some_success(study: Study, fewest: int = FEWEST_FAILURES) -> None:
+    failed = [trial for trial in study.trials(TrialState.FAIL) if "failed" in trial.user_attrs]
+    if len(failed) >= fewest and not study.trials(TrialState.COMPLETE, TrialState.PRUNED):
+        raise InputError(f"every trial fails: {failed[0].user_attrs['failed']}")
 
 
 class _Worker:
@@ -104,19 +125,29 @@ class _Worker:
             return self.said.read().strip()
 
 
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class _Workers:
     """Workers of a study; one that was killed is replaced."""
 
-    def __init__(self, study: Study, count: int, deadline: float, most_trials: int | None) -> None:
-        limits = (None if math.isinf(deadline) else deadline, most_trials)
+    def __init__(self, study: Study, count: int, budget: float, most_trials: int | None) -> None:
+        self.until = time.time() + budget
+        self.most_trials = most_trials
         threads = max(1, cores() // count)
-        self.arguments = [str(study.folder), study.name, str(threads), *map(str, limits)]
+        self.arguments = [str(study.folder), study.name, str(threads)]
         self.workers: list[_Worker] = []
         self.count, self.failures = count, 0
 
     def __enter__(self) -> "_Workers":
-        self.workers = [_Worker(self.arguments) for _ in range(self.count)]
+        self.workers = [self._start() for _ in range(self.count)]
         return self
+
+    def _start(self) -> _Worker:
+        left = None if math.isinf(self.until) else max(0.0, self.until - time.time())
+        return _Worker([*self.arguments, str(left), str(self.most_trials)])
 
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
@@ -131,7 +162,7 @@ class _Workers:
                 raise InputError(said)
             if worker.process.returncode:
                 self._count_failure(said)
-                self.workers.append(_Worker(self.arguments))
+                self.workers.append(self._start())
         return bool(self.workers)
 
     def _count_failure(self, said: str) -> None:
@@ -151,72 +182,93 @@ def run_final(study: Study, configuration: dict[str, Any], *, workers: int, told
         raise InputError("no trial went to its end: give a larger --budget, or fewer --epochs")
     final = _final_study(study, best, configuration)
     run(final, workers=workers, told=told)
-    return comparison(study.folder)
+    found = comparison(study)
+    assert found is not None
+    return found
 
 
 def _final_study(study: Study, best: Any, configuration: dict[str, Any]) -> Study:
-    """The trainings at the end, queued once; anew where a better trial was found since."""
-    import optuna
-
-    names = optuna.get_all_study_names(storage=study.storage)
-    if "final" in names:
-        final = Study(study.folder, "final")
-        if final.optuna.user_attrs.get("trial") == best.number and final.trials():
-            return final
-        optuna.delete_study(study_name="final", storage=study.storage)
-    optuna.create_study(study_name="final", storage=study.storage, direction="maximize")
-    final = Study(study.folder, "final")
-    base, found = study.settings.hyperparameters, study.hyperparameters(best)
-    for number in range(FINAL_SEEDS):
-        for which, hp in {"best": found, "defaults": base}.items():
-            seeded = asdict(replace(hp, seed=study.settings.seed + number))
-            final.queue({}, which=which, hyperparameters=seeded, configuration=configuration | seeded)
-    final.optuna.set_user_attr("trial", best.number)
+    """The trainings at the end after a trial, each queued once, whoever comes here first."""
+    name = f"final-{best.number}"
+    wanted = {"best": study.hyperparameters(best), "defaults": study.settings.hyperparameters}
+    with study.asking():
+        if name not in optuna.get_all_study_names(storage=study.storage):
+            (study.folder / MODEL_FILE).unlink(missing_ok=True)  # that of an earlier best
+            optuna.create_study(study_name=name, storage=study.storage, direction="maximize")
+        final = Study(study.folder, name)
+        there = {(t.user_attrs["which"], t.user_attrs["hyperparameters"]["seed"]) for t in final.trials()}
+        for seed in range(study.settings.seed, study.settings.seed + FINAL_SEEDS):
+            for which, hp in wanted.items():
+                if (which, seed) not in there:
+                    seeded = asdict(replace(hp, seed=seed))
+                    own = configuration | seeded
+                    final.queue({}, which=which, hyperparameters=seeded, configuration=own)
     return final
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The test scores of the best configuration and of the base, seed by seed, and p of a paired t-test.
-
-    ``p`` is None where the differences are all alike.
-    """
+    """The test scores of the best configuration and of the base, seed by seed, NaN where the training diverged."""
 
     best: list[float]
     defaults: list[float]
 
     @property
+    def diverged(self) -> dict[str, int]:
+        """How many trainings of each diverged."""
+        return {"best": int(np.isnan(self.best).sum()), "defaults": int(np.isnan(self.defaults).sum())}
+
+    @property
     def p(self) -> float | None:
+        """Of a paired t-test over the seeds; None where a training diverged, or all differences are alike."""
         differences = np.subtract(self.best, self.defaults)
-        if len(differences) < 2 or np.ptp(differences) < 1e-9:
+        if len(differences) < 2 or np.isnan(differences).any() or np.ptp(differences) < 1e-9:
             return None
         return float(ttest_rel(self.best, self.defaults).pvalue)
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
-        summary = {
-            which: {"scores": scores, "mean": float(np.mean(scores)), "std": float(np.std(scores, ddof=1))}
-            for which, scores in {"best": self.best, "defaults": self.defaults}.items()
-        }
-        return {**summary, "p": self.p}
+        return {"best": _summary(self.best), "defaults": _summary(self.defaults), "p": self.p}
 
 
-def comparison(folder: Path) -> Comparison:
-    """The trainings at the end of a study."""
-    done = Study(folder, "final").trials(TrialState.COMPLETE)
-    seeds: dict[str, dict[int, float]] = {"best": {}, "defaults": {}}
-    for trial in done:
-        seeds[trial.user_attrs["which"]][trial.user_attrs["hyperparameters"]["seed"]] = float(trial.value or 0)
-    both = sorted(seeds["best"].keys() & seeds["defaults"].keys())
-    return Comparison(*([scores[seed] for seed in both] for scores in (seeds["best"], seeds["defaults"])))
+def _summary(scores: list[float]) -> dict[str, Any]:
+    known = [score for score in scores if not math.isnan(score)]
+    return {
+        "scores": [None if math.isnan(score) else score for score in scores],
+        "mean": float(np.mean(known)) if known else None,
+        "std": float(np.std(known, ddof=1)) if len(known) > 1 else None,
+    }
+
+
+def finals(study: Study) -> Study | None:
+    """The trainings at the end after the best trial; None where there are none yet."""
+    best = study.best()
+    name = None if best is None else f"final-{best.number}"
+    return Study(study.folder, name) if name in optuna.get_all_study_names(storage=study.storage) else None
+
+
+def comparison(study: Study) -> Comparison | None:
+    """What the trainings at the end found so far; None where there are none."""
+    final = finals(study)
+    if final is None:
+        return None
+    scores: dict[str, dict[int, float]] = {"best": {}, "defaults": {}}
+    for trial in final.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL):
+        score = math.nan if trial.value is None else float(trial.value)
+        scores[trial.user_attrs["which"]][trial.user_attrs["hyperparameters"]["seed"]] = score
+    both = sorted(scores["best"].keys() & scores["defaults"].keys())
+    return Comparison([scores["best"][seed] for seed in both], [scores["defaults"][seed] for seed in both])
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A combination of a sweep's grid and its scores, one a seed that went to its end."""
+    """A combination of a sweep's grid: the scores of the seeds that went to their end, how many seeds diverged, and why
+    others could not be trained."""
 
     params: dict[str, Any]
     scores: list[float]
+    diverged: int
+    failed: str
 
     @property
     def mean(self) -> float:
@@ -226,14 +278,28 @@ class Cell:
     def std(self) -> float:
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else math.nan
 
+    def row(self, shown: Callable[[Any], str]) -> list[str]:
+        """As a row of ``CELL_HEADINGS``, behind the parameters."""
+        mean = "" if math.isnan(self.mean) else f"{self.mean:.4f}"
+        std = "" if math.isnan(self.std) else f"{self.std:.4f}"
+        return [*map(shown, self.params.values()), mean, std, str(self.diverged or ""), self.failed]
+
+
+CELL_HEADINGS = ("mean", "standard deviation", "diverged", "")
+
 
 def cells(study: Study) -> list[Cell]:
-    """The grid of a sweep with its scores, in the order of the grid; without scores where the training diverged."""
-    scores: dict[tuple[Any, ...], list[float]] = {}
+    """The grid of a sweep with its scores, in the order of the grid."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
     names = [name for name in study.settings.space if name != "seed"]
-    for trial in study.trials(TrialState.COMPLETE, TrialState.PRUNED):
-        found = scores.setdefault(tuple(trial.params[name] for name in names), [])
-        if trial.state == TrialState.COMPLETE:
-            found.append(float(trial.value or 0))
-    order = grid({name: values for name, values in study.settings.search_space.items() if name != "seed"}, 0)
-    return [Cell(cell, scores[tuple(cell.values())]) for cell in order if tuple(cell.values()) in scores]
+    for trial in study.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL):
+        found.setdefault(tuple(trial.params[name] for name in names), []).append(trial)
+    every = grid({name: values for name, values in study.settings.search_space.items() if name != "seed"}, 0)
+    return [_cell(params, found[tuple(params.values())]) for params in every if tuple(params.values()) in found]
+
+
+def _cell(params: dict[str, Any], trials: list[Any]) -> Cell:
+    scores = [float(trial.value) for trial in trials if trial.state == TrialState.COMPLETE]
+    reasons = [trial.user_attrs.get("failed", "") for trial in trials if trial.state == TrialState.FAIL]
+    diverged = sum(trial.state == TrialState.PRUNED for trial in trials)
+    return Cell(params, scores, diverged, reasons[0] if reasons else "")

@@ -15,6 +15,8 @@ import numpy as np
 from mlcvkit import InputError
 from mlcvkit.training import Hyperparameters
 
+LARGEST = 1_000_000
+"""No whole number is larger."""
 LOG_FROM = 10
 """A range is searched on a logarithmic scale where its end is so many times its start, or more."""
 
@@ -39,7 +41,7 @@ MLP_SPACE = NN2_SPACE | {
     "dropout": "0:0.5",
     "l2": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
 }
-REFUSED = ("validation_samples", "local_steps")
+REFUSED = ("seed", "validation_samples", "local_steps")
 
 Choice = int | float | str
 
@@ -67,12 +69,13 @@ class Range:
 Space = dict[str, Range | list[Choice]]
 
 
-def read_space(texts: Mapping[str, Any]) -> Space:
-    """The space of hyperparameters by name, each as text, a number, or a list.
+def read_space(texts: Mapping[str, Any], *, seeds: Sequence[int] = ()) -> Space:
+    """The space of hyperparameters by name, each as text, a number, or a list; and, of a sweep, its seeds.
 
     Raises: InputError for an unknown name, a value out of its range, or text that is neither.
     """
-    return {name: _read(name, value) for name, value in texts.items()}
+    space: Space = {name: _read(name, value) for name, value in texts.items()}
+    return space | ({"seed": list(seeds)} if seeds else {})
 
 
 def _read(name: str, value: Any) -> Range | list[Choice]:
@@ -83,6 +86,8 @@ def _read(name: str, value: Any) -> Range | list[Choice]:
     if len(items) == 1 and ":" in items[0]:
         return _read_range(name, items[0])
     choices = [_value(name, item.strip()) for item in items]
+    if not choices:
+        raise InputError(f"{name} needs a value, or several")
     if len(set(choices)) < len(choices):
         raise InputError(f"{name} has a value twice: {value}")
     for choice in choices:
@@ -108,14 +113,18 @@ def _read_range(name: str, text: str) -> Range:
 def _value(name: str, text: str) -> Choice:
     kind = KINDS[name]
     try:
-        if kind is int:
+        if kind is int and abs(int(text)) <= LARGEST:
             return int(text)
+        if kind is int and text.lstrip("-").isdigit():
+            raise InputError(f"{name} must be at most {LARGEST:,}; got {text}")
         if kind is float:
             number = float(text)
             if math.isfinite(number):
                 return number
         elif text:
             return text
+    except InputError:
+        raise
     except ValueError:
         pass
     wanted = {int: "a whole number", float: "a number", str: "a name"}[kind]
@@ -147,6 +156,11 @@ def grid(space: Space, points: int) -> list[dict[str, Choice]]:
         chosen: Sequence[Choice] = values.points(points) if isinstance(values, Range) else values
         cells = [cell | {name: value} for cell in cells for value in chosen]
     return cells
+
+
+def grid_size(space: Space) -> int:
+    """How many combinations a grid of lists has."""
+    return math.prod(len(values) for values in space.values() if isinstance(values, list))
 
 
 def varied(space: Space) -> list[str]:

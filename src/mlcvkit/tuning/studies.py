@@ -25,6 +25,8 @@ JOURNAL_FILE = "journal.log"
 RETRIES = 3
 """A trial whose worker was killed is run again, but not more often: it may be what kills them."""
 
+KILLED = "its worker was killed"
+
 Params = dict[str, Any]
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -54,10 +56,33 @@ class Settings:
 
     @cached_property
     def search_space(self) -> Space:
-        return read_space(self.space)
+        texts = {name: values for name, values in self.space.items() if name != "seed"}
+        return read_space(texts, seeds=self.space.get("seed", ()))
 
     def problem(self) -> Problem:
         return make_problem(self.data, self.seed, **self.options)
+
+
+class Journal(JournalFileBackend):
+    """A journal in which a line that its writer did not end, because it was killed, is cut off before the next one."""
+
+    def __init__(self, path: Path, lock: "JournalLock") -> None:
+        super().__init__(str(path), lock)  # type: ignore[arg-type]
+        self.path, self.lock = path, lock.lock
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with self.lock:
+            self._cut_broken_line()
+            super().append_logs(logs)
+
+    def _cut_broken_line(self) -> None:
+        with self.path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            back = min(size, 1 << 20)
+            file.seek(size - back)
+            tail = file.read()
+            if not tail.endswith(b"\n") and tail:
+                file.truncate(size - back + tail.rfind(b"\n") + 1)
 
 
 class JournalLock:
@@ -76,7 +101,7 @@ class JournalLock:
 
 @dataclass
 class Study:
-    """One of the studies in a folder's journal: "search", or "final" for the trainings at the end.
+    """One of the studies in a folder's journal: "search", or "final-N" for the trainings at the end after trial N.
 
     A worker holds a lock of its own as long as it lives, so that whose trials are stale can be told, and takes its
     trials under a lock that all share.
@@ -107,6 +132,39 @@ class Study:
         """The name of what is made large: "accuracy" or "r2"."""
         return str(self._attributes["score"])
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the data that it was begun with."""
+        return str(self._attributes["fingerprint"])
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it holds trainings at the end."""
+        return self.name != "search"
+
+    @property
+    def is_queue(self) -> bool:
+        """Whether all of its trials were queued at its start, and none is drawn."""
+        return self.is_final or self.settings.kind == "sweep"
+
+    @property
+    def limits(self) -> tuple[float, int | None]:
+        """The budget in seconds and the number of trials that it was last given."""
+        kept = self.optuna.user_attrs
+        return kept.get("budget", float("inf")), kept.get("most_trials")
+
+    def keep_limits(self, budget: float, most_trials: int | None) -> None:
+        """Keep them for whoever goes on."""
+        if budget != float("inf"):
+            self.optuna.set_user_attr("budget", budget)
+        if most_trials is not None:
+            self.optuna.set_user_attr("most_trials", most_trials)
+
+    def is_at_work(self) -> bool:
+        """Whether a worker of any process is at a trial."""
+        running = self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return any(self.is_alive(trial.user_attrs.get("worker")) for trial in running)
+
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """The trials in these states, all where none is given; those that were run again are left out."""
         trials = self.optuna.get_trials(deepcopy=False, states=states or None)
@@ -120,7 +178,9 @@ class Study:
     def seconds(self) -> float:
         """How long trials ran that ended, those at the same time counted once."""
         spent, until = 0.0, datetime.min
-        for start, end in sorted(_intervals(self.trials(TrialState.COMPLETE, TrialState.PRUNED))):
+        trials = self.optuna.get_trials(deepcopy=False)
+        ended = [t for t in trials if t.state.is_finished() and t.user_attrs.get("failed") != KILLED]
+        for start, end in sorted(_intervals(ended)):
             spent += max(0.0, (end - max(start, until)).total_seconds()) if end > until else 0.0
             until = max(until, end)
         return spent
@@ -142,7 +202,7 @@ class Study:
         """Fail the trials whose worker is dead, and queue each again as it was."""
         for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if not self.is_alive(trial.user_attrs.get("worker")):
-                self.queue_again(trial, "its worker was killed")
+                self.queue_again(trial, KILLED)
 
     def queue_again(self, trial: FrozenTrial, reason: str, *, counts: bool = True) -> None:
         """Fail a trial, and queue it again unless it has been run too often."""
@@ -157,14 +217,16 @@ class Study:
         self.optuna.tell(trial.number, state=TrialState.FAIL)
 
     def is_alive(self, worker: str | None) -> bool:
-        """Whether the worker with this name holds its lock."""
-        if worker is None:
+        """Whether the worker with this name holds its lock; the lock of a dead one is removed."""
+        path = self.folder / f".{worker}.lock"
+        if worker is None or not path.exists():
             return False
-        lock = FileLock(self.folder / f".{worker}.lock")
+        lock = FileLock(path)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return True
+        path.unlink(missing_ok=True)
         lock.release()
         return False
 
@@ -180,7 +242,7 @@ class Study:
     @property
     def distributions(self) -> dict[str, Any]:
         """What a trial is drawn from: nothing where every trial is queued with what it is."""
-        return {} if self.name == "final" else distributions(self.settings.search_space)
+        return {} if self.is_final else distributions(self.settings.search_space)
 
 
 def _was_retried(trial: FrozenTrial) -> bool:
@@ -193,11 +255,17 @@ def _intervals(trials: Sequence[FrozenTrial]) -> Iterator[tuple[datetime, dateti
             yield trial.datetime_start, trial.datetime_complete
 
 
-def create_study(folder: Path, settings: Settings, score: str, queued: Sequence[Params]) -> Study:
+def create_study(
+    folder: Path, settings: Settings, score: str, queued: Sequence[Params], fingerprint: str = ""
+) -> Study:
     """Begin a study in a folder, with some trials in its queue."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
     study = optuna.create_study(study_name="search", storage=_storage(folder), direction="maximize")
     study.set_user_attr("score", score)
+    study.set_user_attr("fingerprint", fingerprint)
     for params in queued:
         study.enqueue_trial(params)
     study.set_user_attr("settings", json.loads(json.dumps(asdict(settings))))
@@ -209,7 +277,6 @@ def open_study(folder: Path) -> Study:
     if not (folder / JOURNAL_FILE).is_file():
         raise InputError(f"{folder} holds no study: give a folder that 'mlcvlab tune' or 'mlcvlab sweep' wrote")
     try:
-        _drop_broken_line(folder)
         study = Study(folder)
         _ = study.settings
     except (KeyError, ValueError, TypeError) as error:
@@ -219,14 +286,4 @@ def open_study(folder: Path) -> Study:
 
 def _storage(folder: Path) -> JournalStorage:
     path = folder / JOURNAL_FILE
-    return JournalStorage(JournalFileBackend(str(path), JournalLock(folder / ".journal.lock")))  # type: ignore[arg-type]
-
-
-def _drop_broken_line(folder: Path) -> None:
-    """Cut off what a writer that was ended in the middle of a line has left."""
-    with FileLock(folder / ".journal.lock"), (folder / JOURNAL_FILE).open("r+b") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            file.truncate(whole)
-            os.fsync(file.fileno())
+    return JournalStorage(Journal(path, JournalLock(folder / ".journal.lock")))

@@ -1,5 +1,6 @@
 """A worker: takes trials of a study, one after the other, and trains them."""
 
+import math
 import os
 import sys
 import threading
@@ -43,16 +44,20 @@ class Reports(Callback):
             raise optuna.TrialPruned
 
 
-def work(folder: Path, name: str, deadline: float, most_trials: float | None) -> None:
-    """Take trials until there are none, the deadline is over, or so many are taken.
+def work(folder: Path, name: str, seconds: float, most_trials: float | None) -> None:
+    """Take trials until there are none, the time is over, or so many are taken.
 
-    Arguments: ``name`` of the study; ``deadline``, in seconds as ``time.time`` counts them.
+    Arguments: ``name`` of the study; ``seconds`` from now, when all that is needed is loaded.
+    Raises: InputError where the data cannot be used, or are not those that the study was begun with.
     """
     identity = f"worker-{uuid.uuid4().hex[:8]}"
     own = FileLock(folder / f".{identity}.lock")
     with own:
         study = _prepared(folder, name)
         problem = study.settings.problem()
+        if problem.fingerprint != study.fingerprint:
+            raise InputError(f"{study.settings.data} is not what the study was begun with any more: begin a new one")
+        deadline = time.time() + seconds
         while (trial := _next(study, identity, deadline, most_trials)) is not None:
             _run(study, problem, trial, deadline)
     Path(own.lock_file).unlink(missing_ok=True)
@@ -77,22 +82,21 @@ def _prepared(folder: Path, name: str) -> Study:
 
 
 def _next(study: Study, identity: str, deadline: float, most_trials: float | None) -> optuna.Trial | None:
-    drawn = study.name == "search" and study.settings.kind == "tune"
     with study.asking():
         waiting = study.trials(TrialState.WAITING)
         taken = len(study.trials()) - len(waiting)
         full = most_trials is not None and taken >= most_trials
-        if time.time() > deadline or full or not (waiting or drawn):
+        if time.time() > deadline or full or (study.is_queue and not waiting):
             return None
         return study.ask(identity, study.distributions)
 
 
 def _run(study: Study, problem: Problem, trial: optuna.Trial, deadline: float) -> None:
-    prune = study.settings.pruning and study.settings.kind == "tune" and study.name == "search"
+    prune = study.settings.pruning and not study.is_queue
     reports = Reports(trial, problem.score, deadline, prune=prune)
     hp = study.hyperparameters(trial)
     try:
-        trained = (problem.test if study.name == "final" else problem.validate)(hp, [reports])
+        trained = (problem.test if study.is_final else problem.validate)(hp, [reports])
     except optuna.TrialPruned:
         study.optuna.tell(trial, state=TrialState.PRUNED)
     except FloatingPointError:
@@ -108,11 +112,13 @@ def _run(study: Study, problem: Problem, trial: optuna.Trial, deadline: float) -
 
 
 def _keep(study: Study, trial: optuna.Trial, trained: Trained) -> None:
-    if study.name == "final" and trained.saved is not None and trial.user_attrs["which"] == "best":
-        seed = trial.user_attrs["hyperparameters"]["seed"]
-        if seed == study.settings.seed:
-            trained.saved.configuration = trial.user_attrs["configuration"]
-            save_model(study.folder / MODEL_FILE, trained.saved)
+    if study.is_final and trained.saved is not None and trial.user_attrs["which"] == "best":
+        with study.asking():  # the model of the first seed that went to its end is kept
+            seed = trial.user_attrs["hyperparameters"]["seed"]
+            if seed < study.optuna.user_attrs.get("kept", math.inf):
+                trained.saved.configuration = trial.user_attrs["configuration"]
+                save_model(study.folder / MODEL_FILE, trained.saved)
+                study.optuna.set_user_attr("kept", seed)
     history = {name: [float(f"{value:.6g}") for value in values] for name, values in trained.history.items()}
     trial.set_user_attr("history", history)
     study.optuna.tell(trial, trained.score)
@@ -123,13 +129,13 @@ def _frozen(study: Study, trial: optuna.Trial) -> Any:
 
 
 def main() -> None:
-    """Arguments: folder, study, threads, deadline or None, number of trials or None. Ends when standard input does."""
+    """Arguments: folder, study, threads, seconds or None, number of trials or None. Ends when standard input does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder, name, threads, *limits = sys.argv[1:]
-    deadline, most_trials = (None if limit == "None" else float(limit) for limit in limits)
+    seconds, most_trials = (None if limit == "None" else float(limit) for limit in limits)
     with threadpool_limits(int(threads)):
         try:
-            work(Path(folder), name, float("inf") if deadline is None else deadline, most_trials)
+            work(Path(folder), name, math.inf if seconds is None else seconds, most_trials)
         except InputError as error:
             sys.stderr.write(str(error))
             sys.exit(2)

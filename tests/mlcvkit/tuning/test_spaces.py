@@ -39,6 +39,9 @@ def test_a_hyperparameter_is_a_range_a_list_or_one_value():
         ("dropout", "0:1", "below 1"),
         ("depth", "0:3", "from 1 to 8"),
         ("validation_samples", "1,2", "cannot be searched"),
+        ("seed", "1,2", "cannot be searched"),
+        ("learning_rate", [], "needs a value"),
+        ("hidden_units", "1:99999999999999999999", "at most 1,000,000"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_with_its_name(name, text, words):

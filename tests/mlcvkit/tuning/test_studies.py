@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from mlcvkit import InputError
 from mlcvkit.training import RECIPES, Hyperparameters
-from mlcvkit.tuning import Settings, begin_search, begin_sweep, cells, open_study, run, run_final
+from mlcvkit.tuning import Settings, begin_search, begin_sweep, cells, comparison, open_study, run, run_final
 from mlcvkit.tuning.search import Comparison
 from mlcvkit.tuning.studies import JOURNAL_FILE, RETRIES
 
@@ -60,11 +60,11 @@ def workers_of(process):
 
 def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_runs_none_twice(tmp_path):
     rng = np.random.default_rng(0)
-    trials = ["--trials", "14"]
+    trials = ["--trials", "9"]
     space = ["--learning-rate", "1e-3:0.1", "--hidden-units", "4,8,16", "--epochs", "400", "--patience", "0"]
     process = command(tmp_path, "moons", *space, *trials, "--name", "s", "--no-pruning")
     folder = tmp_path / "runs" / "s"
-    for kill in range(4):
+    for kill in range(3):
         deadline = time.time() + 60
         before = len(trials_by_state(folder)[TrialState.COMPLETE]) if (folder / JOURNAL_FILE).exists() else 0
         while time.time() < deadline:
@@ -80,11 +80,11 @@ def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_runs_none_tw
             process.kill()
             process.wait()
             assert wait_until(lambda: not any_worker(folder))
-            process = command(tmp_path, "--resume", "runs/s", *trials)
+            process = command(tmp_path, "--resume", "runs/s")  # the number of trials is the study's
     assert process.wait(120) == 0, (tmp_path / "said.txt").read_text()
     states = trials_by_state(folder)
     assert states[TrialState.FAIL], "no trial was hit"
-    assert_nothing_lost_or_run_twice(folder, 14)
+    assert_nothing_lost_or_run_twice(folder, 9)
     assert (folder / "model.safetensors").exists()
 
 
@@ -103,11 +103,13 @@ def wait_until(condition, seconds=30):
     return False
 
 
-def test_two_processes_share_a_search(tmp_path):
+def test_two_processes_share_a_search_and_the_trainings_at_the_end(tmp_path):
     begin_search(tmp_path / "s", settings(epochs=200))
-    both = [command(tmp_path, "--resume", "s", "--trials", "10") for _ in range(2)]
-    assert [process.wait(120) for process in both] == [0, 0]
-    assert_nothing_lost_or_run_twice(tmp_path / "s", 10)
+    both = [command(tmp_path, "--resume", "s", "--trials", "8") for _ in range(2)]
+    assert [process.wait(180) for process in both] == [0, 0], (tmp_path / "said.txt").read_text()
+    assert_nothing_lost_or_run_twice(tmp_path / "s", 8)
+    found = comparison(open_study(tmp_path / "s"))
+    assert len(found.best) == len(found.defaults) == 5
     workers = {trial.user_attrs["worker"] for trial in open_study(tmp_path / "s").trials()}
     assert len(workers) > 2
 
@@ -134,6 +136,15 @@ def test_what_a_writer_left_of_a_line_is_cut_off(tmp_path):
     assert [trial.params for trial in again.trials()] == [trial.params for trial in before]
     again.queue({"learning_rate": 0.01, "hidden_units": 8})
     assert len(open_study(tmp_path / "s").trials()) == len(before) + 1
+
+
+def test_a_torn_line_between_two_writers_is_cut_off(tmp_path):
+    study = begin_search(tmp_path / "s", settings())
+    for _ in range(2):
+        with (tmp_path / "s" / JOURNAL_FILE).open("ab") as file:
+            file.write(b'{"op_code": 8, "worker_id"')
+        study.queue({"learning_rate": 0.01, "hidden_units": 8})
+    assert len(open_study(tmp_path / "s").trials()) == 3
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
@@ -211,6 +222,37 @@ def test_the_test_rows_are_not_among_those_searched_with():
     test_rows = {tuple(np.round(row, 6)) for row in np.asarray(problem.test_rows[0])}
     assert len(X) + len(validation_X) == len(problem.X)
     assert not rows & test_rows
+
+
+def test_a_training_at_the_end_that_diverges_is_told_and_not_left_out():
+    found = Comparison([0.9, float("nan"), 0.93], [0.89, 0.90, 0.93])
+    assert found.diverged == {"best": 1, "defaults": 0} and found.p is None
+    assert found.as_json()["best"] == {"scores": [0.9, None, 0.93], "mean": 0.915, "std": pytest.approx(0.0212132)}
+
+
+def test_other_data_under_the_same_name_are_refused(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    data = tmp_path / "d.csv"
+    data.write_text("a,b,c\n" + "\n".join(f"{a},{b},{int(a > b)}" for a, b in rows) + "\n")
+    options = OPTIONS | {"target": "c"}
+    study = begin_search(tmp_path / "s", Settings("tune", str(data), options, settings().base, dict(SPACE)))
+    data.write_text(data.read_text().replace("0.1", "0.2"))
+    with pytest.raises(InputError, match="not what the study was begun with"):
+        run(study, workers=1, told=lambda _: None, most_trials=1)
+
+
+def test_a_search_in_which_nothing_can_be_trained_ends_with_the_reason(tmp_path):
+    options = OPTIONS | {"model": "nn2"}
+    space = {"activation": "tanh,sigmoid"}
+    study = begin_search(tmp_path / "s", Settings("tune", "moons", options, settings().base, space))
+    with pytest.raises(InputError, match="every trial fails: nn2 has no choice of activation"):
+        run(study, workers=1, told=lambda _: None, most_trials=20)
+
+
+def test_a_search_without_test_rows_is_refused(tmp_path):
+    options = OPTIONS | {"test_fraction": 0.0}
+    with pytest.raises(InputError, match="test_fraction must be above 0"):
+        begin_search(tmp_path / "s", Settings("tune", "moons", options, settings().base, dict(SPACE)))
 
 
 def test_the_paired_test_is_the_one_of_scipy():

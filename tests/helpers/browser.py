@@ -1,0 +1,159 @@
+"""The playground as a real process, and a real browser in front of it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+NEEDS_CHROMIUM = pytest.mark.skipif(
+    shutil.which("chromium") is None and os.environ.get("CI") != "true",
+    reason="chromium is not installed: apt install chromium",
+)
+
+
+class Playground:
+    """A server in a process of its own, on a free port."""
+
+    def __init__(self, folder, *options):
+        self.said = (folder / "said.txt").open("w+")
+        self.printed = folder / "printed.txt"
+        command = [sys.executable, "-m", "mlcvkit", "play", "--no-open", "--port", "0", *options]
+        # NiceGUI serves otherwise where it finds itself in a test
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment["COLUMNS"] = "200"
+        with self.printed.open("w") as printed:
+            self.process = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=self.said, env=environment)
+        self.address = ""
+        deadline = time.monotonic() + 60
+        while not self.address and time.monotonic() < deadline and self.process.poll() is None:
+            found = re.search(r"http://[\d.]+:\d+", self.printed.read_text())
+            if found and self._answers(found[0]):
+                self.address = found[0]
+            time.sleep(0.1)
+        assert self.address, self.stderr()
+
+    def _answers(self, address):
+        import urllib.error
+        import urllib.request
+
+        try:
+            return urllib.request.urlopen(f"{address}/guide", timeout=5).status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stderr(self):
+        """What it said on standard error."""
+        self.said.seek(0)
+        return self.said.read()
+
+    @property
+    def threads(self):
+        """How many threads it has."""
+        return psutil.Process(self.process.pid).num_threads()
+
+    def end(self):
+        """End it as Ctrl-C does."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.said.close()
+
+
+class Visitor:
+    """A page of the browser that keeps what goes wrong: errors in the console and requests to other hosts."""
+
+    def __init__(self, page, address):
+        self.page, self.address = page, address
+        self.errors, self.foreign = [], []
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._requested)
+        page.on("websocket", lambda socket: self._seen(socket.url))
+
+    def _requested(self, request):
+        self._seen(request.url)
+
+    def _seen(self, url):
+        own = self.address.removeprefix("http://")
+        if not url.startswith((f"http://{own}", f"ws://{own}", "data:", "blob:")):
+            self.foreign.append(url)
+
+    def open(self, path="/"):
+        """Go to a page and wait until it is alive."""
+        self.page.goto(self.address + path)
+        self.page.wait_for_function("window.socket && window.socket.connected", timeout=30_000)
+        return self
+
+    def click(self, name, **options):
+        """Press a button."""
+        self.page.get_by_role("button", name=name, exact=True, **options).first.click()
+
+    @property
+    def status(self):
+        """The line that says how the training stands."""
+        return self.page.locator(".message").first.text_content() or ""
+
+    @property
+    def steps(self):
+        """How many steps are taken."""
+        return int(re.search(r"step ([\d,]+)", self.status)[1].replace(",", ""))
+
+    def wait_for_steps(self, more_than):
+        """Wait until so many steps are taken."""
+        self.wait(lambda: re.search(r"step ([\d,]+)", self.status) and self.steps > more_than)
+
+    def wait(self, condition, seconds=60):
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain; {self.status!r}, {self.errors}"
+            self.page.wait_for_timeout(50)
+
+    def draw(self, *points):
+        """A stroke with the mouse, through points from 0 to 1."""
+        pad = self.page.locator("canvas.drawing-pad")
+        pad.scroll_into_view_if_needed()
+        box = pad.bounding_box()
+        at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        self.page.mouse.move(*at[0])
+        self.page.mouse.down()
+        for place in at[1:]:
+            self.page.mouse.move(*place, steps=8)
+        self.page.mouse.up()
+
+    def choose(self, label, option):
+        """Choose from a list."""
+        self.page.get_by_label(label, exact=True).first.click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+
+@contextmanager
+def browser():
+    """Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield chromium
+        finally:
+            chromium.close()

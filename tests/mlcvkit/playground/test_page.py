@@ -1,0 +1,386 @@
+"""The playground in a real browser."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from browser import NEEDS_CHROMIUM, Playground, Visitor, browser
+from coursework import NEEDS_BUBBLEWRAP
+from mlcvkit.playground.controls import texts
+
+pytestmark = NEEDS_CHROMIUM
+ROOT = Path(__file__).parents[3]
+ONE = [(0.5, 0.15), (0.5, 0.85)]
+ZERO = [(0.5, 0.15), (0.25, 0.35), (0.25, 0.65), (0.5, 0.85), (0.75, 0.65), (0.75, 0.35), (0.5, 0.15)]
+SMALL = "hidden_units=16&samples=5000&learning_rate=0.01"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("play")
+    submissions = folder / "work"
+    shutil.copytree(ROOT / "hw1", submissions / "right", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(submissions / "right", submissions / "wrong")
+    nn2 = submissions / "wrong/mlcvlab/models/nn2.py"
+    nn2.write_text(nn2.read_text() + "\n\nraise RuntimeError('this file is broken')\n")
+    playground = Playground(folder, "--submissions", str(submissions), "--visitors", "12")
+    yield playground
+    playground.end()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture
+def visitor(server, chromium):
+    """A visitor, of whom nothing may go wrong."""
+    contexts = []
+
+    def enter(**options):
+        contexts.append(chromium.new_context(viewport={"width": 1400, "height": 900}, **options))
+        one = Visitor(contexts[-1].new_page(), server.address)
+        visitors.append(one)
+        return one
+
+    visitors = []
+    yield enter
+    for context in contexts:
+        context.close()
+    assert [one.errors for one in visitors if one.errors] == []
+    assert [one.foreign for one in visitors if one.foreign] == []
+    assert "Traceback" not in server.stderr()
+
+
+def pictures(one):
+    """The pixels of the hidden units."""
+    script = "[...document.querySelectorAll('.pixel-grid canvas')].map(canvas => canvas.toDataURL())"
+    return one.page.evaluate(script)
+
+
+def test_a_drawing_is_recognised_after_the_training(visitor):
+    one = visitor().open(f"/?{SMALL}")
+    answer = one.page.locator(".answer")
+    one.draw(*ONE)
+    one.wait(lambda: "probability" in answer.text_content())
+    before = answer.text_content()
+    one.click("Start")
+    one.wait(
+        lambda: re.search(r"epoch ([\d.]+)", one.status) and float(re.search(r"epoch ([\d.]+)", one.status)[1]) > 6
+    )
+    one.click("Pause")
+    one.wait(lambda: answer.text_content().startswith("odd, with probability"))
+    assert answer.text_content() != before
+    odd = answer.text_content()
+    one.click("Clear")
+    one.draw(*ZERO)
+    one.wait(lambda: answer.text_content().startswith("even, with probability"))
+    assert answer.text_content() != odd
+    cells = one.page.locator("table.path tr").all_text_contents()
+    added = [float(re.search(r"([+-]\d+\.\d+)$", cell)[1]) for cell in cells[1:]]
+    assert sum(added[:-1]) == pytest.approx(added[-1], abs=0.01)
+
+
+def test_curves_and_units_advance_while_it_trains(visitor):
+    one = visitor().open("/?hidden_units=16")
+    one.page.wait_for_selector(".pixel-grid canvas")
+    before = pictures(one)
+    one.click("Start")
+    one.wait_for_steps(20)
+    script = """() => new Promise((done) => {
+        const line = document.querySelector(".message"), times = [];
+        const observer = new MutationObserver(() => {
+            times.push(performance.now());
+            const recent = times.filter((time) => time > performance.now() - 1000);
+            if (recent.length >= 6) { observer.disconnect(); done(recent.length); }
+        });
+        observer.observe(line, { characterData: true, childList: true, subtree: true });
+        setTimeout(() => done(0), 50000);
+    })"""
+    assert one.page.evaluate(script) >= 6, "never six updates within one second"
+    one.click("Pause")
+    after = pictures(one)
+    assert len(after) == len(before) == 16
+    assert sum(a != b for a, b in zip(after, before, strict=True)) >= 12
+
+
+def test_two_visitors_have_a_training_each(visitor):
+    first, second = visitor().open("/?data=moons&hidden_units=4&epochs=2000"), visitor().open(f"/?{SMALL}")
+    first.click("Start")
+    second.click("Start")
+    first.wait_for_steps(100)
+    second.wait_for_steps(100)
+    assert len(pictures(first)) == 4 + 1 and len(pictures(second)) == 16
+    second.click("Pause")
+    second.wait(lambda: second.status.startswith("paused"))
+    stopped, going = second.steps, first.steps
+    first.wait_for_steps(going + 50)
+    assert second.steps == stopped
+
+
+def test_a_link_restores_everything(visitor):
+    one = visitor().open()
+    one.choose("Data", "Spirals")
+    one.choose("Optimizer", "Momentum")
+    one.choose("Activation", "tanh")
+    one.page.get_by_label("Batch size", exact=True).fill("7")
+    one.page.get_by_label("Batch size", exact=True).press("Tab")
+    slider = one.page.locator(
+        '[aria-label="Learning rate"][role="slider"], [aria-label="Learning rate"] [role="slider"]'
+    )
+    slider.first.press("ArrowRight")
+    one.wait(lambda: one.page.get_by_text("Learning rate: 0.0126").count() == 1)
+    one.page.wait_for_timeout(800)
+    one.click("Link")
+    field = one.page.get_by_role("dialog").get_by_role("textbox")
+    one.wait(lambda: "optimizer=momentum" in field.input_value())
+    link = field.input_value()
+    for part in ("data=spirals", "activation=tanh", "batch_size=7", "learning_rate=0.0126"):
+        assert part in link
+    two = visitor().open(f"/?{urlsplit(link).query}")
+    for label, value in {"Data": "Spirals", "Optimizer": "Momentum", "Activation": "tanh", "Batch size": "7"}.items():
+        assert two.page.get_by_label(label, exact=True).first.input_value() == value
+    assert two.page.get_by_text("Learning rate: 0.0126").count() == 1
+    two.click("Link")
+    again = two.page.get_by_role("dialog").get_by_role("textbox")
+    two.wait(lambda: again.input_value() == link)
+
+
+def test_a_bad_link_says_what_is_wrong(visitor):
+    one = visitor().open("/?learning_rate=fast")
+    assert "learning_rate must be a number" in one.page.get_by_role("alert").first.text_content()
+    assert visitor().open("/?%3Cscript%3E=1").page.get_by_role("alert").first.is_visible()
+
+
+def test_a_run_goes_to_the_command_line_and_comes_back(visitor, server, tmp_path):
+    one = visitor().open(f"/?{SMALL}")
+    one.click("Step")
+    one.wait(lambda: one.status.startswith("paused"))
+    one.click("Save")
+    one.page.get_by_label("Name", exact=True).fill("mine")
+    one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    folder = Path(server.said.name).parent
+    one.wait(lambda: (folder / "runs/mine/model.safetensors").exists())
+    line = [sys.executable, "-m", "mlcvkit", "evaluate", "runs/mine", "--json"]
+    result = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0 and '"accuracy"' in result.stdout
+    two = visitor().open("/?data=xor")
+    two.click("Open")
+    two.choose("Run", "mine")
+    two.page.get_by_role("dialog").get_by_role("button", name="Open").click()
+    two.wait(lambda: two.page.get_by_label("Data", exact=True).input_value() == "MNIST, even or odd")
+    two.wait(lambda: len(pictures(two)) == 16)
+    told = re.search(r"accuracy ([\d.]+)%", one.status)[1]
+    two.wait(lambda: f"accuracy {told}%" in two.status)
+
+
+def test_names_that_are_no_names_are_refused(visitor, server):
+    one = visitor().open("/?data=xor")
+    one.click("Save")
+    one.page.get_by_label("Name", exact=True).fill("../../outside")
+    one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    one.wait(lambda: one.page.get_by_text("a run's name has letters").count() == 1)
+    assert not list(Path(server.said.name).parent.rglob("outside*"))
+
+
+def test_the_plane_bends(visitor):
+    one = visitor().open("/?data=circles&hidden_units=8&activation=tanh&learning_rate=0.05&epochs=2000")
+    one.page.wait_for_selector(".pixel-grid canvas")
+    one.wait(lambda: len(pictures(one)) == 9)
+    before = pictures(one)[0]
+    one.click("Start")
+    one.wait_for_steps(150)
+    one.wait(lambda: pictures(one)[0] != before)
+
+
+def test_one_sample_goes_forward_and_back_with_its_numbers(visitor):
+    one = visitor().open("/?data=moons&hidden_units=3")
+    one.page.get_by_text("Step by step: forward and back").click()
+    for count in range(1, 11):
+        one.click("Next")
+        one.wait(lambda count=count: one.page.locator(".stage").count() == count)
+    stages = one.page.locator(".stage").all_text_contents()
+    assert stages[0].startswith("Input") and stages[-1].startswith("The step")
+    before, rate, gradient, after = map(
+        float, re.search(r"(-?[\d.]+) - ([\d.]+) · (\S+) = (-?[\d.]+)", stages[-1]).groups()
+    )
+    assert after == pytest.approx(before - rate * gradient, abs=2e-5)
+
+
+def test_the_pad_is_drawn_on_with_the_keys(visitor):
+    one = visitor().open(f"/?{SMALL}")
+    pad = one.page.locator("canvas.drawing-pad")
+    pad.focus()
+    for _ in range(8):
+        pad.press("ArrowUp")
+    for _ in range(16):
+        pad.press("Shift+ArrowDown")
+    one.wait(lambda: "probability" in one.page.locator(".answer").text_content())
+    pad.press("Delete")
+    one.wait(lambda: "Draw" in one.page.locator(".answer").text_content())
+
+
+def test_a_phone_shows_all_of_it_below_each_other(visitor):
+    one = visitor(has_touch=True).open(f"/?{SMALL}")
+    one.page.set_viewport_size({"width": 390, "height": 844})
+    for path in (f"/?{SMALL}", "/race", "/parity", "/guide"):
+        one.open(path)
+        one.page.wait_for_timeout(300)
+        assert one.page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_the_page_is_light_or_dark_as_the_system(visitor, scheme, dark):
+    one = visitor(color_scheme=scheme).open("/guide")
+    one.page.wait_for_timeout(500)
+    shade = one.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    levels = [int(number) for number in re.findall(r"\d+", shade)[:3]]
+    assert (np.mean(levels) < 100) == dark or (not dark and "0, 0, 0, 0" in shade)
+
+
+def test_every_control_and_picture_has_a_name(visitor):
+    one = visitor().open(f"/?{SMALL}")
+    one.page.wait_for_selector(".pixel-grid figure")
+    script = """() => [...document.querySelectorAll(
+            "button, input, canvas[tabindex], [role=slider], [role=img], a, figure")]
+        .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length ||
+            e.closest("[aria-label]") || e.closest("label") || e.title))
+        .map((e) => e.outerHTML.slice(0, 120))"""
+    assert one.page.evaluate(script) == []
+    assert one.page.get_by_role("main").count() == 1
+    assert one.page.get_by_role("navigation", name="Pages").get_by_role("link").count() == 5
+
+
+@pytest.mark.parametrize("name", texts("guide"))
+def test_a_guided_experiment_sets_the_controls_and_runs(visitor, name):
+    guide = texts("guide")[name]
+    one = visitor().open(f"/?guide={name}")
+    assert one.page.get_by_role("heading", name=guide["title"]).count() == 1
+    assert one.page.get_by_text(guide["look_for"]).count() == 1
+    one.click("Step")
+    one.wait_for_steps(0)
+
+
+def test_the_race_has_three_on_the_same_clock(visitor):
+    one = visitor().open("/race")
+    one.click("Start")
+    rows = one.page.locator("table.path tr")
+    one.wait(lambda: rows.count() == 4)
+
+    def accuracies():
+        return [float(re.search(r"([\d.]+)%", text)[1]) for text in rows.all_text_contents()[1:]]
+
+    one.wait(lambda: accuracies()[2] > 95)
+    coordinate, full_batch, mini_batch = accuracies()
+    assert mini_batch > full_batch and mini_batch > coordinate
+
+
+def test_parity_is_measured_beside_the_ten_digits(visitor):
+    one = visitor().open("/parity")
+    one.click("Measure on the test images")
+    one.wait(lambda: "across parity cost" in (one.page.locator("main").text_content() or ""))
+    told = one.page.locator("main").text_content()
+    cost, free = map(int, re.search(r"(\d+) mistakes across parity cost \(red\); (\d+) within", told).groups())
+    cells = one.page.locator("td.cost").all_text_contents()
+    assert sum(map(int, cells)) == cost
+    assert sum(map(int, one.page.locator("td.free").all_text_contents())) == free
+
+
+@NEEDS_BUBBLEWRAP
+def test_a_students_own_network_trains_beside_the_reference(visitor):
+    one = visitor().open("/own")
+    one.choose("Folder", "right")
+    one.click("Begin")
+    one.click("Start")
+    rows = one.page.locator("table.path tr")
+
+    def taken():
+        return [int(re.match(r"\D*?([\d,]+)", text)[1].replace(",", "")) for text in rows.all_text_contents()[1:]]
+
+    one.wait(lambda: rows.count() == 3 and min(taken()) > 30)
+    one.draw(*ONE)
+    one.wait(
+        lambda: re.search(r"Yours: (odd|even), [\d.]+%; The reference", one.page.locator(".answer").text_content())
+    )
+
+
+@NEEDS_BUBBLEWRAP
+def test_what_is_wrong_with_a_students_file_is_said(visitor):
+    one = visitor().open("/own")
+    one.choose("Folder", "wrong")
+    one.click("Begin")
+    one.wait(lambda: one.page.get_by_role("alert").count() == 1)
+    assert "this file is broken" in one.page.get_by_role("alert").text_content()
+
+
+def test_a_closed_tab_frees_its_thread(server, chromium, visitor):
+    one = visitor().open("/?data=xor")
+    context = chromium.new_context()
+    tabs = [Visitor(context.new_page(), server.address).open("/?data=moons&epochs=2000") for _ in range(3)]
+    for tab in tabs:
+        tab.click("Start")
+    for tab in tabs:
+        tab.wait_for_steps(10)
+    before = server.threads
+    context.close()
+    one.wait(lambda: server.threads <= before - 3, seconds=30)
+
+
+def test_messages_that_no_page_sends_change_nothing(visitor, server):
+    one = visitor().open(f"/?{SMALL}")
+    one.page.wait_for_selector("canvas.drawing-pad")
+    script = """async () => {
+        const listeners = [];
+        const own = window.socket.emit;
+        window.socket.emit = (name, message, ...rest) => {
+            if (name === "event") listeners.push(message);
+            return own.call(window.socket, name, message, ...rest);
+        };
+        document.querySelector("canvas.drawing-pad").dispatchEvent(new KeyboardEvent("keydown", { key: "Delete" }));
+        const right = new KeyboardEvent("keydown", { key: "ArrowRight", keyCode: 39 });
+        document.querySelector("[role=slider]").dispatchEvent(right);
+        await new Promise((done) => setTimeout(done, 800));
+        const bad = [null, 1e308, -1, "x".repeat(100000), [[1]], { a: 1 }, "////", true, [NaN], ["AAAA"], []];
+        for (const message of listeners)
+            for (const args of bad) own.call(window.socket, "event", { ...message, args: [JSON.stringify(args)] });
+        own.call(window.socket, "event", { id: "a", client_id: window.clientId, listener_id: "none", args: [] });
+        return listeners.length;
+    }"""
+    assert one.page.evaluate(script) >= 1
+    one.page.wait_for_timeout(1000)
+    one.click("Step")
+    one.wait_for_steps(0)
+
+
+def test_the_house_is_full_at_last(tmp_path, chromium):
+    playground = Playground(tmp_path, "--visitors", "1")
+    try:
+        context = chromium.new_context()
+        first = Visitor(context.new_page(), playground.address).open("/?data=xor")
+        second = Visitor(context.new_page(), playground.address)
+        second.page.goto(f"{playground.address}/?data=moons")
+        second.wait(lambda: second.page.get_by_role("alert").count() == 1)
+        assert "1 visitors are here" in second.page.get_by_role("alert").text_content()
+        assert first.status.startswith("ready")
+        context.close()
+    finally:
+        playground.end()
+
+
+def test_another_hosts_name_is_refused(server):
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(server.address, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request, timeout=10)
+    assert error.value.code == 400
+    error.value.close()

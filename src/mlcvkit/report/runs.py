@@ -276,7 +276,7 @@ def _surface(subject: Subject) -> Part:
     middle = losses[SURFACE_POINTS // 2, SURFACE_POINTS // 2]
     words = (
         f"Without its penalties the loss is {middle:.4g} at the weights, in the middle, and up to {losses.max():.3g} "
-        f"elsewhere, on {min(ON_THE_SURFACE, subject.X.shape[1]):,} samples. At 1 along a direction every unit's weights "
-        "are moved at random by as much as they are long."
+        f"elsewhere, on {min(ON_THE_SURFACE, subject.X.shape[1]):,} samples. At 1 along a direction the weights of "
+        "every unit are moved at random by as much as they are long."
     )
     return Part("The loss around the weights", words, "surface", plots.surface(losses, SURFACE_EXTENT))

@@ -27,7 +27,10 @@ def settings(kind="tune", space=SPACE, epochs=30, **changed):
 
 
 def trials_by_state(folder):
-    trials = open_study(folder).optuna.get_trials(deepcopy=False)
+    try:
+        trials = open_study(folder).optuna.get_trials(deepcopy=False)
+    except InputError:  # it is not begun yet
+        trials = []
     return {state: [trial for trial in trials if trial.state == state] for state in TrialState}
 
 

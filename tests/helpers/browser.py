@@ -100,7 +100,7 @@ class Visitor:
     def open(self, path="/"):
         """Go to a page and wait until it is alive."""
         self.page.goto(self.address + path)
-        self.page.wait_for_function("window.socket && window.socket.connected", timeout=30_000)
+        self.page.wait_for_selector(".columns, .page, [role=alert]", timeout=30_000)
         return self
 
     def click(self, name, **options):

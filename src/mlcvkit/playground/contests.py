@@ -1,7 +1,9 @@
 """Several networks side by side on the same clock: a race of optimizers, two ways to parity, one's own code."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -83,11 +85,11 @@ class Contest:
             f"{last.steps:,}",
             f"{last.epochs:,.1f}",
             f"{last.seconds:.1f}",
-            f"{last.validation_loss:.4f}",
-            f"{last.validation_accuracy:.2%}",
+            "" if math.isnan(last.validation_loss) else f"{last.validation_loss:.4f}",
+            "" if math.isnan(last.validation_loss) else f"{last.validation_accuracy:.2%}",
             f"{session.state} {session.message}",
         )
-        return f"<tr>{''.join(f'<td>{_escaped(cell)}</td>' for cell in cells)}</tr>"
+        return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
 
 async def race_page(house: House, query: dict[str, str]) -> None:
@@ -98,7 +100,7 @@ async def race_page(house: House, query: dict[str, str]) -> None:
         "Adam, all samples a step": replace(base, optimizer=FULL_BATCH_ADAM, learning_rate=0.003),
         "Adam, mini-batches of 128": replace(base, optimizer="adam", learning_rate=0.003),
     }
-    with ui.element("main").classes("page column"):
+    with ui.element("div").classes("page column"):
         ui.html("<h2>The race</h2>", sanitize=False)
         ui.label(
             f"Three ways to train the homework's network on {RACE_SAMPLES:,} images, from the same first weights, each "
@@ -116,7 +118,7 @@ async def parity_page(house: House, query: dict[str, str]) -> None:
         "NN2, even or odd": Experiment(data=PARITY, epochs=200),
         "Ten digits, collapsed": Experiment(data=DIGITS, epochs=200),
     }
-    with ui.element("main").classes("page column"):
+    with ui.element("div").classes("page column"):
         ui.html("<h2>Even or odd, with or without knowing the digit</h2>", sanitize=False)
         ui.label(
             "Whoever tells digits tells their parity as well. For it, taking a 3 for a 5 is free, and taking a 4 for a "
@@ -137,7 +139,7 @@ async def parity_page(house: House, query: dict[str, str]) -> None:
 
 async def own_code_page(house: House, query: dict[str, str]) -> None:
     """A student's network beside the reference, in the sandbox."""
-    with ui.element("main").classes("page column"):
+    with ui.element("div").classes("page column"):
         ui.html("<h2>Your own code</h2>", sanitize=False)
         ui.label(
             "Your network trains beside the reference, from the same weights on the same mini-batches, and recognises "
@@ -153,6 +155,8 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
             return
         button = ui.button("Begin").mark("begin")
         box = ui.element("div").classes("column w-full")
+        if not _entered_house(house):
+            return
         client = ui.context.client
         open_now: list[Contest] = []
 
@@ -183,7 +187,7 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
 def _own_networks(house: House, tree: Any) -> tuple[Network, Network]:
     experiment = Experiment(hidden_units=RACE_UNITS, samples=RACE_SAMPLES, epochs=20)
     reference = make_network(experiment)
-    return student_network(StudentNetwork(tree, house.sandbox), reference), reference
+    return student_network(StudentNetwork(tree, house.sandbox, house.turnstile.away), reference), reference
 
 
 def _drawing(contest: Contest) -> None:
@@ -210,20 +214,33 @@ def _drawing(contest: Contest) -> None:
 async def _entered(house: House, entrants: dict[str, Any]) -> Contest | None:
     """A contest of experiments or networks; None, with a word on the page, where there is no room for it."""
     client = ui.context.client
-    try:
-        house.enter(id(client))
-    except Full as error:
-        ui.label(str(error)).props("role=alert")
+    if not _entered_house(house):
         return None
-    client.on_delete(lambda: house.leave(id(client)))
     sessions = {}
     for name, entrant in entrants.items():
         session = await run.io_bound(house.session, entrant)
         assert session is not None
         sessions[name] = session
     contest = Contest(sessions)
+    if client.is_deleted:
+        await run.io_bound(contest.close)
+        return None
     client.on_delete(lambda: background_tasks.create(run.io_bound(contest.close)))
     return contest
+
+
+def _entered_house(house: House) -> bool:
+    """Whether the visitor is in, or may come in; a word on the page where not."""
+    client = ui.context.client
+    if id(client) in house.visitors:
+        return True
+    try:
+        house.enter(id(client))
+    except Full as error:
+        ui.label(str(error)).props("role=alert")
+        return False
+    client.on_delete(lambda: house.leave(id(client)))
+    return True
 
 
 def _parity_tables(found: Sequence[looks.Parity]) -> str:
@@ -251,7 +268,3 @@ def _cell(confusion: npt.NDArray[np.intp], digit: int, said: int) -> str:
     count = int(confusion[digit, said])
     kind = "" if digit == said or not count else "free" if digit % 2 == said % 2 else "cost"
     return f'<td class="{kind}">{count}</td>'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -13,10 +13,16 @@ from nicegui import ui
 from mlcvkit.playground.experiments import CHOICES, LIMITS, Experiment
 from mlcvkit.training.optimizers import OPTIMIZERS
 
-POWERS: dict[str, tuple[float, float, float]] = {"learning_rate": (-5, 2, 0.1), "hidden_units": (0, 9, 0.5)}
-"""Sliders over exponents, from, to and step: of 10 for the learning rate, of 2 for the hidden units."""
-SLIDERS: dict[str, float] = {"dropout": 0.05, "shift": 0.5, "rotation": 1, "elastic": 0.1, "depth": 1}
-"""Sliders with their steps."""
+SLIDES: dict[str, tuple[float, float, float]] = {
+    "learning_rate": (-5, 2, 0.1),
+    "hidden_units": (0, 9, 0.5),
+    "depth": (1, 4, 1),
+    "dropout": (0, 0.9, 0.05),
+    "shift": (0, 6, 0.5),
+    "rotation": (0, 45, 1),
+    "elastic": (0, 3, 0.1),
+}
+"""Sliders, from, to and step: of the learning rate the exponent of 10, of the hidden units that of 2."""
 
 Changed = Callable[[str, Any], Awaitable[None]]
 
@@ -33,7 +39,7 @@ class Controls:
     def __init__(self, experiment: Experiment, changed: Changed) -> None:
         self.changed = changed
         self.elements: dict[str, Any] = {}
-        self.shown: dict[str, Any] = {}
+        self.sliders: dict[str, Any] = {}
         self.boxes: dict[str, Any] = {}
         self.values = asdict(experiment)
         self.setting = False
@@ -54,8 +60,9 @@ class Controls:
             for name, box in self.boxes.items():
                 box.visible = applies(name, experiment)
             for name, element in self.elements.items():
-                element.value = _inside(name, self.values[name])
-                self._show_value(name)
+                element.value = self.values[name]
+            for name, slider in self.sliders.items():
+                slider.value = _inside(name, self.values[name])
         finally:
             self.setting = False
 
@@ -70,33 +77,44 @@ class Controls:
                     options, value=value, label=label, on_change=lambda e: self._tell(name, e.value)
                 )
                 element.props("dense outlined options-dense").classes("w-full")
-            elif name in POWERS or name in SLIDERS:
-                self.shown[name] = ui.label().classes("control-label")
-                low, high, step = POWERS.get(name) or (*LIMITS[name], SLIDERS[name])
-                element = ui.slider(min=low, max=high, step=step, value=_inside(name, value))
-                element.props(f'aria-label="{label}" dense')
-                element.on("change", lambda e: self._tell(name, _outside(name, e.args)), throttle=0.1)
             else:
-                low, high = LIMITS[name]
-                element = ui.number(label, value=value, min=low, max=high)
-                element.props("dense outlined debounce=500").classes("w-full")
-                element.on_value_change(lambda e: self._tell(name, e.value))
+                element = self._number(name, label, value)
             ui.label(control["text"]).classes("explanation")
             if control["equation"]:
                 ui.label(control["equation"]).classes("equation")
         self.elements[name] = element.mark(name)
-        self._show_value(name)
+
+    def _number(self, name: str, label: str, value: Any) -> Any:
+        """A field; with a slider beside it, which screen readers pass over, for what is felt better than typed."""
+        low, high = LIMITS[name]
+        with ui.element("div").classes("with-number" if name in SLIDES else "w-full"):
+            if name in SLIDES:
+                start, end, step = SLIDES[name]
+                slider = ui.slider(min=start, max=end, step=step, value=_inside(name, value))
+                slider.props('aria-hidden=true tabindex="-1" dense')
+                slider.on("change", lambda e: self._tell(name, _outside(name, e.args)), throttle=0.1)
+                slider.on("update:model-value", lambda e: self._dragged(name, _outside(name, e.args)), throttle=0.1)
+                self.sliders[name] = slider
+            element = ui.number(label, value=value, min=low, max=high)
+            element.props("dense outlined debounce=500 step=any").classes("w-full")
+            element.on_value_change(lambda e: self._tell(name, e.value))
+        return element
+
+    def _dragged(self, name: str, value: Any) -> None:
+        """Show where a slider is while it is moved."""
+        if isinstance(value, int | float) and LIMITS[name][0] <= value <= LIMITS[name][1]:
+            self._set(name, value)
+
+    def _set(self, name: str, value: Any) -> None:
+        was, self.setting = self.setting, True
+        self.elements[name].value = value
+        self.setting = was
 
     async def _tell(self, name: str, value: Any) -> None:
-        if self.setting or value is None or value == self.values[name]:
+        known = isinstance(value, int | float | str) and not isinstance(value, bool) and len(str(value)) <= 40
+        if self.setting or not known or value == self.values[name]:
             return
-        self.values[name] = value
-        self._show_value(name)
         await self.changed(name, value)
-
-    def _show_value(self, name: str) -> None:
-        if name in self.shown:
-            self.shown[name].text = f"{texts('controls')[name]['label']}: {self.values[name]:.3g}"
 
 
 def applies(name: str, experiment: Experiment) -> bool:

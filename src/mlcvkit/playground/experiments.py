@@ -25,6 +25,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": (*OPTIMIZERS, COORDINATE_SGD, FULL_BATCH_ADAM),
     "schedule": tuple(SCHEDULES),
 }
+MOST_WEIGHTS = {True: 700_000, False: 30_000}
+"""For images, and for points of a plane: so that looking into the network takes little time."""
+MOST_WORK = 300_000_000
+"""Weights times the samples of a step: so that a step takes less than a second."""
 LIMITS: dict[str, tuple[float, float]] = {
     "hidden_units": (1, 512),
     "depth": (1, 4),
@@ -87,6 +91,27 @@ class Experiment:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and low <= value <= high):
                 raise InputError(f"{name} must be from {low:g} to {high:g}; got {value!r}")
+        if self.weights > MOST_WEIGHTS[self.has_images]:
+            raise InputError(
+                f"that network has {self.weights:,} weights; here it may have {MOST_WEIGHTS[self.has_images]:,}: "
+                "fewer hidden units or layers"
+            )
+        if self.batch_size * self.weights > MOST_WORK:
+            most = MOST_WORK // self.weights
+            raise InputError(f"for so large a network a batch may have {most:,} samples; got {self.batch_size:,}")
+        if self.optimizer not in OPTIMIZERS and self.has_images and not self.is_nn2:
+            raise InputError("the homework's own optimizers train NN2 on even or odd, and the two-dimensional sets")
+
+    @property
+    def weights(self) -> int:
+        """How many weights the network has, without biases."""
+        features, outputs = (784, 10) if self.data == DIGITS else (784, 1) if self.has_images else (2, 1)
+        return self.hidden_units * (features + (self.depth - 1) * self.hidden_units + outputs)
+
+    @property
+    def most_at_once(self) -> int:
+        """How many samples the homework's own optimizers look at, which keep all of them in memory."""
+        return max(200, min(10_000, MOST_WORK // self.weights))
 
     @property
     def is_nn2(self) -> bool:
@@ -114,7 +139,8 @@ class Experiment:
 
     def as_query(self) -> str:
         """The query of a link: what differs from the defaults, by name."""
-        plain = asdict(Experiment())
+        plain = asdict(default_experiment(self.data))
+        plain["data"] = PARITY
         return urlencode({name: value for name, value in asdict(self).items() if value != plain[name]})
 
     def changed(self, name: str, value: Any) -> "Experiment":
@@ -160,21 +186,37 @@ class Experiment:
         ])  # fmt: skip
 
     def _python_of_the_handout(self) -> str:
+        if not self.is_nn2:
+            return "# There are no few lines for the homework's own optimizers on these data."
         sgd = self.optimizer == COORDINATE_SGD
-        call = f"SGD(model, X.T, y[None], lr={self.learning_rate}, R=1000, seed={self.seed})"
+        call = f"SGD(task.model, X, y, lr={self.learning_rate}, R=1000, seed={self.seed})"
         if not sgd:
-            call = f"Adam(model, X.T, y[None], alpha={self.learning_rate}, R=20, lookahead=False)"
+            options = f"alpha={self.learning_rate}, beta1={self.beta1}, beta2={self.beta2}"
+            call = f"Adam(task.model, X, y, {options}, R=20, lookahead=False)"
+        hp = self.hyperparameters()
+        names = ("hidden_units", "initialization", "loss", "validation_samples", "seed")
+        plain = asdict(Hyperparameters())
+        named = ", ".join(f"{name}={getattr(hp, name)!r}" for name in names if getattr(hp, name) != plain[name])
         return "\n".join([
-            "from mlcvkit.datasets import mnist_parity",
-            "from mlcvlab.models.nn2 import NN2",
+            "import numpy as np",
+            "from mlcvkit.datasets import scale_images",
+            "from mlcvkit.training import Hyperparameters",
+            "from mlcvkit.training.parity import parity_task",
             f"from mlcvlab.optim.{'sgd' if sgd else 'adam'} import {'SGD' if sgd else 'Adam'}",
             "",
-            "data = mnist_parity()",
-            f"X, y = data.train_X[:{self.samples}], data.train_y[:{self.samples}]",
-            f'model = NN2(loss="{self.loss}").initialize(784, {self.hidden_units}, seed={self.seed})',
+            f"task = parity_task(Hyperparameters({named}))",
+            f"rows = np.sort(task.samples)[:{self.most_at_once}]",
+            "X, y = scale_images(task.images[rows]).T, task.y[rows][None]",
             call,
-            "print(model.emp_loss(data.test_X.T, data.test_y[None]))",
+            "print(task.model.emp_loss(X, y))",
         ])  # fmt: skip
+
+
+def default_experiment(data: str) -> Experiment:
+    """The settings that suit some data: points of a plane are few, and need more and larger steps."""
+    if data in CHOICES["data"] and data not in (PARITY, DIGITS):
+        return Experiment(data=data, learning_rate=0.01, batch_size=32, epochs=500, hidden_units=8)
+    return Experiment(data=data)
 
 
 def read_experiment(values: Mapping[str, Any]) -> Experiment:
@@ -186,7 +228,7 @@ def read_experiment(values: Mapping[str, Any]) -> Experiment:
     read: dict[str, Any] = {}
     for name, value in values.items():
         if name not in kinds:
-            raise InputError(f"there is no setting {str(name)[:40]!r}; there are {', '.join(kinds)}")
+            raise InputError(f"there is no setting {str(name)[:40]!r}")
         try:
             number = float(value) if kinds[name] in (int, float) else 0.0
             if not math.isfinite(number) or (kinds[name] is int and number != int(number)):
@@ -194,10 +236,7 @@ def read_experiment(values: Mapping[str, Any]) -> Experiment:
         except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name} must be a {'whole ' if kinds[name] is int else ''}number") from None
         read[name] = kinds[name](number) if kinds[name] in (int, float) else str(value)[:40]
-    experiment = Experiment(**read)
-    if experiment.optimizer not in OPTIMIZERS and experiment.data == DIGITS:
-        raise InputError("the handout's optimizers train NN2 and the two-dimensional sets, not the ten digits")
-    return experiment
+    return Experiment(**read)
 
 
 def _words(value: Any) -> str:

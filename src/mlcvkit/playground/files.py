@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mlcvkit import InputError, storage
-from mlcvkit.playground.experiments import DIGITS, PARITY, Experiment, read_experiment
+from mlcvkit.playground.experiments import DIGITS, IMAGES, PARITY, Experiment, read_experiment
 from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.playground.sessions import Session
+from mlcvkit.training.optimizers import OPTIMIZERS
 
 CONFIG_FILE = "config.toml"
 
@@ -24,7 +25,11 @@ def save_run(root: Path, name: str, session: Session) -> Path:
         configuration |= {"test_fraction": 0.2, "image_size": None}
     configuration |= hp
     with storage.new_run(root, name or None) as (folder, target):
-        storage.save_model(folder / storage.MODEL_FILE, network.save(configuration, session.history))
+        saved = network.save(configuration, session.history)
+        if experiment.optimizer not in OPTIMIZERS:  # which the command's configuration cannot say
+            configuration.pop("optimizer")
+            saved.provenance |= {"optimizer": experiment.optimizer}
+        storage.save_model(folder / storage.MODEL_FILE, saved)
         lines = (f"{k} = {json.dumps(v)}" for k, v in configuration.items() if v is not None)
         storage.write_whole(folder / CONFIG_FILE, ("\n".join(lines) + "\n").encode())
     return target
@@ -44,7 +49,10 @@ def open_run(root: Path, name: Any) -> Network:
     if name not in saved_runs(root):
         raise InputError("there is no such run")
     saved = storage.load_model(root / name)
-    experiment = _experiment(saved.configuration)
+    try:
+        experiment = _experiment(saved.configuration)
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise InputError(f"{name} cannot be opened here: {error}") from None
     network = make_network(experiment)
     if type(network.model) is not type(saved.model) or [w.shape for w in saved.model.W] != [
         w.shape for w in network.model.W
@@ -65,7 +73,11 @@ def _experiment(configuration: dict[str, Any]) -> Experiment:
         values["loss"] = "cross_entropy"
     if configuration.get("data") is None:
         held_out = configuration.get("validation_samples", 5000)
-        values |= {"data": PARITY, "samples": max(10, min(55_000, 60_000 - held_out))}
+        if not 5000 <= held_out <= IMAGES - 10:
+            raise InputError(f"the page holds out 5,000 images or more; the run held out {held_out:,}")
+        values |= {"data": PARITY, "samples": IMAGES - held_out}
+    elif configuration.get("test_fraction", 0.2) != 0.2:
+        raise InputError("the page keeps a fifth of the rows apart, and the run another share of them")
     elif values.get("data") not in (PARITY, DIGITS, "moons", "circles", "spirals", "xor"):
         raise InputError(f"the page has no data {values.get('data')!r}")
     return read_experiment(values)

@@ -1,7 +1,10 @@
 """What all visitors share: the turns to compute, the limits, the folder of runs, the sandbox."""
 
+import ctypes
+import gc
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +17,13 @@ from mlcvkit.playground.sessions import Session, Turnstile
 
 class Full(InputError):
     """There are as many visitors as there may be."""
+
+
+def give_memory_back() -> None:
+    """Give the memory of networks that are gone back to the system, where its allocator can."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @dataclass
@@ -43,6 +53,7 @@ class House:
         """Let a visitor out."""
         with self.lock:
             self.visitors.discard(visitor)
+        give_memory_back()
 
     def session(self, experiment: Experiment) -> Session:
         """A new training."""
@@ -61,6 +72,10 @@ class House:
 
     def found_submissions(self) -> dict[str, Path]:
         """Students' work in the folder for it, by name."""
+        from mlcvkit import require
+
+        for library in ("libcst", "psutil"):
+            require(library, extra="course")
         from mlcvkit.course.submissions import is_submission
 
         folders = [self.submissions, *sorted(self.submissions.iterdir())] if self.submissions.is_dir() else []

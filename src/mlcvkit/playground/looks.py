@@ -216,26 +216,30 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     i, last = unit + 1, "_L" if len(pairs) > 2 else "₂"
     delta1 = g / float(x[largest, 0]) if x[largest, 0] else 0.0
     terms = _terms(W1[unit], x[:, 0], None if b1 is None else float(b1[unit, 0]))
-    sums = _terms(pairs[-1][0][0], (walk.layers[-1]), float(walk.bias[0]) if biased else None)
+    c = int(y.argmax()) if len(y) > 1 else 0
+    of = f" of class {c}" if len(y) > 1 else ""
+    sums = _terms(pairs[-1][0][c], walk.layers[-1], float(walk.bias[c]) if biased else None)
     output = {"sigmoid": "σ", "softmax": "softmax"}.get(mlp.output, mlp.output)
     sigma, plus = mlp.activation, " + b" if biased else ""
     forward = [
         Stage("Input", "x", _vector(x[:, 0])),
         Stage(f"Hidden unit {i}: the sum", f"z₁ = Σ_k W₁[{i},k] x_k{plus}", f"{terms} = {z1:.4f}"),
         Stage(f"Hidden unit {i}: its activation", f"a₁ = {sigma}(z₁)", f"{sigma}({z1:.4f}) = {a1:.4f}"),
-        Stage("Output: the sum", f"z{last} = Σ_m w_m a_m{plus}", f"{sums} = {walk.z[0]:.4f}"),
+        Stage(f"Output: the sum{of}", f"z{last} = Σ_m w_m a_m{plus}", f"{sums} = {walk.z[c]:.4f}"),
         Stage("Output", f"ŷ = {output}(z{last})", _vector(walk.answers)),
         Stage("Loss", _loss_equation(str(mlp.loss)), f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
     ]
-    slope = f"{sigma}'({z1:.4f}) = {_slope(mlp, a1):.4f}, δ₁ = {delta1:.4g}"
+    sigma_slope = _slope(mlp, a1)
+    upstream = delta1 / sigma_slope if sigma_slope else 0.0
+    slope = f"{upstream:.4g} · {sigma}'({z1:.4f}) = {upstream:.4g} · {sigma_slope:.4f} = {delta1:.4g}"
     product = f"{delta1:.4g} · {float(x[largest, 0]):.4f} = {g:.4g}"
     stepped = f"{w:.5f} - {learning_rate:g} · {g:.4g} = {w - learning_rate * g:.5f}"
     return [
         *forward,
         Stage("Back: at the output", f"δ{last} = ∂ℓ/∂z{last}", _vector(delta[:, 0])),
-        Stage(f"Back: at hidden unit {i}", f"δ₁ = (∂z/∂a₁) δ ∘ {sigma}'(z₁)", slope),
+        Stage(f"Back: at hidden unit {i}", f"δ₁ = ∂ℓ/∂a₁ · {sigma}'(z₁)", slope),
         Stage("The gradient of a weight", f"∂ℓ/∂W₁[{i},{j}] = δ₁ x_{j}", product),
-        Stage("The step", f"W₁[{i},{j}] ← W₁[{i},{j}] - α ∂ℓ/∂W₁[{i},{j}]", stepped),
+        Stage("The step of plain gradient descent", f"W₁[{i},{j}] ← W₁[{i},{j}] - α ∂ℓ/∂W₁[{i},{j}]", stepped),
     ]
 
 
@@ -244,9 +248,11 @@ def _slope(mlp: MLP, a: float) -> float:
 
 
 def _vector(values: Array, most: int = 6) -> str:
+    count = len(values)
     values = values[np.argsort(-np.abs(values), kind="stable")[:most]] if len(values) > 12 else values
     shown = ", ".join(f"{float(value):.4g}" for value in values)
-    return f"({shown})" if len(values) > 1 else shown
+    most_of_all = f", the largest of {count:,}" if count > len(values) else ""
+    return f"({shown}){most_of_all}" if count > 1 else shown
 
 
 def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> str:

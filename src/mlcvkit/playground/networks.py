@@ -1,5 +1,6 @@
 """The networks of the page: how each is made and trained, and what is seen when one looks into it."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -29,8 +30,6 @@ from mlcvlab.optim.sgd import ModelCoordinates, NN2Coordinates, descend
 MEASURED = 1500
 """Samples that the curves are measured on, of the training and of those held out."""
 COORDINATES_AT_ONCE = 20
-MOST_AT_ONCE = 10_000
-"""Samples that the handout's own optimizers look at, which keep all of them in memory."""
 
 Restore = Callable[[Run], None]
 Tick = Callable[[int], None]
@@ -51,7 +50,7 @@ class Network:
     samples: int
     fit: Callable[[Experiment, Sequence[Callback], Restore | None], Any] = field(repr=False)
     save: Callable[[dict[str, Any], History], SavedModel] = field(repr=False)
-    every: Callable[[], tuple[Array, Array]] = field(repr=False)
+    every: Callable[[int], tuple[Array, Array]] = field(repr=False)
 
     @property
     def mlp(self) -> MLP:
@@ -79,8 +78,8 @@ class Network:
         return float(loss_of_z(mlp.output, mlp.loss).value(y, z).mean()), float(right.mean())
 
     def descend(self, experiment: Experiment, tick: Tick) -> None:
-        """The handout's own optimizers, on all training samples or the first 10,000, until ``tick`` raises."""
-        X, y = (np.ascontiguousarray(part[:, :MOST_AT_ONCE]) for part in self.every())
+        """The handout's own optimizers, on all training samples or as many as fit, until ``tick`` raises."""
+        X, y = (np.ascontiguousarray(part) for part in self.every(experiment.most_at_once))
         if experiment.optimizer == FULL_BATCH_ADAM:
             self._full_batch_adam(X, y, experiment, tick)
             return
@@ -88,9 +87,10 @@ class Network:
         plain = NN2Coordinates if type(self.model) is NN2 else ModelCoordinates
         coordinates = (CompiledCoordinates if compiled else plain)(self.model, X, y)
         rng = np.random.default_rng(experiment.seed)
+        at_once = COORDINATES_AT_ONCE if type(self.model) is NN2 else 1
         while True:
-            self.model.W = descend(coordinates, experiment.learning_rate, COORDINATES_AT_ONCE, rng)
-            tick(COORDINATES_AT_ONCE)
+            self.model.W = descend(coordinates, experiment.learning_rate, at_once, rng)
+            tick(at_once)
 
     def _full_batch_adam(self, X: Array, y: Array, experiment: Experiment, tick: Tick) -> None:
         def told(_: int, W: list[Array]) -> None:
@@ -121,7 +121,7 @@ def _nn2(experiment: Experiment) -> Network:
 
     samples = np.sort(task.samples)
     seen, held_out = part(samples[:MEASURED]), part(task.held_out[:MEASURED])
-    return Network(experiment, task.model, seen, held_out, len(samples), train, save, lambda: part(samples))
+    return Network(experiment, task.model, seen, held_out, len(samples), train, save, lambda most: part(samples[:most]))
 
 
 def _mlp(experiment: Experiment) -> Network:
@@ -155,7 +155,7 @@ def _mlp(experiment: Experiment) -> Network:
         return rows.T, as_columns(targets(y))
 
     seen, held_out = part(X[:MEASURED], y[:MEASURED]), part(data.test_X[:MEASURED], data.test_y[:MEASURED])
-    return Network(experiment, model, seen, held_out, len(X), train, save, lambda: part(X, y))
+    return Network(experiment, model, seen, held_out, len(X), train, save, lambda most: part(X[:most], y[:most]))
 
 
 class _Encoded(NamedTuple):
@@ -173,8 +173,16 @@ def _encoded(data: str, seed: int) -> _Encoded:
     return _encoded_once(data, 0 if data in (PARITY, DIGITS) else seed)  # MNIST has test images of its own
 
 
-@lru_cache(maxsize=16)
+_ONE_AT_A_TIME = threading.RLock()
+
+
 def _encoded_once(data: str, seed: int) -> _Encoded:
+    with _ONE_AT_A_TIME:  # two visitors who come at once share the rows
+        return _encoded_and_kept(data, seed)
+
+
+@lru_cache(maxsize=16)
+def _encoded_and_kept(data: str, seed: int) -> _Encoded:
     samples = datasets.read(data)
     y, task = checked_target(samples, None)
     (X, y), (test_X, test_y) = split_test_rows(samples, y, 0.2, task, seed)

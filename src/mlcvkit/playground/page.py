@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,17 @@ from nicegui import run, ui
 from mlcvkit import InputError, datasets
 from mlcvkit.playground import looks
 from mlcvkit.playground.controls import Controls, texts
-from mlcvkit.playground.experiments import DIGITS, PARITY, Experiment, read_experiment
+from mlcvkit.playground.experiments import (
+    DIGITS,
+    KEEPS_WEIGHTS,
+    PARITY,
+    Experiment,
+    default_experiment,
+    read_experiment,
+)
 from mlcvkit.playground.files import open_run, save_run, saved_runs
 from mlcvkit.playground.house import House
+from mlcvkit.playground.networks import Network
 from mlcvkit.playground.parts import COLOURS, Curves, DrawingPad, PixelGrid
 from mlcvkit.playground.sessions import Point, Session
 from mlcvlab.nn import Array
@@ -33,6 +42,7 @@ class Kept:
 
     name: str
     curve: tuple[Point, ...]
+    colour: str
 
 
 class Page:
@@ -40,11 +50,15 @@ class Page:
 
     def __init__(self, house: House, session: Session, guide: str | None) -> None:
         self.house, self.session, self.guide = house, session, guide
+        self.network = session.network
         self.kept: list[Kept] = []
+        self.count = 0
         self.sample: Array | None = None
         self.target: Array | None = None
         self.shown_stages = 0
-        self.ticks = 0
+        self.ticks = self.drawings = self.looks = 0
+        self.seen: tuple[int, ...] = ()
+        self.dead = 0
         self.units: list[int] = []
         self.version = -1
 
@@ -52,7 +66,7 @@ class Page:
         """Make all elements."""
         if self.guide in texts("guide"):
             self._guide(texts("guide")[self.guide])
-        with ui.element("main").classes("columns"):
+        with ui.element("div").classes("columns"):
             with ui.element("section").classes("column left").props('aria-label="Settings"'):
                 self.controls = Controls(self.session.experiment, self._changed)
             with ui.element("section").classes("column").props('aria-label="Training"'):
@@ -113,17 +127,19 @@ class Page:
                 ui.button("Clear", on_click=self.pad.clear_pad).props("flat dense").mark("clear")
         with ui.element("div").classes("buttons"):
             ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
-        self.answer = ui.label("Draw, or take a sample").classes("answer").props("role=status").mark("answer")
-        self.path = ui.html(sanitize=False).classes("scroll")
+        self.answer = ui.label("Draw, or take a sample").classes("answer").mark("answer")
+        self.path = ui.html(sanitize=False).classes("scroll path-box")
 
     # what a visitor does
 
     async def _changed(self, name: str, value: Any) -> None:
         try:
-            experiment = self.session.experiment.changed(name, value)
+            before = self.session.experiment
+            experiment = before.changed(name, value) if name != "data" else with_data(before, value)
             if name == "data":
-                experiment = fitting(experiment)
                 self.speed.value = self._own_speed(experiment)
+            if isinstance(self.session.begun, Network) and name not in KEEPS_WEIGHTS:
+                ui.notify("A new network: the weights of the run that was opened are left")
             await run.io_bound(self.session.change, experiment)
         except InputError as error:
             ui.notify(str(error), type="negative")
@@ -132,6 +148,8 @@ class Page:
     def _start_or_pause(self) -> None:
         if self.session.wants_to_run:
             self.session.pause()
+        elif self.session.state in ("finished", "failed"):
+            ui.notify("This training is over: press Reset to begin anew")
         else:
             self.session.start()
 
@@ -140,6 +158,7 @@ class Page:
 
     async def _reset(self) -> None:
         await run.io_bound(self.session.reset)
+        self.controls.show(self.session.experiment)
 
     def _own_speed(self, experiment: Experiment) -> int:
         """Fast for images; for points of a plane such that one sees the surface bend."""
@@ -152,7 +171,9 @@ class Page:
     def _keep(self) -> None:
         experiment = self.session.experiment
         name = f"{experiment.optimizer.replace('_', ' ')} {experiment.learning_rate:g}, {experiment.hidden_units} units"
-        self.kept = [*self.kept, Kept(f"{len(self.kept) + 1}: {name}", self.session.curve)][-MOST_KEPT:]
+        self.count += 1
+        colour = COLOURS[2 + self.count % (len(COLOURS) - 2)]
+        self.kept = [*self.kept, Kept(f"{self.count}: {name}", self.session.curve, colour)][-MOST_KEPT:]
 
     def _forget(self) -> None:
         self.kept = []
@@ -172,9 +193,9 @@ class Page:
         with ui.dialog() as dialog, ui.card().classes("w-full"):
             ui.label("On the command line").classes("font-semibold")
             none = "The command trains on mini-batches alone; the homework's own optimizers are called from Python."
-            ui.html(f"<pre>{_escaped(experiment.command() or none)}</pre>", sanitize=False).mark("command")
+            ui.html(f"<pre>{escape(experiment.command() or none)}</pre>", sanitize=False).mark("command")
             ui.label("In Python").classes("font-semibold")
-            ui.html(f"<pre>{_escaped(experiment.python())}</pre>", sanitize=False).mark("python")
+            ui.html(f"<pre>{escape(experiment.python())}</pre>", sanitize=False).mark("python")
             ui.label("Both begin at the first weights, with these settings from the start.").classes("explanation")
         dialog.open()
 
@@ -200,7 +221,7 @@ class Page:
                 network = await run.io_bound(open_run, self.house.runs, chosen.value)
                 assert network is not None
                 await run.io_bound(self.session.take, network)
-            except InputError as error:
+            except (InputError, OSError) as error:
                 ui.notify(str(error), type="negative")
                 return
             self.controls.show(self.session.experiment)
@@ -215,13 +236,16 @@ class Page:
         dialog.open()
 
     def _drawn(self, pixels: npt.NDArray[np.uint8]) -> None:
-        if self.session.experiment.has_images:
+        if self.network.experiment.has_images:
             self.sample, self.target = looks.centred(pixels), None
+            self.drawings += 1
             self._show_answer()
             self._first_stage()
+            if self.sample is not None:
+                self.spoken.text = self.answer.text
 
     def _random_sample(self) -> None:
-        network = self.session.network
+        network = self.network
         X, y = network.held_out
         chosen = np.random.default_rng().integers(X.shape[1])
         if network.experiment.has_images:
@@ -229,31 +253,35 @@ class Page:
         self.sample, self.target = X[:, [chosen]], y[:, [chosen]]
         chosen_class = int(self.target[0, 0]) if len(y) == 1 else int(self.target.argmax())
         self.label.value = class_names(network.experiment)[chosen_class]
+        self.drawings += 1
         self._show_answer()
         self._first_stage()
+        fires = looks.path(network, self.sample).layers[0]
+        self.unit.value = int(np.abs(fires).argmax()) + 1
 
     def _first_stage(self) -> None:
         self.shown_stages = 0
         self.stages.clear()
 
     def _next_stage(self) -> None:
-        network = self.session.network
+        network = self.network
         if self.sample is None or len(self.sample) != len(network.train[0]):
             self._random_sample()
         assert self.sample is not None
-        unit = int(min(max(1, self.unit.value or 1), network.experiment.hidden_units)) - 1
-        found = looks.stages(network, self.sample, self._wanted(), network.experiment.learning_rate, unit)
-        self.shown_stages = min(self.shown_stages + 1, len(found))
-        self.stages.clear()
-        with self.stages:
-            for stage in found[: self.shown_stages]:
-                with ui.element("div").classes("stage"):
-                    ui.label(stage.name).classes("font-semibold")
-                    ui.html(f"<code>{_escaped(stage.equation)}<br>{_escaped(stage.numbers)}</code>", sanitize=False)
+        unit = self.unit.value if isinstance(self.unit.value, int | float) else 1
+        unit = int(min(max(1, unit), network.experiment.hidden_units)) - 1
+        found = looks.stages(network, self.sample, self._wanted(), self.session.experiment.learning_rate, unit)
+        if self.shown_stages == len(found):
+            return
+        stage = found[self.shown_stages]
+        self.shown_stages += 1
+        with self.stages, ui.element("div").classes("stage"):
+            ui.label(stage.name).classes("font-semibold")
+            ui.html(f"<code>{escape(stage.equation)}<br>{escape(stage.numbers)}</code>", sanitize=False)
 
     def _wanted(self) -> Array:
         """The target that the label stands for, (C, 1)."""
-        names = class_names(self.session.experiment)
+        names = class_names(self.network.experiment)
         chosen = names.index(self.label.value) if self.label.value in names else 0
         if len(names) == 2:
             return np.array([[chosen]], np.float32)
@@ -269,27 +297,34 @@ class Page:
         self.start.text = "Pause" if session.wants_to_run else "Start"
         curve = session.curve
         self._show_status(curve)
-        lines = [(kept.name, kept.curve, colour) for kept, colour in zip(self.kept, COLOURS[2:] * 2, strict=False)]
+        lines = [(kept.name, kept.curve, kept.colour) for kept in self.kept]
         for chart, quantity in ((self.loss, "loss"), (self.accuracy, "accuracy")):
             own = [
                 ("training", curve, f"train_{quantity}", COLOURS[0], "solid"),
                 ("validation", curve, f"validation_{quantity}", COLOURS[1], "solid"),
             ]
             chart.show(own + [(name, past, f"validation_{quantity}", c, "dashed") for name, past, c in lines])
+        seen = (self.version, session.steps, self.drawings)
+        if seen != self.seen:  # looking into a network takes time, which the others may use
+            self.seen = seen
+            self._look()
+
+    def _look(self) -> None:
         self._show_units()
-        if not session.experiment.has_images:
+        if not self.network.experiment.has_images:
             captions = [("", "Red where it says 1, blue where it says 0, with the samples")]
-            self.surface.show(looks.GRID, looks.surface(session.network)[None], captions, points=self.plane_points)
-        if self.sample is not None and session.state == "running":
+            self.surface.show(looks.GRID, looks.surface(self.network)[None], captions, points=self.plane_points)
+        if self.sample is not None:
             self._show_answer()
 
     def _begin(self) -> None:
         self.version = self.session.version
-        network, images = self.session.network, self.session.experiment.has_images
+        self.network = network = self.session.network
+        images = network.experiment.has_images
         self.units = looks.strongest_units(network)
         self.surface_box.visible, self.pad_box.visible = not images, images
         self.plane_points = [] if images else looks.points_on_plane(network)
-        names = class_names(self.session.experiment)
+        names = class_names(network.experiment)
         self.label.set_options(names, value=names[0])
         if self.sample is not None and len(self.sample) != len(network.train[0]):
             self.sample, self.target = None, None
@@ -307,9 +342,10 @@ class Page:
             self.spoken.text = told
 
     def _show_units(self) -> None:
-        network = self.session.network
-        if self.ticks % 40 == 0:
-            self.units = looks.strongest_units(network)
+        network = self.network
+        if self.looks % 10 == 0:
+            self.dead = looks.dead_units(network)
+        self.looks += 1
         units = looks.unit_pictures(network, self.units)
         path = looks.path(network, self.sample) if self.sample is not None else None
         fires = path.layers[0][self.units] if path is not None else np.zeros(0)
@@ -320,17 +356,16 @@ class Page:
             captions.append((f"{weight:+.2f}", f"Hidden unit {unit.number + 1}, weight {weight:+.2f}"))
         side = datasets.SIDE if network.experiment.has_images else looks.UNIT_GRID
         self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
-        dead = looks.dead_units(network)
-        total = network.experiment.hidden_units
+        dead, total = self.dead, network.experiment.hidden_units
         below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
         self.units_told.text = (
             f"{len(units)} of {total}, each with {below}; framed as they fire for the sample. "
-            f"{dead} of {total} are dead: they answer no training sample that is looked at."
+            f"{dead} of {total} are dead: they answer none of the 500 training samples that are looked at."
         )
 
     def _show_answer(self) -> None:
-        network = self.session.network
-        if self.sample is None:
+        network = self.network
+        if self.sample is None or len(self.sample) != len(network.train[0]):
             self.answer.text, self.path.content = "Draw, or take a sample", ""
             return
         path = looks.path(network, self.sample)
@@ -344,11 +379,12 @@ class Page:
         self.path.content = _path_table(path, names)
 
 
-def fitting(experiment: Experiment) -> Experiment:
-    """The experiment with settings that suit its data: points of a plane are few, and need more and larger steps."""
-    if experiment.has_images:
-        return replace(experiment, learning_rate=0.001, batch_size=128, epochs=50, hidden_units=64)
-    return replace(experiment, learning_rate=0.01, batch_size=32, epochs=500, hidden_units=8)
+def with_data(experiment: Experiment, data: Any) -> Experiment:
+    """The experiment with other data; what is still as suits the data before becomes as suits these."""
+    plain, own = asdict(default_experiment(experiment.data)), asdict(experiment)
+    fresh = asdict(read_experiment(asdict(default_experiment(str(data))) | {"data": data}))
+    kept = {name: own[name] for name in own if own[name] != plain[name] and name != "data"}
+    return read_experiment(fresh | kept)
 
 
 def class_names(experiment: Experiment) -> list[str]:
@@ -370,21 +406,20 @@ def _path_table(path: looks.Path, names: list[str], most: int = 6) -> str:
     rest = float(added.sum() - added[order].sum() + path.bias[output])
     return (
         f'<table class="path"><caption class="sr-only">What adds to {for_name}</caption>'
-        f"<tr><th>last hidden layer</th><th>fires</th><th>adds to {for_name}</th></tr>{rows}"
+        '<tr><th scope="col">last hidden layer</th><th scope="col">fires</th>'
+        f'<th scope="col">adds to {for_name}</th></tr>{rows}'
         f"<tr><td>all others</td><td></td><td>{rest:+.3f}</td></tr>"
         f"<tr><td>sum z</td><td></td><td>{float(path.z[output]):+.3f}</td></tr></table>"
     )
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, str]:
     """The experiment of a link, and what is wrong with it; the defaults where something is."""
     guide = texts("guide").get(query.get("guide", ""), {})
+    if "guide" in query and not guide:
+        return Experiment(), f"There is no guided experiment {query['guide'][:40]!r}"
     values = dict(guide.get("settings", {})) | {name: value for name, value in query.items() if name != "guide"}
     try:
-        return read_experiment(asdict(Experiment()) | values), ""
+        return read_experiment(asdict(default_experiment(str(values.get("data", PARITY)))) | values), ""
     except InputError as error:
         return Experiment(), f"The link cannot be used: {error}"

@@ -13,7 +13,7 @@ from mlcvkit.datasets import SIDE
 from mlcvkit.playground.sessions import Point, as_series
 
 COLOURS = ("#2f6fb3", "#d9822b", "#3a9e5c", "#a04fb5", "#b8860b", "#c83c28")
-GREY = "#888888"
+GREY = "#767676"
 
 
 class DrawingPad(ui.element, component="components/drawing_pad.js"):
@@ -61,9 +61,9 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
         """Show pictures, (n, side · side), of -127 to 127; ``marks`` from 0 to 1 frame some of them."""
         content = pictures.tobytes()
         marks = [round(float(mark), 2) for mark in marks] or [0.0] * len(captions)
-        if (content, captions, marks) == self.sent:
+        if (content, captions, marks, points) == self.sent:
             return
-        self.sent = (content, captions, marks)
+        self.sent = (content, captions, marks, points)
         self.run_method("show", side, base64.b64encode(content).decode(), captions, marks, points)
 
 

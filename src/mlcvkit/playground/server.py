@@ -1,15 +1,18 @@
 """The server: its pages, who may come in, and what happens when a visitor leaves."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 
 from fastapi import Request
 from nicegui import app, background_tasks, run, ui
+from nicegui.client import ClientConnectionTimeout
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from threadpoolctl import threadpool_limits
 
+from mlcvkit import InputError
 from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.house import Full, House
@@ -31,26 +34,33 @@ def serve(house: House, *, host: str = "127.0.0.1", port: int = 8080, show: bool
     for path, build in {"/race": race_page, "/parity": parity_page, "/own": own_code_page}.items():
         ui.page(path, title=f"{PAGES[path]} - {TITLE}")(_visited(path, partial(build, house)))
     ui.page("/guide", title=f"{PAGES['/guide']} - {TITLE}")(_visited("/guide", _guides))
-    app.on_startup(lambda: background_tasks.create(run.io_bound(_warm_up)))
+    app.on_startup(lambda: background_tasks.create(run.io_bound(_warm_up, house)))
     with threadpool_limits(1):  # a training has one processor, so that they do not wait for one another
         ui.run(
             host=host, port=port, title=TITLE, dark=None, reload=False, show=show, show_welcome_message=False,
-            reconnect_timeout=5.0, uvicorn_logging_level="warning", endpoint_documentation="none",
+            reconnect_timeout=5.0, uvicorn_logging_level="critical", endpoint_documentation="none",
         )  # fmt: skip
 
 
-def _warm_up() -> None:
+def _warm_up(house: House) -> None:
     """Load the compiled loops and MNIST, so that no visitor waits for them."""
     for experiment in (Experiment(hidden_units=1, samples=128), Experiment(data="xor", hidden_units=1)):
         network = make_network(replace(experiment, epochs=1, batch_size=128))
         network.fit(network.experiment, [], None)
+    with suppress(InputError):
+        house.found_submissions()
 
 
 def _visited(path: str, build: Callable[[dict[str, str]], Awaitable[None]]) -> Callable[[Request], Awaitable[None]]:
     async def page(request: Request) -> None:
+        query = dict(request.query_params)
         ui.add_css((files("mlcvkit.playground") / "page.css").read_text(encoding="utf-8"))
         _bar(path)
-        await build(dict(request.query_params))
+        client = ui.context.client
+        with suppress(ClientConnectionTimeout):
+            await client.connected()  # what takes time, and a visitor's place, is for who is really there
+            if not client.is_deleted:
+                await build(query)
 
     return page
 
@@ -85,12 +95,14 @@ async def _playground(house: House, query: dict[str, str]) -> None:
     client.on_delete(lambda: house.leave(id(client)))
     session = await run.io_bound(house.session, experiment)
     assert session is not None
+    if client.is_deleted:
+        return
     client.on_delete(lambda: background_tasks.create(run.io_bound(session.close)))
     Page(house, session, query.get("guide")).build()
 
 
 async def _guides(query: dict[str, str]) -> None:
-    with ui.element("main").classes("page"):
+    with ui.element("div").classes("page"):
         for name, guide in texts("guide").items():
             ui.html(f"<h2>{guide['title']}</h2>", sanitize=False)
             ui.label(guide["text"][0])

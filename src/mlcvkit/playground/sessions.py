@@ -5,11 +5,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlcvkit import InputError
 from mlcvkit.playground.experiments import KEEPS_WEIGHTS, Experiment
 from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.training import Callback, Run
@@ -107,35 +106,37 @@ class Session:
         """Begin anew, with another experiment where one is given; InputError where it cannot be trained."""
         self.close()
         if experiment is not None or isinstance(self.begun, Experiment):
-            self.begun = experiment or self.experiment
-            self.network = make_network(self.begun)
+            self.begun = self.experiment = experiment or self.experiment
+            network = make_network(self.begun)
         else:
-            self.network = self.begun
-            self.network.model.W = [w.copy() for w in self._first]
-        self.experiment = self.network.experiment
-        self._clear()
+            network = self.begun
+            network.model.W = [w.copy() for w in self._first]
+        self._publish(network)
 
     def take(self, network: Network) -> None:
         """Begin with a network that is there already, and has weights."""
         self.begun, self._first = network, [w.copy() for w in network.model.W]
+        self.experiment = network.experiment
         self.reset()
 
-    def _clear(self) -> None:
-        self.curve, self.steps, self.epochs, self.seconds = (), 0, 0.0, 0.0
+    def _publish(self, network: Network) -> None:
+        """Show a network that is as at its start; the version is changed last, when all of it is there."""
+        self.steps, self.epochs, self.seconds = 0, 0.0, 0.0
         self.history: dict[str, list[float]] = {}
-        self.state, self.message = "ready", ""
         self._allowed: float = 0
-        self._closing, self._run = False, None
+        self._closing = False
         self._earlier: Run | None = None
+        self.state, self.message = "ready", ""
+        self.network, self.curve = network, (self._point(network),)
         self.version += 1
-        self._measure()
 
     def change(self, experiment: Experiment) -> None:
         """Take other settings: those of the training go on from the weights, any other begins anew."""
         names = [name for name in vars(experiment) if getattr(experiment, name) != getattr(self.experiment, name)]
         if not names:
             return
-        if not set(names) <= KEEPS_WEIGHTS or experiment.is_nn2 != self.experiment.is_nn2 or self.steps == 0:
+        fresh = self.steps == 0 and isinstance(self.begun, Experiment)
+        if fresh or not set(names) <= KEEPS_WEIGHTS or experiment.is_nn2 != self.experiment.is_nn2:
             running = self.wants_to_run
             self.reset(experiment)
             if running:
@@ -158,7 +159,8 @@ class Session:
 
     def pause(self) -> None:
         """Rest after the step that is being taken."""
-        self._allowed = 0
+        with self._wake:
+            self._allowed = 0
 
     def rest(self) -> None:
         """Pause, and wait until it rests."""
@@ -189,7 +191,9 @@ class Session:
         if self.state in ("finished", "failed"):
             return
         with self._wake:
-            self._allowed, self.state = steps, "running"
+            more = max(0, self._allowed) + steps  # two steps asked for at once are two
+            self._allowed = more if math.isfinite(more) else steps
+            self.state = "running"
             self._wake.notify_all()
         if not self.is_training:
             self._closing = False
@@ -209,7 +213,9 @@ class Session:
         except Ended:
             pass
         except FloatingPointError:
-            self._end("failed", "it diverged: the loss is not a number any more; try a smaller learning rate")
+            self._end(
+                "failed", self.message or "it diverged: the loss is not a number any more; try a smaller learning rate"
+            )
         except (ValueError, MemoryError, ArithmeticError, RuntimeError) as error:
             self._end("failed", str(error))
         finally:
@@ -234,12 +240,13 @@ class Session:
         """After some steps, in the training's thread: measure, wait where that is wanted, let others compute."""
         self.epochs += epochs
         self.steps += steps
-        self._allowed -= steps
+        with self._wake:
+            self._allowed -= steps
         now = time.perf_counter()
         if now - self._shown > MEASURED_EVERY or self._allowed <= 0:
             self._measure()
             self._shown = time.perf_counter()
-            if self.curve and not math.isfinite(self.curve[-1].train_loss):
+            if not math.isfinite(self.curve[-1].train_loss):
                 raise FloatingPointError
         if self._allowed <= 0:
             self._rest()
@@ -275,10 +282,18 @@ class Session:
         self.seconds += time.perf_counter() - self._since
 
     def _measure(self) -> None:
-        seconds = self.seconds + (time.perf_counter() - self._since if self.is_training else 0)
         curve = self.curve if len(self.curve) < MOST_POINTS else self.curve[::2]
-        with suppress(InputError, RuntimeError):
-            self.curve = (*curve, Point(seconds, self.epochs, self.steps, **self.network.measure()))
+        self.curve = (*curve, self._point(self.network))
+
+    def _point(self, network: Network) -> Point:
+        """What is measured now; NaN, with the reason in the message, where it cannot be."""
+        seconds = self.seconds + (time.perf_counter() - self._since if self.is_training else 0)
+        try:
+            measured = network.measure()
+        except RuntimeError as error:
+            measured = dict.fromkeys(Point.__annotations__.keys() - {"seconds", "epochs", "steps"}, math.nan)
+            self.message = str(error)
+        return Point(seconds, self.epochs, self.steps, **measured)
 
 
 class _Pace(Callback):

@@ -1,8 +1,8 @@
 """A student's network, which runs in the course kit's sandbox, in the place of ours."""
 
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,19 @@ FEW = 500
 class StudentNetwork:
     """NN2 as a student wrote it: ``W``, ``emp_loss``, ``emp_loss_grad`` and ``predict`` as a model has them.
 
-    Arguments: ``tree``, the folder with mlcvlab in it; ``sandbox`` of ``mlcvkit.course``.
+    Arguments: ``tree``, the folder with mlcvlab in it; ``sandbox`` of ``mlcvkit.course``; ``away``, by which a training
+    gives its turn away.
     Raises: RuntimeError, with what the student's code said, where a call fails.
     """
 
     loss = "cross_entropy"
     output = "sigmoid"
 
-    def __init__(self, tree: Path, sandbox: Any) -> None:
+    def __init__(self, tree: Path, sandbox: Any, away: Callable[[], AbstractContextManager[None]]) -> None:
         from mlcvkit.course.sandbox import Limits
 
         self.W: list[Array] = []
+        self.away = away
         self._stack, self._lock = ExitStack(), threading.Lock()
         limits = Limits(seconds=SECONDS, memory_mb=MEMORY_MB, processes=32, output_mb=1, scratch_mb=16)
         self._session = self._stack.enter_context(sandbox.session(tree, limits))
@@ -65,7 +67,8 @@ class StudentNetwork:
 
     def emp_loss_grad(self, train_X: Array, train_y: Array, W: Sequence[Array] | None = None) -> list[Array]:
         """Its gradient, by the student's code."""
-        gradients = self._call("emp_loss_grad", train_X, train_y, W=W)
+        with self.away():  # others compute while the student's process does
+            gradients = self._call("emp_loss_grad", train_X, train_y, W=W)
         return [np.asarray(g, w.dtype).reshape(w.shape) for g, w in zip(gradients, self.W, strict=True)]
 
     def close(self) -> None:

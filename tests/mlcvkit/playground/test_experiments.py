@@ -5,30 +5,33 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from mlcvkit import InputError
 from mlcvkit.playground.controls import applies, texts
-from mlcvkit.playground.experiments import CHOICES, LIMITS, Experiment, read_experiment
+from mlcvkit.playground.experiments import CHOICES, LIMITS, Experiment, default_experiment, read_experiment
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.page import experiment_of
 from mlcvkit.storage import load_model
 from mlcvkit.training.optimizers import OPTIMIZERS
 
-experiments = st.builds(
-    Experiment,
-    **{name: st.sampled_from(choices) for name, choices in CHOICES.items() if name not in ("data", "optimizer")},
-    data=st.sampled_from(["mnist-parity", "moons", "xor"]),
-    optimizer=st.sampled_from(CHOICES["optimizer"]),
-    **{
-        name: st.integers(int(low), int(high)) if isinstance(getattr(Experiment(), name), int) else st.floats(low, high)
-        for name, (low, high) in LIMITS.items()
-    },
-)
+
+@st.composite
+def experiments(draw):
+    """Any experiment that there can be."""
+    values = {name: draw(st.sampled_from(choices)) for name, choices in CHOICES.items()}
+    for name, (low, high) in LIMITS.items():
+        whole = isinstance(getattr(Experiment(), name), int)
+        values[name] = draw(st.integers(int(low), int(high)) if whole else st.floats(low, high))
+    try:
+        return Experiment(**values)
+    except InputError:
+        reject()
 
 
-@given(experiments)
+@given(experiments())
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_a_link_restores_the_whole_experiment(experiment):
     restored, problem = experiment_of(dict(parse_qsl(experiment.as_query())))
     assert (restored, problem) == (experiment, "")
@@ -71,7 +74,8 @@ def test_the_guided_experiments_are_experiments():
     for name, guide in texts("guide").items():
         experiment, problem = experiment_of({"guide": name})
         assert problem == ""
-        assert experiment == read_experiment(asdict(Experiment()) | guide["settings"])
+        plain = asdict(default_experiment(guide["settings"]["data"]))
+        assert experiment == read_experiment(plain | guide["settings"])
         assert guide["title"] and guide["look_for"] and len(guide["text"]) >= 2
 
 
@@ -117,9 +121,37 @@ def test_the_python_of_nn2_trains_the_very_network_of_the_page(capsys):
     assert 0.4 < float(capsys.readouterr().out) <= 1
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"hidden_units": 512, "depth": 4}, "fewer hidden units or layers"),
+        ({"data": "moons", "hidden_units": 512, "depth": 3}, "fewer hidden units or layers"),
+        ({"hidden_units": 512, "batch_size": 4096}, "a batch may have"),
+        ({"optimizer": "coordinate_sgd", "depth": 2}, "train NN2"),
+        ({"optimizer": "full_batch_adam", "data": "mnist"}, "train NN2"),
+    ],
+)
+def test_no_experiment_takes_more_than_a_share(changed, words):
+    with pytest.raises(InputError, match=words):
+        read_experiment(asdict(Experiment()) | changed)
+
+
 @pytest.mark.parametrize("optimizer", [name for name in CHOICES["optimizer"] if name not in OPTIMIZERS])
-def test_the_python_of_the_handouts_optimizers_runs(optimizer, capsys):
-    experiment = replace(SMALL[0], optimizer=optimizer, samples=200, learning_rate=0.01)
+def test_the_python_of_the_handouts_optimizers_takes_the_steps_of_the_page(optimizer, capsys):
+    experiment = replace(SMALL[0], optimizer=optimizer, samples=300, learning_rate=0.5, batch_size=128, epochs=9)
     assert experiment.command() is None
-    exec(experiment.python().replace("R=1000", "R=5").replace("R=20", "R=2"), {})
+    scope = {}
+    exec(experiment.python().replace("R=1000", "R=40").replace("R=20", "R=3"), scope)
+    network = make_network(experiment)
+    taken = []
+
+    def tick(steps):
+        taken.append(steps)
+        if sum(taken) >= (40 if optimizer == "coordinate_sgd" else 3):
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        network.descend(experiment, tick)
+    for ours, theirs in zip(network.model.W, scope["task"].model.W, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
     assert float(capsys.readouterr().out) > 0

@@ -113,7 +113,7 @@ def test_reset_begins_with_the_same_weights(make):
 
 
 def test_what_diverges_says_so(make):
-    session = make(Experiment(data="moons", optimizer="sgd", learning_rate=100.0, loss="mse", hidden_units=64, depth=4))
+    session = make(Experiment(data="moons", optimizer="sgd", learning_rate=100.0, hidden_units=64, depth=4))
     session.start()
     assert wait_until(lambda: session.state in ("failed", "finished"))
     if session.state == "failed":
@@ -175,6 +175,42 @@ def test_the_handouts_own_optimizers_learn(make, optimizer, data):
     session.start()
     assert wait_until(lambda: session.curve[-1].train_loss < first - 0.01)
     assert session.steps > 0
+
+
+def test_the_weights_of_a_run_that_was_opened_stay_where_the_training_changes(make):
+    network = make_network(TOY)
+    network.model.W = [w + np.float32(0.5) for w in network.model.W]
+    session = make()
+    session.take(network)
+    before = weights(session)
+    session.change(session.experiment.changed("learning_rate", 0.5))
+    assert all(np.array_equal(a, b) for a, b in zip(before, session.network.model.W, strict=True))
+    session.step(3)
+    assert wait_until(lambda: session.steps == 3 and session.state == "paused")
+    session.reset()
+    assert all(np.array_equal(a, b) for a, b in zip(before, session.network.model.W, strict=True))
+    assert session.experiment.learning_rate == 0.5
+
+
+def test_two_steps_asked_for_at_once_are_two(make):
+    session = make()
+    session.step()
+    session.step()
+    assert wait_until(lambda: session.steps == 2 and session.state == "paused")
+
+
+def test_a_training_that_cannot_be_measured_says_why(make):
+    network = make_network(TOY)
+
+    class Broken:
+        W = network.model.W
+
+        def emp_loss(self, X, y, W=None):
+            raise RuntimeError("ZeroDivisionError: in line 3")
+
+    network.model = Broken()
+    session = make(network)
+    assert np.isnan(session.curve[0].train_loss) and "line 3" in session.message
 
 
 def test_the_house_lets_in_as_many_as_there_may_be():

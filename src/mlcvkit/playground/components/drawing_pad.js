@@ -3,16 +3,20 @@ const SIDE = 28, SCALE = 10;
 
 export default {
   template: `
-    <canvas ref="canvas" width="280" height="280" tabindex="0" role="application" class="drawing-pad"
+    <div class="pad"><canvas ref="canvas" width="280" height="280" tabindex="0" role="application" class="drawing-pad"
       aria-label="Drawing pad, 28 by 28 cells. Draw with a mouse or a finger, or move with the arrow keys and hold
-      Shift to draw; Delete clears."></canvas>`,
+      Shift to draw; Delete clears."></canvas>
+      <span v-show="byKeys" class="pad-cursor" :style="{left: cursor[0] / .28 + '%', top: cursor[1] / .28 + '%'}"></span>
+      <span class="sr-only" role="status">{{ byKeys ? "column " + (cursor[0] + 1) + ", row " + (cursor[1] + 1) : "" }}</span>
+    </div>`,
+  data: () => ({ cursor: [14, 14], byKeys: false }),
   mounted() {
     this.context = this.$refs.canvas.getContext("2d", { willReadFrequently: true });
-    this.cursor = [14, 14];
     this.clear();
     const canvas = this.$refs.canvas;
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
+      this.byKeys = false;
       this.last = this.place(event);
       this.stroke(this.last, this.last);
       event.preventDefault();
@@ -36,6 +40,7 @@ export default {
       if (event.key === "Delete" || event.key === "Backspace") {
         this.clear();
       } else if (event.key in moves) {
+        this.byKeys = true;
         const from = this.cursor;
         const clipped = (value) => Math.min(SIDE - 1, Math.max(0, value));
         this.cursor = [clipped(from[0] + moves[event.key][0]), clipped(from[1] + moves[event.key][1])];

@@ -12,8 +12,16 @@ export default {
     </div>`,
   props: { label: String, tile: String },
   data: () => ({ pictures: [], side: 1 }),
+  mounted() {
+    this.observer = new MutationObserver(() => this.shown && this.show(...this.shown)); // light or dark
+    this.observer.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  },
+  unmounted() {
+    this.observer.disconnect();
+  },
   methods: {
     async show(side, encoded, captions, marks, points) {
+      this.shown = [side, encoded, captions, marks, points];
       const bytes = new Int8Array(Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0)).buffer);
       this.side = side;
       this.pictures = captions.map(([short, caption], i) => ({ short, caption, mark: marks[i] }));

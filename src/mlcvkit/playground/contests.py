@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from nicegui import background_tasks, run, ui
+from nicegui import run, ui
 
 from mlcvkit import InputError
 from mlcvkit.playground import looks
 from mlcvkit.playground.experiments import COORDINATE_SGD, DIGITS, FULL_BATCH_ADAM, PARITY, Experiment
-from mlcvkit.playground.house import Full, House
+from mlcvkit.playground.house import Full, House, when_gone
 from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.playground.parts import COLOURS, Curves, DrawingPad
 from mlcvkit.playground.sessions import Session
@@ -225,7 +225,7 @@ async def _entered(house: House, entrants: dict[str, Any]) -> Contest | None:
     if client.is_deleted:
         await run.io_bound(contest.close)
         return None
-    client.on_delete(lambda: background_tasks.create(run.io_bound(contest.close)))
+    when_gone(client, contest.close)
     return contest
 
 

@@ -1,29 +1,53 @@
 """What all visitors share: the turns to compute, the limits, the folder of runs, the sandbox."""
 
+import asyncio
 import ctypes
 import gc
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nicegui import Client, background_tasks, run
+
 from mlcvkit import InputError
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.sessions import Session, Turnstile
+
+FORGOTTEN_AFTER = 2.0
 
 
 class Full(InputError):
     """There are as many visitors as there may be."""
 
 
+def keep_memory_together() -> None:
+    """Let all threads take memory from the same places, so that what is given back is whole; as far as can be said."""
+    arena_max = -8  # M_ARENA_MAX of glibc
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").mallopt(arena_max, 1)
+
+
 def give_memory_back() -> None:
     """Give the memory of networks that are gone back to the system, where its allocator can."""
-    gc.collect()
+    gc.collect()  # a training, its page and its network refer to one another
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def when_gone(client: Client, close: Callable[[], None]) -> None:
+    """Close what a visitor had when the page is gone, and give its memory back once it is forgotten as well."""
+
+    async def clean_up() -> None:
+        await run.io_bound(close)
+        await asyncio.sleep(FORGOTTEN_AFTER)
+        await run.io_bound(give_memory_back)
+
+    client.on_delete(lambda: background_tasks.create(clean_up()))
 
 
 @dataclass
@@ -53,7 +77,6 @@ class House:
         """Let a visitor out."""
         with self.lock:
             self.visitors.discard(visitor)
-        give_memory_back()
 
     def session(self, experiment: Experiment) -> Session:
         """A new training."""

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from mlcvkit import InputError
 from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
-from mlcvkit.playground.house import Full, House
+from mlcvkit.playground.house import Full, House, keep_memory_together, when_gone
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.page import Page, experiment_of
 
@@ -35,6 +35,7 @@ def serve(house: House, *, host: str = "127.0.0.1", port: int = 8080, show: bool
         ui.page(path, title=f"{PAGES[path]} - {TITLE}")(_visited(path, partial(build, house)))
     ui.page("/guide", title=f"{PAGES['/guide']} - {TITLE}")(_visited("/guide", _guides))
     app.on_startup(lambda: background_tasks.create(run.io_bound(_warm_up, house)))
+    keep_memory_together()
     with threadpool_limits(1):  # a training has one processor, so that they do not wait for one another
         ui.run(
             host=host, port=port, title=TITLE, dark=None, reload=False, show=show, show_welcome_message=False,
@@ -97,7 +98,7 @@ async def _playground(house: House, query: dict[str, str]) -> None:
     assert session is not None
     if client.is_deleted:
         return
-    client.on_delete(lambda: background_tasks.create(run.io_bound(session.close)))
+    when_gone(client, session.close)
     Page(house, session, query.get("guide")).build()
 
 

@@ -37,6 +37,13 @@ def test_the_example_of_the_page_on_clusters_runs_and_learns(tmp_path):
     assert float(loss) < 0.69 and int(rounds) == 6 and len(digits.split()) == 5
 
 
+def test_the_example_of_the_page_on_tuning_runs():
+    example = re.search(r"```python\n(.*?)```", (ROOT / "docs/tuning.md").read_text(), re.S).group(1)
+    result = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=120)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.fullmatch(r"8 of \d+ hyperparameters are searched\n\(32, 32\)\n", result.stdout)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_a_page_names_is_there(page):
     for path in re.findall(r"\]\(([^)]+)\)", page.read_text()):

@@ -14,7 +14,7 @@ from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.training import Callback, Run
 from mlcvkit.training.optimizers import OPTIMIZERS
 
-SLICE = 0.04
+SLICE = 0.025
 """How long a training computes before the next one's turn, in seconds; a step is never cut."""
 MEASURED_EVERY = 0.12
 MOST_POINTS = 400

@@ -123,7 +123,7 @@ def tune(
     console.quiet = json
     if trials is not None and trials < 1:
         raise InputError(f"trials must be 1 or more; got {trials}")
-    seconds, seed = _seconds(budget), _seed(seed, resume)
+    seconds, seed, count = _seconds(budget), _seed(seed, resume), _workers(tuning, workers)
     if resume is None:
         options = _options(data, source or Source())
         space_of_problem = tuning.default_space(seed=seed, **options)
@@ -145,7 +145,7 @@ def tune(
         seconds, trials = (kept_seconds if budget is None else seconds), trials or kept_trials
     if seconds == float("inf") and trials is None:
         seconds = DEFAULT_SECONDS
-    return _tune(tuning, study, seconds, trials, _workers(tuning, workers), json)
+    return _tune(tuning, study, seconds, trials, count, json)
 
 
 def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: int, json: bool) -> int:
@@ -214,7 +214,7 @@ def sweep(
     """
     tuning = _tuning()
     console.quiet = json
-    seed = _seed(seed, resume)
+    seed, count = _seed(seed, resume), _workers(tuning, workers)
     if resume is None:
         points, repeats = (5 if points is None else points), (3 if repeats is None else repeats)
         if not 2 <= points <= 1000 or not 1 <= repeats <= 1000:
@@ -237,7 +237,7 @@ def sweep(
             raise InputError(f"{resume} is no sweep: mlcvlab tune --resume {resume}")
     try:
         with _Bar("Training the grid", len(study.trials())) as told:
-            tuning.run(study, workers=_workers(tuning, workers), told=told)
+            tuning.run(study, workers=count, told=told)
     except KeyboardInterrupt:
         say("stopped", f"nothing is lost; to go on: mlcvlab sweep --resume {study.folder}")
         return INTERRUPTED

@@ -1,0 +1,136 @@
+"""mlcvlab tune, sweep, report and play on the command line."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mlcvkit import InputError
+from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
+from mlcvkit.cli.app import app
+from mlcvkit.storage import load_model
+from mlcvkit.tuning import open_study
+
+COMMAND = [sys.executable, "-m", "mlcvkit"]
+
+
+def command(*arguments, folder):
+    return subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=180)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("tune moons --budget soon", "budget must be a time"),
+        ("tune moons --budget 0m", "budget must be a time"),
+        ("tune moons --trials 0", "trials must be 1 or more"),
+        ("tune moons --workers 0", "workers must be from 1"),
+        ("tune moons --seed -1", "seed must be 0 or more"),
+        ("tune moons --learning-rate fast,slow", "learning_rate must be a number"),
+        ("tune nowhere.csv", "does not exist"),
+        ("tune moons --space nowhere.toml", "cannot be read"),
+        ("tune --target x", "give its file first"),
+        ("tune --resume nowhere", "holds no study"),
+        ("tune --resume nowhere --sampler random --epochs 3", "leave out --sampler, --epochs"),
+        ("tune --resume nowhere --seed 1", "leave out --seed"),
+        ("tune moons --test-fraction 0 --trials 1", "test_fraction must be above 0"),
+        ("sweep", "nothing to sweep"),
+        ("sweep moons --learning-rate 1:0.1", "must go up"),
+        ("sweep moons --learning-rate 0.1:1 --points 1", "points must be from 2"),
+        ("sweep moons --learning-rate 1e-4:1 --hidden-units 1:900 --points 900", "a grid of"),
+        ("report nowhere", "does not exist"),
+        ("play --port 99999", "port must be from 0 to 65535"),
+        ("play --visitors 0", "visitors must be 1 or more"),
+        ("play --host 256.1.1.1", "cannot be listened on"),
+    ],
+)
+def test_bad_input_is_an_error_that_says_what_was_wrong(line, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=re.escape(words)):
+        app(line.split(), exit_on_error=False, print_error=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = command("play", "--no-open", "--port", port, folder=tmp_path)
+    assert result.returncode == 2
+    assert re.fullmatch(rf"mlcvlab: error: 127.0.0.1, port {port}, cannot be listened on[^\n]+\n", result.stderr)
+
+
+def test_every_hyperparameter_is_explained_where_it_is_searched(tmp_path):
+    told = " ".join(command("sweep", "--help", folder=tmp_path).stdout.replace("│", " ").split())
+    for words in (
+        "--learning-rate STR How far a step goes",
+        "--depth STR Hidden layers",
+        "--batch-size STR Samples in",
+    ):
+        assert words in told
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tuned")
+    options = [
+        "--learning-rate",
+        "1e-3,3e-2",
+        "--epochs",
+        "20",
+        "--trials",
+        "3",
+        "--seed",
+        "4",
+        "--name",
+        "s",
+        "--json",
+    ]
+    return folder, command("tune", "moons", *options, folder=folder)
+
+
+def test_tune_prints_json_and_nothing_else(tuned):
+    folder, result = tuned
+    assert (result.returncode, result.stderr) == (0, "")
+    told = json.loads(result.stdout)
+    assert told["run"] == "runs/s" and sum(told["trials"].values()) == 3
+    assert len(told["test"]["best"]["scores"]) == 5
+    assert told["best"]["validation"] == open_study(folder / "runs/s").best().value
+
+
+def test_the_folder_of_a_study_is_a_run_of_its_best(tuned):
+    folder, result = tuned
+    measured = json.loads(command("evaluate", "runs/s", "--json", folder=folder).stdout)
+    assert measured["accuracy"] == json.loads(result.stdout)["test"]["best"]["scores"][0]
+    assert load_model(folder / "runs/s").configuration["seed"] == 4
+    assert "seed = 4" in (folder / "runs/s/config.toml").read_text()
+    reported = json.loads(command("report", "runs/s", "--json", folder=folder).stdout)
+    assert (folder / reported["file"]).read_text().count("<h2>") > 5
+
+
+def test_sweep_prints_json_and_nothing_else(tmp_path):
+    options = ["--learning-rate", "0.001,0.1", "--epochs", "5", "--repeats", "2", "--json"]
+    result = command("sweep", "moons", *options, folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    cells = json.loads(result.stdout)["cells"]
+    assert [(cell["learning_rate"], len(cell["scores"])) for cell in cells] == [(0.001, 2), (0.1, 2)]
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    line = [*COMMAND, "tune", "moons", "--trials", "500", "--epochs", "50", "--name", "s"]
+    process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (tmp_path / "runs/s/journal.log").exists():
+        time.sleep(0.1)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "to go on: mlcvlab tune --resume runs/s" in said and "Traceback" not in said

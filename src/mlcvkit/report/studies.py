@@ -27,6 +27,7 @@ GRID = 24
 LITTLE, MUCH = 0.05, 0.2
 """A hyperparameter that explains less than this share of the differences did not matter; one above this mattered."""
 PAIRS = 3
+LOWEST = 0.1
 
 
 @dataclass
@@ -56,6 +57,12 @@ class Judged:
         """The scores, (n,)."""
         return np.array([score for _, score in self.trials])
 
+    @cached_property
+    def counted(self) -> npt.NDArray[np.float64]:
+        """The scores as they count for what mattered: the lowest tenth as the highest of it, so that a few trials in
+        which nothing was learned do not outweigh all others."""
+        return np.maximum(self.scores, np.quantile(self.scores, LOWEST))
+
     def is_log(self, name: str) -> bool:
         """Whether a hyperparameter lies on a logarithmic scale."""
         values = self.study.settings.search_space[name]
@@ -84,7 +91,7 @@ class Judged:
     @cached_property
     def forest(self) -> RandomForestRegressor:
         """What score is expected of hyperparameters."""
-        return RandomForestRegressor(200, min_samples_leaf=2, oob_score=True, random_state=0).fit(self.X, self.scores)
+        return RandomForestRegressor(200, min_samples_leaf=2, oob_score=True, random_state=0).fit(self.X, self.counted)
 
     def at(self, index: int, points: int = GRID) -> npt.NDArray[np.float64]:
         """Values of a hyperparameter, encoded, from its lowest to its highest."""
@@ -123,10 +130,10 @@ class Judged:
     def importances(self) -> dict[str, float]:
         """The share of the differences between the trials that each explains, the largest first."""
         judged = optuna.create_study(direction="maximize")
-        for trial, score in self.trials:
+        for (trial, _), score in zip(self.trials, self.counted, strict=True):
             params = {name: trial.params[name] for name in self.names}
             kinds = {name: trial.distributions[name] for name in self.names}
-            judged.add_trial(create_trial(params=params, distributions=kinds, value=score))
+            judged.add_trial(create_trial(params=params, distributions=kinds, value=float(score)))
         return get_param_importances(judged, evaluator=FanovaImportanceEvaluator(seed=0), params=self.names)
 
 
@@ -219,7 +226,7 @@ def _importances(judged: Judged) -> Part:
         f"Together the hyperparameters explain {judged.explained:.0%} of the differences between trials (out of bag). "
         "Below is each one's share of what a random forest makes of them: what it explains by itself, and its "
         "part in what several explain together (functional analysis of variance over a random forest). A trial that "
-        "was ended early counts with its last score."
+        "was ended early counts with its last score, and the lowest tenth of the scores as the highest of it."
     )
     return Part("What mattered", words, "importances", figure)
 
@@ -241,7 +248,9 @@ def _scale(axes: Any, judged: Judged, index: int, which: str = "x") -> None:
     elif judged.is_log(name):
         low, high = judged.X[:, index].min(), judged.X[:, index].max()
         ticks = np.unique(np.round(np.linspace(low, high, 5), 1))
-        axis.set_ticks(ticks, [f"{10**tick:.2g}" for tick in ticks])
+        values = judged.study.settings.search_space[name]
+        whole = isinstance(values, Range) and values.whole
+        axis.set_ticks(ticks, [str(round(10**tick)) if whole else f"{10**tick:.2g}" for tick in ticks])
         axis.set_tick_params(labelsize=8)
 
 

@@ -92,6 +92,8 @@ def tuned(tmp_path_factory):
         "--name",
         "s",
         "--json",
+        "--workers",
+        "1",
     ]
     return folder, command("tune", "moons", *options, folder=folder)
 
@@ -116,7 +118,7 @@ def test_the_folder_of_a_study_is_a_run_of_its_best(tuned):
 
 
 def test_sweep_prints_json_and_nothing_else(tmp_path):
-    options = ["--learning-rate", "0.001,0.1", "--epochs", "5", "--repeats", "2", "--json"]
+    options = ["--learning-rate", "0.001,0.1", "--epochs", "5", "--repeats", "2", "--json", "--workers", "1"]
     result = command("sweep", "moons", *options, folder=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     cells = json.loads(result.stdout)["cells"]

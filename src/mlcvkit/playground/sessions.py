@@ -5,8 +5,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mlcvkit.playground.experiments import KEEPS_WEIGHTS, Experiment
@@ -16,6 +17,7 @@ from mlcvkit.training.optimizers import OPTIMIZERS
 
 SLICE = 0.025
 """How long a training computes before the next one's turn, in seconds; a step is never cut."""
+THREAD_NAME = "training"
 MEASURED_EVERY = 0.12
 MOST_POINTS = 400
 """A curve of more points is thinned out to half."""
@@ -197,10 +199,12 @@ class Session:
             self._wake.notify_all()
         if not self.is_training:
             self._closing = False
-            self._thread = threading.Thread(target=self._train, daemon=True, name="training")
+            self._thread = threading.Thread(target=self._train, daemon=True, name=THREAD_NAME)
             self._thread.start()
 
     def _train(self) -> None:
+        with suppress(OSError):  # so that a system's list of threads says what it is
+            Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(THREAD_NAME)
         self.turnstile.enter()
         self._since = self._shown = time.perf_counter()
         try:

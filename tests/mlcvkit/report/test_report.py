@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from functools import cache
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 from sklearn import metrics
 
 from mlcvkit import InputError, datasets
+from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
+from mlcvkit.cli.app import app
 from mlcvkit.report import read_subject, report_on, write_report
 from mlcvkit.report.runs import SURFACE_POINTS, layer_statistics, loss_surface, run_parts
 from numerical import stencil
@@ -39,8 +42,10 @@ def runs(tmp_path_factory):
         "nn1": ["moons", "--model", "nn1", "--epochs", "5"],
         "numbers": ["numbers.csv", "--target", "c", "--epochs", "10"],
     }
-    for name, options in kinds.items():
-        command("train", *options, "--name", name, folder=folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, options in kinds.items():
+            assert app(["train", *options, "--name", name, "--json"], exit_on_error=False) == 0
     return folder / "runs"
 
 
@@ -123,7 +128,9 @@ def test_the_parts_are_those_that_there_are(written):
     assert "Predicted and true" in headings["numbers"] and "Calibration" not in headings["numbers"]
 
 
+@cache
 def parts_of(runs, kind):
+    """A subject and its parts; nothing of them is changed."""
     subject = read_subject(runs / kind)
     return subject, {part.heading: part for part in run_parts(subject)}
 
@@ -191,14 +198,14 @@ def test_the_gradients_of_the_layers_are_those_of_the_loss(runs):
 def test_dead_units_are_counted(runs):
     subject = read_subject(runs / "parity")
     subject.saved.model.W[0][:3] = -1.0  # pixels are 0 or more
-    [part] = [part for part in run_parts(subject) if part.heading == "Layer by layer"]
+    part = next(part for part in run_parts(subject) if part.heading == "Layer by layer")
     dead = int(re.search(r"(\d+) of 16 units of hidden layer 1 are dead", part.words)[1])
     assert dead >= 3
     assert part.tables[0].rows[0][4] == str(dead)
 
 
 def test_a_report_is_written_whole_or_not_at_all(runs, tmp_path):
-    title, lead, parts = report_on(runs / "moons")
+    title, lead, parts = report_on(runs / "nn1")
     place = write_report(tmp_path, title, lead, parts)
     assert place.read_text().rstrip().endswith("</html>")
     with pytest.raises(InputError, match="cannot be written"):
@@ -207,7 +214,7 @@ def test_a_report_is_written_whole_or_not_at_all(runs, tmp_path):
 
 
 def test_names_cannot_become_elements_of_the_page(runs, tmp_path):
-    _, lead, parts = report_on(runs / "moons")
+    _, lead, parts = report_on(runs / "nn1")
     place = write_report(tmp_path, "<script>alert(1)</script>", lead, parts)
     assert "<script>" not in place.read_text()
 
@@ -240,7 +247,8 @@ def test_a_run_without_test_rows_has_a_report_of_what_can_be_seen(tmp_path):
 def test_what_is_amiss_is_said(tmp_path):
     options = ["--activation", "tanh", "--initialization", "zeros", "--hidden-units", "8", "8", "--epochs", "2"]
     command("train", "moons", *options, "--name", "dull", folder=tmp_path)
-    [part] = [part for part in run_parts(read_subject(tmp_path / "runs/dull")) if part.heading == "Layer by layer"]
+    parts = run_parts(read_subject(tmp_path / "runs/dull"))
+    part = next(part for part in parts if part.heading == "Layer by layer")
     assert "all units of hidden layer 1 are alike" in part.words and "no gradient is left" in part.words
 
 

@@ -50,8 +50,8 @@ def assert_nothing_lost_or_run_twice(folder, wanted):
             assert not before.params or before.params == trial.params
 
 
-def command(folder, *arguments):
-    line = [sys.executable, "-m", "mlcvkit", "tune", "--workers", "2", *arguments]
+def command(folder, *arguments, workers="2"):
+    line = [sys.executable, "-m", "mlcvkit", "tune", "--workers", workers, *arguments]
     with (folder / "said.txt").open("a") as said:
         return subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL, stderr=said)
 
@@ -63,8 +63,8 @@ def workers_of(process):
 
 def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_runs_none_twice(tmp_path):
     rng = np.random.default_rng(0)
-    trials = ["--trials", "9"]
-    space = ["--learning-rate", "1e-3:0.1", "--hidden-units", "4,8,16", "--epochs", "400", "--patience", "0"]
+    trials = ["--trials", "6"]
+    space = ["--learning-rate", "1e-3:0.1", "--hidden-units", "4,8,16", "--epochs", "250", "--patience", "0"]
     process = command(tmp_path, "moons", *space, *trials, "--name", "s", "--no-pruning")
     folder = tmp_path / "runs" / "s"
     for kill in range(3):
@@ -87,7 +87,7 @@ def test_a_search_that_is_killed_again_and_again_loses_no_trial_and_runs_none_tw
     assert process.wait(120) == 0, (tmp_path / "said.txt").read_text()
     states = trials_by_state(folder)
     assert states[TrialState.FAIL], "no trial was hit"
-    assert_nothing_lost_or_run_twice(folder, 9)
+    assert_nothing_lost_or_run_twice(folder, 6)
     assert (folder / "model.safetensors").exists()
 
 
@@ -107,14 +107,14 @@ def wait_until(condition, seconds=30):
 
 
 def test_two_processes_share_a_search_and_the_trainings_at_the_end(tmp_path):
-    begin_search(tmp_path / "s", settings(epochs=200))
-    both = [command(tmp_path, "--resume", "s", "--trials", "8") for _ in range(2)]
+    begin_search(tmp_path / "s", settings(epochs=100))
+    both = [command(tmp_path, "--resume", "s", "--trials", "5", workers="1") for _ in range(2)]
     assert [process.wait(180) for process in both] == [0, 0], (tmp_path / "said.txt").read_text()
-    assert_nothing_lost_or_run_twice(tmp_path / "s", 8)
+    assert_nothing_lost_or_run_twice(tmp_path / "s", 5)
     found = comparison(open_study(tmp_path / "s"))
     assert len(found.best) == len(found.defaults) == 5
     workers = {trial.user_attrs["worker"] for trial in open_study(tmp_path / "s").trials()}
-    assert len(workers) > 2
+    assert len(workers) >= 2
 
 
 def test_a_trial_that_kills_its_worker_is_given_up(tmp_path):
@@ -169,11 +169,11 @@ def test_the_first_trial_of_a_search_is_the_base(tmp_path):
 def test_the_budget_is_that_of_the_study(tmp_path):
     study = begin_search(tmp_path / "s", settings(epochs=200))
     start = time.monotonic()
-    run(study, workers=1, told=lambda _: None, budget=6)
+    run(study, workers=1, told=lambda _: None, budget=3)
     assert time.monotonic() - start < 60
     done = len(study.trials(TrialState.COMPLETE, TrialState.PRUNED))
     assert done > 0
-    assert 0 < study.seconds() <= 6.5
+    assert 0 < study.seconds() <= 3.5
     run(study, workers=1, told=lambda _: None, budget=study.seconds())
     assert len(study.trials(TrialState.COMPLETE, TrialState.PRUNED)) == done
 
@@ -195,7 +195,7 @@ def test_hopeless_trials_are_ended_early_and_diverging_ones_counted(tmp_path):
 def test_a_sweep_trains_every_cell_with_every_seed(tmp_path):
     space = {"learning_rate": [0.001, 0.1], "hidden_units": [2, 8], "seed": [0, 1]}
     study = begin_sweep(tmp_path / "s", settings("sweep", space, repeats=2))
-    run(study, workers=2, told=lambda _: None)
+    run(study, workers=1, told=lambda _: None)
     found = cells(study)
     assert [cell.params for cell in found] == [
         {"learning_rate": rate, "hidden_units": units} for rate in (0.001, 0.1) for units in (2, 8)
@@ -208,10 +208,10 @@ def test_a_sweep_trains_every_cell_with_every_seed(tmp_path):
 
 def test_the_best_and_the_base_are_trained_on_everything_and_tested_with_five_seeds(tmp_path):
     study = begin_search(tmp_path / "s", settings())
-    run(study, workers=2, told=lambda _: None, most_trials=3)
-    found = run_final(study, {"data": "moons"}, workers=2, told=lambda _: None)
+    run(study, workers=1, told=lambda _: None, most_trials=3)
+    found = run_final(study, {"data": "moons"}, workers=1, told=lambda _: None)
     assert len(found.best) == len(found.defaults) == 5
-    again = run_final(study, {"data": "moons"}, workers=2, told=lambda _: None)
+    again = run_final(study, {"data": "moons"}, workers=1, told=lambda _: None)
     assert again == found
     problem = study.settings.problem()
     hp = study.hyperparameters(study.best())

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -265,3 +265,15 @@ def test_the_paired_test_is_the_one_of_scipy():
     assert found.p == pytest.approx(ttest_1samp([0.01, 0.02, 0.0], 0).pvalue)
     assert Comparison([0.9, 0.8], [0.8, 0.7]).p is None
     assert Comparison([0.9], [0.8]).p is None
+
+
+def test_the_score_of_a_trial_is_that_of_the_weights_that_are_kept():
+    problem, study_settings = settings().problem(), settings()
+    hp = study_settings.hyperparameters
+    trained = problem.validate(hp, [])
+    losses = trained.history["validation_loss"]
+    assert hp.patience > 0
+    assert trained.score == trained.history["validation_accuracy"][losses.index(min(losses))]
+    last = problem.validate(replace(hp, patience=0), [])
+    assert last.score == last.history["validation_accuracy"][-1]
+    assert last.score != last.history["validation_accuracy"][0]

@@ -28,23 +28,27 @@ def run_parts(subject: Subject) -> Iterator[Part]:
     yield _summary(subject)
     if subject.saved.history.get("epoch"):
         yield _curves(subject)
-    if not measured:
-        pass
-    elif subject.classifies:
-        if len(subject.names) <= MOST_CLASSES:
-            yield _confusion(subject)
-        yield _roc(subject)
-        if subject.has_probabilities:
-            yield _calibration(subject)
-        yield from _worst(subject)
-    else:
-        yield _numbers(subject)
+    if measured:
+        yield from _answers(subject)
     if subject.side is not None and subject.model.hidden_units:
         yield _units(subject)
     if measured and subject.model.hidden_units:
         yield _layers(subject)
     if measured:
         yield _surface(subject)
+
+
+def _answers(subject: Subject) -> Iterator[Part]:
+    """What it says beside what is right."""
+    if not subject.classifies:
+        yield _numbers(subject)
+        return
+    if len(subject.names) <= MOST_CLASSES:
+        yield _confusion(subject)
+    yield _roc(subject)
+    if subject.has_probabilities:
+        yield _calibration(subject)
+    yield from _worst(subject)
 
 
 def _summary(subject: Subject) -> Part:

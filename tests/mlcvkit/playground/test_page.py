@@ -369,6 +369,14 @@ def test_the_house_is_full_at_last(tmp_path, chromium):
         second.wait(lambda: second.page.get_by_role("alert").count() == 1)
         assert "1 visitors are here" in second.page.get_by_role("alert").text_content()
         assert first.status.startswith("ready")
+        first.page.close()
+
+        def is_let_in():
+            second.page.goto(f"{playground.address}/?data=moons")
+            second.page.wait_for_selector(".columns, [role=alert]")
+            return second.page.get_by_role("alert").count() == 0
+
+        second.wait(is_let_in)
         context.close()
     finally:
         playground.end()

@@ -111,9 +111,9 @@ class Visitor:
         self.page.wait_for_selector(".columns, .page, [role=alert]", timeout=30_000)
         return self
 
-    def click(self, name, **options):
-        """Press a button."""
-        self.page.get_by_role("button", name=name, exact=True, **options).first.click()
+    def press(self, name, **options):
+        """Press a button with the keys: the mouse misses one that moves while the page unfolds."""
+        self.page.get_by_role("button", name=name, exact=True, **options).first.press("Enter")
 
     @property
     def status(self):

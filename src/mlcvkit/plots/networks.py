@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from mlcvkit.plots.style import COLOURS, TRAIN, tidy
+from mlcvkit.plots.style import COLOURS, TRAIN, logarithmic, tidy
 
 
 def hidden_units(W1: npt.ArrayLike, w2: npt.ArrayLike | None = None, *, most: int = 60) -> Figure:
@@ -66,7 +66,8 @@ def layers(statistics: Sequence[LayerStatistics]) -> Figure:
         if len(sizes):
             counts, edges = np.histogram(np.log10(sizes), bins=60)
             right.stairs(counts / len(sizes), edges, color=colour, label=layer.name)
-    left.set(title="Activations", xlabel="activation", ylabel="share", yscale="log")
+    left.set(title="Activations", xlabel="activation", ylabel="share")
+    logarithmic(left, "y")
     right.set(title="Gradients that are not 0", xlabel="log₁₀ |∂L/∂w|", ylabel="share")
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:

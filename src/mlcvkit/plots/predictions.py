@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from mlcvkit.plots.style import COLOURS, INK, TRAIN, tidy
+from mlcvkit.plots.style import COLOURS, INK, TRAIN, logarithmic, tidy
 
 Array = npt.NDArray[np.floating]
 
@@ -35,7 +35,8 @@ def roc(rates: Mapping[str, tuple[Array, Array, float]]) -> Figure:
     axes = figure.subplots()
     for (name, (false, true, area)), colour in zip(rates.items(), COLOURS, strict=False):
         axes.plot(np.maximum(false, 1e-4), true, color=colour, label=f"{name}: {area:.4f}")
-    axes.set(xscale="log", xlim=(1e-4, 1), xlabel="false positive rate", ylabel="true positive rate")
+    logarithmic(axes, "x")
+    axes.set(xlim=(1e-4, 1), xlabel="false positive rate", ylabel="true positive rate")
     axes.legend(title="area below", frameon=False, fontsize=8)
     tidy(axes)
     return figure
@@ -49,7 +50,8 @@ def calibration(sure: Array, right: Array, counts: npt.NDArray[np.integer]) -> F
     top.plot(sure, right, color=TRAIN, marker="o")
     top.set(ylabel="share that is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     below.bar(sure, counts, width=0.04, color=TRAIN)
-    below.set(xlabel="probability that was given", ylabel="samples", yscale="log")
+    below.set(xlabel="probability that was given", ylabel="samples")
+    logarithmic(below, "y")
     for axes in (top, below):
         tidy(axes)
     return figure

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 TRAIN, VALIDATION = "#2f6fb3", "#d9822b"
 COLOURS = (TRAIN, VALIDATION, "#3a9e5c", "#a04fb5", "#b8860b", "#c83c28", "#3aa6a6", "#7d7d7d", "#e377c2", "#5b5ea6")
@@ -16,6 +17,14 @@ def tidy(axes: Any) -> None:
     """A faint grid, and no frame at the top and the right."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def logarithmic(axes: Any, which: str) -> None:
+    """Make the axis "x" or "y" logarithmic, with plain numbers: a page does not read formulas."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 @contextmanager

@@ -211,11 +211,9 @@ def _found(study: Study, judged: Judged) -> Part:
         f"diverged, {counts[TrialState.FAIL]} failed."
     )
     ranked = sorted(study.trials(TrialState.COMPLETE), key=lambda trial: -(trial.value or 0))[:10]
-    rows = [
-        (f"{trial.number}", f"{trial.value:.4f}", *(number(trial.params[name]) for name in judged.names))
-        for trial in ranked
-    ]
-    headings = ("trial", f"validation {study.score}", *map(_words, judged.names))
+    rows = [(f"validation {study.score}", *(f"{trial.value:.4f}" for trial in ranked))]
+    rows += [(_words(name), *(_words(number(trial.params[name])) for trial in ranked)) for name in judged.names]
+    headings = ("trial", *(f"{trial.number}" for trial in ranked))
     return Part("The best trials", words, tables=[Table(headings, rows)] if study.settings.kind == "tune" else [])
 
 

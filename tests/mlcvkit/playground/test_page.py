@@ -72,15 +72,15 @@ def test_a_drawing_is_recognised_after_the_training(visitor):
     one.draw(*ONE)
     one.wait(lambda: "probability" in answer.text_content())
     before = answer.text_content()
-    one.click("Start")
+    one.press("Start")
     one.wait(
         lambda: re.search(r"epoch ([\d.]+)", one.status) and float(re.search(r"epoch ([\d.]+)", one.status)[1]) > 6
     )
-    one.click("Pause")
+    one.press("Pause")
     one.wait(lambda: answer.text_content().startswith("odd, with probability"))
     assert answer.text_content() != before
     odd = answer.text_content()
-    one.click("Clear")
+    one.press("Clear")
     one.draw(*ZERO)
     one.wait(lambda: answer.text_content().startswith("even, with probability"))
     assert answer.text_content() != odd
@@ -93,7 +93,7 @@ def test_curves_and_units_advance_while_it_trains(visitor):
     one = visitor().open("/?hidden_units=16")
     one.page.wait_for_selector(".pixel-grid canvas")
     before = pictures(one)
-    one.click("Start")
+    one.press("Start")
     one.wait_for_steps(20)
     script = """() => new Promise((done) => {
         const line = document.querySelector(".message"), times = [];
@@ -106,7 +106,7 @@ def test_curves_and_units_advance_while_it_trains(visitor):
         setTimeout(() => done(0), 50000);
     })"""
     assert one.page.evaluate(script) >= 6, "never six updates within one second"
-    one.click("Pause")
+    one.press("Pause")
     after = pictures(one)
     assert len(after) == len(before) == 16
     assert sum(a != b for a, b in zip(after, before, strict=True)) >= 12
@@ -114,12 +114,12 @@ def test_curves_and_units_advance_while_it_trains(visitor):
 
 def test_two_visitors_have_a_training_each(visitor):
     first, second = visitor().open("/?data=moons&hidden_units=4&epochs=2000"), visitor().open(f"/?{SMALL}")
-    first.click("Start")
-    second.click("Start")
+    first.press("Start")
+    second.press("Start")
     first.wait_for_steps(100)
     second.wait_for_steps(100)
     assert len(pictures(first)) == 4 + 1 and len(pictures(second)) == 16
-    second.click("Pause")
+    second.press("Pause")
     second.wait(lambda: second.status.startswith("paused"))
     stopped, going = second.steps, first.steps
     first.wait_for_steps(going + 50)
@@ -136,7 +136,7 @@ def test_a_link_restores_everything(visitor):
     one.page.get_by_label("Learning rate", exact=True).fill("0.0126")
     one.page.get_by_label("Learning rate", exact=True).press("Tab")
     one.page.wait_for_timeout(800)
-    one.click("Link")
+    one.press("Link")
     field = one.page.get_by_role("dialog").get_by_role("textbox")
     one.wait(lambda: "optimizer=momentum" in field.input_value())
     link = field.input_value()
@@ -146,7 +146,7 @@ def test_a_link_restores_everything(visitor):
     restored = {"Data": "Spirals", "Optimizer": "Momentum", "Activation": "tanh", "Batch size": "7"}
     for label, value in (restored | {"Learning rate": "0.0126"}).items():
         assert two.page.get_by_label(label, exact=True).first.input_value() == value
-    two.click("Link")
+    two.press("Link")
     again = two.page.get_by_role("dialog").get_by_role("textbox")
     two.wait(lambda: again.input_value() == link)
 
@@ -159,9 +159,9 @@ def test_a_bad_link_says_what_is_wrong(visitor):
 
 def test_a_run_goes_to_the_command_line_and_comes_back(visitor, server, tmp_path):
     one = visitor().open(f"/?{SMALL}")
-    one.click("Step")
+    one.press("Step")
     one.wait(lambda: one.status.startswith("paused"))
-    one.click("Save")
+    one.press("Save")
     one.page.get_by_label("Name", exact=True).fill("mine")
     one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
     folder = Path(server.said.name).parent
@@ -170,7 +170,7 @@ def test_a_run_goes_to_the_command_line_and_comes_back(visitor, server, tmp_path
     result = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0 and '"accuracy"' in result.stdout
     two = visitor().open("/?data=xor")
-    two.click("Open")
+    two.press("Open")
     two.choose("Run", "mine")
     two.page.get_by_role("dialog").get_by_role("button", name="Open").click()
     two.wait(lambda: two.page.get_by_label("Data", exact=True).input_value() == "MNIST, even or odd")
@@ -181,7 +181,7 @@ def test_a_run_goes_to_the_command_line_and_comes_back(visitor, server, tmp_path
 
 def test_names_that_are_no_names_are_refused(visitor, server):
     one = visitor().open("/?data=xor")
-    one.click("Save")
+    one.press("Save")
     one.page.get_by_label("Name", exact=True).fill("../../outside")
     one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
     one.wait(lambda: one.page.get_by_text("a run's name has letters").count() == 1)
@@ -193,7 +193,7 @@ def test_the_plane_bends(visitor):
     one.page.wait_for_selector(".pixel-grid canvas")
     one.wait(lambda: len(pictures(one)) == 9)
     before = pictures(one)[0]
-    one.click("Start")
+    one.press("Start")
     one.wait_for_steps(150)
     one.wait(lambda: pictures(one)[0] != before)
 
@@ -202,7 +202,7 @@ def test_one_sample_goes_forward_and_back_with_its_numbers(visitor):
     one = visitor().open("/?data=moons&hidden_units=3")
     one.page.get_by_text("Step by step: forward and back").click()
     for count in range(1, 11):
-        one.click("Next")
+        one.press("Next")
         one.wait(lambda count=count: one.page.locator(".stage").count() == count)
     stages = one.page.locator(".stage").all_text_contents()
     assert stages[0].startswith("Input") and stages[-1].startswith("The step")
@@ -262,13 +262,13 @@ def test_a_guided_experiment_sets_the_controls_and_runs(visitor, name):
     one = visitor().open(f"/?guide={name}")
     assert one.page.get_by_role("heading", name=guide["title"]).count() == 1
     assert one.page.get_by_text(guide["look_for"]).count() == 1
-    one.click("Step")
+    one.press("Step")
     one.wait_for_steps(0)
 
 
 def test_the_race_has_three_on_the_same_clock(visitor):
     one = visitor().open("/race")
-    one.click("Start")
+    one.press("Start")
     rows = one.page.locator("table.path tr")
     one.wait(lambda: rows.count() == 4)
 
@@ -282,7 +282,7 @@ def test_the_race_has_three_on_the_same_clock(visitor):
 
 def test_parity_is_measured_beside_the_ten_digits(visitor):
     one = visitor().open("/parity")
-    one.click("Measure on the test images")
+    one.press("Measure on the test images")
     one.wait(lambda: "across parity cost" in (one.page.locator(".page").text_content() or ""))
     told = one.page.locator(".page").text_content()
     cost, free = map(int, re.search(r"(\d+) mistakes across parity cost \(red\); (\d+) within", told).groups())
@@ -295,8 +295,8 @@ def test_parity_is_measured_beside_the_ten_digits(visitor):
 def test_a_students_own_network_trains_beside_the_reference(visitor):
     one = visitor().open("/own")
     one.choose("Folder", "right")
-    one.click("Begin")
-    one.click("Start")
+    one.press("Begin")
+    one.press("Start")
     rows = one.page.locator("table.path tr")
 
     def taken():
@@ -313,7 +313,7 @@ def test_a_students_own_network_trains_beside_the_reference(visitor):
 def test_what_is_wrong_with_a_students_file_is_said(visitor):
     one = visitor().open("/own")
     one.choose("Folder", "wrong")
-    one.click("Begin")
+    one.press("Begin")
     one.wait(lambda: one.page.get_by_role("alert").count() == 1)
     assert "this file is broken" in one.page.get_by_role("alert").text_content()
 
@@ -323,7 +323,7 @@ def test_a_closed_tab_frees_its_thread(server, chromium, visitor):
     context = chromium.new_context()
     tabs = [Visitor(context.new_page(), server.address).open("/?data=moons&epochs=2000") for _ in range(3)]
     for tab in tabs:
-        tab.click("Start")
+        tab.press("Start")
     for tab in tabs:
         tab.wait_for_steps(10)
     before = server.trainings
@@ -355,7 +355,7 @@ def test_messages_that_no_page_sends_change_nothing(visitor, server):
     }"""
     assert one.page.evaluate(script) >= 1
     one.page.wait_for_timeout(1000)
-    one.click("Step")
+    one.press("Step")
     one.wait_for_steps(0)
 
 

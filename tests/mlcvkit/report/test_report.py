@@ -108,6 +108,11 @@ def test_every_picture_is_a_png_as_well(written, runs, kind):
             assert len(image.convert("L").getcolors(256)) > 3
 
 
+def test_logarithmic_axes_have_plain_numbers(written):
+    assert {kind for kind, text in written.items() if "\\math" in text} == set()
+    assert all(f">{rate}</text>" in written["parity"] for rate in ("0.0001", "0.001", "0.01", "0.1"))
+
+
 def test_the_parts_are_those_that_there_are(written):
     headings = {kind: re.findall(r"<h2>(.*?)</h2>", text) for kind, text in written.items()}
     whole = [

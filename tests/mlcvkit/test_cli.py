@@ -1,9 +1,7 @@
 """The mlcvlab command as a real process."""
 
-import os
 import re
 import subprocess
-import sys
 import time
 from dataclasses import asdict, replace
 
@@ -12,31 +10,12 @@ import pexpect
 import pytest
 from PIL import Image
 
+from command import COMMAND, assert_one_line_error, run
 from mlcvkit import datasets
 from mlcvkit.storage import load_model
 from mlcvkit.training import RECIPES, Hyperparameters
 
-COMMAND = [sys.executable, "-m", "mlcvkit"]
 QUICK = ["--epochs", "2", "--hidden-units", "16", "--batch-size", "512"]
-
-
-def run(*arguments, folder, **environment):
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "100", **environment},
-    )
-
-
-def assert_one_line_error(result, *words):
-    assert result.returncode == 2, result
-    assert result.stdout == ""
-    assert re.fullmatch(r"mlcvlab: error: [^\n]+\n", result.stderr), result.stderr
-    for word in words:
-        assert word in result.stderr
 
 
 def names(folder):
@@ -252,7 +231,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
 
 def test_a_missing_extra_is_named(tmp_path):
     (tmp_path / "threadpoolctl.py").write_text("raise ModuleNotFoundError('threadpoolctl')")
-    result = run("train", "--threads", "1", folder=tmp_path, PYTHONPATH=str(tmp_path))
+    result = subprocess.run([*COMMAND, "train", "--threads", "1"], cwd=tmp_path, capture_output=True, text=True)
     assert_one_line_error(result, "pip install 'mlcvlab[threads]'")
 
 

@@ -1,7 +1,6 @@
 """The mlcvlab command on data of one's own, as real processes."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,31 +14,13 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_diabetes, load_iris
 
-COMMAND = [sys.executable, "-m", "mlcvkit"]
-
-
-def run(*arguments, folder, **environment):
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "120", **environment},
-    )
+from command import COMMAND, assert_one_line_error, run
 
 
 def result_of(*arguments, folder):
     done = run(*arguments, "--json", folder=folder)
     assert (done.returncode, done.stderr) == (0, ""), done
     return json.loads(done.stdout)
-
-
-def assert_one_line_error(result, *words):
-    assert (result.returncode, result.stdout) == (2, ""), result
-    assert re.fullmatch(r"mlcvlab: error: [^\n]+\n", result.stderr), result.stderr
-    for word in words:
-        assert word in result.stderr, result.stderr
 
 
 def iris(binary=False):

@@ -6,22 +6,16 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
+from command import COMMAND, assert_one_line_error, run
 from mlcvkit import InputError
 from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
 from mlcvkit.cli.app import app
 from mlcvkit.storage import load_model
 from mlcvkit.tuning import open_study
-
-COMMAND = [sys.executable, "-m", "mlcvkit"]
-
-
-def command(*arguments, folder):
-    return subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=180)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +56,12 @@ def test_a_port_that_is_taken_is_said(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        result = command("play", "--no-open", "--port", port, folder=tmp_path)
-    assert result.returncode == 2
-    assert re.fullmatch(rf"mlcvlab: error: 127.0.0.1, port {port}, cannot be listened on[^\n]+\n", result.stderr)
+        result = run("play", "--no-open", "--port", port, folder=tmp_path)
+    assert_one_line_error(result, f"127.0.0.1, port {port}, cannot be listened on")
 
 
 def test_every_hyperparameter_is_explained_where_it_is_searched(tmp_path):
-    told = " ".join(command("sweep", "--help", folder=tmp_path).stdout.replace("│", " ").split())
+    told = " ".join(run("sweep", "--help", folder=tmp_path).stdout.replace("│", " ").split())
     for words in (
         "--learning-rate STR How far a step goes",
         "--depth STR Hidden layers",
@@ -95,7 +88,7 @@ def tuned(tmp_path_factory):
         "--workers",
         "1",
     ]
-    return folder, command("tune", "moons", *options, folder=folder)
+    return folder, run("tune", "moons", *options, folder=folder)
 
 
 def test_tune_prints_json_and_nothing_else(tuned):
@@ -109,17 +102,17 @@ def test_tune_prints_json_and_nothing_else(tuned):
 
 def test_the_folder_of_a_study_is_a_run_of_its_best(tuned):
     folder, result = tuned
-    measured = json.loads(command("evaluate", "runs/s", "--json", folder=folder).stdout)
+    measured = json.loads(run("evaluate", "runs/s", "--json", folder=folder).stdout)
     assert measured["accuracy"] == json.loads(result.stdout)["test"]["best"]["scores"][0]
     assert load_model(folder / "runs/s").configuration["seed"] == 4
     assert "seed = 4" in (folder / "runs/s/config.toml").read_text()
-    reported = json.loads(command("report", "runs/s", "--json", folder=folder).stdout)
+    reported = json.loads(run("report", "runs/s", "--json", folder=folder).stdout)
     assert (folder / reported["file"]).read_text().count("<h2>") > 5
 
 
 def test_sweep_prints_json_and_nothing_else(tmp_path):
     options = ["--learning-rate", "0.001,0.1", "--epochs", "5", "--repeats", "2", "--json", "--workers", "1"]
-    result = command("sweep", "moons", *options, folder=tmp_path)
+    result = run("sweep", "moons", *options, folder=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     cells = json.loads(result.stdout)["cells"]
     assert [(cell["learning_rate"], len(cell["scores"])) for cell in cells] == [(0.001, 2), (0.1, 2)]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from command import COMMAND, assert_one_line_error, run
 from coursework import NEEDS_BUBBLEWRAP, ROOT
 from mlcvkit import InputError
 from mlcvkit.course import as_gradescope, grade_class, libraries, write_overview
@@ -21,7 +22,6 @@ from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
 
 pytestmark = NEEDS_BUBBLEWRAP
-COMMAND = [sys.executable, "-m", "mlcvkit"]
 
 
 @pytest.fixture
@@ -220,27 +220,19 @@ def test_gradescopes_file_has_the_fields_that_it_reads():
     assert {"leaderboard"} == as_gradescope(grade).keys() - as_gradescope(replace(grade, test_accuracy=None)).keys()
 
 
-def command(*arguments, folder, path=None):
-    environment = {**os.environ, "COLUMNS": "120"} | ({"PATH": path} if path is not None else {})
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, env=environment
-    )
-
-
 def test_without_bubblewrap_nothing_runs_unless_it_is_asked_for(write_class, tmp_path):
     folder = write_class(["adams"])
     arguments = ("grade", folder, "--problems", "1", "-o", tmp_path / "grades")
-    refused = command(*arguments, folder=tmp_path, path="")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert re.fullmatch(r"mlcvlab: error: [^\n]*bwrap is not installed[^\n]*--unsafe[^\n]*\n", refused.stderr)
+    refused = run(*arguments, folder=tmp_path, PATH="")
+    assert_one_line_error(refused, "bwrap is not installed", "--unsafe")
     assert not (tmp_path / "grades").exists()
-    unsafe = command(*arguments, "--unsafe", folder=tmp_path, path="")
+    unsafe = run(*arguments, "--unsafe", folder=tmp_path, PATH="")
     assert unsafe.returncode == 0 and "adams: 4.55 of 5 points" in unsafe.stdout, unsafe
 
 
 def test_the_command_prints_a_table_with_reasons(write_class, tmp_path):
     folder = write_class(["adams"])
-    result = command("grade", folder / "adams", "--problems", "1", "--seed", "3", folder=tmp_path)
+    result = run("grade", folder / "adams", "--problems", "1", "--seed", "3", folder=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     for words in ("adams: 4.55 of 5 points", "linear", "0.15", "the sign is reversed", "grades"):
         assert words in result.stdout
@@ -250,7 +242,7 @@ def test_the_command_prints_a_table_with_reasons(write_class, tmp_path):
 
 
 def test_json_is_a_list_of_submission_points_out_of_and_tests(write_class, tmp_path):
-    result = command("grade", write_class(["adams"]), "--problems", "1", "--json", folder=tmp_path)
+    result = run("grade", write_class(["adams"]), "--problems", "1", "--json", folder=tmp_path)
     [grade] = json.loads(result.stdout)
     assert (grade["submission"], grade["points"], grade["out_of"], len(grade["tests"])) == ("adams", 4.55, 5, 18)
     linear = next(test for test in grade["tests"] if test["name"] == "linear")
@@ -259,18 +251,18 @@ def test_json_is_a_list_of_submission_points_out_of_and_tests(write_class, tmp_p
 
 def test_gradescope_grades_one(write_class, tmp_path):
     folder = write_class(["adams", "brown"])
-    one = command("grade", folder / "brown", "--problems", "1", "--format", "gradescope", folder=tmp_path)
+    one = run("grade", folder / "brown", "--problems", "1", "--format", "gradescope", folder=tmp_path)
     assert one.returncode == 0 and json.loads((tmp_path / "results.json").read_text())["score"] == 5
-    two = command("grade", folder, "--problems", "1", "--format", "gradescope", folder=tmp_path)
+    two = run("grade", folder, "--problems", "1", "--format", "gradescope", folder=tmp_path)
     assert two.returncode == 2 and "one submission at a time; there are 2" in two.stderr
 
 
 def test_check_says_what_is_wrong_and_gives_no_points(write_class, tmp_path):
     folder = write_class(["adams", "brown"])
-    wrong = command("check", folder / "adams", "--problems", "1", folder=tmp_path)
+    wrong = run("check", folder / "adams", "--problems", "1", folder=tmp_path)
     assert wrong.returncode == 1 and "17 of 18 are right" in wrong.stdout and "the sign is reversed" in wrong.stdout
     assert "point" not in wrong.stdout
-    right = command("check", folder / "brown", "--problems", "1", "--json", folder=tmp_path)
+    right = run("check", folder / "brown", "--problems", "1", "--json", folder=tmp_path)
     result = json.loads(right.stdout)
     assert right.returncode == 0 and all(test["right"] for test in result["tests"]) and result["rules"] == []
     assert max(test["relative_error"] for test in result["tests"]) < 1e-12
@@ -278,13 +270,13 @@ def test_check_says_what_is_wrong_and_gives_no_points(write_class, tmp_path):
 
 
 def test_handout_and_check_of_it_on_the_command_line(tmp_path):
-    written = command("handout", "hw", "--solved", "1", "--title", "My course", folder=tmp_path)
+    written = run("handout", "hw", "--solved", "1", "--title", "My course", folder=tmp_path)
     assert (written.returncode, written.stderr) == (0, "") and "16 files in hw" in written.stdout
     assert (tmp_path / "hw/ASSIGNMENT.md").read_text().startswith("# My course\n")
-    checked = command("check", "hw", "--problems", "1", "2", folder=tmp_path)
+    checked = run("check", "hw", "--problems", "1", "2", folder=tmp_path)
     assert checked.returncode == 1 and "18 of 21 are right" in checked.stdout
     assert "Not implemented yet: nn2, grad, emp_loss_grad\n" in checked.stdout
-    inside = command("check", "hw/hw1/mlcvlab", folder=tmp_path)
+    inside = run("check", "hw/hw1/mlcvlab", folder=tmp_path)
     assert inside.returncode == 2 and "is not the homework's folder: give hw1" in inside.stderr
 
 
@@ -299,7 +291,7 @@ def test_handout_and_check_of_it_on_the_command_line(tmp_path):
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(arguments, words, tmp_path):
-    result = command(*arguments, folder=tmp_path)
+    result = run(*arguments, folder=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(r"mlcvlab: error: [^\n]+\n", result.stderr) and words in result.stderr
 

@@ -1,8 +1,6 @@
 """Reports of real runs: what they say is computed anew here."""
 
 import re
-import subprocess
-import sys
 from functools import cache
 from html.parser import HTMLParser
 
@@ -11,6 +9,7 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 
+from command import run
 from mlcvkit import InputError, datasets
 from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
 from mlcvkit.cli.app import app
@@ -18,11 +17,9 @@ from mlcvkit.report import read_subject, report_on, write_report
 from mlcvkit.report.runs import SURFACE_POINTS, layer_statistics, loss_surface, run_parts
 from numerical import stencil
 
-COMMAND = [sys.executable, "-m", "mlcvkit"]
-
 
 def command(*arguments, folder):
-    result = subprocess.run([*COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=180)
+    result = run(*arguments, folder=folder)
     assert result.returncode == 0, result
     return result
 

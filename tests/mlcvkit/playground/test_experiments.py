@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from urllib.parse import parse_qsl
 
@@ -8,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
+from command import run
 from mlcvkit import InputError
 from mlcvkit.playground.controls import applies, texts
 from mlcvkit.playground.experiments import CHOICES, LIMITS, Experiment, default_experiment, read_experiment
@@ -100,8 +99,7 @@ def test_the_command_line_and_the_python_train_the_very_network_of_the_page(expe
     network.fit(experiment, [], None)
     words = experiment.command().split()
     assert words[:2] == ["mlcvlab", "train"]
-    line = [sys.executable, "-m", "mlcvkit", *words[1:], "--name", "same"]
-    assert subprocess.run(line, cwd=tmp_path, capture_output=True, timeout=120).returncode == 0
+    assert run(*words[1:], "--name", "same", folder=tmp_path).returncode == 0
     theirs = load_model(tmp_path / "runs/same").model.W
     assert all(np.array_equal(a, b) for a, b in zip(network.model.W, theirs, strict=True))
     if experiment.data == "moons":

@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 
 from browser import NEEDS_CHROMIUM, Playground, Visitor, browser
+from command import run
 from coursework import NEEDS_BUBBLEWRAP
 from mlcvkit.playground.controls import texts
 
@@ -166,8 +165,7 @@ def test_a_run_goes_to_the_command_line_and_comes_back(visitor, server, tmp_path
     one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
     folder = Path(server.said.name).parent
     one.wait(lambda: (folder / "runs/mine/model.safetensors").exists())
-    line = [sys.executable, "-m", "mlcvkit", "evaluate", "runs/mine", "--json"]
-    result = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=60)
+    result = run("evaluate", "runs/mine", "--json", folder=folder)
     assert result.returncode == 0 and '"accuracy"' in result.stdout
     two = visitor().open("/?data=xor")
     two.press("Open")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pexpect
 import pytest
+from distributed import Client
 
 from command import COMMAND, assert_one_line_error, run
 from mlcvkit.datasets import mnist_parity
@@ -29,6 +30,8 @@ class DaskCluster:
         for _ in range(workers):
             options = ("--nthreads", "1", "--local-directory", folder / "space", "--scheduler-file", self.file)
             self.processes.append(self._start("worker", *options))
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=60)
 
     def _start(self, command, *options):
         return subprocess.Popen(
@@ -56,13 +59,15 @@ class DaskCluster:
         return self
 
     def __exit__(self, *_):
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        """End the workers while their scheduler is there: without it they wait for it."""
+        scheduler, *workers = self.processes
+        end = subprocess.Popen.terminate if scheduler.poll() is None else subprocess.Popen.kill
+        for worker in workers:
+            end(worker)
+        for worker in workers:
+            worker.wait(30)
+        scheduler.terminate()
+        scheduler.wait(30)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from typing import Any
 
 from nicegui import ui
 
-from mlcvkit.playground.experiments import CHOICES, LIMITS, Experiment
+from mlcvkit.playground.experiments import CHOICES, COORDINATE_SGD, LIMITS, Experiment
+from mlcvkit.playground.parts import Equation
 from mlcvkit.training.optimizers import OPTIMIZERS
 
 SLIDES: dict[str, tuple[float, float, float]] = {
@@ -41,6 +42,7 @@ class Controls:
         self.elements: dict[str, Any] = {}
         self.sliders: dict[str, Any] = {}
         self.boxes: dict[str, Any] = {}
+        self.equations: dict[str, Equation] = {}
         self.values = asdict(experiment)
         self.setting = False
         groups: dict[str, list[str]] = {}
@@ -59,6 +61,7 @@ class Controls:
             self.values = asdict(experiment)
             for name, box in self.boxes.items():
                 box.visible = applies(name, experiment)
+                self.equations[name].show(_equation(texts("controls")[name], self.values[name]))
             for name, element in self.elements.items():
                 element.value = self.values[name]
             for name, slider in self.sliders.items():
@@ -80,8 +83,7 @@ class Controls:
             else:
                 element = self._number(name, label, value)
             ui.label(control["text"]).classes("explanation")
-            if control["equation"]:
-                ui.label(control["equation"]).classes("equation")
+            self.equations[name] = Equation(_equation(control, value))
         self.elements[name] = element.mark(name)
 
     def _number(self, name: str, label: str, value: Any) -> Any:
@@ -98,6 +100,7 @@ class Controls:
             element = ui.number(label, value=value, min=low, max=high)
             element.props("dense outlined debounce=500 step=any").classes("w-full")
             element.on_value_change(lambda e: self._tell(name, e.value))
+            element.on("blur", lambda: self._set(name, self.values[name] if element.value is None else element.value))
         return element
 
     def _dragged(self, name: str, value: Any) -> None:
@@ -130,8 +133,14 @@ def applies(name: str, experiment: Experiment) -> bool:
         "beta2": "adam" in optimizer,
         "batch_size": optimizer in OPTIMIZERS,
         "schedule": optimizer in OPTIMIZERS,
+        "epochs": optimizer != COORDINATE_SGD,
     }
     return only.get(name, True)
+
+
+def _equation(control: dict[str, Any], value: Any) -> str:
+    """A control's equation in TeX, or that of the choice."""
+    return str(control["equations"][value] if "equations" in control else control["equation"])
 
 
 def _inside(name: str, value: Any) -> Any:

@@ -1,7 +1,7 @@
 """An experiment: all that the page's controls say, as a link, as a command line, and as lines of Python."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +14,9 @@ from mlcvkit.training.schedules import SCHEDULES
 
 IMAGES = 60_000
 """MNIST's training images."""
+MEASURED = 1500
+"""Samples that the curves are measured on, of the training and of those held out."""
+ONE_THREAD = "threadpool_limits(1)  # as on the page: to the last bit the same"
 COORDINATE_SGD, FULL_BATCH_ADAM = "coordinate_sgd", "full_batch_adam"
 PARITY, DIGITS = "mnist-parity", "mnist"
 
@@ -155,44 +158,48 @@ class Experiment:
         plain = asdict(RECIPES["default" if self.is_nn2 else "table"])
         options = [(name, value) for name, value in asdict(hp).items() if value != plain[name] and value is not None]
         words = [f"--{name.replace('_', '-')} {_words(value)}" for name, value in options]
-        return " ".join(["mlcvlab train", *([] if self.is_nn2 else [self.data]), *words])
+        return " ".join(["mlcvlab train", *([] if self.is_nn2 else [self.data]), *words, "--threads 1"])
 
-    def python(self) -> str:
-        """About ten lines of Python that do the same."""
+    def python(self, steps: int = 1000) -> str:
+        """About ten lines of Python that do the same; ``steps`` is how many the handout's SGD takes."""
         if self.optimizer not in OPTIMIZERS:
-            return self._python_of_the_handout()
+            return self._python_of_the_handout(steps)
         hp = self.hyperparameters()
         plain = asdict(Hyperparameters())
         named = [f"    {name}={value!r}," for name, value in asdict(hp).items() if value != plain[name]]
         made = ["hp = Hyperparameters(", *named, ")"] if named else ["hp = Hyperparameters()"]
         if self.is_nn2:
             return "\n".join([
+                "from threadpoolctl import threadpool_limits",
                 "from mlcvkit.training import Hyperparameters",
                 "from mlcvkit.training.parity import parity_task",
                 "",
+                ONE_THREAD,
                 *made,
                 "task = parity_task(hp)  # NN2, and MNIST's images with some held out",
                 "run = task.fit(hp)",
                 'print(run.history["validation_accuracy"][-1])',
             ])  # fmt: skip
         return "\n".join([
+            "from threadpoolctl import threadpool_limits",
             "from mlcvkit.datasets import read",
             "from mlcvkit.estimators import train_predictor",
             "from mlcvkit.training import Hyperparameters",
             "",
+            ONE_THREAD,
             *made,
             f'predictor, (test_X, test_y) = train_predictor(read("{self.data}"), hp)',
             "print(predictor.measure(test_X, test_y))",
         ])  # fmt: skip
 
-    def _python_of_the_handout(self) -> str:
+    def _python_of_the_handout(self, steps: int) -> str:
         if not self.is_nn2:
             return "# There are no few lines for the homework's own optimizers on these data."
         sgd = self.optimizer == COORDINATE_SGD
-        call = f"SGD(task.model, X, y, lr={self.learning_rate}, R=1000, seed={self.seed})"
+        call = f"SGD(task.model, X, y, lr={self.learning_rate}, R={steps}, seed={self.seed})"
         if not sgd:
             options = f"alpha={self.learning_rate}, beta1={self.beta1}, beta2={self.beta2}"
-            call = f"Adam(task.model, X, y, {options}, R=20, lookahead=False)"
+            call = f"Adam(task.model, X, y, {options}, R={self.epochs}, lookahead=False)"
         hp = self.hyperparameters()
         names = ("hidden_units", "initialization", "loss", "validation_samples", "seed")
         plain = asdict(Hyperparameters())
@@ -200,16 +207,23 @@ class Experiment:
         return "\n".join([
             "import numpy as np",
             "from mlcvkit.datasets import scale_images",
-            "from mlcvkit.training import Hyperparameters",
+            "from mlcvkit.training import Hyperparameters, accuracy",
             "from mlcvkit.training.parity import parity_task",
             f"from mlcvlab.optim.{'sgd' if sgd else 'adam'} import {'SGD' if sgd else 'Adam'}",
             "",
             f"task = parity_task(Hyperparameters({named}))",
-            f"rows = np.sort(task.samples)[:{self.most_at_once}]",
-            "X, y = scale_images(task.images[rows]).T, task.y[rows][None]",
+            "def part(rows): return scale_images(task.images[rows]).T, task.y[rows][None]",
+            f"X, y = part(np.sort(task.samples)[:{self.most_at_once}])",
             call,
-            "print(task.model.emp_loss(X, y))",
+            f"print(accuracy(task.model, *part(task.held_out[:{MEASURED}])))",
         ])  # fmt: skip
+
+
+def what_differs(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
+    """For each of several experiments the settings in which not all of them agree."""
+    values = [asdict(experiment) for experiment in experiments]
+    names = [name for name in values[0] if len({one[name] for one in values}) > 1]
+    return [{name: one[name] for name in names} for one in values]
 
 
 def default_experiment(data: str) -> Experiment:

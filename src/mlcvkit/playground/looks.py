@@ -183,13 +183,13 @@ def parity(network: Network) -> Parity:
         np.add.at(confusion, (labels, said), 1)
         wrong = said % 2 != labels % 2
     else:
-        confusion, wrong = None, (z[0] > 0) != (labels % 2 == 0)
+        confusion, wrong = None, (z[0] >= 0) != (labels % 2 == 0)
     counts = np.bincount(labels, minlength=10)
     return Parity(counts, np.bincount(labels, weights=wrong, minlength=10).astype(int), confusion)
 
 
 class Stage(NamedTuple):
-    """One step of one sample's way forward or back: its equation with symbols, and with the numbers."""
+    """One step of one sample's way forward or back: its equation with symbols, in TeX, and with the numbers."""
 
     name: str
     equation: str
@@ -213,33 +213,44 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     biased = b1 is not None
     largest = int(np.argmax(np.abs(gradients[0][0][unit])))
     j, g, w = largest + 1, float(gradients[0][0][unit, largest]), float(W1[unit, largest])
-    i, last = unit + 1, "_L" if len(pairs) > 2 else "₂"
+    i, last = unit + 1, "L" if len(pairs) > 2 else "2"
     delta1 = g / float(x[largest, 0]) if x[largest, 0] else 0.0
     terms = _terms(W1[unit], x[:, 0], None if b1 is None else float(b1[unit, 0]))
     c = int(y.argmax()) if len(y) > 1 else 0
     of = f" of class {c}" if len(y) > 1 else ""
     sums = _terms(pairs[-1][0][c], walk.layers[-1], float(walk.bias[c]) if biased else None)
-    output = {"sigmoid": "σ", "softmax": "softmax"}.get(mlp.output, mlp.output)
-    sigma, plus = mlp.activation, " + b" if biased else ""
+    output = {"sigmoid": r"\sigma"}.get(mlp.output, rf"\mathrm{{{mlp.output}}}")
+    sigma, named, plus = mlp.activation, rf"\mathrm{{{mlp.activation}}}", " + b" if biased else ""
     forward = [
         Stage("Input", "x", _vector(x[:, 0])),
-        Stage(f"Hidden unit {i}: the sum", f"z₁ = Σ_k W₁[{i},k] x_k{plus}", f"{terms} = {z1:.4f}"),
-        Stage(f"Hidden unit {i}: its activation", f"a₁ = {sigma}(z₁)", f"{sigma}({z1:.4f}) = {a1:.4f}"),
-        Stage(f"Output: the sum{of}", f"z{last} = Σ_m w_m a_m{plus}", f"{sums} = {walk.z[c]:.4f}"),
-        Stage("Output", f"ŷ = {output}(z{last})", _vector(walk.answers)),
+        Stage(f"Hidden unit {i}: the sum", rf"z_1 = \sum_k W_1[{i},k]\, x_k{plus}", f"{terms} = {z1:.4f}"),
+        Stage(f"Hidden unit {i}: its activation", f"a_1 = {named}(z_1)", f"{sigma}({z1:.4f}) = {a1:.4f}"),
+        Stage(f"Output: the sum{of}", rf"z_{last} = \sum_m w_m\, a_m{plus}", f"{sums} = {walk.z[c]:.4f}"),
+        Stage("Output", rf"\hat y = {output}(z_{last})", _vector(walk.answers)),
         Stage("Loss", _loss_equation(str(mlp.loss)), f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
     ]
     sigma_slope = _slope(mlp, a1)
     upstream = delta1 / sigma_slope if sigma_slope else 0.0
     slope = f"{upstream:.4g} · {sigma}'({z1:.4f}) = {upstream:.4g} · {sigma_slope:.4f} = {delta1:.4g}"
     product = f"{delta1:.4g} · {float(x[largest, 0]):.4f} = {g:.4g}"
+    derivative = rf"\frac{{\partial \ell}}{{\partial W_1[{i},{j}]}}"
     stepped = f"{w:.5f} - {learning_rate:g} · {g:.4g} = {w - learning_rate * g:.5f}"
     return [
         *forward,
-        Stage("Back: at the output", f"δ{last} = ∂ℓ/∂z{last}", _vector(delta[:, 0])),
-        Stage(f"Back: at hidden unit {i}", f"δ₁ = ∂ℓ/∂a₁ · {sigma}'(z₁)", slope),
-        Stage("The gradient of a weight", f"∂ℓ/∂W₁[{i},{j}] = δ₁ x_{j}", product),
-        Stage("The step of plain gradient descent", f"W₁[{i},{j}] ← W₁[{i},{j}] - α ∂ℓ/∂W₁[{i},{j}]", stepped),
+        Stage(
+            "Back: at the output", rf"\delta_{last} = \frac{{\partial \ell}}{{\partial z_{last}}}", _vector(delta[:, 0])
+        ),
+        Stage(
+            f"Back: at hidden unit {i}",
+            rf"\delta_1 = \frac{{\partial \ell}}{{\partial a_1}} \cdot {named}^{{\prime}}(z_1)",
+            slope,
+        ),
+        Stage("The gradient of a weight", rf"{derivative} = \delta_1\, x_{{{j}}}", product),
+        Stage(
+            "The step of plain gradient descent",
+            rf"W_1[{i},{j}] \leftarrow W_1[{i},{j}] - \alpha {derivative}",
+            stepped,
+        ),
     ]
 
 
@@ -268,10 +279,10 @@ def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> 
 
 def _loss_equation(name: str) -> str:
     return {
-        "cross_entropy": "ℓ = -y log ŷ - (1 - y) log(1 - ŷ)",
-        "categorical_cross_entropy": "ℓ = -Σ_c y_c log ŷ_c",
-        "mse": "ℓ = mean (ŷ - y)²",
-        "l2": "ℓ = ‖ŷ - y‖",
+        "cross_entropy": r"\ell = -y \log \hat y - (1 - y) \log(1 - \hat y)",
+        "categorical_cross_entropy": r"\ell = -\sum_c y_c \log \hat y_c",
+        "mse": r"\ell = \mathrm{mean}\,(\hat y - y)^2",
+        "l2": r"\ell = \lVert \hat y - y \rVert",
     }[name]
 
 

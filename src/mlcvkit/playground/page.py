@@ -20,12 +20,14 @@ from mlcvkit.playground.experiments import (
     Experiment,
     default_experiment,
     read_experiment,
+    what_differs,
 )
 from mlcvkit.playground.files import open_run, save_run, saved_runs
 from mlcvkit.playground.house import House
 from mlcvkit.playground.networks import Network
-from mlcvkit.playground.parts import COLOURS, Curves, DrawingPad, PixelGrid
+from mlcvkit.playground.parts import AXES, COLOURS, Curves, DrawingPad, Equation, Line, PixelGrid
 from mlcvkit.playground.sessions import Point, Session
+from mlcvkit.training.optimizers import OPTIMIZERS
 from mlcvlab.nn import Array
 
 TICK = 0.15
@@ -34,13 +36,16 @@ SPOKEN_EVERY = 20
 """How many of these lie between two announcements for screen readers."""
 SPEEDS = {1: "1 step a second", 10: "10 steps a second", 100: "100 steps a second", 0: "full speed"}
 MOST_KEPT = 5
+UNITS_OF_PATH = 6
+"""So many units that add most to an answer are told one by one."""
 
 
 @dataclass(frozen=True)
 class Kept:
     """A run that was kept to compare with."""
 
-    name: str
+    number: int
+    experiment: Experiment
     curve: tuple[Point, ...]
     colour: str
 
@@ -93,8 +98,11 @@ class Page:
             self._set_speed(own)
         self.status = ui.label().classes("message").mark("status")
         self.spoken = ui.label().classes("sr-only").props("role=status aria-live=polite")
-        self.loss = Curves("Loss", "epochs", "epochs")
-        self.accuracy = Curves("Accuracy", "epochs", "epochs", max=1)
+        self.loss, self.accuracy = Curves("Loss"), Curves("Accuracy", share=True)
+        with ui.element("div").classes("buttons"):
+            self.axis = ui.select(AXES, value="epochs", label="Against").props("dense outlined options-dense")
+            self.axis.classes("min-w-[10rem]")
+            self.logarithmic = ui.switch("Logarithmic")
         with ui.element("div").classes("buttons"):
             ui.button("Keep to compare", on_click=self._keep).props("flat dense").mark("keep")
             ui.button("Forget those kept", on_click=self._forget).props("flat dense")
@@ -141,8 +149,11 @@ class Page:
             if isinstance(self.session.begun, Network) and name not in KEEPS_WEIGHTS:
                 ui.notify("A new network: the weights of the run that was opened are left")
             await run.io_bound(self.session.change, experiment)
+            if name == "optimizer":
+                self._choose_axis()
         except InputError as error:
-            ui.notify(str(error), type="negative")
+            label = texts("controls")[name]["label"] if name in texts("controls") else name
+            ui.notify(str(error).replace(f"{name} must", f"{label} must"), type="negative")
         self.controls.show(self.session.experiment)
 
     def _start_or_pause(self) -> None:
@@ -169,11 +180,9 @@ class Page:
             self.session.steps_per_second = speed or math.inf
 
     def _keep(self) -> None:
-        experiment = self.session.experiment
-        name = f"{experiment.optimizer.replace('_', ' ')} {experiment.learning_rate:g}, {experiment.hidden_units} units"
         self.count += 1
         colour = COLOURS[2 + self.count % (len(COLOURS) - 2)]
-        self.kept = [*self.kept, Kept(f"{self.count}: {name}", self.session.curve, colour)][-MOST_KEPT:]
+        self.kept = [*self.kept, Kept(self.count, self.session.experiment, self.session.curve, colour)][-MOST_KEPT:]
 
     def _forget(self) -> None:
         self.kept = []
@@ -192,10 +201,10 @@ class Page:
         experiment = self.session.experiment
         with ui.dialog() as dialog, ui.card().classes("w-full"):
             ui.label("On the command line").classes("font-semibold")
-            none = "The command trains on mini-batches alone; the homework's own optimizers are called from Python."
-            ui.html(f"<pre>{escape(experiment.command() or none)}</pre>", sanitize=False).mark("command")
+            none = "# the command trains on mini-batches alone; the homework's own optimizers are called from Python"
+            ui.code(experiment.command() or none, language="bash").classes("w-full").mark("command")
             ui.label("In Python").classes("font-semibold")
-            ui.html(f"<pre>{escape(experiment.python())}</pre>", sanitize=False).mark("python")
+            ui.code(experiment.python(self.session.steps or 1000)).classes("w-full").mark("python")
             ui.label("Both begin at the first weights, with these settings from the start.").classes("explanation")
         dialog.open()
 
@@ -231,16 +240,15 @@ class Page:
         with ui.dialog() as dialog, ui.card():
             if not names:
                 ui.label(f"There are no runs in {self.house.runs}: train one with mlcvlab train, or save one here.")
-            chosen = ui.select(names, label="Run").props("outlined dense").classes("min-w-[14rem]").mark("run-choice")
+            chosen = ui.select(names, label="Run", value=names[0] if names else None).props("outlined dense")
+            chosen.classes("min-w-[14rem]").mark("run-choice")
             ui.button("Open", on_click=take).mark("open-run")
         dialog.open()
 
     def _drawn(self, pixels: npt.NDArray[np.uint8]) -> None:
         if self.network.experiment.has_images:
             self.sample, self.target = looks.centred(pixels), None
-            self.drawings += 1
-            self._show_answer()
-            self._first_stage()
+            self._sample_is_new()
             if self.sample is not None:
                 self.spoken.text = self.answer.text
 
@@ -253,11 +261,16 @@ class Page:
         self.sample, self.target = X[:, [chosen]], y[:, [chosen]]
         chosen_class = int(self.target[0, 0]) if len(y) == 1 else int(self.target.argmax())
         self.label.value = class_names(network.experiment)[chosen_class]
-        self.drawings += 1
-        self._show_answer()
-        self._first_stage()
+        self._sample_is_new()
         fires = looks.path(network, self.sample).layers[0]
         self.unit.value = int(np.abs(fires).argmax()) + 1
+
+    def _sample_is_new(self) -> None:
+        self.drawings += 1
+        if not self.session.wants_to_run:
+            self._choose_units()
+        self._show_answer()
+        self._first_stage()
 
     def _first_stage(self) -> None:
         self.shown_stages = 0
@@ -277,7 +290,8 @@ class Page:
         self.shown_stages += 1
         with self.stages, ui.element("div").classes("stage"):
             ui.label(stage.name).classes("font-semibold")
-            ui.html(f"<code>{escape(stage.equation)}<br>{escape(stage.numbers)}</code>", sanitize=False)
+            Equation(stage.equation)
+            ui.html(f"<code>{escape(stage.numbers)}</code>", sanitize=False)
 
     def _wanted(self) -> Array:
         """The target that the label stands for, (C, 1)."""
@@ -294,20 +308,42 @@ class Page:
         self.ticks += 1
         if session.version != self.version:
             self._begin()
-        self.start.text = "Pause" if session.wants_to_run else "Start"
-        curve = session.curve
-        self._show_status(curve)
-        lines = [(kept.name, kept.curve, kept.colour) for kept in self.kept]
-        for chart, quantity in ((self.loss, "loss"), (self.accuracy, "accuracy")):
-            own = [
-                ("training", curve, f"train_{quantity}", COLOURS[0], "solid"),
-                ("validation", curve, f"validation_{quantity}", COLOURS[1], "solid"),
-            ]
-            chart.show(own + [(name, past, f"validation_{quantity}", c, "dashed") for name, past, c in lines])
-        seen = (self.version, session.steps, self.drawings)
+        if session.wants_to_run != (self.start.text == "Pause"):
+            self.start.text = "Pause" if session.wants_to_run else "Start"
+            self._choose_units()
+        self._show_status(session.curve)
+        self._show_curves(session.curve)
+        seen = (self.version, session.steps, self.drawings, *self.units)
         if seen != self.seen:  # looking into a network takes time, which the others may use
             self.seen = seen
             self._look()
+
+    def _show_curves(self, curve: tuple[Point, ...]) -> None:
+        *differences, own = what_differs([*(kept.experiment for kept in self.kept), self.session.experiment])
+        for chart, quantity in ((self.loss, "loss"), (self.accuracy, "accuracy")):
+            lines = [
+                Line("training", curve, f"train_{quantity}", COLOURS[0]),
+                Line(_named("validation", own), curve, f"validation_{quantity}", COLOURS[1]),
+            ]
+            for kept, different in zip(self.kept, differences, strict=True):
+                name = _named(f"kept {kept.number}", different)
+                lines.append(Line(name, kept.curve, f"validation_{quantity}", kept.colour, "dashed"))
+            chart.show(lines, self.axis.value, logarithmic=self.logarithmic.value)
+
+    def _choose_axis(self) -> None:
+        """A step of the homework's optimizers sees all samples: epochs tell nothing of them."""
+        if self.axis.value != "seconds":
+            self.axis.value = "epochs" if self.session.experiment.optimizer in OPTIMIZERS else "steps"
+
+    def _choose_units(self) -> None:
+        """Show the units that are strong now, among them those that add most to the answer for the sample."""
+        network = self.network
+        self.units = looks.strongest_units(network)
+        if self.sample is not None and network.experiment.depth == 1:
+            added = np.abs(looks.path(network, self.sample).added).max(axis=1)
+            most = [int(unit) for unit in np.argsort(-added, kind="stable")[:UNITS_OF_PATH]]
+            others = [unit for unit in self.units if unit not in most]
+            self.units = sorted(most + others[: max(0, len(self.units) - len(most))])
 
     def _look(self) -> None:
         self._show_units()
@@ -321,20 +357,22 @@ class Page:
         self.version = self.session.version
         self.network = network = self.session.network
         images = network.experiment.has_images
-        self.units = looks.strongest_units(network)
+        if self.sample is not None and len(self.sample) != len(network.train[0]):
+            self.sample, self.target = None, None
+        self._choose_units()
+        self._choose_axis()
         self.surface_box.visible, self.pad_box.visible = not images, images
         self.plane_points = [] if images else looks.points_on_plane(network)
         names = class_names(network.experiment)
         self.label.set_options(names, value=names[0])
-        if self.sample is not None and len(self.sample) != len(network.train[0]):
-            self.sample, self.target = None, None
         self._show_answer()
         self._first_stage()
 
     def _show_status(self, curve: tuple[Point, ...]) -> None:
         session, last = self.session, curve[-1]
+        epochs = f"epoch {last.epochs:.2f}, " if session.experiment.optimizer in OPTIMIZERS else ""
         told = (
-            f"{session.state}: epoch {last.epochs:.2f}, step {last.steps:,}, validation accuracy "
+            f"{session.state}: {epochs}step {last.steps:,}, validation accuracy "
             f"{last.validation_accuracy:.2%}, {last.seconds:.1f} s computed. {session.message}"
         )
         self.status.text = told
@@ -353,13 +391,15 @@ class Page:
         captions = []
         for unit in units:
             weight = float(unit.weights[0]) if len(unit.weights) == 1 else float(np.abs(unit.weights).max())
-            captions.append((f"{weight:+.2f}", f"Hidden unit {unit.number + 1}, weight {weight:+.2f}"))
+            captions.append(
+                (f"{unit.number + 1}\n{weight:+.2f}", f"Hidden unit {unit.number + 1}, weight {weight:+.2f}")
+            )
         side = datasets.SIDE if network.experiment.has_images else looks.UNIT_GRID
         self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
         dead, total = self.dead, network.experiment.hidden_units
         below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
         self.units_told.text = (
-            f"{len(units)} of {total}, each with {below}; framed as they fire for the sample. "
+            f"{len(units)} of {total}, each with its number and {below}; framed as they fire for the sample. "
             f"{dead} of {total} are dead: they answer none of the 500 training samples that are looked at."
         )
 
@@ -394,7 +434,16 @@ def class_names(experiment: Experiment) -> list[str]:
     return [str(digit) for digit in range(10)] if experiment.data == DIGITS else ["class 0", "class 1"]
 
 
-def _path_table(path: looks.Path, names: list[str], most: int = 6) -> str:
+def _named(start: str, different: Mapping[str, Any], most: int = 3) -> str:
+    """A line's name, with the settings that tell its training from the others'."""
+    parts = []
+    for name, value in list(different.items())[:most]:
+        control = texts("controls")[name]
+        parts.append(f"{control['label']} {control.get('names', {}).get(value, value)}")
+    return f"{start}: {', '.join(parts)}" if parts else start
+
+
+def _path_table(path: looks.Path, names: list[str], most: int = UNITS_OF_PATH) -> str:
     """The units that add most to the answer, as a table."""
     output = 0 if len(path.answers) == 1 else int(path.answers.argmax())
     added, fires = path.added[:, output], path.layers[-1]

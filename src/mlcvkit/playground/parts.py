@@ -3,10 +3,12 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from latex2mathml.converter import convert
 from nicegui import ui
 
 from mlcvkit.datasets import SIDE
@@ -14,6 +16,20 @@ from mlcvkit.playground.sessions import Point, as_series
 
 COLOURS = ("#2f6fb3", "#d9822b", "#3a9e5c", "#a04fb5", "#b8860b", "#c83c28")
 GREY = "#767676"
+
+
+AXES = {"epochs": "epochs", "steps": "steps", "seconds": "seconds computed"}
+"""What a chart can be drawn against."""
+
+
+class Line(NamedTuple):
+    """A line of a chart: one quantity of a curve; ``dash`` is "solid" or "dashed"."""
+
+    name: str
+    curve: tuple[Point, ...]
+    quantity: str
+    colour: str
+    dash: str = "solid"
 
 
 class DrawingPad(ui.element, component="components/drawing_pad.js"):
@@ -42,6 +58,23 @@ class DrawingPad(ui.element, component="components/drawing_pad.js"):
         return None
 
 
+class Equation(ui.html):
+    """An equation in TeX, as MathML: browsers set it, and screen readers read it."""
+
+    def __init__(self, tex: str) -> None:
+        super().__init__(_mathml(tex), sanitize=False)
+        self.classes("equation")
+
+    def show(self, tex: str) -> None:
+        """Show another equation."""
+        self.content = _mathml(tex)
+
+
+@lru_cache(maxsize=256)
+def _mathml(tex: str) -> str:
+    return convert(tex) if tex else ""
+
+
 class PixelGrid(ui.element, component="components/pixel_grid.js"):
     """Small square pictures with captions, a short one to see and one to hear."""
 
@@ -68,44 +101,65 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
 
 
 class Curves:
-    """A chart of one quantity against another: a run's training and validation, or one line for each of several."""
+    """A chart of one quantity over a training: training and validation, or one line for each of several trainings.
 
-    def __init__(self, title: str, x: str, unit: str, **axis: Any) -> None:
-        self.x = x
+    Arguments: ``title``; ``share``, whether it is a share of 1, of which the logarithmic axis shows what is missing.
+    """
+
+    def __init__(self, title: str, *, share: bool = False) -> None:
+        self.title, self.share = title, share
         text = {"color": GREY}
         self.chart = ui.echart({
             "animation": False,
             "aria": {"enabled": True},
             "title": {"text": title, "textStyle": {"fontSize": 14, "fontWeight": 600, **text}, "left": 0, "top": 0},
             "grid": {"left": 54, "right": 14, "top": 58, "bottom": 42},
-            "legend": {"type": "scroll", "left": 0, "top": 22, "textStyle": text, "itemWidth": 18, "itemHeight": 8},
+            "legend": {"type": "scroll", "left": 0, "top": 22, "itemWidth": 14, "itemHeight": 8, "itemGap": 8,
+                       "textStyle": {"fontSize": 11, **text}},
             "tooltip": {"trigger": "axis"},
-            "xAxis": {"type": "value", "name": unit, "nameLocation": "middle", "nameGap": 24, "axisLabel": text,
+            "xAxis": {"type": "value", "nameLocation": "middle", "nameGap": 24, "axisLabel": text,
                       "nameTextStyle": text, "splitLine": {"show": False}, "min": 0},
-            "yAxis": {"type": "value", "scale": True, "axisLabel": text,
-                      "splitLine": {"lineStyle": {"color": "#88888833"}}, **axis},
+            "yAxis": self._y_axis(logarithmic=False),
             "series": [],
         }).classes("chart")  # fmt: skip
         self.chart.props("role=img").props(f'aria-label="{title}"')
         self.sent: Any = None
 
-    def show(self, lines: Sequence[tuple[str, tuple[Point, ...], str, str, str]]) -> None:
-        """Lines, each a name, a curve, the quantity, the colour, and "solid" or "dashed"."""
-        key = [(name, len(curve), curve[-1:], colour, dash) for name, curve, _, colour, dash in lines]
+    def show(self, lines: Sequence[Line], x: str = "epochs", *, logarithmic: bool = False) -> None:
+        """Show lines against "epochs", "steps" or "seconds"."""
+        key = (x, logarithmic, [(line.name, len(line.curve), line.curve[-1:], line.dash) for line in lines])
         if key == self.sent:
             return
         self.sent = key
         series = [
             {
-                "name": name,
+                "name": line.name,
                 "type": "line",
-                "showSymbol": len(curve) == 1,
+                "showSymbol": len(line.curve) == 1,
                 "symbolSize": 5,
-                "data": as_series(curve, self.x, quantity),
-                "lineStyle": {"width": 2, "type": dash},
-                "color": colour,
+                "data": self._points(line, x, logarithmic),
+                "lineStyle": {"width": 2, "type": line.dash},
+                "color": line.colour,
             }
-            for name, curve, quantity, colour, dash in lines
+            for line in lines
         ]
+        at_start = all(len(line.curve) == 1 for line in lines)
+        options = {
+            "series": series,
+            "title": {"text": f"1 - {self.title.lower()}" if logarithmic and self.share else self.title},
+            "xAxis": {"name": AXES[x], "max": 1 if at_start else None},
+            "yAxis": self._y_axis(logarithmic),
+        }
         # two arguments of the chart's own method: the options, and what is replaced and not merged
-        self.chart.run_chart_method("setOption", {"series": series}, {"replaceMerge": ["series"]})
+        self.chart.run_chart_method("setOption", options, {"replaceMerge": ["series", "yAxis"]})
+
+    def _points(self, line: Line, x: str, logarithmic: bool) -> list[list[float]]:
+        points = as_series(line.curve, x, line.quantity)
+        if not logarithmic:
+            return points
+        return [[at, 1 - y if self.share else y] for at, y in points if (y < 1 if self.share else y > 0)]
+
+    def _y_axis(self, logarithmic: bool) -> dict[str, Any]:
+        limit = {"max": 1} if self.share and not logarithmic else {}
+        lines, kind = {"lineStyle": {"color": "#88888833"}}, "log" if logarithmic else "value"
+        return {"type": kind, "scale": True, "axisLabel": {"color": GREY}, "splitLine": lines, **limit}

@@ -20,6 +20,7 @@ from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.page import Page, experiment_of
 
 TITLE = "mlcvlab playground"
+THEMES = {None: "Theme: as the system", True: "Theme: dark", False: "Theme: light"}
 LOCAL = ("127.0.0.1", "localhost", "::1")
 PAGES = {"/": "Playground", "/race": "Race", "/parity": "Parity", "/own": "Your own code", "/guide": "Experiments"}
 
@@ -71,6 +72,7 @@ def _bar(path: str) -> None:
 
     def turn() -> None:
         dark.value = {None: True, True: False, False: None}[dark.value]
+        button.text = THEMES[dark.value]
 
     with ui.element("header").classes("bar"):
         ui.html("<h1>mlcvlab</h1>", sanitize=False)
@@ -80,7 +82,7 @@ def _bar(path: str) -> None:
                 if target == path:
                     link.props('aria-current="page"')
         ui.space()
-        ui.button("Dark, light, or as the system", on_click=turn).props("flat dense").mark("dark")
+        button = ui.button(THEMES[None], on_click=turn).props("flat dense").mark("dark")
 
 
 async def _playground(house: House, query: dict[str, str]) -> None:

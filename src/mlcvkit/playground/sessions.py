@@ -19,6 +19,11 @@ SLICE = 0.025
 """How long a training computes before the next one's turn, in seconds; a step is never cut."""
 THREAD_NAME = "training"
 MEASURED_EVERY = 0.12
+"""Seconds between two measurements."""
+MEASURED_EARLY = 500
+"""Until so many steps also after 1, 2, 4, 8 and so on, where a curve bends most."""
+AHEAD = 0.1
+"""How much longer than the others of a contest a training may have computed, in seconds."""
 MOST_POINTS = 400
 """A curve of more points is thinned out to half."""
 
@@ -81,7 +86,8 @@ class Session:
     """One network and its training.
 
     ``state`` is "ready", "running", "paused", "finished" or "failed", and ``message`` says why it ended. The curves
-    are replaced as a whole, never changed, so that they can be read at any time.
+    are replaced as a whole, never changed, so that they can be read at any time. ``rivals`` are given the same time to
+    compute: who is ahead waits for those that run.
     """
 
     begun: Experiment | Network
@@ -94,6 +100,7 @@ class Session:
     message: str = ""
     steps_per_second: float = math.inf
     version: int = 0
+    rivals: tuple["Session", ...] = ()
 
     def __post_init__(self) -> None:
         self._wake = threading.Condition()
@@ -247,7 +254,8 @@ class Session:
         with self._wake:
             self._allowed -= steps
         now = time.perf_counter()
-        if now - self._shown > MEASURED_EVERY or self._allowed <= 0:
+        early = self.steps < MEASURED_EARLY and self.steps.bit_count() == 1
+        if early or now - self._shown > MEASURED_EVERY or self._allowed <= 0:
             self._measure()
             self._shown = time.perf_counter()
             if not math.isfinite(self.curve[-1].train_loss):
@@ -258,11 +266,17 @@ class Session:
             self._wait(steps / self.steps_per_second)
         elif now - self._since > SLICE:
             self._wait(0)
+            while self._is_ahead() and not self._closing and self._allowed > 0:
+                self._wait(AHEAD / 4)
         if self._closing:
             raise Ended
         if self.seconds + time.perf_counter() - self._since > self.most_seconds:
             self._end("finished", f"it has computed for {self.most_seconds:.0f} s, which is what each may")
             raise Ended
+
+    def _is_ahead(self) -> bool:
+        others = [one.seconds for one in self.rivals if one is not self and one.wants_to_run]
+        return self.seconds > min(others, default=math.inf) + AHEAD
 
     def _rest(self) -> None:
         """Wait until more steps are allowed."""

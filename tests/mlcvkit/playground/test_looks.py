@@ -59,7 +59,7 @@ def test_one_step_in_numbers_is_that_of_the_gradient(network):
     assert [stage.name.split(":")[0] for stage in stages[:2]] == ["Input", "Hidden unit 3"]
     mlp = network.mlp
     gradient = mlp.pairs(mlp.grad(x, y))[0][0][unit]
-    column = int(re.search(r"W₁\[3,(\d+)\]", stages[-2].equation)[1]) - 1
+    column = int(re.search(r"W_1\[3,(\d+)\]", stages[-2].equation)[1]) - 1
     told = float(stages[-2].numbers.split("= ")[1])
     assert told == pytest.approx(gradient[column], rel=2e-3)
     weight = mlp.pairs(mlp.W)[0][0][unit, column]

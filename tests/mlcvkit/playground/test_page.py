@@ -271,7 +271,7 @@ def test_the_race_has_three_on_the_same_clock(visitor):
     one.wait(lambda: rows.count() == 4)
 
     def accuracies():
-        return [float(text.rstrip("%")) for text in one.page.locator("tr td:nth-child(6)").all_text_contents()]
+        return [float(text.rstrip("%")) for text in one.page.locator("tr td:nth-child(2)").all_text_contents()]
 
     one.wait(lambda: accuracies()[2] > 95)
     coordinate, full_batch, mini_batch = accuracies()

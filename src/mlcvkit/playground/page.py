@@ -131,11 +131,10 @@ class Page:
         with ui.element("div").classes("w-full") as self.pad_box:
             ui.html("<h2>Draw a digit</h2>", sanitize=False)
             self.pad = DrawingPad(self._drawn)
-            with ui.element("div").classes("buttons"):
-                ui.button("Clear", on_click=self.pad.clear_pad).props("flat dense").mark("clear")
         with ui.element("div").classes("buttons"):
+            self.clear = ui.button("Clear", on_click=self.pad.clear_pad).props("flat dense").mark("clear")
             ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
-        self.answer = ui.label("Draw, or take a sample").classes("answer").mark("answer")
+        self.answer = ui.label().classes("answer").mark("answer")
         self.path = ui.html(sanitize=False).classes("scroll path-box")
 
     # what a visitor does
@@ -361,7 +360,8 @@ class Page:
             self.sample, self.target = None, None
         self._choose_units()
         self._choose_axis()
-        self.surface_box.visible, self.pad_box.visible = not images, images
+        self.surface_box.visible = not images
+        self.pad_box.visible = self.clear.visible = images
         self.plane_points = [] if images else looks.points_on_plane(network)
         names = class_names(network.experiment)
         self.label.set_options(names, value=names[0])
@@ -406,7 +406,8 @@ class Page:
     def _show_answer(self) -> None:
         network = self.network
         if self.sample is None or len(self.sample) != len(network.train[0]):
-            self.answer.text, self.path.content = "Draw, or take a sample", ""
+            self.answer.text = "Draw, or take a sample" if network.experiment.has_images else "Take a sample"
+            self.path.content = ""
             return
         path = looks.path(network, self.sample)
         names = class_names(network.experiment)

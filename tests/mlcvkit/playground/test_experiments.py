@@ -12,7 +12,14 @@ from threadpoolctl import threadpool_limits
 from command import run
 from mlcvkit import InputError
 from mlcvkit.playground.controls import applies, texts
-from mlcvkit.playground.experiments import CHOICES, LIMITS, Experiment, default_experiment, read_experiment
+from mlcvkit.playground.experiments import (
+    CHOICES,
+    LIMITS,
+    Experiment,
+    default_experiment,
+    read_experiment,
+    what_differs,
+)
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.page import experiment_of
 from mlcvkit.storage import load_model
@@ -88,10 +95,22 @@ def test_the_guided_experiments_are_experiments():
         assert guide["title"] and guide["look_for"] and len(guide["text"]) >= 2
 
 
+def test_what_differs_tells_experiments_apart():
+    base = Experiment()
+    assert what_differs([base, base]) == [{}, {}]
+    found = what_differs([base, replace(base, batch_size=4), replace(base, seed=1)])
+    assert found == [{"batch_size": 128, "seed": 0}, {"batch_size": 4, "seed": 0}, {"batch_size": 128, "seed": 1}]
+
+
 def test_settings_that_do_nothing_are_not_shown():
     adam, sgd = Experiment(), Experiment(optimizer="coordinate_sgd", data="moons")
     assert applies("beta1", adam) and not applies("momentum", adam) and applies("samples", adam)
-    assert not applies("beta1", sgd) and not applies("batch_size", sgd) and not applies("samples", sgd)
+    assert (
+        not applies("epochs", sgd)
+        and not applies("beta1", sgd)
+        and not applies("batch_size", sgd)
+        and not applies("samples", sgd)
+    )
 
 
 SMALL = [

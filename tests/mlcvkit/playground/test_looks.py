@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw
 from mlcvkit import datasets
 from mlcvkit.playground import looks
 from mlcvkit.playground.experiments import Experiment
-from mlcvkit.playground.networks import make_network
+from mlcvkit.playground.networks import CollapsedNetwork, make_network
 from mlcvkit.playground.page import experiment_of
+from mlcvkit.training import accuracy
 
 KINDS = {
     "nn2": Experiment(hidden_units=12, samples=500),
@@ -95,6 +96,24 @@ def test_parity_counts_are_those_of_the_test_images():
     assert ten.wrong.sum() == (said % 2 != truth % 2).sum()
     assert ten.free == ((said != truth) & (said % 2 == truth % 2)).sum()
     assert ten.accuracy == pytest.approx((said % 2 == truth % 2).mean())
+
+
+def test_ten_digits_are_collapsed_by_the_sum_of_their_probabilities():
+    made = make_network(KINDS["digits"])
+    collapsed = CollapsedNetwork(**vars(made))
+    X, y = made.held_out
+    p = made.mlp.predict(X).astype(float)
+    even = y.argmax(axis=0) % 2 == 0
+    right = np.where(even, p[::2].sum(axis=0), p[1::2].sum(axis=0))
+    told = collapsed.measure()
+    assert told["validation_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-5)
+    assert told["validation_accuracy"] == pytest.approx(np.mean((p.argmax(axis=0) % 2 == 0) == even))
+    assert told["validation_accuracy"] > made.measure()["validation_accuracy"]
+
+
+def test_an_answer_of_one_half_counts_as_one():
+    network = make_network(Experiment(hidden_units=2, samples=100, initialization="zeros"))
+    assert network.measure()["validation_accuracy"] == accuracy(network.model, *network.held_out)
 
 
 def test_dead_units_are_those_that_answer_nothing():

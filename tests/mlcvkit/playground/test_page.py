@@ -294,17 +294,21 @@ def test_a_students_own_network_trains_beside_the_reference(visitor):
     one = visitor().open("/own")
     one.choose("Folder", "right")
     one.press("Begin")
-    one.press("Start")
     rows = one.page.locator("table.path tr")
+    one.wait(lambda: rows.count() == 3)
+    first = [one.page.locator(f"tr:nth-child({row}) td").all_text_contents() for row in (2, 3)]
+    assert first[0][1:] == first[1][1:], "the same weights on the same samples"
+    answer = one.page.locator(".answer")
+    one.draw(*ONE)
+    one.wait(lambda: re.search(r"Yours: (odd|even), [\d.]+%; The reference", answer.text_content()))
+    untrained = answer.text_content()
+    one.press("Start")
 
     def taken():
         return [int(re.match(r"\D*?([\d,]+)", text)[1].replace(",", "")) for text in rows.all_text_contents()[1:]]
 
-    one.wait(lambda: rows.count() == 3 and min(taken()) > 30)
-    one.draw(*ONE)
-    one.wait(
-        lambda: re.search(r"Yours: (odd|even), [\d.]+%; The reference", one.page.locator(".answer").text_content())
-    )
+    one.wait(lambda: min(taken()) > 30)
+    one.wait(lambda: answer.text_content() != untrained)
 
 
 @NEEDS_BUBBLEWRAP

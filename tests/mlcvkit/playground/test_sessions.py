@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,6 +157,19 @@ def test_turns_are_taken_one_after_the_other(make):
     assert wait_until(lambda: min(session.seconds for session in sessions) > 0.4)
     computed = [session.seconds for session in sessions]
     assert max(computed) < 2 * min(computed)
+
+
+def test_rivals_are_given_the_same_time_to_compute(make):
+    ahead, behind = make(TOY), make(replace(TOY, hidden_units=64))
+    ahead.rivals = behind.rivals = (ahead, behind)
+    ahead.seconds = 1.0  # as if it had computed before the other came
+    behind.start()
+    ahead.start()
+    assert wait_until(lambda: behind.seconds > 0.7)
+    assert behind.steps > 0 and ahead.seconds < 1.5
+    steps = ahead.steps
+    behind.pause()
+    assert wait_until(lambda: ahead.steps > steps + 100), "it waits for one that does not run"
 
 
 def test_curves_stay_short(make):

@@ -100,7 +100,7 @@ class Controls:
             element = ui.number(label, value=value, min=low, max=high)
             element.props("dense outlined debounce=500 step=any").classes("w-full")
             element.on_value_change(lambda e: self._tell(name, e.value))
-            element.on("blur", lambda: self._set(name, self.values[name] if element.value is None else element.value))
+            element.on("blur", lambda: self._filled(name))
         return element
 
     def _dragged(self, name: str, value: Any) -> None:
@@ -112,6 +112,11 @@ class Controls:
         was, self.setting = self.setting, True
         self.elements[name].value = value
         self.setting = was
+
+    def _filled(self, name: str) -> None:
+        """A field that was left empty has its value again."""
+        if self.elements[name].value is None:
+            self._set(name, self.values[name])
 
     async def _tell(self, name: str, value: Any) -> None:
         known = isinstance(value, int | float | str) and not isinstance(value, bool) and len(str(value)) <= 40

@@ -196,6 +196,47 @@ def test_the_plane_bends(visitor):
     one.wait(lambda: pictures(one)[0] != before)
 
 
+def charts(one):
+    """What the charts of the page are drawn from: loss, accuracy."""
+    script = """() => [...document.querySelectorAll('.chart')].map((element) => {
+        const told = getElement(Number(element.id.slice(1))).chart.getOption();
+        return {title: told.title[0].text, x: told.xAxis[0].name, y: told.yAxis[0].type,
+                names: told.series.map(one => one.name), data: told.series.map(one => one.data)};
+    })"""
+    return one.page.evaluate(script)
+
+
+def test_curves_are_drawn_as_one_wants_them_and_named_by_what_differs(visitor):
+    one = visitor().open("/?data=moons&hidden_units=4&epochs=2000")
+    one.press("Start")
+    one.wait_for_steps(100)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+    one.wait(lambda: charts(one)[1]["data"][0][-1][0] > 5)
+    loss, accuracy = charts(one)
+    assert (loss["x"], loss["y"], accuracy["title"]) == ("epochs", "value", "Accuracy")
+    one.page.get_by_text("Logarithmic", exact=True).click()
+    one.choose("Against", "steps")
+    one.wait(lambda: charts(one)[1]["y"] == "log" and charts(one)[0]["x"] == "steps")
+    wrong = charts(one)[1]
+    assert wrong["title"] == "1 - accuracy" and wrong["data"][0][-1][0] >= 100
+    right = [y for _, y in accuracy["data"][0] if y < 1]
+    assert [y for _, y in wrong["data"][0]] == pytest.approx([1 - y for y in right])
+    one.press("Keep to compare")
+    one.page.get_by_label("Batch size", exact=True).fill("16")
+    one.page.get_by_label("Batch size", exact=True).press("Tab")
+    one.wait(lambda: charts(one)[0]["names"] == ["training", "validation: Batch size 16", "kept 1: Batch size 32"])
+
+
+def test_a_field_that_is_left_empty_has_its_value_again(visitor):
+    one = visitor().open("/?data=xor&batch_size=9")
+    field = one.page.get_by_label("Batch size", exact=True)
+    field.fill("")
+    one.page.wait_for_timeout(800)
+    field.press("Tab")
+    one.wait(lambda: field.input_value() == "9")
+
+
 def test_one_sample_goes_forward_and_back_with_its_numbers(visitor):
     one = visitor().open("/?data=moons&hidden_units=3")
     one.page.get_by_text("Step by step: forward and back").click()

@@ -114,6 +114,8 @@ def test_ten_digits_are_collapsed_by_the_sum_of_their_probabilities():
 def test_an_answer_of_one_half_counts_as_one():
     network = make_network(Experiment(hidden_units=2, samples=100, initialization="zeros"))
     assert network.measure()["validation_accuracy"] == accuracy(network.model, *network.held_out)
+    found = looks.parity(network)
+    assert (found.wrong == np.where(np.arange(10) % 2, found.images, 0)).all(), "all are told even"
 
 
 def test_dead_units_are_those_that_answer_nothing():

@@ -342,6 +342,7 @@ def test_a_students_own_network_trains_beside_the_reference(visitor):
     answer = one.page.locator(".answer")
     one.draw(*ONE)
     one.wait(lambda: re.search(r"Yours: (odd|even), [\d.]+%; The reference", answer.text_content()))
+    one.page.wait_for_timeout(1500)  # until all of the stroke is answered
     untrained = answer.text_content()
     one.press("Start")
 

@@ -172,6 +172,13 @@ def test_rivals_are_given_the_same_time_to_compute(make):
     assert wait_until(lambda: ahead.steps > steps + 100), "it waits for one that does not run"
 
 
+def test_the_first_steps_are_measured_one_by_one(make):
+    session = make()
+    session.start()
+    assert wait_until(lambda: session.steps > 600)
+    assert {0, 1, 2, 4, 8, 16, 32, 64, 128, 256} <= {point.steps for point in session.curve}
+
+
 def test_curves_stay_short(make):
     session = make()
     for _ in range(2 * MOST_POINTS + 5):

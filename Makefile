@@ -1,5 +1,6 @@
 # make train   train NN2 on MNIST, even against odd, and save the run under runs/
 # make test    every test, the linter and the type checker
+# make soak    the tests that repeat something, at a larger size
 # make bench   ratios against PyTorch, JAX and scikit-learn, which it installs into an environment of their own
 # The first two need only python3 (3.11 or newer) and make; everything else goes into .venv.
 
@@ -10,13 +11,23 @@ PEERS := .venv-peers
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: train test system lint notebook lock bench clean
+.PHONY: train test soak system lint notebook lock bench clean
 
 train: $(VENV)/.train
 	@$(BIN)/mlcvlab train $(ARGS)
 
+# One process more than there are cores: many tests wait for others. Each test takes a fresh seed, which is printed.
+PYTEST = $(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, os.cpu_count()) + 1)') --dist worksteal
+
 test: lint system
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+# The tests that repeat something, at a larger size: SOAK=1 for some minutes, SOAK=full for hours. What passed with
+# SOAK=full is not run again; SHARD=2/8 is the second of eight parts.
+SOAK ?= 1
+SHARD ?= 1/1
+soak: $(VENV)/.test system
+	@SOAK=$(SOAK) SHARD=$(SHARD) $(PYTEST) $(ARGS)
 
 # The grader's sandbox and the browser are programs of the system's: installed where that can be done, else named.
 system:

@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from events import wait_for
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -21,6 +24,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 600
+"""Seconds that only a hang takes."""
 
 NEEDS_CHROMIUM = pytest.mark.skipif(
     shutil.which("chromium") is None and os.environ.get("CI") != "true",
@@ -47,22 +52,15 @@ class Playground:
         environment["COLUMNS"] = "200"
         with self.printed.open("w") as printed:
             self.process = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=self.said, env=environment)
-        self.address = ""
-        deadline = time.monotonic() + 60
-        while not self.address and time.monotonic() < deadline and self.process.poll() is None:
-            found = re.search(r"http://[\d.]+:\d+", self.printed.read_text())
-            if found and self._answers(found[0]):
-                self.address = found[0]
-            time.sleep(0.1)
-        assert self.address, self.stderr()
+        printed = re.compile(r"http://[\d.]+:\d+")
+        self.address = wait_for(lambda: printed.search(self.printed.read_text()), self.process)[0]
+        wait_for(self._answers, self.process)
 
-    def _answers(self, address):
-        import urllib.error
-        import urllib.request
-
+    def _answers(self):
         try:
-            return urllib.request.urlopen(f"{address}/guide", timeout=5).status == 200
-        except (urllib.error.URLError, OSError):
+            with urllib.request.urlopen(f"{self.address}/guide") as answer:
+                return answer.status == 200
+        except OSError:
             return False
 
     def stderr(self):
@@ -79,10 +77,7 @@ class Playground:
     def end(self):
         """End it as Ctrl-C does."""
         self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        self.process.wait()
         self.said.close()
 
 
@@ -91,6 +86,7 @@ class Visitor:
 
     def __init__(self, page, address):
         self.page, self.address = page, address
+        page.set_default_timeout(1000 * PATIENCE)
         self.errors, self.foreign = [], []
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -108,7 +104,7 @@ class Visitor:
     def open(self, path="/"):
         """Go to a page and wait until it is alive."""
         self.page.goto(self.address + path)
-        self.page.wait_for_selector(".columns, .page, [role=alert]", timeout=30_000)
+        self.page.wait_for_selector(".columns, .page, [role=alert]")
         return self
 
     def press(self, name, **options):
@@ -129,12 +125,13 @@ class Visitor:
         """Wait until so many steps are taken."""
         self.wait(lambda: re.search(r"step ([\d,]+)", self.status) and self.steps > more_than)
 
-    def wait(self, condition, seconds=60):
-        """Wait until something holds."""
-        deadline = time.monotonic() + seconds
-        while not condition():
+    def wait(self, condition):
+        """Wait until something holds; what it gives."""
+        deadline = time.monotonic() + PATIENCE
+        while not (found := condition()):
             assert time.monotonic() < deadline, f"waited in vain; {self.status!r}, {self.errors}"
             self.page.wait_for_timeout(50)
+        return found
 
     def draw(self, *points):
         """A stroke with the mouse, through points from 0 to 1."""

@@ -5,33 +5,31 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pexpect
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 
 from command import COMMAND, assert_one_line_error, run
+from events import version_of, wait_for
 from mlcvkit.datasets import mnist_parity
 from mlcvkit.storage import load_model
 
 
 class DaskCluster:
-    """A scheduler with two workers, each started by Dask's own command."""
+    """A scheduler with a worker, each started by Dask's own command."""
 
-    def __init__(self, folder, name, workers=2, **environment):
+    def __init__(self, folder, name, **environment):
         self.file = folder / f"{name}.json"
         self.environment = {**os.environ, **environment}
         self.processes = [self._start("scheduler", "--port", "0", "--host", "127.0.0.1", "--scheduler-file", self.file)]
-        while not self.file.is_file():
-            time.sleep(0.05)
-        for _ in range(workers):
-            options = ("--nthreads", "1", "--local-directory", folder / "space", "--scheduler-file", self.file)
-            self.processes.append(self._start("worker", *options))
+        wait_for(self.file.is_file, self.processes[0])
+        options = ("--nthreads", "1", "--no-nanny", "--local-directory", folder / "space")
+        self.processes.append(self._start("worker", *options, "--scheduler-file", self.file))
         with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=60)
+            client.wait_for_workers(1)
 
     def _start(self, command, *options):
         return subprocess.Popen(
@@ -65,14 +63,19 @@ class DaskCluster:
         for worker in workers:
             end(worker)
         for worker in workers:
-            worker.wait(30)
+            worker.wait()
         scheduler.terminate()
-        scheduler.wait(30)
+        scheduler.wait()
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    with DaskCluster(tmp_path_factory.mktemp("cluster"), "dask") as started:
+    """A scheduler and two workers in threads of this process; the command reaches them as any others."""
+    file = tmp_path_factory.mktemp("cluster") / "dask.json"
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(protocol="tcp", **options) as started, Client(started, set_as_default=False) as client:
+        client.write_scheduler_file(file)
+        started.file, started.address = file, started.scheduler_address
         yield started
 
 
@@ -145,18 +148,16 @@ def test_a_scheduler_that_is_started_anew_goes_on_to_the_same_bits(tmp_path):
         command = [*COMMAND, "train", *options, "--cluster-file", first.file, "--checkpoint-every", "1", "--name", "r"]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         checkpoint = tmp_path / "runs/r/checkpoint.safetensors"
-        while not checkpoint.is_file():
-            time.sleep(0.05)
-        first_written = checkpoint.stat().st_mtime_ns
-        while checkpoint.stat().st_mtime_ns == first_written:
-            time.sleep(0.01)
+        wait_for(checkpoint.is_file, process)
+        first_written = version_of(checkpoint)
+        wait_for(lambda: version_of(checkpoint) != first_written, process)
         first.kill_scheduler()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate()
     assert process.returncode == 1
     assert re.fullmatch(r"mlcvlab: error: the scheduler [^\n]+; go on with: mlcvlab train --resume runs/r\n", said), (
         said
     )
-    with DaskCluster(tmp_path, "second", workers=1) as second:
+    with DaskCluster(tmp_path, "second") as second:
         other = run("train", "--resume", "runs/r", "--cluster-file", second.file, "--shards", "3", folder=tmp_path)
         assert_one_line_error(other, "was begun on a cluster, with shards=left out")
         done = run("train", "--resume", "runs/r", "--cluster-file", second.file, folder=tmp_path)
@@ -193,7 +194,7 @@ def test_workers_with_other_versions_or_without_a_package_are_told(tmp_path):
         "    return '1.0' if name == 'numpy' else true(name)\n"
         "m.version = version\n"
     )
-    with DaskCluster(tmp_path, "other", workers=1, PYTHONPATH=str(tmp_path)) as other:
+    with DaskCluster(tmp_path, "other", PYTHONPATH=str(tmp_path)) as other:
         result = run("train", "moons", "--cluster-file", other.file, folder=tmp_path)
         assert_one_line_error(result, "tcp://127.0.0.1", "numpy is 1.0, here 2", "polars is missing")
 
@@ -243,7 +244,7 @@ def test_control_c_keeps_what_there_is_and_leaves_no_worker(tmp_path):
     X = mnist_parity().train_X[:20_000]
     np.savez(tmp_path / "d.npz", X=X, y=(X[:, 400] > 0.5).astype(int))
     arguments = ["train", "d.npz", "--cluster", "local:2", "--epochs", "5000", "--patience", "0", "--name", "r"]
-    child = pexpect.spawn(COMMAND[0], [*COMMAND[1:], *arguments], cwd=str(tmp_path), timeout=90, encoding="utf-8")
+    child = pexpect.spawn(COMMAND[0], [*COMMAND[1:], *arguments], cwd=str(tmp_path), timeout=None, encoding="utf-8")
     child.expect(r"epoch [3-9]/5000")
     workers = children(child.pid)
     assert workers
@@ -273,7 +274,4 @@ def children(pid):
 
 
 def wait_until_gone(pids):
-    deadline = time.monotonic() + 20
-    while alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
-        assert time.monotonic() < deadline, f"{alive} are still there"
-        time.sleep(0.1)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))

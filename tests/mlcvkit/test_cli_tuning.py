@@ -1,16 +1,18 @@
 """mlcvlab tune, sweep, report and play on the command line."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
+from optuna.trial import TrialState
 
 from command import COMMAND, assert_one_line_error, run
+from events import wait_for
 from mlcvkit import InputError
 from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
 from mlcvkit.cli.app import app
@@ -121,11 +123,13 @@ def test_sweep_prints_json_and_nothing_else(tmp_path):
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     line = [*COMMAND, "tune", "moons", "--trials", "500", "--epochs", "50", "--name", "s"]
     process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (tmp_path / "runs/s/journal.log").exists():
-        time.sleep(0.1)
-    time.sleep(1)
+
+    def is_at_work():
+        with contextlib.suppress(InputError):  # it is not begun yet
+            return open_study(tmp_path / "runs/s").trials(TrialState.RUNNING)
+
+    wait_for(is_at_work, process)
     os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     assert process.returncode == 130
     assert "to go on: mlcvlab tune --resume runs/s" in said and "Traceback" not in said

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import socket
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ from typing import Any
 from mlcvkit import InputError, require
 from mlcvkit.cluster.placement import ClusterError
 
-CONNECT_SECONDS = 10
-"""How long to wait for a scheduler, and for its first worker."""
+CONNECT_SECONDS = 60
+"""How long to wait for a scheduler that does not refuse, and for its first worker."""
 
 SAME = ("mlcvlab", "numpy", "dask", "distributed")
 """Whose versions must be the same on all machines."""
@@ -59,6 +60,7 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
             return
         place = str(address or scheduler_file)
         try:
+            _require_listening(address)
             with warnings.catch_warnings(action="ignore"):  # Dask's own table of versions; ours says what matters
                 client = distributed.Client(
                     address, scheduler_file=scheduler_file and str(scheduler_file), timeout=CONNECT_SECONDS
@@ -71,6 +73,12 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
         with client:
             require_workers(client, place)
             yield client
+
+
+def _require_listening(address: str | None) -> None:
+    """Raise OSError at once where nobody listens: Dask would ask again and again."""
+    if address is not None and (place := re.fullmatch(r"(?:tcp|tls)://\[?([^\]/]+)\]?:(\d+)", address)):
+        socket.create_connection((place[1], int(place[2])), CONNECT_SECONDS).close()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from mlcvkit.course.checks.components import COMPONENTS_CHECKED, check_component
 from mlcvkit.course.checks.notebook import MOST_WORK, Digits, check_notebook, require_bearable, supplied_optimizers
 from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.rules import Violation, check_rules, code_cells
-from mlcvkit.course.sandbox import Ended, Failed, Limits, Sandbox, SandboxFailed, Session, Supplied
+from mlcvkit.course.sandbox import Ended, Failed, Sandbox, SandboxFailed, Session, Supplied
 from mlcvkit.course.submissions import Submission, plain_text
+from mlcvkit.course.usage import Limits
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import activations, basis, losses
 
@@ -167,8 +168,8 @@ class Examination:
     def __init__(self, grader: Grader, submission: Submission, folder: Path) -> None:
         self.grader, self.submission, self.folder = grader, submission, folder
         self.broken: dict[str, str] = {}
-        self.deadline = time.monotonic() + grader.assignment.limits["submission_seconds"]
         values = grader.assignment.limits
+        self.seconds_left = values["submission_seconds"]
         self.variants = dict(grader.assignment.variants)
         self.limits = Limits(
             values["call_seconds"],
@@ -176,7 +177,26 @@ class Examination:
             int(values["processes"]),
             int(values["output_mb"]),
             int(values["scratch_mb"]),
+            values["idle_seconds"],
         )
+
+    def request(self, session: Session, do: str, **request: Any) -> Any:
+        """Ask a process, in what is left of the submission's CPU time.
+
+        Raises: as Session.ask.
+        """
+        if self.seconds_left <= 0:
+            raise Ended(self.time_is_over)
+        try:
+            return session.ask(do, seconds=min(self.seconds_left, self.limits.seconds), **request)
+        finally:
+            self.seconds_left -= session.seconds
+
+    @property
+    def time_is_over(self) -> str:
+        """What a test says that is not made any more."""
+        most = self.grader.assignment.limits["submission_seconds"]
+        return f"the submission's time is over: it has computed for {most:.4g} seconds (CPU time)"
 
     def run(self, tests: list[str]) -> tuple[dict[str, Report], float | None]:
         """The report of each test, and the accuracy of the notebook's model."""
@@ -234,7 +254,7 @@ class Examination:
         reports, accuracy = self._run_notebook(cells, {})
         if not rest_is_whole and not all(map(is_whole, reports.values())):
             seconds = self.grader.assignment.limits["notebook_seconds"]
-            supplied = supplied_functions() | supplied_network() | supplied_optimizers(time.monotonic() + seconds)
+            supplied = supplied_functions() | supplied_network() | supplied_optimizers(seconds)
             second, its_accuracy = self._run_notebook(cells, supplied)
             if sum(map(credit, second.values())) > sum(map(credit, reports.values())):
                 return second, its_accuracy
@@ -242,13 +262,7 @@ class Examination:
 
     def _run_notebook(self, cells: list[str], supplied: Supplied) -> tuple[dict[str, Report], float | None]:
         values = self.grader.assignment.limits
-        limits = Limits(
-            self.limits.seconds,
-            int(values["notebook_memory_mb"]),
-            self.limits.processes,
-            self.limits.output_mb,
-            self.limits.scratch_mb,
-        )
+        limits = replace(self.limits, memory_mb=int(values["notebook_memory_mb"]))
         digits = self.grader.digits
         assert digits is not None
         try:
@@ -316,10 +330,7 @@ class Process:
             if of in self.failed:
                 return f"{of} cannot be imported: {self.failed[of]}"
             session.supplied = {**self.supplied, **(model or {})}
-            left = self.examination.deadline - time.monotonic()
-            if left <= 0:
-                return "the time for the submission is over"
-            answer = session.ask(do, seconds=min(left, self.examination.limits.seconds), **request)
+            answer = self.examination.request(session, do, **request)
         except Ended as error:
             self.end()
             self.ended[asked] = str(error)
@@ -350,7 +361,7 @@ class Process:
             for name, supplied in self.modules:
                 broken = examination.broken.get(name)
                 try:
-                    loaded = self.session.ask("load", modules=[[name, supplied, broken is not None]])
+                    loaded = examination.request(self.session, "load", modules=[[name, supplied, broken is not None]])
                 except Ended as error:
                     examination.broken[name] = str(error)
                     break

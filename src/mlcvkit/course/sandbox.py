@@ -1,7 +1,7 @@
 """Where a student's code runs: a process in bubblewrap that sees its own submission and NumPy, and nothing else.
 
-No network, nothing to write to but a scratch folder in memory, and limits on time, memory, processes and output. The
-grader talks to it in messages of plain arrays, and ends it where it breaks a limit.
+No network, nothing to write to but a scratch folder in memory, and limits on CPU time, memory, processes and output.
+The grader talks to it in messages of plain arrays, and ends it where it breaks a limit.
 """
 
 import os
@@ -27,6 +27,7 @@ import mlcvlab
 from mlcvkit import InputError
 from mlcvkit.course.inside import protocol
 from mlcvkit.course.submissions import plain_text
+from mlcvkit.course.usage import Limits, Usage
 
 INSIDE = Path(protocol.__file__).parent
 FIRST_USER, USERS = 64_001, 1000
@@ -54,17 +55,6 @@ class Failed(Exception):
         kind, message, where = (plain_text(str(described.get(key, ""))) for key in ("type", "message", "where"))
         super().__init__(f"{kind}: {message}" + (f" ({where})" if where else ""))
         self.kind, self.message = kind, message
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a process may use."""
-
-    seconds: float
-    memory_mb: int
-    processes: int
-    output_mb: int
-    scratch_mb: int
 
 
 @dataclass
@@ -142,6 +132,7 @@ class Sandbox:
                 session.ask("limit", seconds=START_SECONDS, **self._limits(limits))
                 place = str(submission) if self.unsafe else "/submission"
                 session.ask("configure", seconds=START_SECONDS, path=place, forbidden=list(self.forbidden))
+                session.usage.measure(is_active=True)
             except (Ended, Failed) as error:
                 said = session.said.decode(errors="replace").strip()
                 raise SandboxFailed(f"a sandbox could not be started: {error} {said}") from None
@@ -174,7 +165,16 @@ class Sandbox:
         }
         if not self.unsafe:
             resources["RLIMIT_NPROC"] = running + limits.processes
-        return {"resources": resources, "user": next(self.users) if root else None}
+        return {"resources": resources, "user": next(self.users) if root else None, "keeps_orphans": self.unsafe}
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What was spent when a request began, and how much CPU time it may take."""
+
+    begin: float
+    idle: float
+    seconds: float
 
 
 class Session:
@@ -207,47 +207,66 @@ class Session:
         self.said = b""
         self.number = 0
         self.alive = True
-        self.deadline = self.checked = 0.0
+        self.usage = Usage(self.process.pid)
+        self.seconds = 0.0
+        self._supplied_seconds = 0.0
+        self._request = _Request(0.0, 0.0, 0.0)
+        self._checked = time.monotonic()
 
     def ask(self, do: str, *, seconds: float | None = None, **request: Any) -> Any:
         """What the process answers to a request.
 
+        The CPU time of the request, of all processes and of what is supplied, is ``self.seconds`` afterwards.
+
         Raises: Failed where the student's code raised an exception, Ended where the process broke a limit or ended.
         """
+        self.seconds = 0.0
         if not self.alive:
             raise Ended("its process had ended before")
         self.number += 1
-        self.deadline = time.monotonic() + (self.limits.seconds if seconds is None else seconds)
-        self.seconds = self.limits.seconds if seconds is None else seconds
+        limit = self.limits.seconds if seconds is None else seconds
+        self._request = _Request(self._spent(), self.usage.idle_seconds, limit)
         try:
-            self._send({"do": do, "id": self.number, **request})
-            while True:
-                message = protocol.decode(self._read, MOST_MESSAGE)
-                if not isinstance(message, dict):
-                    raise protocol.BadMessage("it is no answer")
-                if "ask" not in message:
-                    break
-                self._supply(message)
-            if type(message.get("done")) is not int or message["done"] != self.number:
-                raise protocol.BadMessage("it answers another request")
+            message = self._answer({"do": do, "id": self.number, **request})
+            self._require_within(self._spent())
         except protocol.BadMessage as error:
             raise self._ended(f"what came from its process was not an answer: {error}") from None
         except Ended:
             self.end()
             raise
+        finally:
+            self.seconds = self._spent() - self._request.begin
         if "error" in message:
             raise Failed(message["error"] if isinstance(message["error"], dict) else {})
         return message.get("answer")
+
+    def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        self._send(request)
+        while True:
+            message = protocol.decode(self._read, MOST_MESSAGE)
+            if not isinstance(message, dict):
+                raise protocol.BadMessage("it is no answer")
+            if "ask" not in message:
+                break
+            self._supply(message)
+        if type(message.get("done")) is not int or message["done"] != request["id"]:
+            raise protocol.BadMessage("it answers another request")
+        return message
+
+    def _spent(self) -> float:
+        return self.usage.cpu_seconds() + self._supplied_seconds
 
     def _supply(self, message: Mapping[str, Any]) -> None:
         name, args = message["ask"], message.get("args")
         if not isinstance(name, str) or name not in self.supplied or not isinstance(args, list):
             raise protocol.BadMessage("it asks for what is not supplied")
+        begin = time.thread_time()
         try:
             with np.errstate(all="ignore"):
                 reply = {"value": self.supplied[name](*args)}
         except SUPPLIED_FAILED as error:
             reply = {"error": plain_text(str(error))}
+        self._supplied_seconds += time.thread_time() - begin
         self._send(reply)
 
     def _send(self, value: Any) -> None:
@@ -284,29 +303,29 @@ class Session:
                 self.selector.unregister(self.output)
             self.printed += len(part)
             self.said = (self.said + part)[-4000:]
-        now = time.monotonic()
         if self.printed > self.limits.output_mb << 20:
             raise self._ended(f"it printed more than {self.limits.output_mb} MB")
-        if now > self.deadline:
-            raise self._ended(f"it took longer than {self.seconds:g} seconds")
-        if now > self.checked + CHECKED_EVERY:
-            self.checked = now
-            if self._memory() > self.limits.memory_mb << 20:
+        if time.monotonic() > self._checked + CHECKED_EVERY:
+            self._require_within(self.usage.measure(is_active=bool(ready)) + self._supplied_seconds)
+            if self.usage.memory() > self.limits.memory_mb << 20:
                 raise self._ended(f"it used more than {self.limits.memory_mb:,} MB of memory")
+            self._checked = time.monotonic()
         return stream in ready
 
-    def _memory(self) -> int:
-        with suppress(psutil.Error):
-            process = psutil.Process(self.process.pid)
-            return sum(_memory_of(member) for member in (process, *process.children(recursive=True)))
-        return 0
+    def _require_within(self, spent: float) -> None:
+        limits = self._request.seconds, self.limits.idle_seconds
+        if spent - self._request.begin > limits[0]:
+            raise self._ended(f"it computed for more than {limits[0]:.4g} seconds (CPU time of all its processes)")
+        if self.usage.idle_seconds - self._request.idle > limits[1]:
+            raise self._ended(f"it slept or waited: for {limits[1]:.4g} seconds none of its processes did anything")
 
     def _how_it_ended(self) -> str:
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(2)
+        for stream in (self.requests, self.answers):
+            with suppress(KeyError):
+                self.selector.unregister(stream)
+        while self.process.poll() is None:  # one that closed the way back and goes on meets a limit
+            self._wait(self.output)
         code = self.process.returncode
-        if code is None:
-            return "its process closed the way back"
         if code < 0 or code > 128:
             with suppress(ValueError):
                 return f"its process was ended by {signal.Signals(-code if code < 0 else code - 128).name}"
@@ -335,19 +354,6 @@ class Session:
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
-
-
-def _memory_of(process: psutil.Process) -> int:
-    """What a process holds: resident memory, and files that are only in memory."""
-    total = 0
-    with suppress(psutil.Error):
-        total += int(process.memory_info().rss)
-    with suppress(OSError):
-        for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
-            with suppress(OSError):
-                if str(descriptor.readlink()).startswith("/memfd:"):
-                    total += descriptor.stat().st_blocks * 512
-    return total
 
 
 def require_bubblewrap() -> None:

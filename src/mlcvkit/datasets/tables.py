@@ -81,6 +81,7 @@ class TableEncoder:
             self.fill_ = np.array(
                 [np.median(c[np.isfinite(c)]) if n else 0.0 for c, n in zip(values.T, counted, strict=True)]
             )
+            self.fill_ = np.nan_to_num(self.fill_)  # the mean of the two in the middle may overflow
             filled = np.where(np.isnan(values), self.fill_, values)
             self.mean_ = filled.mean(axis=0)
             scale = filled.std(axis=0)
@@ -88,7 +89,8 @@ class TableEncoder:
             # where squares overflow the largest value is the scale
             self.mean_ = np.where(np.isfinite(self.mean_), self.mean_, 0)
             scale = np.where(np.isfinite(scale), scale, widest)
-        constant = (np.ptp(filled, axis=0) == 0) | (scale == 0) if len(filled) else np.ones(values.shape[1], bool)
+        varied = (filled != filled[:1]).any(axis=0)
+        constant = ~varied | (scale == 0)
         self.scale_ = np.where(constant, 1.0, scale)
         self.kept_ = ~constant
         self._note_constant(constant, counted)

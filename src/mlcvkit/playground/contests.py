@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from nicegui import run, ui
+from nicegui import ui
 
 from mlcvkit import InputError
 from mlcvkit.playground import looks
 from mlcvkit.playground.experiments import COORDINATE_SGD, DIGITS, FULL_BATCH_ADAM, PARITY, Experiment
-from mlcvkit.playground.house import Full, House, when_gone
+from mlcvkit.playground.house import Full, House, in_thread, when_gone
 from mlcvkit.playground.networks import CollapsedNetwork, Network, make_network
 from mlcvkit.playground.parts import COLOURS, Curves, DrawingPad, Line
 from mlcvkit.playground.sessions import Session
@@ -71,7 +71,7 @@ class Contest:
 
     async def _reset(self) -> None:
         for session in self.sessions.values():
-            await run.io_bound(session.reset)
+            await in_thread(session.reset)
 
     def _tick(self) -> None:
         self.ticks += 1
@@ -129,7 +129,7 @@ async def parity_page(house: House, query: dict[str, str]) -> None:
     """NN2 on even and odd beside the ten digits collapsed to them."""
     entrants = {
         "NN2, even or odd": Experiment(data=PARITY, epochs=200),
-        "Ten digits, collapsed": await run.io_bound(_collapsed, Experiment(data=DIGITS, epochs=200)),
+        "Ten digits, collapsed": await in_thread(_collapsed, Experiment(data=DIGITS, epochs=200)),
     }
     with ui.element("div").classes("page column"):
         ui.html("<h2>Even or odd, with or without knowing the digit</h2>", sanitize=False)
@@ -145,7 +145,7 @@ async def parity_page(house: House, query: dict[str, str]) -> None:
         tables = ui.html(sanitize=False).classes("scroll")
 
         async def measure() -> None:
-            found = [await run.io_bound(looks.parity, session.network) for session in contest.sessions.values()]
+            found = [await in_thread(looks.parity, session.network) for session in contest.sessions.values()]
             tables.content = _parity_tables([one for one in found if one is not None])
 
         ui.button("Measure on the test images", on_click=measure).mark("measure")
@@ -161,7 +161,7 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
             f"{house.submissions.resolve()}."
         )
         try:
-            found = await run.io_bound(house.found_submissions) or {}
+            found = await in_thread(house.found_submissions)
             chosen = ui.select(sorted(found), label="Folder").props("outlined dense").classes("min-w-[16rem]")
             chosen.mark("submission")
         except InputError as error:
@@ -176,15 +176,14 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
 
         async def begin() -> None:
             while open_now:
-                await run.io_bound(open_now.pop().close)
+                await in_thread(open_now.pop().close)
             box.clear()
             if chosen.value not in found:
                 ui.notify("Choose a folder first")
                 return
             try:
                 with client:
-                    own, reference = await run.io_bound(_own_networks, house, found[chosen.value]) or (None, None)
-                assert own is not None and reference is not None
+                    own, reference = await in_thread(_own_networks, house, found[chosen.value])
             except (InputError, RuntimeError) as error:
                 with box:
                     ui.label(str(error)).props("role=alert")
@@ -233,7 +232,7 @@ def _drawing(contest: Contest) -> None:
         told = []
         for name, session in contest.sessions.items():
             try:
-                even = float((await run.io_bound(session.network.answer, x))[0, 0])  # type: ignore[index]
+                even = float((await in_thread(session.network.answer, x))[0, 0])
                 told.append(f"{name}: {'even' if even >= 0.5 else 'odd'}, {max(even, 1 - even):.1%}")
             except RuntimeError as error:
                 told.append(f"{name}: {error}")
@@ -252,12 +251,10 @@ async def _entered(house: House, entrants: dict[str, Any], axis: str = "seconds"
         return None
     sessions = {}
     for name, entrant in entrants.items():
-        session = await run.io_bound(house.session, entrant)
-        assert session is not None
-        sessions[name] = session
+        sessions[name] = await in_thread(house.session, entrant)
     contest = Contest(sessions, axis)
     if client.is_deleted:
-        await run.io_bound(contest.close)
+        await in_thread(contest.close)
         return None
     when_gone(client, contest.close)
     return contest

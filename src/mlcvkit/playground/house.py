@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nicegui import Client, background_tasks, run
 
@@ -19,6 +19,7 @@ from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.sessions import Session, Turnstile
 
 FORGOTTEN_AFTER = 2.0
+Result = TypeVar("Result")
 
 
 class Full(InputError):
@@ -39,13 +40,25 @@ def give_memory_back() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
+async def in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function returns that takes time, while the event loop goes on.
+
+    Raises: CancelledError where the server ends or the visitor leaves first; NiceGUI's ``io_bound`` returns None then.
+    """
+    returned: list[Result] = []
+    await run.io_bound(lambda: returned.append(function(*arguments)))
+    if not returned:
+        raise asyncio.CancelledError
+    return returned[0]
+
+
 def when_gone(client: Client, close: Callable[[], None]) -> None:
     """Close what a visitor had when the page is gone, and give its memory back once it is forgotten as well."""
 
     async def clean_up() -> None:
-        await run.io_bound(close)
+        await in_thread(close)
         await asyncio.sleep(FORGOTTEN_AFTER)
-        await run.io_bound(give_memory_back)
+        await in_thread(give_memory_back)
 
     client.on_delete(lambda: background_tasks.create(clean_up()))
 

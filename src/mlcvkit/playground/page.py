@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from nicegui import run, ui
+from nicegui import ui
 
 from mlcvkit import InputError, datasets
 from mlcvkit.playground import looks
@@ -23,7 +23,7 @@ from mlcvkit.playground.experiments import (
     what_differs,
 )
 from mlcvkit.playground.files import open_run, save_run, saved_runs
-from mlcvkit.playground.house import House
+from mlcvkit.playground.house import House, in_thread
 from mlcvkit.playground.networks import Network
 from mlcvkit.playground.parts import AXES, COLOURS, Curves, DrawingPad, Equation, Line, PixelGrid
 from mlcvkit.playground.sessions import Point, Session
@@ -147,7 +147,7 @@ class Page:
                 self.speed.value = self._own_speed(experiment)
             if isinstance(self.session.begun, Network) and name not in KEEPS_WEIGHTS:
                 ui.notify("A new network: the weights of the run that was opened are left")
-            await run.io_bound(self.session.change, experiment)
+            await in_thread(self.session.change, experiment)
             if name == "optimizer":
                 self._choose_axis()
         except InputError as error:
@@ -167,7 +167,7 @@ class Page:
         self.session.step()
 
     async def _reset(self) -> None:
-        await run.io_bound(self.session.reset)
+        await in_thread(self.session.reset)
         self.controls.show(self.session.experiment)
 
     def _own_speed(self, experiment: Experiment) -> int:
@@ -210,7 +210,7 @@ class Page:
     def _save(self) -> None:
         async def save() -> None:
             try:
-                folder = await run.io_bound(save_run, self.house.runs, str(name.value or ""), self.session)
+                folder = await in_thread(save_run, self.house.runs, str(name.value or ""), self.session)
             except (InputError, OSError) as error:
                 ui.notify(str(error), type="negative")
                 return
@@ -226,9 +226,8 @@ class Page:
     def _open(self) -> None:
         async def take() -> None:
             try:
-                network = await run.io_bound(open_run, self.house.runs, chosen.value)
-                assert network is not None
-                await run.io_bound(self.session.take, network)
+                network = await in_thread(open_run, self.house.runs, chosen.value)
+                await in_thread(self.session.take, network)
             except (InputError, OSError) as error:
                 ui.notify(str(error), type="negative")
                 return

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from mlcvkit import InputError
 from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
-from mlcvkit.playground.house import Full, House, keep_memory_together, when_gone
+from mlcvkit.playground.house import Full, House, in_thread, keep_memory_together, when_gone
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.page import Page, experiment_of
 
@@ -96,8 +96,7 @@ async def _playground(house: House, query: dict[str, str]) -> None:
         ui.label(str(error)).classes("page").props("role=alert")
         return
     client.on_delete(lambda: house.leave(id(client)))
-    session = await run.io_bound(house.session, experiment)
-    assert session is not None
+    session = await in_thread(house.session, experiment)
     if client.is_deleted:
         return
     when_gone(client, session.close)

@@ -34,7 +34,7 @@ class StudentNetwork:
     output = "sigmoid"
 
     def __init__(self, tree: Path, sandbox: Any, away: Callable[[], AbstractContextManager[None]]) -> None:
-        from mlcvkit.course.sandbox import Limits
+        from mlcvkit.course.usage import Limits
 
         self.W: list[Array] = []
         self.away = away

@@ -24,7 +24,7 @@ def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
     beside: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{name}.partial-", dir=root))
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=root))
     except OSError as error:
         _remove_empty(missing)
         raise InputError(f"the output folder {root} cannot be written: {error.strerror}") from None
@@ -77,9 +77,12 @@ def write_whole(path: Path, content: bytes) -> None:
 def free_folder(root: Path, name: str | None) -> Path:
     """The place of a new run, named after the time where ``name`` is None; InputError where it is taken.
 
-    What a run left that was killed before its first checkpoint takes no name.
+    Runs of the same second are numbered. What a run left that was killed before its first checkpoint takes no name.
     """
-    name = name or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    if name is None:
+        start = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+        names = (start, *(f"{start}-{number}" for number in range(2, 1000)))
+        name = next((name for name in names if not (root / name).exists()), start)
     if not re.fullmatch(r"[\w][\w.-]*", name):
         raise InputError(f"a run's name has letters, digits, '-', '_' and '.', and no '/'; got {name!r}")
     target = root / name

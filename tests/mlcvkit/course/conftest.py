@@ -32,10 +32,15 @@ def grade(of_code):
 @pytest.fixture(scope="session")
 def grade_quickly(of_code):
     """Grades files by Problem 1, with limits that are soon reached."""
-    limits = {"call_seconds": 2, "memory_mb": 512, "output_mb": 1, "scratch_mb": 64, "processes": 32}
-    assignment = replace(of_code, problems=of_code.problems[:1], limits={**of_code.limits, **limits})
+    soon = {"memory_mb": 512, "output_mb": 1, "scratch_mb": 64, "processes": 32, "idle_seconds": 1}
+    assignment = replace(of_code, problems=of_code.problems[:1], limits={**of_code.limits, **soon})
     grader = Grader(assignment, Sandbox(libraries(assignment), users=count(FIRST_HOSTILE_USER)), seed=20)
-    return lambda files, name="somebody": grader.grade(Submission(name, dict(files)))
+
+    def grade(files, **limits):
+        own = replace(grader, assignment=replace(assignment, limits={**assignment.limits, **limits}))
+        return own.grade(Submission("somebody", dict(files)))
+
+    return grade
 
 
 @pytest.fixture

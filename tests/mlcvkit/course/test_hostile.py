@@ -1,5 +1,6 @@
 """Submissions that cheat, break, or harm: none gets what it should not, none does harm, and grading goes on."""
 
+import contextlib
 import socket
 import threading
 
@@ -25,11 +26,20 @@ def place(tmp_path_factory):
     servers = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)]
     servers[1].bind(str(folder / "socket"))
     servers[1].listen()
-    for server in servers:
-        threading.Thread(target=lambda server=server: reached.append(server.accept()), daemon=True).start()
+
+    def accept(server):
+        with contextlib.suppress(OSError):
+            reached.append(server.accept())
+
+    threads = [threading.Thread(target=accept, args=(server,)) for server in servers]
+    for thread in threads:
+        thread.start()
     yield folder, servers[0].getsockname()[1], reached
-    for server in servers:
+    for server, thread in zip(servers, threads, strict=True):
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
         server.close()
+        thread.join()
 
 
 def submission(hostile, reference, folder, port):
@@ -44,7 +54,7 @@ def submission(hostile, reference, folder, port):
 def test_it_gets_nothing_and_harms_nothing(hostile, grade_quickly, reference, place):
     folder, port, reached = place
     files = submission(hostile, reference, folder, port)
-    grade = grade_quickly(files)
+    grade = grade_quickly(files, **({"call_seconds": 1} if hostile.get("endless") else {}))
     robbed = next(test for test in grade.tests if test.name == hostile.get("robs", "linear"))
     assert robbed.points < robbed.out_of / 2
     assert robbed.feedback and hostile.get("says", "") in robbed.feedback[0]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas
 import polars
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -105,6 +105,9 @@ def test_what_does_not_fit_at_prediction_is_named():
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=2, max_size=20))
+@example([1.7976931348623157e308, -9.98e291])
+@example([1.7e308, 1.7e308, float("nan"), 1.0e308, 1.7e308])
+@example([1.7e308, 1.7e308, float("nan")])
 def test_any_numbers_become_finite_ones(values):
     frame = polars.DataFrame({"x": values, "y": list(range(len(values)))})
     rows = TableEncoder().fit_transform(frame)

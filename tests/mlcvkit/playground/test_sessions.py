@@ -1,10 +1,10 @@
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from events import wait_for
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.house import Full, House
 from mlcvkit.playground.networks import make_network
@@ -27,15 +27,6 @@ def make():
         session.close()
 
 
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def weights(session):
     return [w.copy() for w in session.network.model.W]
 
@@ -44,22 +35,24 @@ def test_a_training_advances_is_paused_and_goes_on(make):
     session = make()
     assert session.state == "ready" and len(session.curve) == 1
     session.start()
-    assert wait_until(lambda: len(session.curve) > 2)
+    wait_for(lambda: len(session.curve) > 2)
     session.rest()
     assert session.state == "paused"
     before, steps = weights(session), session.steps
-    time.sleep(0.3)
+    other = make()
+    other.step(200)
+    wait_for(lambda: other.state == "paused")  # meanwhile others advance
     assert session.steps == steps
     assert all(np.array_equal(a, b) for a, b in zip(before, session.network.model.W, strict=True))
     session.start()
-    assert wait_until(lambda: session.steps > steps + 20)
+    wait_for(lambda: session.steps > steps + 20)
 
 
 def test_a_step_is_one_step(make):
     session = make()
     for count in (1, 2, 3):
         session.step()
-        assert wait_until(lambda count=count: session.state == "paused" and session.steps == count)
+        wait_for(lambda count=count: session.state == "paused" and session.steps == count)
     assert session.curve[-1].steps == 3
 
 
@@ -67,7 +60,7 @@ def test_the_steps_are_those_of_the_engine(make):
     experiment = Experiment(data="moons", hidden_units=5, epochs=3, batch_size=64)
     session = make(experiment)
     session.start()
-    assert wait_until(lambda: session.state == "finished")
+    wait_for(lambda: session.state == "finished")
     other = make_network(experiment)
     other.fit(experiment, [], None)
     assert all(np.array_equal(a, b) for a, b in zip(other.model.W, session.network.model.W, strict=True))
@@ -76,14 +69,14 @@ def test_the_steps_are_those_of_the_engine(make):
 def test_another_learning_rate_goes_on_from_the_weights_and_another_model_begins_anew(make):
     session = make()
     session.start()
-    assert wait_until(lambda: session.steps > 100)
+    wait_for(lambda: session.steps > 100)
     session.rest()
     before, steps = weights(session), session.steps
     session.change(TOY.changed("learning_rate", 0.001))
     assert all(np.array_equal(a, b) for a, b in zip(before, session.network.model.W, strict=True))
     assert (session.steps, session.state) == (steps, "paused")
     session.step()
-    assert wait_until(lambda: session.steps == steps + 1)
+    wait_for(lambda: session.steps == steps + 1)
     assert session.experiment.learning_rate == 0.001
     session.change(session.experiment.changed("hidden_units", 9))
     assert (session.steps, session.state) == (0, "ready")
@@ -93,21 +86,21 @@ def test_another_learning_rate_goes_on_from_the_weights_and_another_model_begins
 def test_a_change_while_it_runs_keeps_it_running(make):
     session = make()
     session.start()
-    assert wait_until(lambda: session.steps > 50)
+    wait_for(lambda: session.steps > 50)
     session.change(session.experiment.changed("optimizer", "sgd"))
     steps = session.steps
     assert session.state == "running"
-    assert wait_until(lambda: session.steps > steps + 50)
+    wait_for(lambda: session.steps > steps + 50)
     session.change(session.experiment.changed("activation", "relu"))
     assert session.state == "running"
-    assert wait_until(lambda: session.steps > 50)
+    wait_for(lambda: session.steps > 50)
 
 
 def test_reset_begins_with_the_same_weights(make):
     session = make()
     first = weights(session)
     session.step(5)
-    assert wait_until(lambda: session.steps == 5 and session.state == "paused")
+    wait_for(lambda: session.steps == 5 and session.state == "paused")
     session.reset()
     assert session.steps == 0 and len(session.curve) == 1
     assert all(np.array_equal(a, b) for a, b in zip(first, session.network.model.W, strict=True))
@@ -116,7 +109,7 @@ def test_reset_begins_with_the_same_weights(make):
 def test_what_diverges_says_so(make):
     session = make(Experiment(data="moons", optimizer="sgd", learning_rate=100.0, hidden_units=64, depth=4))
     session.start()
-    assert wait_until(lambda: session.state in ("failed", "finished"))
+    wait_for(lambda: session.state in ("failed", "finished"))
     if session.state == "failed":
         assert "diverged" in session.message
 
@@ -124,16 +117,19 @@ def test_what_diverges_says_so(make):
 def test_no_training_computes_longer_than_it_may(make):
     session = make(most_seconds=0.4)
     session.start()
-    assert wait_until(lambda: session.state == "finished")
-    assert "0 s" in session.message and session.curve[-1].seconds < 3
+    wait_for(lambda: session.state == "finished")
+    assert "0 s" in session.message and session.epochs < TOY.epochs
 
 
-def test_a_slow_speed_is_slow(make):
-    session = make()
+def test_a_slow_speed_is_slow(make, monkeypatch):
+    session, waits = make(), []
+    wait = session._wait
+    monkeypatch.setattr(session, "_wait", lambda seconds: (waits.append(seconds), wait(seconds)))
     session.steps_per_second = 20
     session.start()
-    time.sleep(1.0)
-    assert 1 <= session.steps <= 25
+    wait_for(lambda: session.steps > 4)
+    session.rest()
+    assert len(waits) >= session.steps - 1 and set(waits) == {1 / 20}
 
 
 def test_a_closed_session_leaves_no_thread(make):
@@ -141,7 +137,7 @@ def test_a_closed_session_leaves_no_thread(make):
     sessions = [make() for _ in range(5)]
     for session in sessions:
         session.start()
-    assert wait_until(lambda: all(session.steps for session in sessions))
+    wait_for(lambda: all(session.steps for session in sessions))
     sessions[0].pause()
     for session in sessions:
         session.close()
@@ -150,32 +146,45 @@ def test_a_closed_session_leaves_no_thread(make):
 
 
 def test_turns_are_taken_one_after_the_other(make):
-    turnstile = Turnstile(1)
+    turns = []
+
+    class Watched(Turnstile):
+        def enter(self):
+            super().enter()
+            turns.append(threading.current_thread())
+
+    turnstile = Watched(1)
     sessions = [make(turnstile=turnstile) for _ in range(4)]
+    turnstile.enter()
     for session in sessions:
         session.start()
-    assert wait_until(lambda: min(session.seconds for session in sessions) > 0.4)
-    computed = [session.seconds for session in sessions]
-    assert max(computed) < 2 * min(computed)
+    wait_for(lambda: len(turnstile.waiting) == 4)
+    turnstile.leave()
+    wait_for(lambda: len(turns) > 40)
+    rounds = turns[1:41]
+    assert len(set(rounds[:4])) == 4 and rounds == rounds[:4] * 10
 
 
-def test_rivals_are_given_the_same_time_to_compute(make):
+def test_one_that_has_computed_more_waits_for_its_rival(make, monkeypatch):
     ahead, behind = make(TOY), make(replace(TOY, hidden_units=64))
     ahead.rivals = behind.rivals = (ahead, behind)
-    ahead.seconds = 1.0  # as if it had computed before the other came
+    ahead.seconds = 500.0  # as if it had computed before the other came
+    waits, is_ahead = [], ahead._is_ahead
+    monkeypatch.setattr(ahead, "_is_ahead", lambda: is_ahead() and not waits.append(ahead.steps))
     behind.start()
     ahead.start()
-    assert wait_until(lambda: behind.seconds > 0.7)
-    assert behind.steps > 0 and ahead.seconds < 1.5
-    steps = ahead.steps
+    wait_for(lambda: waits)
+    further = behind.steps + 100
+    wait_for(lambda: behind.steps > further)
+    assert ahead.steps == waits[0]
     behind.pause()
-    assert wait_until(lambda: ahead.steps > steps + 100), "it waits for one that does not run"
+    wait_for(lambda: ahead.steps > waits[0] + 100)  # it does not wait for one that does not run
 
 
 def test_the_first_steps_are_measured_one_by_one(make):
     session = make()
     session.start()
-    assert wait_until(lambda: session.steps > 600)
+    wait_for(lambda: session.steps > 600)
     assert {0, 1, 2, 4, 8, 16, 32, 64, 128, 256} <= {point.steps for point in session.curve}
 
 
@@ -194,7 +203,7 @@ def test_the_handouts_own_optimizers_learn(make, optimizer, data):
     session = make(Experiment(data=data, hidden_units=8, samples=300, optimizer=optimizer, learning_rate=rate))
     first = session.curve[0].train_loss
     session.start()
-    assert wait_until(lambda: session.curve[-1].train_loss < first - 0.01)
+    wait_for(lambda: session.curve[-1].train_loss < first - 0.01)
     assert session.steps > 0
 
 
@@ -207,7 +216,7 @@ def test_the_weights_of_a_run_that_was_opened_stay_where_the_training_changes(ma
     session.change(session.experiment.changed("learning_rate", 0.5))
     assert all(np.array_equal(a, b) for a, b in zip(before, session.network.model.W, strict=True))
     session.step(3)
-    assert wait_until(lambda: session.steps == 3 and session.state == "paused")
+    wait_for(lambda: session.steps == 3 and session.state == "paused")
     session.reset()
     assert all(np.array_equal(a, b) for a, b in zip(before, session.network.model.W, strict=True))
     assert session.experiment.learning_rate == 0.5
@@ -217,7 +226,7 @@ def test_two_steps_asked_for_at_once_are_two(make):
     session = make()
     session.step()
     session.step()
-    assert wait_until(lambda: session.steps == 2 and session.state == "paused")
+    wait_for(lambda: session.steps == 2 and session.state == "paused")
 
 
 def test_a_training_that_cannot_be_measured_says_why(make):

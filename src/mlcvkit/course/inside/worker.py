@@ -28,6 +28,7 @@ REQUESTS = os.dup(0)
 ANSWERS = os.dup(1)
 MOST_BYTES = 1 << 30
 FORBIDDEN: list[str] = []
+SET_CHILD_SUBREAPER = 36
 
 
 def read(count: int) -> bytes:
@@ -342,7 +343,10 @@ WORK = {
 
 
 def limit(limits: Request) -> None:
-    """Give up rights and resources before any of the student's code is read."""
+    """Give up rights and resources before any of the student's code is read.
+
+    Outside of a sandbox, the children of children that ended stay this process's: so they are found.
+    """
     import resource
 
     for name, value in limits["resources"].items():
@@ -352,6 +356,10 @@ def limit(limits: Request) -> None:
         os.setgroups([])
         os.setresgid(*[limits["user"]] * 3)
         os.setresuid(*[limits["user"]] * 3)
+    if limits["keeps_orphans"] and sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1)
 
 
 def main() -> None:

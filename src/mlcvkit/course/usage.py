@@ -1,0 +1,145 @@
+"""What the processes of a sandbox use: CPU time, memory, and the time in which none of them does anything.
+
+No limit on a student's code looks at a clock. Computing is limited by the CPU time of all its processes together, which
+a busy machine does not change; sleeping and waiting are limited by how long none of the processes could have run.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+MOST_BETWEEN = 1.0
+LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the processes of a sandbox may use.
+
+    Parameters
+    ----------
+    seconds
+        CPU time of one request, of all processes together.
+    memory_mb
+        Memory of all processes together, in MB.
+    processes
+        How many there may be at a time.
+    output_mb
+        What they may print, in MB.
+    scratch_mb
+        Size of the folder they may write to, in MB.
+    idle_seconds
+        How long, during one request, none of them may be able to run.
+    """
+
+    seconds: float
+    memory_mb: int
+    processes: int
+    output_mb: int
+    scratch_mb: int
+    idle_seconds: float = 30.0
+
+
+class Usage:
+    """The CPU time and the idle time of a process and of everything it started.
+
+    The CPU time is that of the living processes, and what they have collected from children they waited for. A child
+    that nobody waits for takes its time with it when it ends: then the last time it was seen with is added.
+
+    The idle time grows while no thread is running, ready to run, or waiting for a disk. A process that is ready but
+    gets no processor, since others keep the machine busy, is not idle.
+    """
+
+    def __init__(self, root: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.root, self.clock = root, clock
+        self.idle_seconds = 0.0
+        self._measured = clock()
+        self._times: dict[psutil.Process, tuple[float, float]] = {}
+        self._vanished = 0.0
+        self._most = 0.0
+
+    def cpu_seconds(self) -> float:
+        """CPU time until now of the processes that were there at the last measurement."""
+        current = {process: _cpu_times(process) or known for process, known in self._times.items()}
+        return self._total(current)
+
+    def measure(self, *, is_active: bool = False) -> float:
+        """Look at all processes again.
+
+        Parameters
+        ----------
+        is_active
+            Whether the processes are known to have done something since the last measurement.
+
+        Returns
+        -------
+        float
+            CPU time until now, in seconds.
+        """
+        processes = _family(self.root)
+        times = {process: own for process in processes if (own := _cpu_times(process)) is not None}
+        ended = sum(sum(own) for process, own in self._times.items() if process not in times)
+        collected = sum(children - self._times.get(process, (0.0, 0.0))[1] for process, (_, children) in times.items())
+        self._vanished += ended - collected
+        before, self._times = self._most, times
+        after = self._total(times)
+        now = self.clock()
+        elapsed = min(now - self._measured, MOST_BETWEEN)
+        self._measured = now
+        if not is_active and after - before < LEAST_SHARE * elapsed and not any(map(_can_run, processes)):
+            self.idle_seconds += elapsed
+        return after
+
+    def memory(self) -> int:
+        """Bytes held by the processes of the last measurement: resident memory, and files that are only in memory."""
+        return sum(map(_memory_of, self._times))
+
+    def _total(self, times: dict[psutil.Process, tuple[float, float]]) -> float:
+        self._most = max(self._most, sum(map(sum, times.values())) + max(0.0, self._vanished))
+        return self._most
+
+
+def _family(root: int) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        first = psutil.Process(root)
+        return [first, *first.children(recursive=True)]
+    return []
+
+
+def _cpu_times(process: psutil.Process) -> tuple[float, float] | None:
+    """The CPU time of a process, and of its children that ended and were waited for; None where it is gone."""
+    with suppress(psutil.Error):
+        times = process.cpu_times()
+        return times.user + times.system, times.children_user + times.children_system
+    return None
+
+
+def _can_run(process: psutil.Process) -> bool:
+    """Whether a thread of a process is running, ready to run, or waits for a disk.
+
+    A parent that waits in vfork for its child seems to wait for a disk: of a process with children that does not count.
+    Systems without /proc tell nothing of threads; there, only CPU time counts.
+    """
+    states = set()
+    for stat in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            states.add(stat.read_text(errors="replace").rpartition(")")[2].split()[0])
+    with suppress(psutil.Error):
+        return "R" in states or ("D" in states and not process.children())
+    return False
+
+
+def _memory_of(process: psutil.Process) -> int:
+    total = 0
+    with suppress(psutil.Error):
+        total += int(process.memory_info().rss)
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+            with suppress(OSError):
+                if str(descriptor.readlink()).startswith("/memfd:"):
+                    total += descriptor.stat().st_blocks * 512
+    return total

@@ -16,8 +16,8 @@ ARGS ?=
 train: $(VENV)/.train
 	@$(BIN)/mlcvlab train $(ARGS)
 
-# One process more than there are cores: many tests wait for others. Each test takes a fresh seed, which is printed.
-PYTEST = $(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, os.cpu_count()) + 1)') --dist worksteal
+# The order of the tests is another each time, and how to have it again is printed.
+PYTEST = $(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, os.cpu_count()))') --dist worksteal
 
 test: lint system
 	@$(PYTEST) $(ARGS)

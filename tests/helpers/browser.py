@@ -24,7 +24,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 600
+PATIENCE = 240
 """Seconds that only a hang takes."""
 
 NEEDS_CHROMIUM = pytest.mark.skipif(

@@ -109,7 +109,9 @@ class Counts:
             with PASSED.open("a") as file:
                 file.write(report.nodeid + "\n")
 
-    def pytest_terminal_summary(self, terminalreporter):
+    def pytest_terminal_summary(self, terminalreporter, config):
+        seed = config.getoption("randomly_seed", None)
+        terminalreporter.write_line(f"the order again: make {'soak' if SIZE else 'test'} ARGS=--randomly-seed={seed}")
         if SIZE and self.counts:
             terminalreporter.section(f"repeated and passed, SOAK={SIZE}, shard {SHARD}")
             for what, count in sorted(self.counts.items()):

@@ -39,21 +39,35 @@ def chromium():
         yield one
 
 
+@pytest.fixture(scope="module")
+def context(chromium):
+    """A window with these options; visitors of one share what the browser has loaded, and nothing else."""
+    contexts = {}
+
+    def of(**options):
+        key = tuple(options.items())
+        if key not in contexts:
+            contexts[key] = chromium.new_context(viewport={"width": 1400, "height": 900}, **options)
+        return contexts[key]
+
+    yield of
+    for one in contexts.values():
+        one.close()
+
+
 @pytest.fixture
-def visitor(server, chromium):
+def visitor(server, context):
     """A visitor, of whom nothing may go wrong."""
-    contexts = []
 
     def enter(**options):
-        contexts.append(chromium.new_context(viewport={"width": 1400, "height": 900}, **options))
-        one = Visitor(contexts[-1].new_page(), server.address)
+        one = Visitor(context(**options).new_page(), server.address)
         visitors.append(one)
         return one
 
     visitors = []
     yield enter
-    for context in contexts:
-        context.close()
+    for one in visitors:
+        one.page.close()
     assert [one.errors for one in visitors if one.errors] == []
     assert [one.foreign for one in visitors if one.foreign] == []
     assert "mlcvkit/playground" not in server.stderr()  # NiceGUI tells of messages that its own elements do not send
@@ -134,13 +148,14 @@ def test_a_link_restores_everything(visitor):
     one.page.get_by_label("Learning rate", exact=True).fill("0.0126")
     one.page.get_by_label("Learning rate", exact=True).press("Tab")
     parts = ("data=spirals", "optimizer=momentum", "activation=tanh", "batch_size=7", "learning_rate=0.0126")
-    dialog = one.page.get_by_role("dialog")
+    dialogs = one.page.get_by_role("dialog")
 
     def link_of_all():
-        one.press("Link")
-        link = dialog.get_by_role("textbox").input_value()
-        one.page.keyboard.press("Escape")
-        dialog.wait_for(state="detached")
+        """What a new dialog says, once what was typed has come to the server."""
+        before = dialogs.count()
+        one.page.get_by_role("button", name="Link", exact=True).dispatch_event("click")
+        one.wait(lambda: dialogs.count() > before)
+        link = dialogs.last.get_by_role("textbox").input_value()
         return link if all(part in link for part in parts) else ""
 
     link = one.wait(link_of_all)

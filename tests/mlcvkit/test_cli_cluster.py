@@ -141,7 +141,7 @@ def test_numbers_as_a_target_and_images(cluster, tmp_path, images):
 
 
 def test_a_scheduler_that_is_started_anew_goes_on_to_the_same_bits(tmp_path):
-    options = ("--hidden-units", "16", "--epochs", "6", "--local-steps", "60")
+    options = ("--hidden-units", "16", "--epochs", "4", "--local-steps", "60")
     with DaskCluster(tmp_path, "first") as first:
         whole = run("train", *options, "--cluster-file", first.file, "--name", "whole", folder=tmp_path)
         assert whole.returncode == 0, whole

@@ -132,7 +132,7 @@ class Sandbox:
                 session.ask("limit", seconds=START_SECONDS, **self._limits(limits))
                 place = str(submission) if self.unsafe else "/submission"
                 session.ask("configure", seconds=START_SECONDS, path=place, forbidden=list(self.forbidden))
-                session.usage.measure(is_active=True)
+                session.begin()
             except (Ended, Failed) as error:
                 said = session.said.decode(errors="replace").strip()
                 raise SandboxFailed(f"a sandbox could not be started: {error} {said}") from None
@@ -209,9 +209,13 @@ class Session:
         self.alive = True
         self.usage = Usage(self.process.pid)
         self.seconds = 0.0
-        self._supplied_seconds = 0.0
+        self._spent = self._supplied_seconds = 0.0
         self._request = _Request(0.0, 0.0, 0.0)
         self._checked = time.monotonic()
+
+    def begin(self) -> None:
+        """Count from now on: what was used until now was the sandbox's own."""
+        self._spent = self.usage.measure(is_active=True)
 
     def ask(self, do: str, *, seconds: float | None = None, **request: Any) -> Any:
         """What the process answers to a request.
@@ -225,17 +229,17 @@ class Session:
             raise Ended("its process had ended before")
         self.number += 1
         limit = self.limits.seconds if seconds is None else seconds
-        self._request = _Request(self._spent(), self.usage.idle_seconds, limit)
+        self._request = _Request(self._spent, self.usage.idle_seconds, limit)
         try:
             message = self._answer({"do": do, "id": self.number, **request})
-            self._require_within(self._spent())
+            self._require_within(self.usage.cpu_seconds() + self._supplied_seconds)
         except protocol.BadMessage as error:
             raise self._ended(f"what came from its process was not an answer: {error}") from None
         except Ended:
             self.end()
             raise
         finally:
-            self.seconds = self._spent() - self._request.begin
+            self.seconds = self._spent - self._request.begin
         if "error" in message:
             raise Failed(message["error"] if isinstance(message["error"], dict) else {})
         return message.get("answer")
@@ -252,9 +256,6 @@ class Session:
         if type(message.get("done")) is not int or message["done"] != request["id"]:
             raise protocol.BadMessage("it answers another request")
         return message
-
-    def _spent(self) -> float:
-        return self.usage.cpu_seconds() + self._supplied_seconds
 
     def _supply(self, message: Mapping[str, Any]) -> None:
         name, args = message["ask"], message.get("args")
@@ -313,6 +314,7 @@ class Session:
         return stream in ready
 
     def _require_within(self, spent: float) -> None:
+        self._spent = spent
         limits = self._request.seconds, self.limits.idle_seconds
         if spent - self._request.begin > limits[0]:
             raise self._ended(f"it computed for more than {limits[0]:.4g} seconds (CPU time of all its processes)")

@@ -1,5 +1,7 @@
 """Points: what the reference and the fresh handout get, what each mistake costs, and that it costs nothing else."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,6 +15,7 @@ from mlcvkit.course.grading import Grader, libraries, supplied_functions, suppli
 from mlcvkit.course.handout import handout
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import Submission
+from soak import repeated
 
 pytestmark = NEEDS_BUBBLEWRAP
 
@@ -319,6 +322,29 @@ def test_the_time_for_a_submission_has_an_end(of_code, replaced):
     assignment = replace(of_code, limits=limits)
     result = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
     assert "the submission's time is over: it has computed for 1.5 seconds" in of(result, "Adam").feedback[0]
+
+
+@pytest.fixture
+def busy_machine():
+    """Four other processes that compute all the time."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
+
+
+@repeated("gradings on a busy machine", test=1, soak=5, full=50)
+def test_a_busy_machine_changes_no_grade(of_code, replaced, busy_machine, seed):
+    """One computes for half of its limit; one sleeps for half of how long it may."""
+    limits = {**of_code.limits, "call_seconds": 1, "idle_seconds": 1}
+    assignment = replace(of_code, limits=limits, problems=of_code.problems[:1])
+    grader = Grader(assignment, Sandbox(libraries(assignment)), seed)
+    first = "    if not hasattr(linear, 'called'):\n        linear.called = True; {}\n    return W @ x"
+    cases = {COMPUTES.format(0.5): set(), "import time; time.sleep(0.5)": set(), COMPUTES.format(2): {"linear"}}
+    for does, loses in cases.items():
+        grade = grader.grade(Submission("a", replaced(BASIS, "    return W @ x", first.format(does))))
+        assert lost(grade) == loses, does
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pexpect
@@ -13,6 +13,7 @@ from PIL import Image
 from command import COMMAND, assert_one_line_error, run
 from events import version_of, wait_for
 from mlcvkit import datasets
+from mlcvkit.experiments import used
 from mlcvkit.storage import load_model
 from mlcvkit.training import RECIPES, Hyperparameters
 from soak import repeated
@@ -170,7 +171,8 @@ def test_a_recipe_fills_in_what_is_not_given(tmp_path):
     given = ["--recipe", "quick", "--hidden-units", "16", "--epochs", "1", "--batch-size", "512"]
     assert run("train", *given, "--name", "r", folder=tmp_path).returncode == 0
     configuration = load_model(tmp_path / "runs" / "r").configuration
-    expected = asdict(replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512))
+    expected = used(replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512), "nn2", distorts=True)
+    assert {"learning_rate", "schedule", "validation_samples"} < set(expected)
     assert {name: configuration[name] for name in expected} == expected | {"hidden_units": [16]}
     assert replace(RECIPES["quick"], batch_size=512) != replace(Hyperparameters(), batch_size=512)
 

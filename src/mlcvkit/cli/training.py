@@ -15,6 +15,7 @@ from rich.markup import escape
 from mlcvkit import InputError, datasets, storage
 from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, limited_threads, print_json, read_config
 from mlcvkit.cli.models import print_measures, test_parity
+from mlcvkit.experiments import KINDS, KindName, recipe_for, require_used, used, without_old_defaults
 from mlcvkit.training import (
     CHECKPOINT_FILE,
     RECIPES,
@@ -44,7 +45,10 @@ def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentC
     if not isinstance(recipe, str) or recipe not in RECIPES:
         raise InputError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r} in {given['--config']}")
     recipe = given.get("--recipe", recipe)
-    recipe_values = asdict(RECIPES[recipe]) if recipe in RECIPES else {}  # an unknown one on the line is refused later
+    kind: Any = given.get("--model", stored.get("model", "mlp")) if own_data else "nn2"
+    known = recipe in RECIPES and kind in KINDS  # what is unknown on the line is refused later
+    recipe_values = asdict(recipe_for(kind, recipe)) if known else {}
+    stored = without_old_defaults(stored, kind) if known else stored
     values = {name: value for name, value in (recipe_values | stored).items() if value is not None}
     if values:
         # below the command's name, since a key at the top that is the name of a command is passed over: data
@@ -63,9 +67,9 @@ def train(
     hyperparameters: Annotated[Hyperparameters | None, Parameter(name="*")] = None,
     *,
     target: str | None = None,
-    model: Literal["mlp", "nn2", "nn1", "perceptron"] = "mlp",
+    model: KindName | None = None,
     task: Literal["classification", "regression"] | None = None,
-    test_fraction: float = 0.2,
+    test_fraction: float | None = None,
     image_size: int | None = None,
     recipe: Literal["default", "table", "cluster", "quick", "best"] | None = None,
     config: Path | None = None,
@@ -93,12 +97,12 @@ def train(
     target
         The column to predict; for .npy and IDX the file of the labels.
     model
-        mlp: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one sigmoid unit;
-        perceptron: the perceptron rule.
+        mlp, the default: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one
+        sigmoid unit; perceptron: the perceptron rule.
     task
         What the target is; found from its values where left out.
     test_fraction
-        The share of the rows that is kept apart to test with at the end.
+        The share of the rows that is kept apart to test with at the end; 0.2 where left out.
     image_size
         Scale the images of a folder to so many pixels on each side.
     recipe
@@ -135,11 +139,17 @@ def train(
     console.quiet = json
     options: dict[str, Any] = {"data": place_of(data), "target": place_of(target) if is_place(target) else target}
     if data is None:
-        for option, value in {"target": target, "task": task, "image_size": image_size}.items():
+        own = {"target": target, "task": task, "image_size": image_size, "test_fraction": test_fraction}
+        for option, value in (own | {"model": None if model == "nn2" else model}).items():
             if value is not None:
-                raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
+                raise InputError(
+                    f"--{option.replace('_', '-')} is for your own data: give its file first, or mnist-parity for the "
+                    "same digits"
+                )
     else:
-        options |= {"model": model, "task": task, "test_fraction": test_fraction, "image_size": image_size}
+        require_folder(image_size, data)
+        test_fraction = 0.2 if test_fraction is None else test_fraction
+        options |= {"model": model or "mlp", "task": task, "test_fraction": test_fraction, "image_size": image_size}
     options |= _cluster_options(cluster, cluster_file, shards, allow_missing)
     if resume is not None:
         _require_same_shards(resume, options)
@@ -150,7 +160,10 @@ def train(
         _run_folder(output, name, every, resume) as (folder, target_folder),
         _client(options, every, target_folder) as client,
     ):
-        configuration = options | {"checkpoint_every": every} | asdict(hp)
+        circumstances = {"on_cluster": client is not None, "distorts": data is None}
+        kind: KindName = options.get("model", "nn2")
+        hp = require_used(hp, kind, **circumstances)
+        configuration = options | {"checkpoint_every": every} | used(hp, kind, **circumstances)
         callbacks: list[Callback] = [] if json else [ProgressBar(console)]
         if every is not None:
             callbacks += [_KeepConfiguration(target_folder, configuration), WriteCheckpoints(target_folder, every)]
@@ -169,6 +182,12 @@ def train(
 def is_place(target: str | None) -> bool:
     """Whether a target is a file, or the files of a pattern, and not a column's name."""
     return target is not None and (Path(target).is_file() or any(Path().glob(target) if "*" in target else ()))
+
+
+def require_folder(image_size: int | None, data: str) -> None:
+    """Raise InputError where ``image_size`` is given for what is no folder of images."""
+    if image_size is not None and not Path(data).is_dir():
+        raise InputError(f"--image-size scales the images of a folder: leave it out for {data}")
 
 
 def place_of(data: str | None) -> str | None:

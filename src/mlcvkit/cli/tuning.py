@@ -19,8 +19,9 @@ from rich.table import Table
 
 from mlcvkit import InputError, require, storage
 from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, print_json, read_config, say
-from mlcvkit.cli.training import is_place, place_of
-from mlcvkit.training import RECIPES, Hyperparameters
+from mlcvkit.cli.training import is_place, place_of, require_folder
+from mlcvkit.experiments import KindName, recipe_for
+from mlcvkit.training import Hyperparameters
 
 DEFAULT_SECONDS = 300.0
 MOST_WORKERS = 256
@@ -129,7 +130,9 @@ def tune(
         space_of_problem = tuning.default_space(seed=seed, **options)
         given = _read_space_file(space_file) | _given(space)
         searched = tuning.varied(tuning.read_space(given))
-        base, texts = _split_space(tuning, given if searched else space_of_problem | given, _recipe(data))
+        base, texts = _split_space(
+            tuning, given if searched else space_of_problem | given, _recipe(data, options.get("model", "nn2"))
+        )
         settings = tuning.Settings(
             "tune", options.pop("data"), options, asdict(base), texts, sampler or "tpe", pruning is not False, seed
         )
@@ -220,7 +223,7 @@ def sweep(
         if not 2 <= points <= 1000 or not 1 <= repeats <= 1000:
             raise InputError(f"points must be from 2 and repeats from 1 to 1,000; got {points} and {repeats}")
         options = _options(data, source or Source())
-        base, texts = _split_space(tuning, _given(space), _recipe(data))
+        base, texts = _split_space(tuning, _given(space), _recipe(data, options.get("model", "nn2")))
         if not texts:
             raise InputError("there is nothing to sweep: for example --learning-rate 1e-4:1 --hidden-units 8,32,128")
         for key, values in tuning.read_space(texts).items():
@@ -266,8 +269,8 @@ def _read_space_file(path: Path | None) -> dict[str, Any]:
     return {} if path is None else read_config(path)
 
 
-def _recipe(data: str | None) -> Hyperparameters:
-    return RECIPES["default" if data is None else "table"]
+def _recipe(data: str | None, kind: KindName) -> Hyperparameters:
+    return recipe_for("nn2", "default") if data is None else recipe_for(kind)
 
 
 def _options(data: str | None, source: Source) -> dict[str, Any]:
@@ -276,6 +279,7 @@ def _options(data: str | None, source: Source) -> dict[str, Any]:
             if value != getattr(Source(), option):
                 raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
         return {"data": None}
+    require_folder(source.image_size, data)
     target = place_of(source.target) if is_place(source.target) else source.target
     return {"data": place_of(data), **asdict(source), "target": target}
 

@@ -15,7 +15,8 @@ from mlcvkit.cluster.shards import Shard
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder
 from mlcvkit.datasets.tables import encoder_for
 from mlcvkit.estimators import Predictor
-from mlcvkit.estimators.predictor import Kind, Task, checked_target, make_estimator
+from mlcvkit.estimators.predictor import TEST_FRACTION, Task, checked_target, make_estimator
+from mlcvkit.experiments import KindName
 from mlcvkit.training import Callback, Hyperparameters
 
 Array = npt.NDArray[Any]
@@ -41,9 +42,9 @@ def train_predictor_on_shards(
     hyperparameters: Hyperparameters,
     *,
     client: Any = None,
-    kind: Kind = "mlp",
+    kind: KindName = "mlp",
     task: Task | None = None,
-    test_fraction: float = 0.2,
+    test_fraction: float = TEST_FRACTION,
     allow_missing: bool = False,
     callbacks: tuple[Callback, ...] = (),
     resume: Path | None = None,
@@ -61,6 +62,8 @@ def train_predictor_on_shards(
         raise InputError(f"test_fraction must be at least 0 and below 1; got {test_fraction}")
     own = datasets.read(name) if name in datasets.TOYS else None
     own_test = None if own is None else own.test
+    if own_test is not None and test_fraction != TEST_FRACTION:
+        raise InputError(f"{name} has a test set of its own: leave out test_fraction")
     plan = _Plan.make(sum(shard.count for shard in shards), 0 if own_test else test_fraction, hyperparameters)
     surveyed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
     surveys: list[Survey] = surveyed.each(_itself)
@@ -68,7 +71,7 @@ def train_predictor_on_shards(
     values = np.unique(np.concatenate([survey.values for survey in surveys]))
     y = np.concatenate([looked_at[1], values])
     y, task = checked_target(Samples(name, None, y, target or "y", ""), task)
-    estimator = make_estimator(kind, hyperparameters, task, len(surveyed))
+    estimator = make_estimator(kind, hyperparameters, task, len(surveyed), on_cluster=True)
     estimator.set_params(callbacks=callbacks, validation_fraction=0.0)
     encoder = encoder_for(looked_at[0]).fit(looked_at[0])
     kept = [shards[survey.index] for survey in surveys]

@@ -16,18 +16,22 @@ from mlcvkit.estimators.base import NetworkEstimator, split_rows
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
 from mlcvkit.estimators.files import restored_estimator, saved_model
 from mlcvkit.estimators.regressor import MLPRegressor
+from mlcvkit.experiments import KINDS, KindName, require_used
+from mlcvkit.experiments.kinds import VALIDATED_FROM
 from mlcvkit.storage import SavedModel, load_model
 from mlcvkit.training import Callback, Hyperparameters
+from mlcvkit.training.augmentation import Augmentation
 
 Array = npt.NDArray[Any]
 Task = Literal["classification", "regression"]
-Kind = Literal["mlp", "nn2", "nn1", "perceptron"]
 
+TEST_FRACTION = 0.2
+"""The share of the rows that is kept apart to test with, where nothing else is said."""
 SMALLEST = 5
 """The fewest rows that can be trained on and tested with."""
-MLP_PARAMETERS = ("hidden_units", "activation", "initialization", "loss", "dropout", "l2")
-VALIDATED_FROM = 100
-"""From so many training rows on, some are held out to stop by."""
+NOT_OF_ESTIMATORS = {"seed", "validation_samples", *(part.name for part in fields(Augmentation))}
+"""The hyperparameters that become something else: ``random_state``, ``validation_fraction``, a training without
+distortion."""
 
 
 @dataclass
@@ -120,9 +124,9 @@ def train_predictor(
     samples: Samples,
     hyperparameters: Hyperparameters,
     *,
-    kind: Kind = "mlp",
+    kind: KindName = "mlp",
     task: Task | None = None,
-    test_fraction: float = 0.2,
+    test_fraction: float = TEST_FRACTION,
     callbacks: Sequence[Callback] = (),
     resume: Path | None = None,
 ) -> tuple[Predictor, tuple[Any, Array]]:
@@ -179,6 +183,8 @@ def split_test_rows(
     if not 0 <= fraction < 1:
         raise InputError(f"test_fraction must be at least 0 and below 1; got {fraction}")
     if samples.test is not None:
+        if fraction != TEST_FRACTION:
+            raise InputError(f"{samples.name} has a test set of its own: leave out test_fraction")
         return (samples.X, y), samples.test
     if fraction == 0:
         return (samples.X, y), (samples.X[:0], y[:0])
@@ -223,31 +229,30 @@ def test_samples(
     return split_samples(samples, configuration)
 
 
-def make_estimator(kind: Kind, hp: Hyperparameters, task: Task, N: int) -> NetworkEstimator:
-    """The estimator of a kind for N samples; InputError for hyperparameters that it does not have."""
-    if hp.make_augmentation().active:
-        raise InputError("shift, rotation, scale, shear and elastic distort the images of NN2 on MNIST alone")
+def make_estimator(
+    kind: KindName, hyperparameters: Hyperparameters, task: Task, N: int | None, *, on_cluster: bool = False
+) -> NetworkEstimator:
+    """The estimator of a kind for N samples, None where validation samples are given.
+
+    Raises: InputError for hyperparameters that it would not use.
+    """
     if task == "regression" and kind != "mlp":
-        raise InputError(f"{kind} tells classes; a target of numbers needs --model mlp")
-    if kind in ("nn2", "nn1", "perceptron") and (hp.activation != "relu" or hp.dropout):
-        raise InputError(f"{kind} has no choice of activation and no dropout; --model mlp has")
-    names = {field.name for field in fields(NetworkEstimator)} & {field.name for field in fields(Hyperparameters)}
-    shared: dict[str, Any] = {name: getattr(hp, name) for name in names} | {"random_state": hp.seed}
-    if N >= VALIDATED_FROM and hp.validation_samples and hp.patience:
-        shared["validation_fraction"] = min(hp.validation_samples, N // 5) / N
+        raise InputError(f"{kind} predicts classes; a target of numbers needs --model mlp")
+    hp = require_used(hyperparameters, kind, rows=N, on_cluster=on_cluster)
+    if kind == "nn2" and len(hp.hidden_units) != 1:
+        raise InputError(f"nn2 has one hidden layer; got hidden_units {hp.hidden_units}: choose --model mlp")
+    left_out = NOT_OF_ESTIMATORS | KINDS[kind].unused.keys()
+    own: dict[str, Any] = {name: value for name, value in vars(hp).items() if name not in left_out}
+    own["random_state"] = hp.seed
+    if N is not None and N >= VALIDATED_FROM and hp.validation_samples and hp.patience:
+        own["validation_fraction"] = min(hp.validation_samples, N // 5) / N
     if kind == "perceptron":
-        return PerceptronClassifier(**shared | {"optimizer": "sgd", "learning_rate": 1.0})
+        return PerceptronClassifier(**own)
     if kind == "nn2":
-        if len(hp.hidden_units) != 1:
-            raise InputError(f"nn2 has one hidden layer; got hidden_units {hp.hidden_units}: choose --model mlp")
-        own: dict[str, Any] = {"hidden_units": hp.hidden_units[0], "initialization": hp.initialization}
-        return NN2Classifier(loss=hp.loss or "cross_entropy", **own, **shared)
-    network = {
-        name: getattr(hp, name) for name in ("hidden_units", "activation", "initialization", "loss", "dropout", "l2")
-    }
+        return NN2Classifier(**own | {"hidden_units": hp.hidden_units[0], "loss": hp.loss or "cross_entropy"})
     if kind == "nn1":
-        network["hidden_units"] = ()
-    return (MLPRegressor if task == "regression" else MLPClassifier)(**network, **shared)
+        own["hidden_units"] = ()
+    return (MLPRegressor if task == "regression" else MLPClassifier)(**own)
 
 
 def _as_numbers(y: Array, target: str) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mlcvkit import InputError
+from mlcvkit.experiments import with_used_only
 from mlcvkit.models import HIDDEN_ACTIVATIONS, INITIALIZATIONS
 from mlcvkit.training import RECIPES, Hyperparameters
 from mlcvkit.training.optimizers import OPTIMIZERS
@@ -138,7 +139,8 @@ class Experiment:
         held_out = IMAGES - self.samples if self.is_nn2 else 0
         if not self.is_nn2:
             values |= {"shift": 0.0, "rotation": 0.0, "elastic": 0.0}
-        return Hyperparameters(**values, patience=0, validation_samples=held_out)
+        hp = Hyperparameters(**values, patience=0, validation_samples=held_out)
+        return with_used_only(hp, Hyperparameters())
 
     def as_query(self) -> str:
         """The query of a link: what differs from the defaults, by name."""

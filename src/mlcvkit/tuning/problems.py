@@ -11,11 +11,12 @@ from mlcvkit import InputError, datasets
 from mlcvkit.datasets.tables import encoder_for
 from mlcvkit.estimators.base import split_rows
 from mlcvkit.estimators.predictor import Predictor, checked_target, make_estimator, split_test_rows
+from mlcvkit.experiments import KINDS, KindName, require_used
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import Callback, Hyperparameters, accuracy
 from mlcvkit.training.loop import History
 from mlcvkit.training.parity import parity_task
-from mlcvkit.tuning.spaces import MLP_SPACE, NN2_SPACE
+from mlcvkit.tuning.spaces import MLP_SPACE, NN2_HIDDEN_UNITS
 
 VALIDATION_SAMPLES = 10_000
 """Rows to judge the trials by, at most; and of fewer than five times as many a fifth."""
@@ -59,11 +60,13 @@ class ParityProblem:
     can_test = True
 
     def validate(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
+        require_used(hp, "nn2", distorts=True)
         run = parity_task(replace(hp, validation_samples=VALIDATION_SAMPLES)).fit(hp, callbacks=callbacks)
         return Trained(final_score(run.history, self.score, hp), run.history)
 
     def test(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
         """All 60,000 images are trained on, unless the training stops by some of them."""
+        require_used(hp, "nn2", distorts=True)
         task = parity_task(hp if hp.patience else replace(hp, validation_samples=0))
         run = task.fit(hp, callbacks=callbacks)
         X, y = datasets.mnist_test_parity()
@@ -108,7 +111,7 @@ class SampleProblem:
 
     def validate(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
         X, y, validation_X, validation_y = self._parts
-        estimator = make_estimator(self.model, hp, self.task, 0).set_params(callbacks=tuple(callbacks))
+        estimator = make_estimator(self.model, hp, self.task, None).set_params(callbacks=tuple(callbacks))
         _fit(estimator, X, y, validation_data=(validation_X, validation_y))
         return Trained(final_score(estimator.history_, self.score, hp), estimator.history_)
 
@@ -137,7 +140,11 @@ def final_score(history: History, score: str, hp: Hyperparameters) -> float:
 
 def default_space(data: str | None, seed: int, **options: Any) -> dict[str, Any]:
     """What usually matters for a problem, as ``read_space`` takes it."""
-    space = MLP_SPACE if options.get("model") == "mlp" else NN2_SPACE
-    if options.get("model") == "nn1":
-        space = {name: values for name, values in space.items() if name != "hidden_units"}
+    kind: KindName = "nn2" if data is None else options["model"]
+    unused = {*KINDS[kind].unused, *(("depth",) if kind != "mlp" else ())}
+    space: dict[str, Any] = {name: values for name, values in MLP_SPACE.items() if name not in unused}
+    if kind == "nn2":
+        space["hidden_units"] = NN2_HIDDEN_UNITS
+    if "loss" in unused:
+        return space
     return space | {"loss": ",".join(make_problem(data, seed, **options).losses)}

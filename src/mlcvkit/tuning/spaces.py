@@ -25,22 +25,20 @@ KINDS: dict[str, type] = {
 } | {"hidden_units": int, "depth": int}
 """What is written for each hyperparameter. ``depth`` is how many hidden layers of ``hidden_units`` there are."""
 
-NN2_SPACE = {
+MLP_SPACE = {
     "learning_rate": "1e-4:1",
-    "hidden_units": "16:512",
+    "hidden_units": "8:256",
     "batch_size": "16:512",
     "initialization": "he,glorot,small",
     "optimizer": "adam,adamw,sgd,momentum,nesterov",
     "schedule": "cosine,constant,step,one_cycle",
     "weight_decay": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
-}
-MLP_SPACE = NN2_SPACE | {
-    "hidden_units": "8:256",
     "depth": "1:3",
     "activation": "relu,tanh,sigmoid",
     "dropout": "0:0.5",
     "l2": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
 }
+NN2_HIDDEN_UNITS = "16:512"
 REFUSED = ("seed", "validation_samples", "local_steps")
 
 Choice = int | float | str

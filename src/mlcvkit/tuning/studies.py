@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from mlcvkit import InputError
+from mlcvkit.experiments import with_used_only, without_old_defaults
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.problems import Problem, make_problem
 from mlcvkit.tuning.spaces import Space, distributions, read_space, with_parameters
@@ -52,7 +53,7 @@ class Settings:
 
     @cached_property
     def hyperparameters(self) -> Hyperparameters:
-        return Hyperparameters(**self.base)
+        return Hyperparameters(**without_old_defaults(self.base, self.options.get("model", "nn2")))
 
     @cached_property
     def search_space(self) -> Space:
@@ -233,7 +234,8 @@ class Study:
     def hyperparameters(self, trial: FrozenTrial | optuna.Trial) -> Hyperparameters:
         """Those of a trial."""
         own = trial.user_attrs.get("hyperparameters")
-        return Hyperparameters(**own) if own else with_parameters(self.settings.hyperparameters, trial.params)
+        base = self.settings.hyperparameters
+        return Hyperparameters(**own) if own else with_used_only(with_parameters(base, trial.params), base)
 
     def queue(self, params: Params, **attributes: Any) -> None:
         """Put a trial into the queue."""

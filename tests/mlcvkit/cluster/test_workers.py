@@ -123,6 +123,7 @@ def test_arrays_that_went_with_their_worker_are_sent_again(two_workers):
     assert bits(trained(data, hp)) == expected
 
 
+@only_in_soak("a worker is given up after seconds in which it is silent")
 def test_a_worker_that_hangs_is_given_up(digits, alone):
     """A stopped process answers nobody; after its time to live its work is done by the other."""
     import dask

@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris, make_multilabel_classification
 from mlcvkit import InputError
 from mlcvkit.datasets import Samples
 from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier, train_predictor
+from mlcvkit.experiments import recipe_for
 from mlcvkit.models import HIDDEN_ACTIVATIONS, MLP, NN1
 from mlcvkit.storage import SavedModel, export_onnx
 from mlcvkit.training import RECIPES
@@ -90,7 +91,7 @@ def test_the_whole_way_from_raw_columns_agrees(tmp_path, kind, columns):
         colours = rng.choice(["red", "green", "blue", "mauve"], N, p=[0.5, 0.3, 0.19, 0.01])
         table = table.with_columns(colour=polars.Series(colours), id=polars.Series([f"n{i}" for i in range(N)]))
     samples = Samples("t", table, y, "kind", "")
-    predictor, _ = train_predictor(samples, RECIPES["table"], kind=kind)
+    predictor, _ = train_predictor(samples, recipe_for(kind), kind=kind)
     export_onnx(predictor.saved({}), tmp_path / "m.onnx")
     if columns == "numbers":
         raw = {"X": table.to_numpy().astype(np.float32)}

@@ -245,7 +245,7 @@ def test_a_search_in_which_nothing_can_be_trained_ends_with_the_reason(tmp_path)
     options = OPTIONS | {"model": "nn2"}
     space = {"activation": "tanh,sigmoid"}
     study = begin_search(tmp_path / "s", Settings("tune", "moons", options, settings().base, space))
-    with pytest.raises(InputError, match="every trial fails: nn2 has no choice of activation"):
+    with pytest.raises(InputError, match="every trial fails: nn2 would not use activation"):
         run(study, workers=1, told=lambda _: None, most_trials=20)
 
 

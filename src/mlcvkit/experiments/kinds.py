@@ -1,0 +1,169 @@
+"""The kinds of network, and which hyperparameters each of them uses.
+
+Every hyperparameter is used or refused: one that a training would not use must have its default value, and what is
+recorded of a run are the values it was trained with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from mlcvkit import InputError
+from mlcvkit.training import RECIPES, Hyperparameters
+from mlcvkit.training.augmentation import Augmentation
+from mlcvkit.training.optimizers import OPTIMIZERS
+
+KindName = Literal["mlp", "nn2", "nn1", "perceptron"]
+
+VALIDATED_FROM = 100
+"""The fewest training rows of which some are held out to stop by."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of network.
+
+    Parameters
+    ----------
+    unused
+        The hyperparameters that it does not use, with the reason.
+    defaults
+        Values that are good for it, in place of a recipe's.
+    """
+
+    unused: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+_OPTIMIZERS: dict[str, Any] = dict(OPTIMIZERS)
+_NO_HIDDEN_LAYER = dict.fromkeys(("hidden_units", "activation", "dropout"), "it has no hidden layer")
+
+KINDS: dict[KindName, Kind] = {
+    "mlp": Kind(),
+    "nn2": Kind(
+        {
+            "activation": "its hidden layer is ReLU",
+            "dropout": "its hidden units are never dropped",
+            "l2": "its loss has no penalty; weight_decay works on its weights",
+        }
+    ),
+    "nn1": Kind(_NO_HIDDEN_LAYER),
+    "perceptron": Kind(
+        _NO_HIDDEN_LAYER
+        | {
+            "loss": "the perceptron rule has a loss of its own",
+            "initialization": "its weights start at 0",
+            "l2": "the perceptron rule has no penalty",
+        },
+        {"optimizer": "sgd", "learning_rate": 1.0},
+    ),
+}
+
+
+def recipe_for(kind: KindName, recipe: str = "table") -> Hyperparameters:
+    """The hyperparameters of a recipe, with the kind's own defaults and without what the kind does not use."""
+    plain = Hyperparameters()
+    unused = {name: getattr(plain, name) for name in KINDS[kind].unused}
+    return replace(RECIPES[recipe], **unused, **KINDS[kind].defaults)
+
+
+def require_used(
+    hyperparameters: Hyperparameters,
+    kind: KindName,
+    *,
+    rows: int | None = None,
+    on_cluster: bool = False,
+    distorts: bool = False,
+) -> Hyperparameters:
+    """The hyperparameters of a training, those that it does not use at their defaults.
+
+    Parameters
+    ----------
+    hyperparameters
+        All of them.
+    kind
+        The kind of network.
+    rows
+        The number of training rows, where it is known.
+    on_cluster
+        Whether the training runs on a cluster.
+    distorts
+        Whether its images can be distorted at random.
+
+    Returns
+    -------
+    Hyperparameters
+        What the run records.
+
+    Raises
+    ------
+    InputError
+        For one that is not used and has another value than its default: which, why, and what to do.
+    """
+    unused = _unused(hyperparameters, kind, rows, on_cluster=on_cluster, distorts=distorts)
+    plain, base = Hyperparameters(), recipe_for(kind)
+    for name, reason in unused.items():
+        value = getattr(hyperparameters, name)
+        if value not in (getattr(plain, name), getattr(base, name)) and (name, value) != ("validation_samples", 0):
+            advice = f"leave it out{_advice(kind, name)}"
+            raise InputError(f"{kind} would not use {name}={_written(value)}: {reason}; {advice}")
+    return replace(hyperparameters, **{name: getattr(plain, name) for name in unused})
+
+
+def used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any) -> dict[str, Any]:
+    """Those hyperparameters that a training uses, by name; circumstances as for ``require_used``."""
+    unused = _unused(hyperparameters, kind, circumstances.pop("rows", None), **circumstances)
+    return {name: value for name, value in asdict(hyperparameters).items() if name not in unused}
+
+
+def without_old_defaults(stored: Mapping[str, Any], kind: KindName) -> dict[str, Any]:
+    """What an earlier version stored of a run, without the values that it recorded and did not use.
+
+    It recorded the recipe's values of all hyperparameters, also of those that a kind does not use, and trained every
+    perceptron with the kind's own defaults. A later version records none of the former.
+    """
+    unused, recipe = KINDS[kind].unused, asdict(RECIPES["table"])
+    if not unused or not unused.keys() - {"loss"} <= stored.keys():
+        return dict(stored)
+    as_stored = {name: list(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
+    dropped = {name for name in unused if stored.get(name) in (recipe[name], as_stored[name])}
+    return {name: value for name, value in stored.items() if name not in dropped | KINDS[kind].defaults.keys()}
+
+
+def with_used_only(hyperparameters: Hyperparameters, base: Hyperparameters) -> Hyperparameters:
+    """A trial's hyperparameters: those of other optimizers than its own are the base's, whatever was drawn."""
+    names = _of_other_optimizers(hyperparameters.optimizer)
+    return replace(hyperparameters, **{name: getattr(base, name) for name in names})
+
+
+def _unused(
+    hp: Hyperparameters, kind: KindName, rows: int | None, *, on_cluster: bool = False, distorts: bool = False
+) -> dict[str, str]:
+    found = dict(KINDS[kind].unused)
+    found |= dict.fromkeys(_of_other_optimizers(hp.optimizer), f"the optimizer {hp.optimizer} has none")
+    if not on_cluster:
+        found["local_steps"] = "it is for a training on a cluster"
+    elif hp.local_steps == 0:
+        found["batch_size"] = "with local_steps=0 each epoch is one step with the gradient of all samples"
+    if not distorts:
+        reason = "only the images of NN2 on MNIST's even and odd digits (mlcvlab train without data) are distorted"
+        found |= {part.name: reason for part in fields(Augmentation)}
+        if not hp.patience:
+            found["validation_samples"] = "no rows are held out where patience is 0"
+        elif rows is not None and rows < VALIDATED_FROM:
+            found["validation_samples"] = f"of fewer than {VALIDATED_FROM} rows none are held out"
+    return found
+
+
+def _of_other_optimizers(optimizer: str) -> set[str]:
+    names = {name: {part.name for part in fields(kind)} for name, kind in _OPTIMIZERS.items()}
+    return set().union(*names.values()) - names[optimizer] - {"weight_decay"}  # which works with each of them
+
+
+def _advice(kind: KindName, name: str) -> str:
+    others = [other for other in KINDS if other != kind and name not in KINDS[other].unused]
+    return f", or choose --model {others[0]}" if name in KINDS[kind].unused and others else ""
+
+
+def _written(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlcvkit import InputError
+from mlcvkit.cli.output import guard
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 CONFIG_FILE = "config.toml"
@@ -34,10 +35,24 @@ app.command(data_app)
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line on standard error and exit code 2."""
+    """Run the command; a user's mistake is one line on standard error and exit code 2.
+
+    Output that cannot be written never stops a command; where it is not only that nobody reads it, that is an error.
+    """
+    out, err = guard()
+    code = _exit_code()
+    out.close_quietly()
+    if out.error is not None and not isinstance(out.error, BrokenPipeError):
+        say("error", f"the output could not be written: {out.error}")
+        code = code or FAILED
+    err.close_quietly()
+    sys.exit(code)
+
+
+def _exit_code() -> int:
     warnings.showwarning = lambda message, *_: say("note", message)
     try:
-        code = app(exit_on_error=False, print_error=False)
+        code: int = app(exit_on_error=False, print_error=False)
     except (CycloptsError, InputError) as error:
         say("error", error)
         code = BAD_INPUT
@@ -50,7 +65,7 @@ def main() -> None:
     except KeyboardInterrupt:
         say("stopped", "nothing was saved")
         code = INTERRUPTED
-    sys.exit(code)
+    return code
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -68,9 +83,11 @@ def as_toml(values: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def print_json(wanted: bool, result: Mapping[str, Any]) -> None:
+def print_json(wanted: bool, result: Any) -> None:
+    """Print a result as JSON; characters that the console does not have are written as their numbers."""
     if wanted:
-        sys.stdout.write(json_format.dumps(result, ensure_ascii=False) + "\n")
+        only_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+        sys.stdout.write(json_format.dumps(result, ensure_ascii=only_ascii) + "\n")
 
 
 def limited_threads(threads: int | None) -> AbstractContextManager[Any]:

@@ -1,7 +1,6 @@
 """The course kit: handout, grade, check."""
 
 import json as json_format
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -118,7 +117,7 @@ def grade(
     _print_grades(grades, assignment)
     console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
     if json:
-        sys.stdout.write(json_format.dumps([grade.as_json() for grade in grades], ensure_ascii=False) + "\n")
+        print_json(True, [grade.as_json() for grade in grades])
     return 0
 
 

@@ -1,8 +1,9 @@
 """mlcvlab train."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, Literal
@@ -13,7 +14,18 @@ from cyclopts.config import Dict
 from rich.markup import escape
 
 from mlcvkit import InputError, datasets, storage
-from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, limited_threads, print_json, read_config
+from mlcvkit.cli.app import (
+    CONFIG_FILE,
+    INTERRUPTED,
+    app,
+    as_toml,
+    console,
+    limited_threads,
+    print_json,
+    read_config,
+    say,
+)
+from mlcvkit.cli.interrupts import Interrupts, interrupts
 from mlcvkit.cli.models import print_measures, test_parity
 from mlcvkit.experiments import KINDS, KindName, recipe_for, require_used, used, without_old_defaults
 from mlcvkit.training import (
@@ -155,28 +167,85 @@ def train(
         _require_same_shards(resume, options)
     every = _checkpoint_every(resume, checkpoint_every, name)
     start = perf_counter()
-    with (
-        limited_threads(threads),
-        _run_folder(output, name, every, resume) as (folder, target_folder),
-        _client(options, every, target_folder) as client,
-    ):
-        circumstances = {"on_cluster": client is not None, "distorts": data is None}
-        kind: KindName = options.get("model", "nn2")
-        hp = require_used(hp, kind, **circumstances)
-        configuration = options | {"checkpoint_every": every} | used(hp, kind, **circumstances)
-        callbacks: list[Callback] = [] if json else [ProgressBar(console)]
-        if every is not None:
-            callbacks += [_KeepConfiguration(target_folder, configuration), WriteCheckpoints(target_folder, every)]
-        work = _train_parity if data is None else _train_on if client is None else _train_on_shards
-        result, interrupted = work(folder, hp, configuration, callbacks, resume, client)
-        write_configuration(folder, configuration)
-    if not interrupted:
-        (target_folder / CHECKPOINT_FILE).unlink(missing_ok=True)
-    console.print(f"Saved to [bold]{escape(str(target_folder))}[/bold] in {perf_counter() - start:.1f} s")
-    if interrupted and every is not None:
-        console.print(f"To go on: mlcvlab train --resume {escape(str(target_folder))}")
-    print_json(json, {"run": str(target_folder), **result, "seconds": perf_counter() - start})
-    return INTERRUPTED if interrupted else 0
+    trained: _Trained | None = None
+    result: dict[str, Any] = {}
+    with interrupts() as handler, ExitStack() as places:
+        folder, target_folder = places.enter_context(_run_folder(output, name, every, resume))
+        try:
+            with limited_threads(threads), _client(options, every, target_folder) as client:
+                circumstances = {"on_cluster": client is not None, "distorts": data is None}
+                kind: KindName = options.get("model", "nn2")
+                hp = require_used(hp, kind, **circumstances)
+                configuration = options | {"checkpoint_every": every} | used(hp, kind, **circumstances)
+                callbacks = _callbacks(handler, target_folder, configuration, every, json)
+                train_on = _train_parity if data is None else _train_on_samples if client is None else _train_on_shards
+                trained = train_on(hp, configuration, callbacks, resume, client)
+                with handler.saving():
+                    storage.save_model(folder / storage.MODEL_FILE, trained.saved)
+                    write_configuration(folder, configuration)
+                    places.close()
+            result = _shown(trained, target_folder)
+        except KeyboardInterrupt:
+            if trained is None or not handler.saved:
+                raise
+            trained.interrupted = True
+    return _finished(trained, target_folder, {"epochs": trained.epochs, **result}, perf_counter() - start, every, json)
+
+
+def _callbacks(
+    handler: Interrupts, folder: Path, configuration: dict[str, Any], every: int | None, json: bool
+) -> list[Callback]:
+    callbacks: list[Callback] = [_HoldInterrupts(handler), *([] if json else [ProgressBar(console)])]
+    if every is not None:
+        callbacks += [_KeepConfiguration(folder, configuration), WriteCheckpoints(folder, every)]
+    return callbacks
+
+
+@dataclass
+class _Trained:
+    """A training at its end: what is saved first, and what is measured and drawn of it then."""
+
+    saved: storage.SavedModel
+    epochs: int
+    interrupted: bool
+    how_it_ended: str
+    measure: Callable[[], dict[str, Any]]
+
+
+def _shown(trained: _Trained, folder: Path) -> dict[str, Any]:
+    """Measure and draw what is saved already; a picture that cannot be drawn is a note."""
+    if trained.how_it_ended:
+        console.print(trained.how_it_ended)
+    result = trained.measure()
+    try:
+        _draw(trained.saved, folder)
+    except Exception as error:
+        say("note", f"the run is saved, and its pictures could not be drawn: {type(error).__name__}: {error}")
+    return result
+
+
+def _draw(saved: storage.SavedModel, folder: Path) -> None:
+    from mlcvkit import plots
+
+    figures = {"curves": plots.curves(saved.history)} if saved.history else {}
+    if not saved.estimator:
+        figures["hidden_units"] = plots.hidden_units(*saved.model.W)
+    for name, figure in figures.items():
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=120)
+        storage.write_whole(folder / f"{name}.png", content.getvalue())
+
+
+def _finished(
+    trained: _Trained, folder: Path, result: dict[str, Any], seconds: float, every: int | None, json: bool
+) -> int:
+    if not trained.interrupted:
+        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    console.print(f"Saved to [bold]{escape(str(folder))}[/bold] in {seconds:.1f} s")
+    if trained.interrupted and every is not None:
+        console.print(f"To go on: mlcvlab train --resume {escape(str(folder))}")
+    print_json(json, {"run": str(folder), **result, "seconds": seconds})
+    return INTERRUPTED if trained.interrupted else 0
 
 
 def is_place(target: str | None) -> bool:
@@ -250,6 +319,16 @@ class _Say(Callback):
         console.print(self.text)
 
 
+class _HoldInterrupts(Callback):
+    """From the end of a training on, signals wait until it is saved."""
+
+    def __init__(self, handler: Interrupts) -> None:
+        self.handler = handler
+
+    def on_end(self, run: Run) -> None:
+        self.handler.hold()
+
+
 class _KeepConfiguration(Callback):
     """Puts the configuration beside the checkpoints, so that the folder alone is enough to go on."""
 
@@ -264,33 +343,23 @@ def write_configuration(folder: Path, configuration: Mapping[str, Any]) -> None:
     storage.write_whole(folder / CONFIG_FILE, as_toml(configuration).encode())
 
 
-def _train_on(
-    folder: Path,
-    hp: Hyperparameters,
-    configuration: dict[str, Any],
-    callbacks: list[Callback],
-    resume: Path | None,
-    client: None,
-) -> tuple[dict[str, Any], bool]:
+def _train_on_samples(
+    hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None, client: None
+) -> _Trained:
     from mlcvkit.estimators import train_predictor
 
     options = {name: configuration[name] for name in ("task", "test_fraction")}
     samples = datasets.read(configuration["data"], configuration["target"], image_size=configuration["image_size"])
     text = f"Training on {escape(samples.name)}: {len(samples.X):,} samples, target {escape(str(samples.target))}"
-    predictor, (test_X, test_y) = train_predictor(
-        samples, hp, kind=configuration["model"], callbacks=[_Say(text), *callbacks], resume=resume, **options
-    )
-    return _finished(folder, hp, configuration, predictor, test_X, test_y)
+    callbacks = [_Say(text), *callbacks]
+    kind = configuration["model"]
+    predictor, test = train_predictor(samples, hp, kind=kind, callbacks=callbacks, resume=resume, **options)
+    return _trained_predictor(predictor, hp, configuration, lambda: _measured(predictor, *test))
 
 
 def _train_on_shards(
-    folder: Path,
-    hp: Hyperparameters,
-    configuration: dict[str, Any],
-    callbacks: list[Callback],
-    resume: Path | None,
-    client: Any,
-) -> tuple[dict[str, Any], bool]:
+    hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None, client: Any
+) -> _Trained:
     from mlcvkit.cluster import find_shards, train_predictor_on_shards
 
     source, target = configuration["data"], configuration["target"]
@@ -309,9 +378,35 @@ def _train_on_shards(
         resume=resume,
         **options,
     )
-    result, interrupted = _finished(folder, hp, configuration, trained.predictor, *trained.test)
-    _say_throughput(trained.predictor.estimator.history_)
-    return result | _told_left_out(trained.left_out), interrupted
+
+    def measure() -> dict[str, Any]:
+        result = _measured(trained.predictor, *trained.test)
+        _say_throughput(trained.predictor.estimator.history_)
+        return result | _told_left_out(trained.left_out)
+
+    return _trained_predictor(trained.predictor, hp, configuration, measure)
+
+
+def _trained_predictor(
+    predictor: Any, hp: Hyperparameters, configuration: dict[str, Any], measure: Callable[[], dict[str, Any]]
+) -> _Trained:
+    estimator = predictor.estimator
+    how = _how_it_ended(estimator.interrupted_, estimator.n_iter_, hp, "it got no better")
+    return _Trained(predictor.saved(configuration), estimator.n_iter_, estimator.interrupted_, how, measure)
+
+
+def _measured(predictor: Any, X: Any, y: Any) -> dict[str, Any]:
+    if not len(y):
+        return {}
+    measures = predictor.measure(X, y)
+    print_measures(measures)
+    return {"test": measures}
+
+
+def _how_it_ended(interrupted: bool, epochs: int, hp: Hyperparameters, why: str) -> str:
+    if interrupted:
+        return f"Stopped by Ctrl-C after {epochs} whole epochs of {hp.epochs}"
+    return f"Stopped after {epochs} epochs: {why}" if epochs < hp.epochs else ""
 
 
 def _told_of_cluster(shards: Sequence[Any], client: Any) -> str:
@@ -335,45 +430,24 @@ def _told_left_out(left_out: Sequence[Any]) -> dict[str, Any]:
     return {"left_out": [shard._asdict() for shard in left_out]} if left_out else {}
 
 
-def _finished(
-    folder: Path, hp: Hyperparameters, configuration: dict[str, Any], predictor: Any, test_X: Any, test_y: Any
-) -> tuple[dict[str, Any], bool]:
-    """Measure and save what was trained."""
-    estimator = predictor.estimator
-    if estimator.interrupted_:
-        console.print(f"Stopped by Ctrl-C after {estimator.n_iter_} whole epochs of {hp.epochs}")
-    elif estimator.n_iter_ < hp.epochs:
-        console.print(f"Stopped after {estimator.n_iter_} epochs: it got no better")
-    result = {"test": predictor.measure(test_X, test_y)} if len(test_y) else {}
-    if result:
-        print_measures(result["test"])
-    storage.save_model(folder / storage.MODEL_FILE, predictor.saved(configuration))
-    write_curves(folder, estimator.history_)
-    return {"epochs": estimator.n_iter_, **result}, estimator.interrupted_
-
-
 def _train_parity(
-    folder: Path,
-    hp: Hyperparameters,
-    configuration: dict[str, Any],
-    callbacks: list[Callback],
-    resume: Path | None,
-    client: Any,
-) -> tuple[dict[str, Any], bool]:
+    hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None, client: Any
+) -> _Trained:
     checkpoint = None if resume is None else Checkpoint.read(resume)
     if checkpoint is not None:
         checkpoint.require_same(hp)
     if hp.validation_samples < 1:
         raise InputError("the training is watched by validation samples: validation_samples must be 1 or more")
     task = parity_task(hp)
-    parity = datasets.mnist_test_parity()
+    test = datasets.mnist_test_parity()
     console.print(
         f"NN2 with {hp.hidden_units[0]} hidden units on MNIST, even against odd: {len(task.samples):,} training, "
-        f"{len(task.held_out):,} validation and {len(parity[1]):,} test samples"
+        f"{len(task.held_out):,} validation and {len(test[1]):,} test samples"
     )
     if checkpoint is not None:
         console.print(f"Going on with {escape(str(resume))} after epoch {checkpoint.epoch}")
-    training = None
+    training: dict[str, Any] | None = None
+    data: Any = None
     if client is not None:
         from mlcvkit.cluster import ShardedSamples, named_shards
 
@@ -382,19 +456,17 @@ def _train_parity(
         data = ShardedSamples(shards, client, allow_missing=configuration["allow_missing"])
         training = {"X": data.X, "y": data.y}
     run = task.fit(hp, training=training, callbacks=callbacks, resume=checkpoint.restore if checkpoint else None)
-    model = task.model
-    _say_how_it_ended(run)
-    result = {"test": test_parity(model, *parity)}
-    if client is not None:
-        _say_throughput(run.history)
-        result |= _told_left_out(data.left_out)
-    saved = storage.SavedModel(model, configuration, run.history)
-    storage.save_model(folder / storage.MODEL_FILE, saved)
-    write_curves(folder, run.history)
-    from mlcvkit import plots
 
-    plots.hidden_units(*model.W).savefig(folder / "hidden_units.png", dpi=120)
-    return {"epochs": run.epoch, **result}, run.interrupted
+    def measure() -> dict[str, Any]:
+        result = {"test": test_parity(task.model, *test)}
+        if data is None:
+            return result
+        _say_throughput(run.history)
+        return result | _told_left_out(data.left_out)
+
+    how = _how_it_ended(run.interrupted, run.epoch, hp, f"no better validation loss for {hp.patience}")
+    saved = storage.SavedModel(task.model, configuration, run.history)
+    return _Trained(saved, run.epoch, run.interrupted, how, measure)
 
 
 def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:
@@ -412,18 +484,3 @@ def _run_folder(
     if resume is not None:
         return storage.open_run(resume)
     return storage.new_run(output, name) if every is None else storage.open_run(storage.free_folder(output, name))
-
-
-def _say_how_it_ended(run: Run) -> None:
-    hp = run.hyperparameters
-    if run.interrupted:
-        console.print(f"Stopped by Ctrl-C after {run.epoch} whole epochs of {hp.epochs}")
-    elif run.epoch < hp.epochs:
-        console.print(f"Stopped after {run.epoch} epochs: no better validation loss for {hp.patience}")
-
-
-def write_curves(folder: Path, history: Mapping[str, list[float]]) -> None:
-    if history:
-        from mlcvkit import plots
-
-        plots.curves(history).savefig(folder / "curves.png", dpi=120)

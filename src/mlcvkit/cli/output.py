@@ -1,0 +1,58 @@
+"""Standard output and error that never stop a command: what cannot be written is dropped, and said at the end."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+
+class Output:
+    """A stream that drops what its file does not take, since nobody reads it any more or the disk is full.
+
+    Characters that the file's encoding does not have are replaced. ``error`` is why writing stopped, None where it did
+    not.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.error: Exception | None = None
+        if stream is None:  # it was closed before the command began
+            self.stream: TextIO = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        else:
+            self.stream = stream
+            with suppress(AttributeError):  # not a file
+                stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
+
+    def write(self, text: str) -> int:
+        """Write a text; its length, whether it was written or dropped."""
+        if self.error is None:
+            try:
+                self.stream.write(text)
+            except (OSError, ValueError) as error:
+                self.error = error
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        if self.error is None:
+            try:
+                self.stream.flush()
+            except (OSError, ValueError) as error:
+                self.error = error
+
+    def close_quietly(self) -> None:
+        """Leave nothing that the interpreter would fail to write at its end."""
+        self.flush()
+        if self.error is not None:
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def guard() -> tuple[Output, Output]:
+    """Put guarded streams in the place of standard output and error."""
+    streams: Any = Output(sys.stdout), Output(sys.stderr)
+    sys.stdout, sys.stderr = streams
+    return streams  # type: ignore[no-any-return]

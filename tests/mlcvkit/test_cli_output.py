@@ -1,0 +1,105 @@
+"""What was trained is on disk, whatever happens to the output, the pictures and the process after it."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command import COMMAND, run
+from events import version_of, wait_for
+from mlcvkit.storage import load_model
+
+SMALL = ["train", "--epochs", "1", "--hidden-units", "2", "--batch-size", "8192", "--name", "r"]
+
+
+def begun(*arguments, folder, **options):
+    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, stderr=subprocess.PIPE, text=True, **options)
+
+
+def assert_saved(folder, pictures=True):
+    assert len(load_model(folder / "runs/r").history["epoch"]) >= 1
+    assert (folder / "runs/r/config.toml").is_file()
+    assert (folder / "runs/r/curves.png").is_file() == pictures
+    assert [path.name for path in (folder / "runs").iterdir()] == ["r"]
+
+
+def test_a_reader_that_is_gone_costs_nothing(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with begun(*SMALL, folder=tmp_path, stdout=writing) as process:
+        os.close(writing)
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    assert_saved(tmp_path)
+
+
+def test_a_full_disk_under_the_output_is_an_error_and_the_model_is_there(tmp_path):
+    with Path("/dev/full").open("w") as full, begun(*SMALL, folder=tmp_path, stdout=full) as process:
+        said = process.stderr.read()
+    assert said.startswith("mlcvlab: error: the output could not be written") and said.count("\n") == 1
+    assert process.returncode == 1
+    assert_saved(tmp_path)
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_output_that_is_closed_costs_nothing(tmp_path, closed):
+    line = ["bash", "-c", f'exec "$@" {closed}>&-', "--", *COMMAND, *SMALL]
+    assert subprocess.run(line, cwd=tmp_path, capture_output=True).returncode == 0
+    assert_saved(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "gbk", "cp932"])
+def test_what_the_console_cannot_show_is_replaced_there_and_exact_in_the_file(tmp_path, encoding):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    lines = [f"{a},{b},{'größe ✓' if a > b else 'ø'}" for a, b in rows]
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    given = ["train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r"]
+    done = run(*given, folder=tmp_path, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_saved(tmp_path)
+    done = run("predict", "runs/r", "t.csv", "-o", "p.csv", folder=tmp_path, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0 and "größe ✓" in (tmp_path / "p.csv").read_text(encoding="utf-8")
+
+
+def test_pictures_that_cannot_be_drawn_are_a_note(tmp_path):
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib/__init__.py").write_text("raise ImportError('no fonts here')")
+    done = subprocess.run([*COMMAND, *SMALL], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0
+    (note,) = done.stderr.splitlines()
+    assert (
+        note.startswith("mlcvlab: note: the run is saved, and its pictures could not be drawn") and "no fonts" in note
+    )
+    assert_saved(tmp_path, pictures=False)
+
+
+LONG = ["train", "--epochs", "400", "--hidden-units", "2", "--batch-size", "8192", "--name", "r"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_training_and_more_of_them_take_nothing_back(tmp_path, number):
+    with begun(*LONG, "--checkpoint-every", "1", folder=tmp_path, stdout=subprocess.DEVNULL) as process:
+        wait_for(lambda: version_of(tmp_path / "runs/r/checkpoint.safetensors"), process)
+        while process.poll() is None:
+            process.send_signal(number)
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode in (130, -number)  # the last may come after the command has said all that it has to say
+    assert load_model(tmp_path / "runs/r").model.W[0].shape == (2, 784)
+
+
+def test_ctrl_c_with_a_reader_that_it_ends_as_well(tmp_path):
+    """As with ``2>&1 | tee log``: the interrupt ends tee, and the command writes to nobody."""
+    process = subprocess.Popen(
+        [*COMMAND, *LONG, "--checkpoint-every", "1"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    wait_for(lambda: version_of(tmp_path / "runs/r/checkpoint.safetensors"), process)
+    process.stdout.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert load_model(tmp_path / "runs/r").model.W[0].shape == (2, 784)

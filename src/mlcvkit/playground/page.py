@@ -188,7 +188,7 @@ class Page:
 
     async def _link(self) -> None:
         query = self.session.experiment.as_query()
-        link = await ui.run_javascript(f"location.origin + location.pathname + '?{query}'", timeout=5)
+        link = await ui.run_javascript(f"location.origin + location.pathname + '?{query}'", timeout=60)
         with ui.dialog() as dialog, ui.card():
             ui.label("This link opens the page with these settings.")
             shown = ui.input("Link", value=str(link)[:2000]).props("readonly outlined dense")

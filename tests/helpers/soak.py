@@ -81,6 +81,11 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if item.nodeid in wanted]
 
 
+def pytest_sessionfinish(session, exitstatus):
+    if SIZE == "full" and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK  # all of it had passed
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

@@ -92,6 +92,26 @@ def test_a_signal_ends_the_training_and_more_of_them_take_nothing_back(tmp_path,
     assert load_model(tmp_path / "runs/r").model.W[0].shape == (2, 784)
 
 
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    """As with nohup, when the terminal is closed."""
+    ignoring = ["bash", "-c", 'trap "" HUP; exec "$@"', "--", *COMMAND, *SMALL]
+    with subprocess.Popen(ignoring, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        wait_for(lambda: list(tmp_path.glob("runs/*r*")), process)  # it has set up its signals
+        while process.poll() is None:
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+    assert process.returncode == 0
+    assert_saved(tmp_path)
+
+
+def test_predictions_on_a_pipe_are_exact_whatever_the_console(tmp_path):
+    rows = [f"{i},{'größe' if i % 2 else 'ø'}" for i in range(40)]
+    (tmp_path / "t.csv").write_text("a,y\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    assert run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path).returncode == 0
+    done = run("predict", "runs/r", "t.csv", folder=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and done.stdout.startswith("y,probability größe,probability ø\n")
+
+
 def test_ctrl_c_with_a_reader_that_it_ends_as_well(tmp_path):
     """As with ``2>&1 | tee log``: the interrupt ends tee, and the command writes to nobody."""
     process = subprocess.Popen(

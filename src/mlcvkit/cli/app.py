@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlcvkit import InputError
-from mlcvkit.cli.output import guard
+from mlcvkit.cli.output import Output, guard
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 CONFIG_FILE = "config.toml"
@@ -88,6 +88,14 @@ def print_json(wanted: bool, result: Any) -> None:
     if wanted:
         only_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
         sys.stdout.write(json_format.dumps(result, ensure_ascii=only_ascii) + "\n")
+
+
+def print_data(data: bytes) -> None:
+    """Print a file's content, byte for byte."""
+    if isinstance(sys.stdout, Output):
+        sys.stdout.write_data(data)
+    else:
+        sys.stdout.write(data.decode())
 
 
 def limited_threads(threads: int | None) -> AbstractContextManager[Any]:

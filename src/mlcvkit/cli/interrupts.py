@@ -39,7 +39,11 @@ class Interrupts:
     def saving(self) -> Iterator[None]:
         """Save something: a signal waits until that is done, and ends what comes after it."""
         self.hold()
-        yield
+        try:
+            yield
+        except BaseException:
+            self._saving = False
+            raise
         self._saving, self.saved, self._may_raise = False, True, not self._waiting
         if self._waiting:
             raise KeyboardInterrupt
@@ -55,7 +59,8 @@ def interrupts() -> Iterator[Interrupts]:
     if threading.current_thread() is not threading.main_thread():
         yield handler
         return
-    before = {number: signal.signal(number, handler.handle) for number in SIGNALS}
+    taken = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = {number: signal.signal(number, handler.handle) for number in taken}
     try:
         yield handler
     finally:

@@ -1,6 +1,5 @@
 """What is done with a data set before training, and with a model after it."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlcvkit import InputError, datasets, storage
-from mlcvkit.cli.app import app, console, data_app, print_json
+from mlcvkit.cli.app import app, console, data_app, print_data, print_json
 from mlcvkit.training import (
     accuracy,
 )
@@ -99,7 +98,7 @@ def predict(
     if json:
         print_json(True, {name: column.tolist() for name, column in answers.items()})
     elif output is None:
-        sys.stdout.write(datasets.as_file(answers, ".csv").decode())
+        print_data(datasets.as_file(answers, ".csv"))
     else:
         storage.write_whole(output, datasets.as_file(answers, output.suffix))
         console.print(f"{len(answers[predictor.target]):,} predictions written to {escape(str(output))}")

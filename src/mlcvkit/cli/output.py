@@ -32,6 +32,15 @@ class Output:
                 self.error = error
         return len(text)
 
+    def write_data(self, data: bytes) -> None:
+        """Write data as they are, whatever the encoding of the console."""
+        self.flush()
+        if self.error is None:
+            try:
+                self.stream.buffer.write(data)
+            except (OSError, ValueError) as error:
+                self.error = error
+
     def flush(self) -> None:
         """Write what is held back."""
         if self.error is None:

@@ -58,9 +58,10 @@ def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentC
         raise InputError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r} in {given['--config']}")
     recipe = given.get("--recipe", recipe)
     kind: Any = given.get("--model", stored.get("model", "mlp")) if own_data else "nn2"
-    known = recipe in RECIPES and kind in KINDS  # what is unknown on the line is refused later
+    known = recipe in RECIPES and isinstance(kind, str) and kind in KINDS  # what is unknown is refused later
     recipe_values = asdict(recipe_for(kind, recipe)) if known else {}
-    stored = without_old_defaults(stored, kind) if known else stored
+    if known and stored.get("model", kind) == kind:
+        stored = without_old_defaults(stored, kind)
     values = {name: value for name, value in (recipe_values | stored).items() if value is not None}
     if values:
         # below the command's name, since a key at the top that is the name of a command is passed over: data
@@ -163,20 +164,23 @@ def train(
         test_fraction = 0.2 if test_fraction is None else test_fraction
         options |= {"model": model or "mlp", "task": task, "test_fraction": test_fraction, "image_size": image_size}
     options |= _cluster_options(cluster, cluster_file, shards, allow_missing)
+    if image_size is not None and "allow_missing" in options:
+        raise InputError("--image-size is for folders of images, which a cluster does not read: leave it out")
     if resume is not None:
         _require_same_shards(resume, options)
     every = _checkpoint_every(resume, checkpoint_every, name)
     start = perf_counter()
+    circumstances = {"on_cluster": "allow_missing" in options, "distorts": data is None}
+    kind: KindName = options.get("model", "nn2")
+    require_used(hp, kind, **circumstances)
+    configuration = options | {"checkpoint_every": every} | used(hp, kind, **circumstances)
     trained: _Trained | None = None
     result: dict[str, Any] = {}
-    with interrupts() as handler, ExitStack() as places:
+    cut_short = False
+    with interrupts() as handler, limited_threads(threads), ExitStack() as places:
         folder, target_folder = places.enter_context(_run_folder(output, name, every, resume))
         try:
-            with limited_threads(threads), _client(options, every, target_folder) as client:
-                circumstances = {"on_cluster": client is not None, "distorts": data is None}
-                kind: KindName = options.get("model", "nn2")
-                hp = require_used(hp, kind, **circumstances)
-                configuration = options | {"checkpoint_every": every} | used(hp, kind, **circumstances)
+            with _client(options, every, target_folder) as client:
                 callbacks = _callbacks(handler, target_folder, configuration, every, json)
                 train_on = _train_parity if data is None else _train_on_samples if client is None else _train_on_shards
                 trained = train_on(hp, configuration, callbacks, resume, client)
@@ -188,8 +192,11 @@ def train(
         except KeyboardInterrupt:
             if trained is None or not handler.saved:
                 raise
-            trained.interrupted = True
-    return _finished(trained, target_folder, {"epochs": trained.epochs, **result}, perf_counter() - start, every, json)
+            cut_short = True
+        handler.hold()
+        result = {"epochs": trained.epochs, **result}
+        _say_where(trained, target_folder, result, perf_counter() - start, every, json)
+    return INTERRUPTED if trained.interrupted or cut_short else 0
 
 
 def _callbacks(
@@ -216,7 +223,11 @@ def _shown(trained: _Trained, folder: Path) -> dict[str, Any]:
     """Measure and draw what is saved already; a picture that cannot be drawn is a note."""
     if trained.how_it_ended:
         console.print(trained.how_it_ended)
-    result = trained.measure()
+    result: dict[str, Any] = {}
+    try:
+        result = trained.measure()
+    except (ValueError, MemoryError) as error:
+        say("note", f"the run is saved, and could not be measured: {error}")
     try:
         _draw(trained.saved, folder)
     except Exception as error:
@@ -236,16 +247,15 @@ def _draw(saved: storage.SavedModel, folder: Path) -> None:
         storage.write_whole(folder / f"{name}.png", content.getvalue())
 
 
-def _finished(
+def _say_where(
     trained: _Trained, folder: Path, result: dict[str, Any], seconds: float, every: int | None, json: bool
-) -> int:
+) -> None:
     if not trained.interrupted:
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     console.print(f"Saved to [bold]{escape(str(folder))}[/bold] in {seconds:.1f} s")
     if trained.interrupted and every is not None:
         console.print(f"To go on: mlcvlab train --resume {escape(str(folder))}")
     print_json(json, {"run": str(folder), **result, "seconds": seconds})
-    return INTERRUPTED if trained.interrupted else 0
 
 
 def is_place(target: str | None) -> bool:
@@ -255,7 +265,7 @@ def is_place(target: str | None) -> bool:
 
 def require_folder(image_size: int | None, data: str) -> None:
     """Raise InputError where ``image_size`` is given for what is no folder of images."""
-    if image_size is not None and not Path(data).is_dir():
+    if image_size is not None and (data in datasets.TOYS or not Path(data).is_dir()):
         raise InputError(f"--image-size scales the images of a folder: leave it out for {data}")
 
 

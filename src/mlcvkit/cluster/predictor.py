@@ -15,7 +15,7 @@ from mlcvkit.cluster.shards import Shard
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder
 from mlcvkit.datasets.tables import encoder_for
 from mlcvkit.estimators import Predictor
-from mlcvkit.estimators.predictor import TEST_FRACTION, Task, checked_target, make_estimator
+from mlcvkit.estimators.predictor import TEST_FRACTION, Task, checked_target, make_estimator, require_fraction_used
 from mlcvkit.experiments import KindName
 from mlcvkit.training import Callback, Hyperparameters
 
@@ -62,8 +62,7 @@ def train_predictor_on_shards(
         raise InputError(f"test_fraction must be at least 0 and below 1; got {test_fraction}")
     own = datasets.read(name) if name in datasets.TOYS else None
     own_test = None if own is None else own.test
-    if own_test is not None and test_fraction != TEST_FRACTION:
-        raise InputError(f"{name} has a test set of its own: leave out test_fraction")
+    require_fraction_used(name, own_test, test_fraction)
     plan = _Plan.make(sum(shard.count for shard in shards), 0 if own_test else test_fraction, hyperparameters)
     surveyed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
     surveys: list[Survey] = surveyed.each(_itself)

@@ -190,13 +190,13 @@ class Examination:
         try:
             return session.ask(do, seconds=min(self.seconds_left, self.limits.seconds), **request)
         finally:
-            self.seconds_left -= session.seconds
+            self.seconds_left -= session.seconds + session.idle_seconds
 
     @property
     def time_is_over(self) -> str:
         """What a test says that is not made any more."""
         most = self.grader.assignment.limits["submission_seconds"]
-        return f"the submission's time is over: it has computed for {most:.4g} seconds (CPU time)"
+        return f"the submission's time is over: it has computed (CPU time) and slept for {most:.4g} seconds"
 
     def run(self, tests: list[str]) -> tuple[dict[str, Report], float | None]:
         """The report of each test, and the accuracy of the notebook's model."""
@@ -363,6 +363,8 @@ class Process:
                 try:
                     loaded = examination.request(self.session, "load", modules=[[name, supplied, broken is not None]])
                 except Ended as error:
+                    if examination.seconds_left <= 0:
+                        raise
                     examination.broken[name] = str(error)
                     break
                 failed = loaded.get("failed") if isinstance(loaded, dict) else None

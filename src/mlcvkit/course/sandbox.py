@@ -208,7 +208,7 @@ class Session:
         self.number = 0
         self.alive = True
         self.usage = Usage(self.process.pid)
-        self.seconds = 0.0
+        self.seconds = self.idle_seconds = 0.0
         self._spent = self._supplied_seconds = 0.0
         self._request = _Request(0.0, 0.0, 0.0)
         self._checked = time.monotonic()
@@ -220,11 +220,12 @@ class Session:
     def ask(self, do: str, *, seconds: float | None = None, **request: Any) -> Any:
         """What the process answers to a request.
 
-        The CPU time of the request, of all processes and of what is supplied, is ``self.seconds`` afterwards.
+        The CPU time of the request, of all processes and of what is supplied, is ``self.seconds`` afterwards, and the
+        time in which none of them could run ``self.idle_seconds``.
 
         Raises: Failed where the student's code raised an exception, Ended where the process broke a limit or ended.
         """
-        self.seconds = 0.0
+        self.seconds = self.idle_seconds = 0.0
         if not self.alive:
             raise Ended("its process had ended before")
         self.number += 1
@@ -240,6 +241,7 @@ class Session:
             raise
         finally:
             self.seconds = self._spent - self._request.begin
+            self.idle_seconds = self.usage.idle_seconds - self._request.idle
         if "error" in message:
             raise Failed(message["error"] if isinstance(message["error"], dict) else {})
         return message.get("answer")
@@ -307,7 +309,7 @@ class Session:
         if self.printed > self.limits.output_mb << 20:
             raise self._ended(f"it printed more than {self.limits.output_mb} MB")
         if time.monotonic() > self._checked + CHECKED_EVERY:
-            self._require_within(self.usage.measure(is_active=bool(ready)) + self._supplied_seconds)
+            self._require_within(self.usage.measure(is_active=bool(ready - {self.output})) + self._supplied_seconds)
             if self.usage.memory() > self.limits.memory_mb << 20:
                 raise self._ended(f"it used more than {self.limits.memory_mb:,} MB of memory")
             self._checked = time.monotonic()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+_Times = dict[psutil.Process, tuple[float, float]]
 MOST_BETWEEN = 1.0
 LEAST_SHARE = 0.01
 
@@ -58,14 +59,14 @@ class Usage:
         self.root, self.clock = root, clock
         self.idle_seconds = 0.0
         self._measured = clock()
-        self._times: dict[psutil.Process, tuple[float, float]] = {}
+        self._times: _Times = {}
         self._vanished = 0.0
         self._most = 0.0
 
     def cpu_seconds(self) -> float:
         """CPU time until now of the processes that were there at the last measurement."""
-        current = {process: _cpu_times(process) or known for process, known in self._times.items()}
-        return self._total(current)
+        current = {process: own for process in self._times if (own := _cpu_times(process)) is not None}
+        return self._total(current, self._vanished_since(current))
 
     def measure(self, *, is_active: bool = False) -> float:
         """Look at all processes again.
@@ -82,11 +83,9 @@ class Usage:
         """
         processes = _family(self.root)
         times = {process: own for process in processes if (own := _cpu_times(process)) is not None}
-        ended = sum(sum(own) for process, own in self._times.items() if process not in times)
-        collected = sum(children - self._times.get(process, (0.0, 0.0))[1] for process, (_, children) in times.items())
-        self._vanished += ended - collected
-        before, self._times = self._most, times
-        after = self._total(times)
+        self._vanished, before = self._vanished_since(times), self._most
+        self._times = times
+        after = self._total(times, self._vanished)
         now = self.clock()
         elapsed = min(now - self._measured, MOST_BETWEEN)
         self._measured = now
@@ -98,8 +97,14 @@ class Usage:
         """Bytes held by the processes of the last measurement: resident memory, and files that are only in memory."""
         return sum(map(_memory_of, self._times))
 
-    def _total(self, times: dict[psutil.Process, tuple[float, float]]) -> float:
-        self._most = max(self._most, sum(map(sum, times.values())) + max(0.0, self._vanished))
+    def _vanished_since(self, times: _Times) -> float:
+        """Time of processes that ended, less what their parents have collected; above 0 where nobody collects it."""
+        ended = sum(sum(own) for process, own in self._times.items() if process not in times)
+        collected = sum(children - self._times.get(process, (0.0, 0.0))[1] for process, (_, children) in times.items())
+        return self._vanished + ended - collected
+
+    def _total(self, times: _Times, vanished: float) -> float:
+        self._most = max(self._most, sum(map(sum, times.values())) + max(0.0, vanished))
         return self._most
 
 

@@ -137,6 +137,7 @@ def train_predictor(
     Raises: InputError for targets that cannot be learned, with the reason.
     """
     y, task = checked_target(samples, task)
+    require_fraction_used(samples.name, samples.test, test_fraction)
     (X, y), test = split_test_rows(samples, y, test_fraction, task, hyperparameters.seed)
     encoder = encoder_for(X)
     estimator = make_estimator(kind, hyperparameters, task, len(y))
@@ -177,14 +178,18 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Array, Task]:
     return (y.astype(np.float64) if task == "regression" else y), task
 
 
+def require_fraction_used(name: str, test: Any, fraction: float) -> None:
+    """Raise InputError for another fraction of test rows where data have a test set of their own."""
+    if test is not None and fraction != TEST_FRACTION:
+        raise InputError(f"{name} has a test set of its own: leave out test_fraction")
+
+
 def split_test_rows(
     samples: Samples, y: Array, fraction: float, task: Task, seed: int
 ) -> tuple[tuple[Any, Array], tuple[Any, Array]]:
     if not 0 <= fraction < 1:
         raise InputError(f"test_fraction must be at least 0 and below 1; got {fraction}")
     if samples.test is not None:
-        if fraction != TEST_FRACTION:
-            raise InputError(f"{samples.name} has a test set of its own: leave out test_fraction")
         return (samples.X, y), samples.test
     if fraction == 0:
         return (samples.X, y), (samples.X[:0], y[:0])
@@ -238,7 +243,8 @@ def make_estimator(
     """
     if task == "regression" and kind != "mlp":
         raise InputError(f"{kind} predicts classes; a target of numbers needs --model mlp")
-    hp = require_used(hyperparameters, kind, rows=N, on_cluster=on_cluster)
+    hp = hyperparameters
+    require_used(hp, kind, rows=None if on_cluster else N, on_cluster=on_cluster)
     if kind == "nn2" and len(hp.hidden_units) != 1:
         raise InputError(f"nn2 has one hidden layer; got hidden_units {hp.hidden_units}: choose --model mlp")
     left_out = NOT_OF_ESTIMATORS | KINDS[kind].unused.keys()

@@ -74,8 +74,8 @@ def require_used(
     rows: int | None = None,
     on_cluster: bool = False,
     distorts: bool = False,
-) -> Hyperparameters:
-    """The hyperparameters of a training, those that it does not use at their defaults.
+) -> None:
+    """Refuse hyperparameters that a training would not use.
 
     Parameters
     ----------
@@ -90,24 +90,21 @@ def require_used(
     distorts
         Whether its images can be distorted at random.
 
-    Returns
-    -------
-    Hyperparameters
-        What the run records.
-
     Raises
     ------
     InputError
         For one that is not used and has another value than its default: which, why, and what to do.
     """
-    unused = _unused(hyperparameters, kind, rows, on_cluster=on_cluster, distorts=distorts)
     plain, base = Hyperparameters(), recipe_for(kind)
+    unused = _unused(hyperparameters, kind, rows, on_cluster=on_cluster, distorts=distorts)
     for name, reason in unused.items():
         value = getattr(hyperparameters, name)
-        if value not in (getattr(plain, name), getattr(base, name)) and (name, value) != ("validation_samples", 0):
+        allowed = [getattr(plain, name), getattr(base, name)]
+        if name in ("batch_size", "validation_samples"):  # a recipe's, which is of no use only in these circumstances
+            allowed += [0, *(getattr(recipe, name) for recipe in RECIPES.values())]
+        if value not in allowed:
             advice = f"leave it out{_advice(kind, name)}"
             raise InputError(f"{kind} would not use {name}={_written(value)}: {reason}; {advice}")
-    return replace(hyperparameters, **{name: getattr(plain, name) for name in unused})
 
 
 def used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any) -> dict[str, Any]:
@@ -130,10 +127,11 @@ def without_old_defaults(stored: Mapping[str, Any], kind: KindName) -> dict[str,
     return {name: value for name, value in stored.items() if name not in dropped | KINDS[kind].defaults.keys()}
 
 
-def with_used_only(hyperparameters: Hyperparameters, base: Hyperparameters) -> Hyperparameters:
-    """A trial's hyperparameters: those of other optimizers than its own are the base's, whatever was drawn."""
+def with_used_only(hyperparameters: Hyperparameters) -> Hyperparameters:
+    """A trial's hyperparameters, with those that only other optimizers have at their defaults."""
+    plain = Hyperparameters()
     names = _of_other_optimizers(hyperparameters.optimizer)
-    return replace(hyperparameters, **{name: getattr(base, name) for name in names})
+    return replace(hyperparameters, **{name: getattr(plain, name) for name in names})
 
 
 def _unused(

@@ -140,7 +140,7 @@ class Experiment:
         if not self.is_nn2:
             values |= {"shift": 0.0, "rotation": 0.0, "elastic": 0.0}
         hp = Hyperparameters(**values, patience=0, validation_samples=held_out)
-        return with_used_only(hp, Hyperparameters())
+        return with_used_only(hp)
 
     def as_query(self) -> str:
         """The query of a link: what differs from the defaults, by name."""

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from mlcvkit import InputError
@@ -31,11 +32,28 @@ def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
     try:
         yield beside, target
         beside.chmod(0o755)
-        beside.rename(target)
+        _put_in_place(beside, target)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         _remove_empty(missing)
         raise
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
+    """Rename a finished run; where another one took its name meanwhile, it is kept under the next free one."""
+    try:
+        beside.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        free = next(path for n in count(2) if not (path := target.with_name(f"{target.name}-{n}")).exists())
+        beside.rename(free)
+        raise InputError(f"another run took the name {target} meanwhile: this one is saved as {free}") from None
+
+
+def _is_taken(root: Path, name: str) -> bool:
+    """Whether a run has this name, or one that is not finished."""
+    return (root / name).exists() or any(root.glob(f".{name}.partial-*"))
 
 
 @contextmanager
@@ -82,7 +100,7 @@ def free_folder(root: Path, name: str | None) -> Path:
     if name is None:
         start = datetime.now().strftime("%Y-%m-%d-%H%M%S")
         names = (start, *(f"{start}-{number}" for number in range(2, 1000)))
-        name = next((name for name in names if not (root / name).exists()), start)
+        name = next((name for name in names if not _is_taken(root, name)), start)
     if not re.fullmatch(r"[\w][\w.-]*", name):
         raise InputError(f"a run's name has letters, digits, '-', '_' and '.', and no '/'; got {name!r}")
     target = root / name

@@ -10,7 +10,13 @@ import numpy as np
 from mlcvkit import InputError, datasets
 from mlcvkit.datasets.tables import encoder_for
 from mlcvkit.estimators.base import split_rows
-from mlcvkit.estimators.predictor import Predictor, checked_target, make_estimator, split_test_rows
+from mlcvkit.estimators.predictor import (
+    Predictor,
+    checked_target,
+    make_estimator,
+    require_fraction_used,
+    split_test_rows,
+)
 from mlcvkit.experiments import KINDS, KindName, require_used
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import Callback, Hyperparameters, accuracy
@@ -89,6 +95,7 @@ class SampleProblem:
         samples = datasets.read(self.data, self.target, image_size=self.image_size)
         self.samples, self.fingerprint = samples, samples.fingerprint
         y, self.task = checked_target(samples, self.task)
+        require_fraction_used(samples.name, samples.test, self.test_fraction)
         (self.X, self.y), self.test_rows = split_test_rows(samples, y, self.test_fraction, self.task, self.seed)
         self.can_test = len(self.test_rows[1]) > 0
         self.score = "accuracy" if self.task == "classification" else "r2"

@@ -17,7 +17,9 @@ from optuna.trial import TrialState
 from scipy.stats import ttest_rel
 
 from mlcvkit import InputError
+from mlcvkit.experiments import KINDS, require_used, with_used_only
 from mlcvkit.storage import MODEL_FILE
+from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.spaces import grid, grid_size
 from mlcvkit.tuning.studies import Settings, Study, create_study
 
@@ -40,6 +42,7 @@ def begin_search(folder: Path, settings: Settings) -> Study:
 
     Raises: InputError where the space or the data cannot be used.
     """
+    _require_used(settings)
     problem = settings.problem()
     if not problem.can_test:
         raise InputError("the best is tested at the end: test_fraction must be above 0")
@@ -54,10 +57,31 @@ def begin_sweep(folder: Path, settings: Settings) -> Study:
 
     Raises: InputError where the data cannot be used, or the grid is too large.
     """
+    _require_used(settings)
     problem = settings.problem()
     if (size := grid_size(settings.search_space)) > MOST_CELLS:
         raise InputError(f"that is a grid of {size:,} trainings; at most {MOST_CELLS:,} are made: give fewer values")
     return create_study(folder, settings, problem.score, grid(settings.search_space, 0), problem.fingerprint)
+
+
+def _require_used(settings: Settings) -> None:
+    """Refuse what no trial would use: hyperparameters of other kinds of network, or of other optimizers."""
+    kind, space = settings.kind_of_network, settings.search_space
+    unused = {**KINDS[kind].unused, **({} if kind == "mlp" else {"depth": "its depth is fixed"})}
+    for name in space:
+        if name in unused:
+            raise InputError(f"{kind} would not use {name}: {unused[name]}; leave it out, or choose --model mlp")
+    base = Hyperparameters(**settings.base)
+    tried = space.get("optimizer", [base.optimizer])
+    optimizers = tried if isinstance(tried, list) else [base.optimizer]
+    errors = []
+    for optimizer in optimizers:
+        try:
+            require_used(replace(base, optimizer=str(optimizer)), kind, distorts=settings.data is None)
+        except InputError as error:
+            errors.append(error)
+    if len(errors) == len(optimizers):
+        raise errors[0]
 
 
 def _base_parameters(settings: Settings) -> dict[str, Any]:
@@ -190,7 +214,7 @@ def run_final(study: Study, configuration: dict[str, Any], *, workers: int, told
 def _final_study(study: Study, best: Any, configuration: dict[str, Any]) -> Study:
     """The trainings at the end after a trial, each queued once, whoever comes here first."""
     name = f"final-{best.number}"
-    wanted = {"best": study.hyperparameters(best), "defaults": study.settings.hyperparameters}
+    wanted = {"best": study.hyperparameters(best), "defaults": with_used_only(study.settings.hyperparameters)}
     with study.asking():
         if name not in optuna.get_all_study_names(storage=study.storage):
             (study.folder / MODEL_FILE).unlink(missing_ok=True)  # that of an earlier best

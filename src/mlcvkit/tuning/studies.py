@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from mlcvkit import InputError
-from mlcvkit.experiments import with_used_only, without_old_defaults
+from mlcvkit.experiments import KindName, with_used_only, without_old_defaults
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.problems import Problem, make_problem
 from mlcvkit.tuning.spaces import Space, distributions, read_space, with_parameters
@@ -53,7 +53,13 @@ class Settings:
 
     @cached_property
     def hyperparameters(self) -> Hyperparameters:
-        return Hyperparameters(**without_old_defaults(self.base, self.options.get("model", "nn2")))
+        return Hyperparameters(**without_old_defaults(self.base, self.kind_of_network))
+
+    @property
+    def kind_of_network(self) -> KindName:
+        """The kind of network that is trained."""
+        kind: KindName = self.options.get("model", "nn2")
+        return kind
 
     @cached_property
     def search_space(self) -> Space:
@@ -234,8 +240,9 @@ class Study:
     def hyperparameters(self, trial: FrozenTrial | optuna.Trial) -> Hyperparameters:
         """Those of a trial."""
         own = trial.user_attrs.get("hyperparameters")
-        base = self.settings.hyperparameters
-        return Hyperparameters(**own) if own else with_used_only(with_parameters(base, trial.params), base)
+        if own:
+            return Hyperparameters(**without_old_defaults(own, self.settings.kind_of_network))
+        return with_used_only(with_parameters(self.settings.hyperparameters, trial.params))
 
     def queue(self, params: Params, **attributes: Any) -> None:
         """Put a trial into the queue."""

@@ -321,7 +321,10 @@ def test_the_time_for_a_submission_has_an_end(of_code, replaced):
     limits = {**of_code.limits, "submission_seconds": 1.5}
     assignment = replace(of_code, limits=limits)
     result = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
-    assert "the submission's time is over: it has computed for 1.5 seconds" in of(result, "Adam").feedback[0]
+    assert (
+        "the submission's time is over: it has computed (CPU time) and slept for 1.5 seconds"
+        in of(result, "Adam").feedback[0]
+    )
 
 
 @pytest.fixture

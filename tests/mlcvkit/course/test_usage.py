@@ -85,6 +85,16 @@ def test_no_child_counts_twice():
         assert own < 2 and usage.cpu_seconds() == pytest.approx(own, abs=0.1)
 
 
+def test_a_child_that_ended_since_the_last_look_counts_once():
+    code = (
+        "os.fork() or (burn(0.5), os._exit(0)); os.wait(); sys.stdout.write('.'); sys.stdout.flush(); time.sleep(1e6)"
+    )
+    with process(code) as (started, usage, _):
+        wait_for(lambda: usage.measure() > 0.2)
+        assert started.stdout.read(1) == "."
+        assert 0.4 <= usage.cpu_seconds() < 0.8
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -93,7 +93,8 @@ def test_nn2_on_digits_uses_or_refuses_it_as_well(name, monkeypatch):
 
     @cache
     def trained(hp):
-        task = parity_task(require_used(hp, "nn2", distorts=True))
+        require_used(hp, "nn2", distorts=True)
+        task = parity_task(hp)
         task.fit(hp)
         return np.concatenate([w.ravel() for w in task.model.W])
 
@@ -116,18 +117,11 @@ def test_a_hyperparameter_that_an_estimator_does_not_know_is_an_error():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", set(RECIPES) - {"best"})
 def test_a_recipe_is_accepted_by_every_kind(kind, recipe):
     hp = recipe_for(kind, recipe)
-    distorts = kind == "nn2"
-    settled = require_used(
-        hp if distorts else replace(hp, **dict.fromkeys(("shift", "rotation", "scale", "shear", "elastic"), 0.0)),
-        kind,
-        distorts=distorts,
-    )
-    assert {name: getattr(settled, name) for name in KINDS[kind].unused} == {
-        name: getattr(Hyperparameters(), name) for name in KINDS[kind].unused
-    }
+    require_used(hp, kind)
+    assert not used(hp, kind).keys() & KINDS[kind].unused.keys()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -136,7 +130,7 @@ def test_an_optimizer_takes_its_own_hyperparameters_alone(optimizer):
     for name in {"momentum", "beta1", "beta2", "epsilon"}:
         hp = replace(recipe_for("mlp"), optimizer=optimizer, **{name: OTHER[name]})
         if name in own:
-            assert getattr(require_used(hp, "mlp"), name) == OTHER[name]
+            assert used(hp, "mlp")[name] == OTHER[name]
         else:
             with pytest.raises(InputError, match=f"mlp would not use {name}=.*the optimizer {optimizer} has none"):
                 require_used(hp, "mlp")
@@ -146,7 +140,7 @@ def test_on_a_cluster_other_hyperparameters_count():
     hp = replace(recipe_for("mlp"), local_steps=7)
     with pytest.raises(InputError, match=r"local_steps=7: it is for a training on a cluster"):
         require_used(hp, "mlp")
-    assert require_used(hp, "mlp", on_cluster=True) == hp
+    require_used(hp, "mlp", on_cluster=True)
     with pytest.raises(InputError, match="batch_size=32: with local_steps=0"):
         require_used(replace(hp, local_steps=0, batch_size=32), "mlp", on_cluster=True)
 

@@ -95,6 +95,24 @@ def test_a_run_folder_appears_whole(tmp_path):
     assert [path.name for path in root.iterdir()] == ["first"]
 
 
+def test_a_run_whose_name_was_taken_meanwhile_is_kept_under_another(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"this one is saved as .*first-2"),
+        new_run(tmp_path, "first") as (folder, target),
+    ):
+        (folder / "model").write_text("trained")
+        target.mkdir()
+        (target / "model").write_text("of another")
+    assert (tmp_path / "first/model").read_text() == "of another"
+    assert (tmp_path / "first-2/model").read_text() == "trained"
+
+
+def test_runs_without_a_name_begin_under_different_names(tmp_path):
+    with new_run(tmp_path, None) as (_, one), new_run(tmp_path, None) as (_, two):
+        assert one != two
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_an_open_run_is_there_from_the_start_and_keeps_what_was_put_into_it(tmp_path):
     folder = tmp_path / "a" / "run"
     with pytest.raises(RuntimeError), open_run(folder):

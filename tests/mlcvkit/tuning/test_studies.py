@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from events import wait_for
 from mlcvkit import InputError
+from mlcvkit.experiments import recipe_for
 from mlcvkit.training import RECIPES, Hyperparameters
 from mlcvkit.tuning import Settings, begin_search, begin_sweep, cells, comparison, open_study, run, run_final
 from mlcvkit.tuning.search import Comparison
@@ -243,10 +244,36 @@ def test_other_data_under_the_same_name_are_refused(tmp_path):
 
 def test_a_search_in_which_nothing_can_be_trained_ends_with_the_reason(tmp_path):
     options = OPTIONS | {"model": "nn2"}
-    space = {"activation": "tanh,sigmoid"}
-    study = begin_search(tmp_path / "s", Settings("tune", "moons", options, settings().base, space))
-    with pytest.raises(InputError, match="every trial fails: nn2 would not use activation"):
+    base = asdict(recipe_for("nn2"))
+    study = begin_search(tmp_path / "s", Settings("tune", "digits", options, base, {"learning_rate": "1e-3:0.1"}))
+    with pytest.raises(InputError, match="every trial fails: Only binary classification"):
         run(study, workers=1, told=lambda _: None, most_trials=20)
+
+
+@pytest.mark.parametrize(
+    ("space", "fixed", "words"),
+    [
+        ({"activation": "tanh,sigmoid"}, {}, "nn2 would not use activation"),
+        ({"depth": "1:3"}, {}, "nn2 would not use depth"),
+        ({"learning_rate": "1e-3:0.1"}, {"l2": 0.001}, "nn2 would not use l2=0.001"),
+        ({"optimizer": "adam,adamw"}, {"momentum": 0.5}, "nn2 would not use momentum=0.5"),
+    ],
+)
+def test_what_no_trial_would_use_is_refused_before_the_search_begins(tmp_path, space, fixed, words):
+    base = asdict(recipe_for("nn2")) | fixed
+    with pytest.raises(InputError, match=words):
+        begin_search(tmp_path / "s", Settings("tune", "moons", OPTIONS | {"model": "nn2"}, base, space))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_for_some_of_the_optimizers_is_used_by_those(tmp_path):
+    base = asdict(recipe_for("mlp")) | {"momentum": 0.5, "epochs": 3}
+    space = {"optimizer": ["sgd", "momentum"], "seed": [0]}
+    study = begin_sweep(tmp_path / "s", Settings("sweep", "moons", OPTIONS, base, space, repeats=1))
+    run(study, workers=1, told=lambda _: None)
+    assert [len(cell.scores) for cell in cells(study)] == [1, 1]
+    by_optimizer = {trial.params["optimizer"]: study.hyperparameters(trial).momentum for trial in study.trials()}
+    assert by_optimizer == {"sgd": 0.9, "momentum": 0.5}
 
 
 def test_a_search_without_test_rows_is_refused(tmp_path):

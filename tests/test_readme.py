@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from soak import only_in_soak
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,6 +26,7 @@ def test_the_examples_of_the_readme_run_and_learn(tmp_path):
     assert float(accuracy) > 95 and shape == "(64, 784)"
 
 
+@only_in_soak("its own cluster takes ten seconds to start and to end")
 def test_the_example_of_the_page_on_clusters_runs_and_learns(tmp_path):
     example = re.search(r"```python\n(from mlcvkit.cluster.*?)```", (ROOT / "docs/cluster.md").read_text(), re.S).group(
         1

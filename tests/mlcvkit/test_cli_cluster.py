@@ -16,6 +16,7 @@ from command import COMMAND, assert_one_line_error, run
 from events import version_of, wait_for
 from mlcvkit.datasets import mnist_parity
 from mlcvkit.storage import load_model
+from soak import only_in_soak
 
 
 class DaskCluster:
@@ -140,6 +141,7 @@ def test_numbers_as_a_target_and_images(cluster, tmp_path, images):
     assert json.loads(done.stdout)["test"]["accuracy"] > 0.95, done
 
 
+@only_in_soak("two schedulers and three trainings by real processes take a quarter of a minute")
 def test_a_scheduler_that_is_started_anew_goes_on_to_the_same_bits(tmp_path):
     options = ("--hidden-units", "16", "--epochs", "4", "--local-steps", "60")
     with DaskCluster(tmp_path, "first") as first:

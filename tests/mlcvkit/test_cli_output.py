@@ -17,7 +17,9 @@ SMALL = ["train", "--epochs", "1", "--hidden-units", "2", "--batch-size", "8192"
 
 
 def begun(*arguments, folder, **options):
-    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, stderr=subprocess.PIPE, text=True, **options)
+    """The command with the signals' default actions, whatever this process ignores."""
+    default = ["env", "--default-signal=INT,TERM,HUP", *COMMAND, *arguments]
+    return subprocess.Popen(default, cwd=folder, stderr=subprocess.PIPE, text=True, **options)
 
 
 def assert_saved(folder, pictures=True):

@@ -237,6 +237,7 @@ def test_a_cluster_without_workers_is_an_error_in_the_end(digits, monkeypatch):
             trained(data, WAYS["synchronous"])
 
 
+@only_in_soak("ten seconds of training; make test compares the same in one process, and the bits of both")
 def test_averaging_on_two_workers_is_as_accurate_as_plain_training(two_workers):
     """The ten thousand test digits: within four standard errors."""
     d = mnist_parity()

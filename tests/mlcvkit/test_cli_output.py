@@ -11,6 +11,7 @@ import pytest
 
 from command import COMMAND, run
 from events import version_of, wait_for
+from mlcvkit.cli.interrupts import Interrupts
 from mlcvkit.storage import load_model
 
 SMALL = ["train", "--epochs", "1", "--hidden-units", "2", "--batch-size", "8192", "--name", "r"]
@@ -92,6 +93,36 @@ def test_a_signal_ends_the_training_and_more_of_them_take_nothing_back(tmp_path,
         assert "Traceback" not in process.stderr.read()
     assert process.returncode in (130, -number)  # the last may come after the command has said all that it has to say
     assert load_model(tmp_path / "runs/r").model.W[0].shape == (2, 784)
+
+
+def test_a_second_signal_on_the_way_to_the_file_is_ignored():
+    handler = Interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        handler.handle(signal.SIGINT, None)
+    handler.handle(signal.SIGINT, None)
+    with handler.saving():
+        pass
+    assert handler.saved
+
+
+def test_a_signal_waits_from_the_end_of_the_training_until_it_is_saved():
+    handler, done = Interrupts(), []
+    handler.hold()
+    handler.handle(signal.SIGTERM, None)
+    with pytest.raises(KeyboardInterrupt), handler.saving():
+        handler.handle(signal.SIGTERM, None)
+        done.append("saved")
+    assert done == ["saved"] and handler.saved
+    handler.handle(signal.SIGTERM, None)  # it is about to end
+
+
+def test_after_saving_one_more_signal_ends_what_is_measured():
+    handler = Interrupts()
+    with handler.saving():
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        handler.handle(signal.SIGHUP, None)
+    handler.handle(signal.SIGHUP, None)
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):

@@ -27,7 +27,7 @@ KEPT_THREADS = (
     "ThreadPoolExecutor",  # asyncio
 )
 """Beginnings of the names of threads that libraries start once and keep."""
-KEPT_FILES = ("dask-scratch-space",)
+KEPT_FILES = ("dask-scratch-space", "mnist")  # the latter in the user's cache
 KEPT_VARIABLES = {
     "PYTEST_CURRENT_TEST",
     *("MALLOC_TRIM_THRESHOLD_", "PYTHONHASHSEED", "__DASK_PARENT_PID"),  # distributed, where it starts workers

@@ -68,7 +68,7 @@ def test_evaluate_and_predict_work_on_what_train_saved(trained, digit_image):
         assert re.search(r"Test accuracy.*", evaluated.stdout).group() in result.stdout
     predicted = run("predict", "runs/first", digit_image, folder=folder)
     model = load_model(folder / "runs" / "first").model
-    even = float(model.nn2(datasets.read_digit(digit_image).T)[0, 0])
+    even = float(model.nn2(datasets.scale_images(datasets.read_digit(digit_image)).T)[0, 0])
     answer = f"even, with probability {even:.4f}" if even >= 0.5 else f"odd, with probability {1 - even:.4f}"
     assert (predicted.returncode, predicted.stdout) == (0, answer + "\n")
     Image.fromarray(255 - np.array(Image.open(digit_image))).save(digit_image)
@@ -171,10 +171,23 @@ def test_a_recipe_fills_in_what_is_not_given(tmp_path):
     given = ["--recipe", "quick", "--hidden-units", "16", "--epochs", "1", "--batch-size", "512"]
     assert run("train", *given, "--name", "r", folder=tmp_path).returncode == 0
     configuration = load_model(tmp_path / "runs" / "r").configuration
-    expected = used(replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512), "nn2", distorts=True)
+    expected = used(replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512), "nn2", images=True)
     assert {"learning_rate", "schedule", "validation_samples"} < set(expected)
     assert {name: configuration[name] for name in expected} == expected | {"hidden_units": [16]}
     assert replace(RECIPES["quick"], batch_size=512) != replace(Hyperparameters(), batch_size=512)
+
+
+def test_train_without_data_is_a_recipe_of_the_one_path(tmp_path):
+    """The same network to the last bit, and each of the two configurations trains it again."""
+    small = ["--epochs", "1", "--hidden-units", "16", "--batch-size", "512"]
+    spelled_out = ["mnist-parity", "--model", "nn2", "--recipe", "default"]
+    assert run("train", *small, "--name", "short", folder=tmp_path).returncode == 0
+    assert run("train", *spelled_out, *small, "--name", "long", folder=tmp_path).returncode == 0
+    assert run("train", "--config", "runs/short/config.toml", "--name", "again", folder=tmp_path).returncode == 0
+    short, long, again = (load_model(tmp_path / "runs" / name) for name in ("short", "long", "again"))
+    for other in (long, again):
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(short.model.W, other.model.W, strict=True))
+        assert short.configuration == other.configuration
 
 
 def test_the_quick_recipe_reaches_985_of_1000_test_images(tmp_path):
@@ -258,7 +271,7 @@ def test_ctrl_c_saves_what_there_is_and_says_so(tmp_path):
     )
     child.expect(r"epoch 2/500")
     child.sendintr()
-    child.expect(r"Stopped by Ctrl-C after \d+ whole epochs of 500")
+    child.expect(r"Stopped by Ctrl-C after \d+ complete epochs of 500")
     child.expect("Saved to")
     child.expect(pexpect.EOF)
     child.close()

@@ -1,6 +1,7 @@
 """The mlcvlab command on data of one's own, as real processes."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -127,7 +128,8 @@ def test_a_configuration_file_gives_way_to_the_command_line(folder):
 def test_people_get_a_table_and_scripts_get_json(folder):
     trained = run("train", "iris.csv", "--target", "species", "--name", "r", folder=folder)
     assert trained.returncode == 0 and trained.stderr == ""
-    for words in ("Training on iris.csv: 150 samples", "said setosa", "Test accuracy", "Saved to runs/r"):
+    counts = "target species, 96 training, 24 validation, 30 test samples"
+    for words in (f"Training mlp on iris.csv: {counts}", "said setosa", "Test accuracy", "Saved to runs/r"):
         assert words in trained.stdout
     names = sorted(path.name for path in (folder / "runs" / "r").iterdir())
     assert names == ["config.toml", "curves.png", "model.safetensors"]
@@ -196,7 +198,7 @@ def test_sets_without_a_file_are_learned(folder, name):
         (["nowhere.csv", "--target", "y"], ["nowhere.csv does not exist"]),
         (["diabetes.tsv", "--target", "progress", "--model", "nn2"], ["nn2 predicts classes", "--model mlp"]),
         (["iris.csv", "--target", "species", "--task", "regression"], ["is text", "not regressed"]),
-        (["iris.csv", "--target", "species", "--model", "nn2"], ["Only binary classification is supported"]),
+        (["iris.csv", "--target", "species", "--model", "nn2"], ["nn2 tells two classes apart", "--model mlp"]),
         (["iris.csv", "--target", "species", "--loss", "perceptron"], ["--loss", "perceptron"]),
         (["iris.csv", "--target", "species", "--loss", "cross_entropy", "--hidden-units", "0"], ["hidden_units"]),
         (["iris.csv", "--target", "species", "--rotation", "5"], ["would not use rotation=5.0", "are distorted"]),
@@ -269,9 +271,52 @@ def test_without_the_extra_the_error_names_it(folder):
         "u.find_spec = lambda name: None if name in ('polars', 'sklearn', 'onnx') else find(name)\n"
         "sys.argv = ['mlcvlab', *sys.argv[1:]]; from mlcvkit.cli import main; main()"
     )
-    for arguments, extra in [(["train", "iris.csv", "--target", "species"], "tables"), (["train", "moons"], "tables")]:
+    for arguments, extra in [
+        (["train", "iris.csv", "--target", "species"], "tables"),
+        (["train", "digits"], "sklearn"),
+    ]:
         result = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
         assert_one_line_error(result, f"pip install 'mlcvlab[{extra}]'")
+
+
+WITHOUT_SCIKIT_LEARN = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "sklearn":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train iris.csv --target species --epochs 3 --name a",
+        "evaluate runs/r",
+        "predict runs/r iris.csv",
+        "export runs/r",
+        "data describe iris.csv",
+        "train moons --epochs 3 --name b",
+        "train circles --model perceptron --epochs 3 --name c",
+        "train --recipe quick --epochs 1 --name d",
+        "tune iris.csv --target species --trials 1 --workers 1 --epochs 2 --learning-rate 0.1,0.2 --name e",
+        "sweep moons --learning-rate 0.1,0.2 --repeats 1 --workers 1 --epochs 2 --name f",
+    ],
+)
+def test_the_path_from_data_to_predictions_is_without_scikit_learn(folder, line):
+    (folder / "site").mkdir()
+    (folder / "site/sitecustomize.py").write_text(WITHOUT_SCIKIT_LEARN)
+    if "runs/r" in line:
+        run("train", "iris.csv", "--target", "species", "--epochs", "3", "--name", "r", folder=folder)
+    environment = {**os.environ, "PYTHONPATH": str(folder / "site")}
+    command = [sys.executable, "-m", "mlcvkit", *line.split()]
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    absent = subprocess.run([sys.executable, "-c", "import sklearn"], env=environment, capture_output=True, text=True)
+    assert "No module named 'sklearn'" in absent.stderr
 
 
 def test_a_value_means_the_same_whatever_stands_below_it(folder):

@@ -11,11 +11,7 @@ from rich.table import Table
 
 from mlcvkit import InputError, datasets, storage
 from mlcvkit.cli.app import app, console, data_app, print_data, print_json
-from mlcvkit.training import (
-    accuracy,
-)
-from mlcvlab.models.nn2 import NN2
-from mlcvlab.nn import Array
+from mlcvkit.experiments import Predictor, test_rows
 
 
 @app.command
@@ -27,27 +23,16 @@ def evaluate(run: Path, data: str | None = None, /, *, target: str | None = None
     run
         A folder that 'mlcvlab train' wrote, or its model.safetensors.
     data
-        Data with the target that it was trained for. Left out: the test samples of its own data, and for NN2 on MNIST
-        the 10,000 test images.
+        Data with the target that it was trained for. Left out: the test samples of its own data.
     target
         For .npy and IDX data the file of its labels; otherwise the target is that of the training.
     json
         Print the result as JSON, and nothing else.
     """
     console.quiet = json
-    saved = storage.load_model(run)
-    if not saved.estimator:
-        if data is not None:
-            raise InputError(f"{run} is NN2 on MNIST, and is measured on MNIST: leave out {data}")
-        result = test_parity(_mnist_model(run), *datasets.mnist_test_parity())
-    else:
-        from mlcvkit.estimators import Predictor
-        from mlcvkit.estimators.predictor import test_samples
-
-        predictor, saved = Predictor.load(run)
-        X, y = test_samples(predictor, saved, data, target)
-        result = predictor.measure(X, y)
-        print_measures(result)
+    predictor, saved = Predictor.load(run)
+    result = predictor.measure(*test_rows(predictor, saved.configuration, data, target))
+    print_measures(result)
     print_json(json, result)
     return 0
 
@@ -69,39 +54,46 @@ def predict(
     run
         A folder that 'mlcvlab train' wrote, or its model.safetensors.
     data
-        Data of the kind it was trained on, a table with or without the target; one picture or a folder of them; for NN2
-        on MNIST a picture of one digit: 28 x 28 grey pixels, a light digit on black.
+        Data of the kind it was trained on, a table with or without the target; one picture or a folder of them; for a
+        model of MNIST's digits: 28 x 28 grey pixels, a light digit on black.
     output
-        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions; printed as CSV where left out.
+        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions. Left out: they are printed, for one picture
+        as a sentence, else as CSV.
     invert
-        For NN2 on MNIST: the picture is a dark digit on white.
+        For one picture and a model of MNIST's digits: the picture is a dark digit on white.
     json
         Print the predictions as JSON, and nothing else.
     """
-    if not storage.load_model(run).estimator:
-        if output is not None:
-            raise InputError("NN2 on MNIST says what one picture shows: leave out --output")
-        return _predict_parity(run, data, invert, json)
-    from mlcvkit.estimators import Predictor
-
     predictor, saved = Predictor.load(run)
-    size = saved.preprocessing["shape"][0] if saved.preprocessing["encoder"] == "images" else None
-    if size is not None and data.is_file() and data.suffix.lower() in datasets.IMAGE_SUFFIXES:
-        X: Any = datasets.read_images([data], saved.configuration.get("image_size"))
+    configuration = saved.configuration
+    is_picture = data.is_file() and data.suffix.lower() in datasets.IMAGE_SUFFIXES
+    if invert and not is_picture:
+        raise InputError(f"--invert is for one picture of a digit: leave it out for {data}")
+    if is_picture and saved.preprocessing.get("encoder") == "images":
+        if configuration.get("data") in datasets.MNIST_NAMES:
+            X: Any = datasets.read_digit(data, invert=invert)
+        elif invert:
+            raise InputError("--invert is for models of MNIST's digits: leave it out")
+        else:
+            X = datasets.read_images([data], configuration.get("image_size"))
         files: tuple[str, ...] = (data.name,)
     else:
-        samples = datasets.read(data, image_size=saved.configuration.get("image_size"), as_text=True)
+        samples = datasets.read(data, image_size=configuration.get("image_size"), as_text=True)
         X, files = samples.X, samples.files
-    answers = predictor.answers(X)
+    columns = predictor.predict_columns(X)
+    if is_picture and output is None and predictor.has_probabilities and not json:
+        probability = max(values[0] for name, values in columns.items() if name != predictor.target)
+        console.print(f"[bold]{escape(str(columns[predictor.target][0]))}[/bold], with probability {probability:.4f}")
+        return 0
     if files:
-        answers = {"file": np.array(files), **answers}
-    if json:
-        print_json(True, {name: column.tolist() for name, column in answers.items()})
-    elif output is None:
-        print_data(datasets.as_file(answers, ".csv"))
+        columns = {"file": np.array(files), **columns}
+    if output is not None:
+        storage.write_whole(output, datasets.as_file(columns, output.suffix))
+        console.print(f"{len(columns[predictor.target]):,} predictions written to {escape(str(output))}")
+    elif json:
+        print_json(True, {name: column.tolist() for name, column in columns.items()})
     else:
-        storage.write_whole(output, datasets.as_file(answers, output.suffix))
-        console.print(f"{len(answers[predictor.target]):,} predictions written to {escape(str(output))}")
+        print_data(datasets.as_file(columns, ".csv"))
     return 0
 
 
@@ -188,36 +180,3 @@ def print_measures(measures: Mapping[str, Any]) -> None:
         console.print(table)
     loss = f", log loss {measures['log_loss']:.4f}" if "log_loss" in measures else ""
     console.print(f"Test accuracy [bold]{measures['accuracy']:.2%}[/bold] on {measures['samples']:,} samples{loss}")
-
-
-def test_parity(model: NN2, X: Array, y: Array) -> dict[str, Any]:
-    even, truth = model.nn2(X.T)[0] >= 0.5, y >= 0.5
-    table = Table(title="Test samples", title_justify="left")
-    for heading in ("", "said even", "said odd", "right"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, kind in (("even", truth), ("odd", ~truth)):
-        said_even, said_odd = int(even[kind].sum()), int((~even[kind]).sum())
-        right = (even == truth)[kind].mean()
-        table.add_row(name, f"{said_even:,}", f"{said_odd:,}", f"{right:.2%}")
-    console.print(table)
-    loss, right = model.emp_loss(X.T, y[None]), accuracy(model, X.T, y[None])
-    console.print(f"Test accuracy [bold]{right:.2%}[/bold], {model.loss} loss {loss:.4f}")
-    return {"samples": len(y), "accuracy": right, "loss": loss}
-
-
-def _predict_parity(run: Path, image: Path, invert: bool, json: bool) -> int:
-    model = _mnist_model(run)
-    even = float(model.nn2(datasets.read_digit(image, invert=invert).T)[0, 0])
-    answer, probability = ("even", even) if even >= 0.5 else ("odd", 1 - even)
-    if not json:
-        console.print(f"[bold]{answer}[/bold], with probability {probability:.4f}")
-    print_json(json, {"prediction": answer, "probability": probability})
-    return 0
-
-
-def _mnist_model(run: Path) -> NN2:
-    model = storage.load_model(run).model
-    pixels = datasets.SIDE**2
-    if not isinstance(model, NN2) or model.W[0].shape[1] != pixels:
-        raise InputError(f"{run} does not read the {pixels} pixels of MNIST's images, or is no NN2")
-    return model

@@ -1,9 +1,9 @@
 """mlcvlab train."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, Literal
@@ -26,8 +26,20 @@ from mlcvkit.cli.app import (
     say,
 )
 from mlcvkit.cli.interrupts import Interrupts, interrupts
-from mlcvkit.cli.models import print_measures, test_parity
-from mlcvkit.experiments import KINDS, KindName, recipe_for, require_used, used, without_old_defaults
+from mlcvkit.cli.models import print_measures
+from mlcvkit.experiments import (
+    KINDS,
+    TEST_FRACTION,
+    Classes,
+    Experiment,
+    KindName,
+    Predictor,
+    Trained,
+    portable,
+    prepare,
+    recipe_for,
+    without_old_defaults,
+)
 from mlcvkit.training import (
     CHECKPOINT_FILE,
     RECIPES,
@@ -38,7 +50,6 @@ from mlcvkit.training import (
     Run,
     WriteCheckpoints,
 )
-from mlcvkit.training.parity import parity_task
 
 
 def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -148,55 +159,109 @@ def train(
     threads
         Threads for matrix products; all cores where it is left out. Needs the extra mlcvlab[threads].
     """
-    hp = hyperparameters or Hyperparameters()
     console.quiet = json
-    options: dict[str, Any] = {"data": place_of(data), "target": place_of(target) if is_place(target) else target}
     if data is None:
         own = {"target": target, "task": task, "image_size": image_size, "test_fraction": test_fraction}
-        for option, value in (own | {"model": None if model == "nn2" else model}).items():
-            if value is not None:
-                raise InputError(
-                    f"--{option.replace('_', '-')} is for your own data: give its file first, or mnist-parity for the "
-                    "same digits"
-                )
+        _refuse_without_data(own | {"model": None if model == "nn2" else model})
     else:
         require_folder(image_size, data)
-        test_fraction = 0.2 if test_fraction is None else test_fraction
-        options |= {"model": model or "mlp", "task": task, "test_fraction": test_fraction, "image_size": image_size}
-    options |= _cluster_options(cluster, cluster_file, shards, allow_missing)
-    if image_size is not None and "allow_missing" in options:
+    experiment = Experiment(
+        data="mnist-parity" if data is None else portable(data) or data,
+        target=portable(target) if is_place(target) else target,
+        task=task,
+        test_fraction=TEST_FRACTION if test_fraction is None else test_fraction,
+        image_size=image_size,
+        model=model or ("nn2" if data is None else "mlp"),
+        hyperparameters=hyperparameters or Hyperparameters(),
+    )
+    options = _cluster_options(cluster, cluster_file, shards, allow_missing)
+    if image_size is not None and options:
         raise InputError("--image-size is for folders of images, which a cluster does not read: leave it out")
     if resume is not None:
         _require_same_shards(resume, options)
     every = _checkpoint_every(resume, checkpoint_every, name)
     start = perf_counter()
-    circumstances = {"on_cluster": "allow_missing" in options, "distorts": data is None}
-    kind: KindName = options.get("model", "nn2")
-    require_used(hp, kind, **circumstances)
-    configuration = options | {"checkpoint_every": every} | used(hp, kind, **circumstances)
-    trained: _Trained | None = None
+    trained: Trained | None = None
     result: dict[str, Any] = {}
     cut_short = False
     with interrupts() as handler, limited_threads(threads), ExitStack() as places:
         folder, target_folder = places.enter_context(_run_folder(output, name, every, resume))
         try:
             with _client(options, every, target_folder) as client:
+                training = _OnCluster(experiment, options, client) if client else _Here(experiment)
+                configuration = training.configuration | {"checkpoint_every": every}
                 callbacks = _callbacks(handler, target_folder, configuration, every, json)
-                train_on = _train_parity if data is None else _train_on_samples if client is None else _train_on_shards
-                trained = train_on(hp, configuration, callbacks, resume, client)
+                text = training.description if resume is None else f"{training.description}; resumed from {resume}"
+                trained = training.fit([_Say(f"Training {text}"), *callbacks], resume)
+                saved = trained.predictor.saved(configuration)
                 with handler.saving():
-                    storage.save_model(folder / storage.MODEL_FILE, trained.saved)
+                    storage.save_model(folder / storage.MODEL_FILE, saved)
                     write_configuration(folder, configuration)
                     places.close()
-            result = _shown(trained, target_folder)
+                result = _measured_and_drawn(trained, saved, target_folder)
         except KeyboardInterrupt:
             if trained is None or not handler.saved:
                 raise
             cut_short = True
         handler.hold()
-        result = {"epochs": trained.epochs, **result}
+        result = {"epochs": trained.run.epoch, **result}
         _say_where(trained, target_folder, result, perf_counter() - start, every, json)
-    return INTERRUPTED if trained.interrupted or cut_short else 0
+    return INTERRUPTED if trained.run.interrupted or cut_short else 0
+
+
+def _refuse_without_data(options: Mapping[str, Any]) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise InputError(
+                f"--{option.replace('_', '-')} is for your own data: give its file first, or mnist-parity for the "
+                "same digits"
+            )
+
+
+class _Here:
+    """A training in this process."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.prepared = prepare(experiment)
+        self.configuration = self.prepared.configuration
+
+    @property
+    def description(self) -> str:
+        prepared, model = self.prepared, self.prepared.experiment.model
+        validation = 0 if prepared.validation is None else len(prepared.validation[1])
+        counts = {"training": prepared.samples, "validation": validation, "test": len(prepared.test[1])}
+        listed = ", ".join(f"{count:,} {part}" for part, count in counts.items() if count)
+        data = Path(prepared.experiment.data).name
+        return f"{model} on {escape(data)}: target {escape(prepared.target)}, {listed} samples"
+
+    def fit(self, callbacks: list[Callback], resume: Path | None) -> Trained:
+        return self.prepared.fit(callbacks=callbacks, resume=resume)
+
+
+class _OnCluster:
+    """A training on a cluster."""
+
+    def __init__(self, experiment: Experiment, options: Mapping[str, Any], client: Any) -> None:
+        from mlcvkit.cluster import find_shards, used_on_cluster
+
+        self.experiment, self.options, self.client = experiment, options, client
+        self.configuration = experiment.to_dict() | dict(options) | used_on_cluster(experiment)
+        self.shards = find_shards(experiment.data, experiment.target, shards=options["shards"])
+
+    @property
+    def description(self) -> str:
+        samples, workers = sum(shard.count for shard in self.shards), len(self.client.nthreads())
+        return (
+            f"{self.experiment.model} on {escape(Path(self.experiment.data).name)}: {samples:,} samples in "
+            f"{len(self.shards)} shards on {workers} worker{'s' if workers != 1 else ''}; "
+            f"Dask's dashboard: {self.client.dashboard_link}"
+        )
+
+    def fit(self, callbacks: list[Callback], resume: Path | None) -> Trained:
+        from mlcvkit.cluster import train_on_shards
+
+        options = {"client": self.client, "allow_missing": self.options["allow_missing"]}
+        return train_on_shards(self.experiment, self.shards, callbacks=callbacks, resume=resume, **options)
 
 
 def _callbacks(
@@ -208,39 +273,49 @@ def _callbacks(
     return callbacks
 
 
-@dataclass
-class _Trained:
-    """A training at its end: what is saved first, and what is measured and drawn of it then."""
-
-    saved: storage.SavedModel
-    epochs: int
-    interrupted: bool
-    how_it_ended: str
-    measure: Callable[[], dict[str, Any]]
-
-
-def _shown(trained: _Trained, folder: Path) -> dict[str, Any]:
+def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Path) -> dict[str, Any]:
     """Measure and draw what is saved already; a picture that cannot be drawn is a note."""
-    if trained.how_it_ended:
-        console.print(trained.how_it_ended)
+    run, epochs = trained.run, saved.configuration["epochs"]
+    if run.interrupted:
+        console.print(f"Stopped by Ctrl-C after {run.epoch} complete epochs of {epochs}")
+    elif run.epoch < epochs:
+        console.print(f"Stopped after {run.epoch} epochs: it got no better")
     result: dict[str, Any] = {}
     try:
-        result = trained.measure()
+        result = _measured(trained)
     except (ValueError, MemoryError) as error:
         say("note", f"the run is saved, and could not be measured: {error}")
     try:
-        _draw(trained.saved, folder)
+        _draw(trained.predictor, saved, folder)
     except Exception as error:
         say("note", f"the run is saved, and its pictures could not be drawn: {type(error).__name__}: {error}")
     return result
 
 
-def _draw(saved: storage.SavedModel, folder: Path) -> None:
+def _measured(trained: Trained) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    if len(trained.test[1]):
+        result["test"] = trained.predictor.measure(*trained.test)
+        print_measures(result["test"])
+    left_out = getattr(trained, "left_out", None)
+    if left_out is not None and trained.run.history:
+        speed = np.median(trained.run.history["samples_per_second"])
+        console.print(f"Throughput: {speed:,.0f} samples/s in the median epoch")
+    for location, reason, rows in left_out or ():
+        what = f"{rows:,} samples" if rows else "a shard"
+        console.print(f"[bold]Left out[/bold] {what}: {escape(location)}: {reason}")
+    return result | ({"left_out": [shard._asdict() for shard in left_out]} if left_out else {})
+
+
+def _draw(predictor: Predictor, saved: storage.SavedModel, folder: Path) -> None:
     from mlcvkit import plots
 
     figures = {"curves": plots.curves(saved.history)} if saved.history else {}
-    if not saved.estimator:
-        figures["hidden_units"] = plots.hidden_units(*saved.model.W)
+    (W1, _), *following = predictor.mlp.pairs(predictor.mlp.W)
+    if predictor.shows_units:
+        last = following[0][0]
+        names = predictor.targets.class_names if isinstance(predictor.targets, Classes) else ()
+        figures["hidden_units"] = plots.hidden_units(W1, last.T if len(last) == 1 else None, names=names)
     for name, figure in figures.items():
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=120)
@@ -248,12 +323,12 @@ def _draw(saved: storage.SavedModel, folder: Path) -> None:
 
 
 def _say_where(
-    trained: _Trained, folder: Path, result: dict[str, Any], seconds: float, every: int | None, json: bool
+    trained: Trained, folder: Path, result: dict[str, Any], seconds: float, every: int | None, json: bool
 ) -> None:
-    if not trained.interrupted:
+    if not trained.run.interrupted:
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     console.print(f"Saved to [bold]{escape(str(folder))}[/bold] in {seconds:.1f} s")
-    if trained.interrupted and every is not None:
+    if trained.run.interrupted and every is not None:
         console.print(f"To go on: mlcvlab train --resume {escape(str(folder))}")
     print_json(json, {"run": str(folder), **result, "seconds": seconds})
 
@@ -267,11 +342,6 @@ def require_folder(image_size: int | None, data: str) -> None:
     """Raise InputError where ``image_size`` is given for what is no folder of images."""
     if image_size is not None and (data in datasets.TOYS or not Path(data).is_dir()):
         raise InputError(f"--image-size scales the images of a folder: leave it out for {data}")
-
-
-def place_of(data: str | None) -> str | None:
-    """Data by a name that is good in any folder."""
-    return data if data is None or data in datasets.TOYS or "://" in data else str(Path(data).resolve())
 
 
 def _cluster_options(
@@ -302,7 +372,7 @@ def _require_same_shards(resume: Path, options: Mapping[str, Any]) -> None:
 @contextmanager
 def _client(options: Mapping[str, Any], every: int | None, folder: Path) -> Iterator[Any]:
     """A client of the cluster that the options name, None where they name none."""
-    if "allow_missing" not in options:
+    if not options:
         yield None
         return
     from mlcvkit.cluster import ClusterError, connect
@@ -351,132 +421,6 @@ class _KeepConfiguration(Callback):
 
 def write_configuration(folder: Path, configuration: Mapping[str, Any]) -> None:
     storage.write_whole(folder / CONFIG_FILE, as_toml(configuration).encode())
-
-
-def _train_on_samples(
-    hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None, client: None
-) -> _Trained:
-    from mlcvkit.estimators import train_predictor
-
-    options = {name: configuration[name] for name in ("task", "test_fraction")}
-    samples = datasets.read(configuration["data"], configuration["target"], image_size=configuration["image_size"])
-    text = f"Training on {escape(samples.name)}: {len(samples.X):,} samples, target {escape(str(samples.target))}"
-    callbacks = [_Say(text), *callbacks]
-    kind = configuration["model"]
-    predictor, test = train_predictor(samples, hp, kind=kind, callbacks=callbacks, resume=resume, **options)
-    return _trained_predictor(predictor, hp, configuration, lambda: _measured(predictor, *test))
-
-
-def _train_on_shards(
-    hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None, client: Any
-) -> _Trained:
-    from mlcvkit.cluster import find_shards, train_predictor_on_shards
-
-    source, target = configuration["data"], configuration["target"]
-    shards = find_shards(source, target, shards=configuration["shards"])
-    name = source if source in datasets.TOYS else Path(source).name
-    callbacks = [_Say(f"Training on {escape(name)}: {_told_of_cluster(shards, client)}"), *callbacks]
-    options = {name: configuration[name] for name in ("task", "test_fraction", "allow_missing")}
-    trained = train_predictor_on_shards(
-        shards,
-        source,
-        target,
-        hp,
-        client=client,
-        kind=configuration["model"],
-        callbacks=tuple(callbacks),
-        resume=resume,
-        **options,
-    )
-
-    def measure() -> dict[str, Any]:
-        result = _measured(trained.predictor, *trained.test)
-        _say_throughput(trained.predictor.estimator.history_)
-        return result | _told_left_out(trained.left_out)
-
-    return _trained_predictor(trained.predictor, hp, configuration, measure)
-
-
-def _trained_predictor(
-    predictor: Any, hp: Hyperparameters, configuration: dict[str, Any], measure: Callable[[], dict[str, Any]]
-) -> _Trained:
-    estimator = predictor.estimator
-    how = _how_it_ended(estimator.interrupted_, estimator.n_iter_, hp, "it got no better")
-    return _Trained(predictor.saved(configuration), estimator.n_iter_, estimator.interrupted_, how, measure)
-
-
-def _measured(predictor: Any, X: Any, y: Any) -> dict[str, Any]:
-    if not len(y):
-        return {}
-    measures = predictor.measure(X, y)
-    print_measures(measures)
-    return {"test": measures}
-
-
-def _how_it_ended(interrupted: bool, epochs: int, hp: Hyperparameters, why: str) -> str:
-    if interrupted:
-        return f"Stopped by Ctrl-C after {epochs} whole epochs of {hp.epochs}"
-    return f"Stopped after {epochs} epochs: {why}" if epochs < hp.epochs else ""
-
-
-def _told_of_cluster(shards: Sequence[Any], client: Any) -> str:
-    samples, workers = sum(shard.count for shard in shards), len(client.nthreads())
-    return (
-        f"{samples:,} samples in {len(shards)} shards on {workers} worker{'s' if workers != 1 else ''}; "
-        f"Dask's dashboard: {client.dashboard_link}"
-    )
-
-
-def _say_throughput(history: Mapping[str, list[float]]) -> None:
-    if history:
-        console.print(f"Throughput: {np.median(history['samples_per_second']):,.0f} samples/s in the median epoch")
-
-
-def _told_left_out(left_out: Sequence[Any]) -> dict[str, Any]:
-    for location, reason, rows in left_out:
-        console.print(
-            f"[bold]Left out[/bold] {f'{rows:,} samples' if rows else 'a shard'}: {escape(location)}: {reason}"
-        )
-    return {"left_out": [shard._asdict() for shard in left_out]} if left_out else {}
-
-
-def _train_parity(
-    hp: Hyperparameters, configuration: dict[str, Any], callbacks: list[Callback], resume: Path | None, client: Any
-) -> _Trained:
-    checkpoint = None if resume is None else Checkpoint.read(resume)
-    if checkpoint is not None:
-        checkpoint.require_same(hp)
-    if hp.validation_samples < 1:
-        raise InputError("the training is watched by validation samples: validation_samples must be 1 or more")
-    task = parity_task(hp)
-    test = datasets.mnist_test_parity()
-    console.print(
-        f"NN2 with {hp.hidden_units[0]} hidden units on MNIST, even against odd: {len(task.samples):,} training, "
-        f"{len(task.held_out):,} validation and {len(test[1]):,} test samples"
-    )
-    if checkpoint is not None:
-        console.print(f"Going on with {escape(str(resume))} after epoch {checkpoint.epoch}")
-    training: dict[str, Any] | None = None
-    data: Any = None
-    if client is not None:
-        from mlcvkit.cluster import ShardedSamples, named_shards
-
-        shards = named_shards("mnist-parity", np.sort(task.samples), configuration["shards"])
-        console.print(f"On a cluster: {_told_of_cluster(shards, client)}")
-        data = ShardedSamples(shards, client, allow_missing=configuration["allow_missing"])
-        training = {"X": data.X, "y": data.y}
-    run = task.fit(hp, training=training, callbacks=callbacks, resume=checkpoint.restore if checkpoint else None)
-
-    def measure() -> dict[str, Any]:
-        result = {"test": test_parity(task.model, *test)}
-        if data is None:
-            return result
-        _say_throughput(run.history)
-        return result | _told_left_out(data.left_out)
-
-    how = _how_it_ended(run.interrupted, run.epoch, hp, f"no better validation loss for {hp.patience}")
-    saved = storage.SavedModel(task.model, configuration, run.history)
-    return _Trained(saved, run.epoch, run.interrupted, how, measure)
 
 
 def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:

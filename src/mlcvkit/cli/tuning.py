@@ -19,8 +19,8 @@ from rich.table import Table
 
 from mlcvkit import InputError, require, storage
 from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, print_json, read_config, say
-from mlcvkit.cli.training import is_place, place_of, require_folder
-from mlcvkit.experiments import KindName, recipe_for
+from mlcvkit.cli.training import is_place, require_folder
+from mlcvkit.experiments import Experiment, KindName, portable, recipe_for
 from mlcvkit.training import Hyperparameters
 
 DEFAULT_SECONDS = 300.0
@@ -127,11 +127,12 @@ def tune(
     seconds, seed, count = _seconds(budget), _seed(seed, resume), _workers(tuning, workers)
     if resume is None:
         options = _options(data, source or Source())
-        space_of_problem = tuning.default_space(seed=seed, **options)
+        experiment = tuning.experiment_of(options["data"], options)
+        space_of_problem = tuning.default_space(experiment, seed)
         given = _read_space_file(space_file) | _given(space)
         searched = tuning.varied(tuning.read_space(given))
         base, texts = _split_space(
-            tuning, given if searched else space_of_problem | given, _recipe(data, options.get("model", "nn2"))
+            tuning, given if searched else space_of_problem | given, _recipe(data, options["model"])
         )
         settings = tuning.Settings(
             "tune", options.pop("data"), options, asdict(base), texts, sampler or "tpe", pruning is not False, seed
@@ -223,7 +224,7 @@ def sweep(
         if not 2 <= points <= 1000 or not 1 <= repeats <= 1000:
             raise InputError(f"points must be from 2 and repeats from 1 to 1,000; got {points} and {repeats}")
         options = _options(data, source or Source())
-        base, texts = _split_space(tuning, _given(space), _recipe(data, options.get("model", "nn2")))
+        base, texts = _split_space(tuning, _given(space), _recipe(data, options["model"]))
         if not texts:
             raise InputError("there is nothing to sweep: for example --learning-rate 1e-4:1 --hidden-units 8,32,128")
         for key, values in tuning.read_space(texts).items():
@@ -278,10 +279,10 @@ def _options(data: str | None, source: Source) -> dict[str, Any]:
         for option, value in asdict(source).items():
             if value != getattr(Source(), option):
                 raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
-        return {"data": None}
+        return Experiment(data="mnist-parity", model="nn2").to_dict()
     require_folder(source.image_size, data)
-    target = place_of(source.target) if is_place(source.target) else source.target
-    return {"data": place_of(data), **asdict(source), "target": target}
+    target = portable(source.target) if is_place(source.target) else source.target
+    return {"data": portable(data), **asdict(source), "target": target}
 
 
 def _split_space(
@@ -326,7 +327,7 @@ def _workers(tuning: Any, workers: int | None) -> int:
 
 def _configuration(study: Any) -> dict[str, Any]:
     """What the best model is stored with, beside its hyperparameters."""
-    return {"data": study.settings.data, "target": None, **study.settings.options}
+    return study.settings.experiment.to_dict()  # type: ignore[no-any-return]
 
 
 def _keep_configuration(study: Any) -> bool:

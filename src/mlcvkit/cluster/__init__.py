@@ -3,9 +3,9 @@
 from mlcvkit.cluster.connection import connect
 from mlcvkit.cluster.model import ShardedModel
 from mlcvkit.cluster.placement import ClusterError, LeftOut, ShardError
-from mlcvkit.cluster.predictor import train_predictor_on_shards
 from mlcvkit.cluster.samples import ShardedArray, ShardedSamples
 from mlcvkit.cluster.shards import Shard, array_shards, find_shards, named_shards
+from mlcvkit.cluster.training import TrainedOnShards, train_on_shards, used_on_cluster
 
 __all__ = [
     "ClusterError",
@@ -15,9 +15,11 @@ __all__ = [
     "ShardedArray",
     "ShardedModel",
     "ShardedSamples",
+    "TrainedOnShards",
     "array_shards",
     "connect",
     "find_shards",
     "named_shards",
-    "train_predictor_on_shards",
+    "train_on_shards",
+    "used_on_cluster",
 ]

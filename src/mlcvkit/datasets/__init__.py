@@ -5,6 +5,7 @@ numbers.
 """
 
 from mlcvkit.datasets.mnist_digits import (
+    PARITY_NAMES,
     SIDE,
     DataSet,
     float_rows,
@@ -17,11 +18,13 @@ from mlcvkit.datasets.mnist_digits import (
 )
 from mlcvkit.datasets.readers import FORMATS, IMAGE_SUFFIXES, Samples, as_file, read, read_images
 from mlcvkit.datasets.tables import ImageEncoder, TableEncoder, describe, restored_encoder
-from mlcvkit.datasets.toys import TOYS
+from mlcvkit.datasets.toys import MNIST_NAMES, TOYS
 
 __all__ = [
     "FORMATS",
     "IMAGE_SUFFIXES",
+    "MNIST_NAMES",
+    "PARITY_NAMES",
     "SIDE",
     "TOYS",
     "DataSet",

@@ -22,6 +22,8 @@ Array = npt.NDArray[Any]
 
 SIDE = 28
 """Height and width of an MNIST image in pixels."""
+PARITY_NAMES = ("odd", "even")
+"""What the handout's labels 0 and 1 say of a digit."""
 
 
 class DataSet(NamedTuple):
@@ -111,7 +113,7 @@ def is_even(digits: Array) -> Array:
 
 
 def read_digit(path: Path, *, invert: bool = False) -> Array:
-    """Read one picture of a digit as a row, (1, 784), of pixels from 0 (black) to 1 (white).
+    """Read one picture of a digit as an image, (1, 28, 28), of bytes from 0 (black) to 255 (white).
 
     Arguments: ``path`` of an image of 28 x 28 grey pixels, a light digit on black; ``invert`` for a dark digit on
     white.
@@ -129,7 +131,7 @@ def read_digit(path: Path, *, invert: bool = False) -> Array:
     if border.mean() > 127:
         advice = "leave out --invert" if invert else "pass --invert"
         raise InputError(f"{path} has a light border; the model reads a light digit on black: {advice}")
-    return scale_images(pixels[None])
+    return pixels[None]
 
 
 def _grey_pixels(path: Path, background: str) -> npt.NDArray[np.uint8]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvkit import InputError, require
-from mlcvkit.datasets.mnist_digits import mnist
+from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
 from mlcvkit.datasets.toys import TOYS
 
 Array = npt.NDArray[Any]
@@ -38,7 +38,7 @@ class Samples:
 
     ``X`` is a polars data frame or an array, (N, ...), a sample a row; ``y``, (N,) or None; ``fingerprint``, the
     SHA-256 sum of the content; ``test``, X and y of a test set that came with them, or None; ``files``, the images'
-    names.
+    names; ``class_names``, what the classes are called where that is not what they are.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Samples:
     fingerprint: str
     test: tuple[Any, Array] | None = None
     files: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 def read(
@@ -92,7 +93,8 @@ def _toy(name: str, target: str | Path | None) -> Samples:
         digits = mnist()
         test_y = digits.test_y if name == "mnist" else (digits.test_y % 2 == 0).astype(int)
         test = digits.test_X, test_y
-    return Samples(name, X, y, "y", _fingerprint_of_arrays(X, y), test)
+    names = PARITY_NAMES if name == "mnist-parity" else ()
+    return Samples(name, X, y, "y", _fingerprint_of_arrays(X, y), test, class_names=names)
 
 
 def _of_table(path: Path, frame: Any, target: str | Path | None) -> Samples:

@@ -132,12 +132,12 @@ class TableEncoder:
                 names += [f"{name} = {category}" for category in [*fact["categories"], OTHER]]
         return np.array(names, dtype=object)
 
-    def facts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def to_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """All that is known, as plain data and arrays."""
         arrays = {"fill": self.fill_, "mean": self.mean_, "scale": self.scale_, "kept": self.kept_.astype(np.uint8)}
         return {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}, arrays
 
-    def _restore(self, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+    def _restored(self, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
         self.set_params(**facts["parameters"])
         self.columns_ = dict(facts["columns"])
         self.fill_, self.mean_, self.scale_ = (arrays[name] for name in ("fill", "mean", "scale"))
@@ -250,7 +250,7 @@ class ImageEncoder:
         rows: npt.NDArray[np.float32] = np.divide(X.reshape(len(X), -1), 255, dtype=np.float32)
         return rows
 
-    def facts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def to_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """All that is known, as plain data and arrays."""
         return {"encoder": "images", "shape": list(self.shape_)}, {}
 
@@ -267,7 +267,7 @@ def restored_encoder(facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> T
             encoder = ImageEncoder()
             encoder.shape_ = tuple(int(side) for side in facts["shape"])
             return encoder
-        return TableEncoder()._restore(facts, arrays)
+        return TableEncoder()._restored(facts, arrays)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"its preprocessing cannot be read: {error}") from None
 

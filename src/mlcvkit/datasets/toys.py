@@ -16,13 +16,17 @@ N = 400
 
 
 def moons() -> tuple[Array, Array]:
-    """Two half circles that reach into each other, with noise."""
-    return _drawn("make_moons", noise=0.2)
+    """Two half circles that reach into each other, with noise: those of scikit-learn's ``make_moons``."""
+    t = np.linspace(0, np.pi, N // 2)
+    upper, lower = np.stack([np.cos(t), np.sin(t)], axis=1), np.stack([1 - np.cos(t), 1 - np.sin(t) - 0.5], axis=1)
+    return _shuffled(upper, lower, noise=0.2)
 
 
 def circles() -> tuple[Array, Array]:
-    """A circle in a circle, with noise."""
-    return _drawn("make_circles", noise=0.1, factor=0.5)
+    """A circle in a circle, with noise: those of scikit-learn's ``make_circles``."""
+    t = np.linspace(0, 2 * np.pi, N // 2, endpoint=False)
+    circle = np.stack([np.cos(t), np.sin(t)], axis=1)
+    return _shuffled(circle, 0.5 * circle, noise=0.1)
 
 
 def spirals() -> tuple[Array, Array]:
@@ -45,7 +49,7 @@ def xor() -> tuple[Array, Array]:
 
 def digits() -> tuple[Array, Array]:
     """1,797 digits of 8 x 8 pixels from 0 to 16, of Alpaydin and Kaynak (1998), which scikit-learn ships."""
-    require("sklearn", extra="tables")
+    require("sklearn", extra="sklearn")
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
@@ -63,13 +67,16 @@ def mnist_even() -> tuple[Array, Array]:
     return mnist().train_X, mnist_parity().train_y.astype(int)
 
 
-def _drawn(name: str, **options: float) -> tuple[Array, Array]:
-    require("sklearn", extra="tables")
-    import sklearn.datasets
+def _shuffled(first: Array, second: Array, *, noise: float) -> tuple[Array, Array]:
+    """Points of class 0 and of class 1 in a random order, each moved at random."""
+    random = np.random.RandomState(0)
+    order = random.permutation(N)
+    X = np.concatenate([first, second])[order]
+    return X + random.normal(scale=noise, size=X.shape), np.repeat([0, 1], N // 2)[order]
 
-    X, y = getattr(sklearn.datasets, name)(N, random_state=0, **options)
-    return X, y
 
+MNIST_NAMES = ("mnist", "mnist-parity")
+"""The sets that are MNIST's images."""
 
 TOYS: dict[str, Callable[[], tuple[Array, Array]]] = {
     "moons": moons,

@@ -1,15 +1,14 @@
 """Networks in scikit-learn's conventions: a sample is a row; ``fit``, ``predict`` and ``score`` do what they do there.
 
-Needs scikit-learn: ``pip install 'mlcvlab[tables]'``.
+Needs scikit-learn: ``pip install 'mlcvlab[sklearn]'``.
 """
 
 from mlcvkit import require
 
-require("sklearn", extra="tables")
+require("sklearn", extra="sklearn")
 
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier  # noqa: E402
 from mlcvkit.estimators.files import load_estimator, saved_model  # noqa: E402
-from mlcvkit.estimators.predictor import Predictor, train_predictor  # noqa: E402
 from mlcvkit.estimators.regressor import MLPRegressor  # noqa: E402
 
 __all__ = [
@@ -17,8 +16,6 @@ __all__ = [
     "MLPRegressor",
     "NN2Classifier",
     "PerceptronClassifier",
-    "Predictor",
     "load_estimator",
     "saved_model",
-    "train_predictor",
 ]

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from mlcvkit.experiments import Targets, split_rows
+from mlcvkit.experiments.fitting import fit_network
 from mlcvkit.models import MLP, ActivationName, InitializationName, Loss, LossName, scale_weights
 from mlcvkit.storage import export_onnx, save_model
-from mlcvkit.training import Callback, Checkpoint, Hyperparameters, ProgressBar, Run, StopTraining, fit
-from mlcvkit.training.loop import MEASURED_SAMPLES, Metric
+from mlcvkit.training import Callback, Checkpoint, Hyperparameters, ProgressBar, Run
+from mlcvkit.training.loop import MEASURED_SAMPLES
 from mlcvkit.training.optimizers import OptimizerName
 from mlcvkit.training.schedules import ScheduleName
 from mlcvkit.training.steps import lies_elsewhere
@@ -99,9 +99,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not go_on:
             self.model_ = self._initialized(X, targets, seed)
         restore = None if resume is None else Checkpoint.read(Path(resume)).restore
-        hp = self._hyperparameters(
-            X.shape[0] if chosen is None else len(chosen), seed, validated=validation is not None
-        )
+        hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
         self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
         return self
 
@@ -140,27 +138,20 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _train(self, X: Any, targets: Array, hp: Hyperparameters, **options: Any) -> None:
-        callbacks = [*self.callbacks]
-        if self.verbose:
-            callbacks.append(ProgressBar())
-        if self.patience and not hp.patience and hp.epochs > 1:
-            callbacks.append(Converged(self.patience, self.tol))
-        callbacks += self._own_callbacks()
+        callbacks = [*self.callbacks, *([ProgressBar()] if self.verbose else [])]
         trained = self._trained_model(X)
-        # a pass over the training samples for its own sake is a third of an epoch: only where it decides or is seen
-        metrics = self._metrics() if options.get("validation") or self.verbose or self._watches_metrics else {}
-        run = fit(trained, X, targets, hyperparameters=hp, metrics=metrics, callbacks=callbacks, **options)
-        self.model_.W = [w.copy() for w in trained.W]  # of their own, not views of the run's vector
+        options |= {"tolerance": self.tol, "measured": self.verbose}
+        run = fit_network(trained, X, targets, hp, self._targets, callbacks=callbacks, **options)
+        self.model_.W = trained.W
         self.history_ = run.history
         self.n_iter_ = run.epoch
         self.interrupted_ = run.interrupted
         self._state = run.state
 
-    def _hyperparameters(self, N: int, seed: int, *, validated: bool = False, **changed: Any) -> Hyperparameters:
+    def _hyperparameters(self, N: int, seed: int, **changed: Any) -> Hyperparameters:
         names = {field.name for field in fields(NetworkEstimator)} & {field.name for field in fields(Hyperparameters)}
         values = {name: getattr(self, name) for name in names} | {
             "batch_size": min(FULL_BATCH if self.batch_size == "auto" else self.batch_size, N),
-            "patience": self.patience if validated else 0,
             "seed": seed,
         }
         return Hyperparameters(**values | changed)
@@ -184,10 +175,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if y.ndim == 2 and y.shape[1] == 1 and not self._y_numeric:
             y = column_or_1d(y, warn=True)
         if first:
-            self._learn_targets(y, sample_weight)
+            self._targets: Any = self._targets_of(y, sample_weight)
         if not reset and hasattr(self, "model_"):
             X = X.astype(self.model_.W[0].dtype, copy=False)
-        return X, self._targets(y, X.dtype)
+        return X, self._targets.encode(y, X.dtype)
 
     def _validated_elsewhere(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
         """Samples that are not here, and their targets, which become what the model takes where they are."""
@@ -196,12 +187,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = X.shape[1]
         if first:
             classes = is_classifier(self) and y.ndim == 1
-            self._learn_targets(y.distinct() if classes else X.some(y, MEASURED_SAMPLES, 0)[1], None)
-        twin = copy(self)
-        twin.callbacks = ()
-        for name in ("model_", "history_", "_state"):
-            twin.__dict__.pop(name, None)
-        return X, y.map(partial(_targets_of, twin, X.dtype))
+            self._targets = self._targets_of(y.distinct() if classes else X.some(y, MEASURED_SAMPLES, 0)[1], None)
+        return X, y.map(partial(self._targets.encode, dtype=X.dtype))
 
     def _sample_weight(
         self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
@@ -231,7 +218,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 f"validation_fraction={self.validation_fraction} of {len(targets)} samples leaves none on one side: "
                 "give more samples, or validation_data"
             )
-        return split_rows(len(targets), count, self._strata(targets), random)
+        return split_rows(len(targets), count, self._targets.strata(targets), random)
 
     def _scores(self, X: Any) -> Array:
         """The argument z of the output for each row, (N, C)."""
@@ -247,33 +234,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _trained_model(self, X: Any) -> Any:
         return self.model_
 
-    def _own_callbacks(self) -> list[Callback]:
-        return []
-
     def _class_balance(self, y: Any) -> Array | None:
         return None
 
-    def _strata(self, targets: Array) -> Array | None:
-        return None
-
     _multi_label = False
-    _watches_metrics = False
     _y_numeric = False
 
     @abstractmethod
-    def _learn_targets(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> None:
-        """Take from the first targets what they are: the classes, or the scale."""
-
-    @abstractmethod
-    def _targets(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
-        """The targets as numbers, (N,) or (N, C)."""
+    def _targets_of(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> Targets:
+        """What the first targets are."""
 
     @abstractmethod
     def _initialized(self, X: Any, targets: Array, seed: int) -> Any:
         """A new model for these samples."""
-
-    @abstractmethod
-    def _metrics(self) -> dict[str, Metric]: ...
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -298,46 +271,10 @@ class MLPParameters:
         units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
         return MLP(units, output=output, **{name: getattr(self, name) for name in names})
 
-    def _initialized_mlp(self, output: str, X: Any, outputs: int, seed: int) -> MLP:
-        model = self._mlp(output).initialize(X.shape[1], outputs, seed=seed, dtype=X.dtype)
+    def _initialized_mlp(self, X: Any, seed: int) -> MLP:
+        targets: Targets = self._targets  # type: ignore[attr-defined]
+        model = self._mlp(targets.output).initialize(X.shape[1], targets.outputs, seed=seed, dtype=X.dtype)
         return scale_weights(model, self.initialization)  # type: ignore[no-any-return]
-
-
-class Converged(Callback):
-    """Stops where the training loss has not been better by ``tol`` for some epochs."""
-
-    def __init__(self, patience: int, tol: float) -> None:
-        self.patience, self.tol = patience, tol
-
-    def on_epoch(self, run: Run) -> None:
-        losses = run.history["train_loss"]
-        if len(losses) > self.patience:
-            before, latest = losses[: -self.patience], losses[-self.patience :]
-            if min(latest) > min(before) - self.tol:
-                raise StopTraining
-
-
-def _targets_of(estimator: NetworkEstimator, dtype: npt.DTypeLike, y: npt.NDArray[Any]) -> Array:
-    return estimator._targets(y, dtype)
-
-
-def split_rows(
-    N: int, count: int, strata: Array | None, random: np.random.RandomState | int
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Hold out ``count`` of N rows, of each stratum its share; a stratum of a single row is not held out.
-
-    Returns: the indices that are left, and those held out, both ascending.
-    """
-    rows = np.arange(N)
-    if strata is not None:
-        _, group, size = np.unique(strata, return_inverse=True, return_counts=True)
-        several = rows[size[group] > 1]
-        groups = int((size > 1).sum())
-        if groups <= count <= len(several) - groups:
-            _, held_out = train_test_split(several, test_size=count, random_state=random, stratify=group[several])
-            return np.setdiff1d(rows, held_out), np.sort(held_out)
-    chosen, held_out = train_test_split(rows, test_size=count, random_state=random)
-    return np.sort(chosen), np.sort(held_out)
 
 
 def _put(run: Run, state: Any) -> None:

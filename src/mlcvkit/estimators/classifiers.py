@@ -11,10 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted
 
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
+from mlcvkit.experiments import Classes, Labels
 from mlcvkit.models import MLP, InitializationName, Perceptron, as_mlp, scale_weights
-from mlcvkit.models.outputs import OUTPUTS
-from mlcvkit.training import Callback, Run, StopTraining, accuracy
-from mlcvkit.training.loop import Metric
 from mlcvkit.training.optimizers import OptimizerName
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
@@ -47,72 +45,48 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     def decision_function(self, X: Any) -> Array:
         """The argument of the output: (N,) for two classes, above 0 for the second; (N, C) for more or for labels."""
         scores = self._scores(X)
-        return scores[:, 0] if self._binary else scores
+        return scores[:, 0] if self._targets.binary else scores
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The class of each sample, (N,), or which labels it has, (N, C)."""
-        scores = self.decision_function(X)
-        if self._has_labels:
-            return (scores > 0).astype(int)
-        best = (scores > 0).astype(int) if self._binary else scores.argmax(axis=1)
-        return np.asarray(self.classes_[best])
+        scores = self._scores(X)
+        return self._targets.predicted(scores)  # type: ignore[no-any-return]
 
     @property
-    def _binary(self) -> bool:
-        return len(self.classes_) == 2 and not self._has_labels
+    def classes_(self) -> npt.NDArray[Any]:
+        """The classes, ascending, or the numbers of the labels."""
+        return self._targets.classes  # type: ignore[no-any-return]
 
-    def _learn_targets(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> None:
+    def _targets_of(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> Classes | Labels:
         check_classification_targets(y)
         kind = type_of_target(y, raise_unknown=True)
-        self._has_labels = kind == "multilabel-indicator"
-        if (self._has_labels and not self._multi_label) or kind == "multiclass-multioutput":
+        has_labels = kind == "multilabel-indicator"
+        if (has_labels and not self._multi_label) or kind == "multiclass-multioutput":
             raise ValueError(f"{type(self).__name__} does not support targets of kind {kind}")
-        self.classes_ = getattr(self, "_announced", np.arange(y.shape[1]) if self._has_labels else np.unique(y))
-        if len(self.classes_) < 2 and not self._has_labels:
-            raise ValueError(f"a classifier needs samples of at least two classes; y has one class: {self.classes_[0]}")
-        if len(self.classes_) > 2 and not self.__sklearn_tags__().classifier_tags.multi_class:
+        classes = getattr(self, "_announced", np.arange(y.shape[1]) if has_labels else np.unique(y))
+        if has_labels:
+            return Labels(classes)
+        if len(classes) < 2:
+            raise ValueError(f"a classifier needs samples of at least two classes; y has one class: {classes[0]}")
+        if len(classes) > 2 and not self.__sklearn_tags__().classifier_tags.multi_class:
             raise ValueError(
                 f"Only binary classification is supported. The type of the target is {kind}; it has the classes "
-                f"{', '.join(map(str, self.classes_[:10]))}. MLPClassifier takes any number of classes"
+                f"{', '.join(map(str, classes[:10]))}. MLPClassifier takes any number of classes"
             )
-
-    def _targets(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
-        if self._has_labels:
-            if np.ndim(y) != 2 or y.shape[1] != len(self.classes_):
-                raise ValueError(f"y must have one column a label, (N, {len(self.classes_)}); got {np.shape(y)}")
-            return y.astype(dtype)
-        index = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unknown = self.classes_[index] != y
-        if unknown.any():
-            raise ValueError(f"y has classes that are not among {self.classes_}: {np.unique(y[unknown])[:10]}")
-        if len(self.classes_) == 2:
-            return index.astype(dtype)
-        one_hot: Array = np.zeros((len(y), len(self.classes_)), dtype)
-        one_hot[np.arange(len(y)), index] = 1
-        return one_hot
+        return Classes(classes)
 
     def _class_balance(self, y: Any) -> Array | None:
         if self.class_weight is None:
             return None
         return compute_sample_weight(self.class_weight, y)  # type: ignore[no-any-return]
 
-    def _strata(self, targets: Array) -> Array | None:
-        return None if self._has_labels else targets if targets.ndim == 1 else targets.argmax(axis=1)
-
-    def _metrics(self) -> dict[str, Metric]:
-        return {"accuracy": accuracy}
-
-    @property
-    def _outputs(self) -> int:
-        return 1 if self._binary else len(self.classes_)
-
 
 class _Probabilities(_Classifier):
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, (N, C), or of each label."""
         check_is_fitted(self, "model_")
-        y_hat = OUTPUTS[self._twin().output].function(self._scores(X).T).T
-        return np.hstack([1 - y_hat, y_hat]) if self._binary else y_hat
+        scores = self._scores(X)
+        return self._targets.probabilities(scores, self._twin().output)  # type: ignore[no-any-return]
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithm of ``predict_proba``."""
@@ -143,8 +117,7 @@ class MLPClassifier(MLPParameters, _Probabilities):
     _multi_label = True
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
-        output = "sigmoid" if self._binary or self._has_labels else "softmax"
-        return self._initialized_mlp(output, X, self._outputs, seed)
+        return self._initialized_mlp(X, seed)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -202,18 +175,5 @@ class PerceptronClassifier(_Classifier):
     patience: int = 0
     biases: bool = True
 
-    _watches_metrics = True
-
     def _initialized(self, X: Any, targets: Array, seed: int) -> Perceptron:
-        return Perceptron(biases=self.biases).initialize(X.shape[1], self._outputs, seed=seed, dtype=X.dtype)
-
-    def _own_callbacks(self) -> list[Callback]:
-        return [NoMistakes()]
-
-
-class NoMistakes(Callback):
-    """Stops where every training sample that is measured is right."""
-
-    def on_epoch(self, run: Run) -> None:
-        if run.history["train_accuracy"][-1] == 1:
-            raise StopTraining
+        return Perceptron(biases=self.biases).initialize(X.shape[1], self._targets.outputs, seed=seed, dtype=X.dtype)

@@ -9,6 +9,7 @@ import numpy as np
 from mlcvkit import InputError
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
 from mlcvkit.estimators.regressor import MLPRegressor
+from mlcvkit.experiments.targets import targets_from_dict
 from mlcvkit.storage import SavedModel, load_model
 
 ESTIMATORS: dict[str, Any] = {
@@ -33,14 +34,7 @@ def saved_model(estimator: Any) -> SavedModel:
     }
     if hasattr(estimator, "feature_names_in_"):
         facts["feature_names"] = list(estimator.feature_names_in_)
-    if hasattr(estimator, "classes_"):
-        facts |= {"classes": estimator.classes_.tolist(), "has_labels": estimator._has_labels}
-    else:
-        facts |= {
-            "target_mean": estimator.target_mean_.tolist(),
-            "target_scale": estimator.target_scale_.tolist(),
-            "one_column": estimator._one_column,
-        }
+    facts |= estimator._targets.to_dict()
     return SavedModel(estimator.model_, history=estimator.history_, estimator=facts)
 
 
@@ -55,12 +49,7 @@ def restored_estimator(saved: SavedModel) -> Any:
         estimator.n_features_in_ = facts["n_features"]
         if "feature_names" in facts:
             estimator.feature_names_in_ = np.array(facts["feature_names"], dtype=object)
-        if "classes" in facts:
-            estimator.classes_, estimator._has_labels = np.array(facts["classes"]), facts["has_labels"]
-        else:
-            estimator.target_mean_ = np.array(facts["target_mean"])
-            estimator.target_scale_ = np.array(facts["target_scale"])
-            estimator._one_column = facts["one_column"]
+        estimator._targets = targets_from_dict(facts)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the file holds a model and no estimator around it: {error}") from None
     estimator.model_, estimator.history_ = saved.model, saved.history

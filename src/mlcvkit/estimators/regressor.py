@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_sample_weight
 
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
+from mlcvkit.experiments import Numbers
 from mlcvkit.models import MLP
-from mlcvkit.training.loop import Metric
 from mlcvlab.nn import Array
 
 
@@ -44,44 +43,26 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
 
     def predict(self, X: Any) -> Array:
         """The prediction for each sample, (N,), or (N, C) where y had C columns."""
-        y_hat = self._scores(X) * self.target_scale_ + self.target_mean_
-        return y_hat[:, 0] if self._one_column else y_hat
+        scores = self._scores(X)
+        return self._targets.predicted(scores)  # type: ignore[no-any-return]
 
-    def _learn_targets(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> None:
-        self._one_column = y.ndim == 1
-        columns = y.reshape(len(y), -1).astype(np.float64)
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, columns)
-        self.target_mean_ = np.average(columns, axis=0, weights=weights)
-        difference = columns - self.target_mean_
-        largest = np.abs(difference).max(axis=0)  # taken out of the squares, which would overflow or vanish
-        largest = np.where(largest > 0, largest, 1.0)
-        scale = largest * np.sqrt(np.average(np.square(difference / largest), axis=0, weights=weights))
-        self.target_scale_ = np.where(scale > 0, scale, 1.0)
+    @property
+    def target_mean_(self) -> Array:
+        """The mean of each column of the targets."""
+        return self._targets.mean  # type: ignore[no-any-return]
 
-    def _targets(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
-        if (y.ndim == 1) != self._one_column or (y.ndim == 2 and y.shape[1] != len(self.target_mean_)):
-            raise ValueError(f"y must have {len(self.target_mean_)} columns as before; got {y.shape}")
-        scaled: Array = ((y.reshape(len(y), -1) - self.target_mean_) / self.target_scale_).astype(dtype)
-        return scaled[:, 0] if self._one_column else scaled
+    @property
+    def target_scale_(self) -> Array:
+        """The standard deviation of each column of the targets."""
+        return self._targets.scale  # type: ignore[no-any-return]
+
+    def _targets_of(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> Numbers:
+        return Numbers.of(y, None if sample_weight is None else _check_sample_weight(sample_weight, y))
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
-        outputs = 1 if targets.ndim == 1 else targets.shape[1]
-        return self._initialized_mlp("identity", X, outputs, seed)
-
-    def _metrics(self) -> dict[str, Metric]:
-        return {"r2": r2}
+        return self._initialized_mlp(X, seed)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def r2(model: Any, X: Any, y: Array) -> float:
-    """Coefficient of determination, the mean over the outputs; 0 where a target is constant.
-
-    R² = 1 - Σ_i (y_i - ŷ_i)² / Σ_i (y_i - ȳ)²
-    """
-    residual = np.square(y - model.predict(X)).sum(axis=1)
-    total = np.square(y - y.mean(axis=1, keepdims=True)).sum(axis=1)
-    return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0).mean())

@@ -15,8 +15,8 @@ from mlcvkit.training.optimizers import OPTIMIZERS
 
 KindName = Literal["mlp", "nn2", "nn1", "perceptron"]
 
-VALIDATED_FROM = 100
-"""The fewest training rows of which some are held out to stop by."""
+FEWEST_TO_VALIDATE = 100
+"""The fewest training rows of which some are held out to watch the training by."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def require_used(
     *,
     rows: int | None = None,
     on_cluster: bool = False,
-    distorts: bool = False,
+    images: bool = False,
 ) -> None:
     """Refuse hyperparameters that a training would not use.
 
@@ -87,8 +87,8 @@ def require_used(
         The number of training rows, where it is known.
     on_cluster
         Whether the training runs on a cluster.
-    distorts
-        Whether its images can be distorted at random.
+    images
+        Whether its rows are grey images, which can be distorted at random.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def require_used(
         For one that is not used and has another value than its default: which, why, and what to do.
     """
     plain, base = Hyperparameters(), recipe_for(kind)
-    unused = _unused(hyperparameters, kind, rows, on_cluster=on_cluster, distorts=distorts)
+    unused = _unused(hyperparameters, kind, rows, on_cluster=on_cluster, images=images)
     for name, reason in unused.items():
         value = getattr(hyperparameters, name)
         allowed = [getattr(plain, name), getattr(base, name)]
@@ -135,7 +135,7 @@ def with_used_only(hyperparameters: Hyperparameters) -> Hyperparameters:
 
 
 def _unused(
-    hp: Hyperparameters, kind: KindName, rows: int | None, *, on_cluster: bool = False, distorts: bool = False
+    hp: Hyperparameters, kind: KindName, rows: int | None, *, on_cluster: bool = False, images: bool = False
 ) -> dict[str, str]:
     found = dict(KINDS[kind].unused)
     found |= dict.fromkeys(_of_other_optimizers(hp.optimizer), f"the optimizer {hp.optimizer} has none")
@@ -143,13 +143,13 @@ def _unused(
         found["local_steps"] = "it is for a training on a cluster"
     elif hp.local_steps == 0:
         found["batch_size"] = "with local_steps=0 each epoch is one step with the gradient of all samples"
-    if not distorts:
-        reason = "only the images of NN2 on MNIST's even and odd digits (mlcvlab train without data) are distorted"
+    if not images:
+        reason = "only grey images, such as those of mnist-parity, are distorted"
         found |= {part.name: reason for part in fields(Augmentation)}
         if not hp.patience:
             found["validation_samples"] = "no rows are held out where patience is 0"
-        elif rows is not None and rows < VALIDATED_FROM:
-            found["validation_samples"] = f"of fewer than {VALIDATED_FROM} rows none are held out"
+    if rows is not None and rows < FEWEST_TO_VALIDATE:
+        found["validation_samples"] = f"of fewer than {FEWEST_TO_VALIDATE} rows none are held out"
     return found
 
 

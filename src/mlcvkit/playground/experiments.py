@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
 
-from mlcvkit import InputError
+from mlcvkit import InputError, experiments
 from mlcvkit.experiments import with_used_only
 from mlcvkit.models import HIDDEN_ACTIVATIONS, INITIALIZATIONS
 from mlcvkit.training import RECIPES, Hyperparameters
@@ -142,6 +142,11 @@ class Experiment:
         hp = Hyperparameters(**values, patience=0, validation_samples=held_out)
         return with_used_only(hp)
 
+    def specification(self) -> experiments.Experiment:
+        """The experiment that ``mlcvkit.experiments.train`` takes."""
+        kind: experiments.KindName = "nn2" if self.is_nn2 else "mlp"
+        return experiments.Experiment(data=self.data, model=kind, hyperparameters=self.hyperparameters())
+
     def as_query(self) -> str:
         """The query of a link: what differs from the defaults, by name."""
         plain = asdict(default_experiment(self.data))
@@ -170,38 +175,26 @@ class Experiment:
         plain = asdict(Hyperparameters())
         named = [f"    {name}={value!r}," for name, value in asdict(hp).items() if value != plain[name]]
         made = ["hp = Hyperparameters(", *named, ")"] if named else ["hp = Hyperparameters()"]
-        if self.is_nn2:
-            return "\n".join([
-                "from threadpoolctl import threadpool_limits",
-                "from mlcvkit.training import Hyperparameters",
-                "from mlcvkit.training.parity import parity_task",
-                "",
-                ONE_THREAD,
-                *made,
-                "task = parity_task(hp)  # NN2, and MNIST's images with some held out",
-                "run = task.fit(hp)",
-                'print(run.history["validation_accuracy"][-1])',
-            ])  # fmt: skip
+        kind = ', model="nn2"' if self.is_nn2 else ""
         return "\n".join([
             "from threadpoolctl import threadpool_limits",
-            "from mlcvkit.datasets import read",
-            "from mlcvkit.estimators import train_predictor",
+            "from mlcvkit.experiments import Experiment, train",
             "from mlcvkit.training import Hyperparameters",
             "",
             ONE_THREAD,
             *made,
-            f'predictor, (test_X, test_y) = train_predictor(read("{self.data}"), hp)',
-            "print(predictor.measure(test_X, test_y))",
+            f'trained = train(Experiment(data="{self.data}"{kind}, hyperparameters=hp))',
+            "print(trained.predictor.measure(*trained.test))",
         ])  # fmt: skip
 
     def _python_of_the_handout(self, steps: int) -> str:
         if not self.is_nn2:
             return "# There are no few lines for the homework's own optimizers on these data."
         sgd = self.optimizer == COORDINATE_SGD
-        call = f"SGD(task.model, X, y, lr={self.learning_rate}, R={steps}, seed={self.seed})"
+        call = f"SGD(prepared.model, X, y, lr={self.learning_rate}, R={steps}, seed={self.seed})"
         if not sgd:
             options = f"alpha={self.learning_rate}, beta1={self.beta1}, beta2={self.beta2}"
-            call = f"Adam(task.model, X, y, {options}, R={self.epochs}, lookahead=False)"
+            call = f"Adam(prepared.model, X, y, {options}, R={self.epochs}, lookahead=False)"
         hp = self.hyperparameters()
         names = ("hidden_units", "initialization", "loss", "validation_samples", "seed")
         plain = asdict(Hyperparameters())
@@ -209,15 +202,16 @@ class Experiment:
         return "\n".join([
             "import numpy as np",
             "from mlcvkit.datasets import scale_images",
+            "from mlcvkit.experiments import Experiment, prepare",
             "from mlcvkit.training import Hyperparameters, accuracy",
-            "from mlcvkit.training.parity import parity_task",
             f"from mlcvlab.optim.{'sgd' if sgd else 'adam'} import {'SGD' if sgd else 'Adam'}",
             "",
-            f"task = parity_task(Hyperparameters({named}))",
-            "def part(rows): return scale_images(task.images[rows]).T, task.y[rows][None]",
-            f"X, y = part(np.sort(task.samples)[:{self.most_at_once}])",
+            f'prepared = prepare(Experiment(model="nn2", hyperparameters=Hyperparameters({named})))',
+            f"rows = np.sort(prepared.rows)[:{self.most_at_once}]",
+            "X, y = scale_images(prepared.X[rows]).T, prepared.y[rows][None]",
             call,
-            f"print(accuracy(task.model, *part(task.held_out[:{MEASURED}])))",
+            f"held_out_X, held_out_y = (part[:{MEASURED}] for part in prepared.validation)",
+            "print(accuracy(prepared.model, scale_images(held_out_X).T, held_out_y[None]))",
         ])  # fmt: skip
 
 

@@ -4,24 +4,20 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from sklearn.utils import check_random_state
 
-from mlcvkit import datasets
-from mlcvkit.datasets.tables import encoder_for
-from mlcvkit.estimators.predictor import Predictor, checked_target, make_estimator, split_test_rows
-from mlcvkit.models import MLP, as_mlp, scale_weights
+from mlcvkit.datasets import Samples, float_rows, read
+from mlcvkit.experiments import Preparation, prepare
+from mlcvkit.models import MLP, as_mlp
 from mlcvkit.models.outputs import loss_of_z
-from mlcvkit.playground.experiments import DIGITS, FULL_BATCH_ADAM, MEASURED, PARITY, Experiment
+from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, Experiment
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import Callback, Run, accuracy, fit
 from mlcvkit.training.coordinates import CompiledCoordinates
 from mlcvkit.training.gradients import as_columns
 from mlcvkit.training.loop import History
-from mlcvkit.training.parity import parity_task
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 from mlcvlab.optim.adam import Adam
@@ -49,6 +45,7 @@ class Network:
     fit: Callable[[Experiment, Sequence[Callback], Restore | None], Any] = field(repr=False)
     save: Callable[[dict[str, Any], History], SavedModel] = field(repr=False)
     every: Callable[[int], tuple[Array, Array]] = field(repr=False)
+    prepared: Preparation = field(repr=False)
 
     @property
     def mlp(self) -> MLP:
@@ -114,94 +111,56 @@ class CollapsedNetwork(Network):
 
 
 def make_network(experiment: Experiment) -> Network:
-    """The network of an experiment before its first step; InputError where the experiment cannot be trained."""
-    return _nn2(experiment) if experiment.is_nn2 else _mlp(experiment)
+    """The network of an experiment before its first step, made and trained to the weights that ``mlcvlab train`` gives.
 
+    Raises
+    ------
+    InputError
+        Where the experiment cannot be trained.
+    """
+    prepared = prepare(experiment.specification(), _read(experiment.data))
+    X, y, model = prepared.X, prepared.y, prepared.model
+    watched = prepared.validation
+    few = None if watched is None else (watched[0][:MEASURED], watched[1][:MEASURED])
+    metrics = {} if few is None else {"accuracy": accuracy}
 
-def _nn2(experiment: Experiment) -> Network:
-    task = parity_task(experiment.hyperparameters())
-
-    def train(experiment: Experiment, callbacks: Sequence[Callback], resume: Restore | None) -> Any:
-        quick = task._replace(held_out=task.held_out[:MEASURED])
-        return quick.fit(experiment.hyperparameters(), callbacks=callbacks, resume=resume)
-
-    def save(configuration: dict[str, Any], history: History) -> SavedModel:
-        return SavedModel(task.model, configuration, history)
-
-    def part(rows: npt.NDArray[np.intp]) -> tuple[Array, Array]:
-        return datasets.scale_images(task.images[rows]).T, task.y[rows][None]
-
-    samples = np.sort(task.samples)
-    seen, held_out = part(samples[:MEASURED]), part(task.held_out[:MEASURED])
-    return Network(experiment, task.model, seen, held_out, len(samples), train, save, lambda most: part(samples[:most]))
-
-
-def _mlp(experiment: Experiment) -> Network:
-    """Made and trained to the very weights that ``mlcvlab train`` gives for the same data and hyperparameters."""
-    data = _encoded(experiment.data, experiment.seed)
-    X, y, classes = data.X, data.y, np.unique(data.y)
-    hp = experiment.hyperparameters()
-    engine = replace(hp, seed=int(check_random_state(hp.seed).randint(2**31 - 1)), validation_samples=0)
-    output = "sigmoid" if len(classes) == 2 else "softmax"
-    model = MLP(hp.hidden_units, activation=hp.activation, output=output, loss=hp.loss, dropout=hp.dropout, l2=hp.l2)
-    model.initialize(X.shape[1], 1 if len(classes) == 2 else len(classes), seed=engine.seed, dtype=X.dtype)
-    scale_weights(model, hp.initialization)
-
-    def targets(y: Array) -> Array:
-        matrix: Array = (y[:, None] == classes).astype(X.dtype)
-        return matrix[:, 1] if len(classes) == 2 else matrix
-
-    def train(experiment: Experiment, callbacks: Sequence[Callback], resume: Restore | None) -> Any:
-        later = replace(experiment.hyperparameters(), seed=engine.seed)
-        later = replace(later, batch_size=min(later.batch_size, len(X)))
-        model.dropout, model.l2 = later.dropout, later.l2
-        return fit(model, X, targets(y), hyperparameters=later, callbacks=callbacks, resume=resume)
+    def train(experiment: Experiment, callbacks: Sequence[Callback], resume: Restore | None) -> Run:
+        hp = replace(experiment.hyperparameters(), seed=prepared.hyperparameters.seed)
+        hp = replace(hp, batch_size=min(hp.batch_size, prepared.samples))
+        if isinstance(model, MLP):
+            model.dropout, model.l2 = hp.dropout, hp.l2
+        options: dict[str, Any] = {"samples": prepared.rows, "validation": few, "metrics": metrics}
+        return fit(model, X, y, hyperparameters=hp, callbacks=callbacks, resume=resume, **options)
 
     def save(configuration: dict[str, Any], history: History) -> SavedModel:
-        estimator = make_estimator("mlp", hp, "classification", len(X))
-        estimator.classes_, estimator._has_labels, estimator.n_features_in_ = classes, False, X.shape[1]
-        estimator.model_, estimator.history_ = model, history
-        return Predictor(data.encoder, estimator, data.target, data.fingerprint).saved(configuration)
+        return prepared.predictor(history).saved(configuration)
 
-    def part(rows: Array, y: Array) -> tuple[Array, Array]:
-        return rows.T, as_columns(targets(y))
+    rows = np.arange(len(X)) if prepared.rows is None else np.sort(prepared.rows)
 
-    seen, held_out = part(X[:MEASURED], y[:MEASURED]), part(data.test_X[:MEASURED], data.test_y[:MEASURED])
-    return Network(experiment, model, seen, held_out, len(X), train, save, lambda most: part(X[:most], y[:most]))
+    def first(most: int) -> tuple[Array, Array]:
+        return _as_columns(X[rows[:most]], y[rows[:most]])
 
-
-class _Encoded(NamedTuple):
-    encoder: Any
-    X: Array
-    y: Array
-    test_X: Array
-    test_y: Array
-    target: str
-    fingerprint: str
+    held_out = few
+    if held_out is None:
+        test_X, test_y = (part[:MEASURED] for part in prepared.test)
+        held_out = prepared.encoder.transform(test_X), prepared.targets.encode(test_y, y.dtype)
+    return Network(
+        experiment, model, first(MEASURED), _as_columns(*held_out), prepared.samples, train, save, first, prepared
+    )
 
 
-def _encoded(data: str, seed: int) -> _Encoded:
-    """The rows of a named set as the command's training splits and encodes them."""
-    return _encoded_once(data, 0 if data in (PARITY, DIGITS) else seed)  # MNIST has test images of its own
+def _as_columns(X: Array, y: Array) -> tuple[Array, Array]:
+    return float_rows(X).T, as_columns(y)
 
 
 _ONE_AT_A_TIME = threading.RLock()
 
 
-def _encoded_once(data: str, seed: int) -> _Encoded:
+def _read(data: str) -> Samples:
     with _ONE_AT_A_TIME:  # two visitors who come at once share the rows
-        return _encoded_and_kept(data, seed)
+        return _read_and_kept(data)
 
 
 @lru_cache(maxsize=16)
-def _encoded_and_kept(data: str, seed: int) -> _Encoded:
-    samples = datasets.read(data)
-    y, task = checked_target(samples, None)
-    (X, y), (test_X, test_y) = split_test_rows(samples, y, 0.2, task, seed)
-    names = samples.target or "prediction", samples.fingerprint
-    if data == PARITY:  # the same images
-        digits = _encoded_once(DIGITS, 0)
-        return _Encoded(digits.encoder, digits.X, y, digits.test_X, test_y, *names)
-    encoder = encoder_for(X)
-    rows = encoder.fit(X).transform(X)
-    return _Encoded(encoder, rows, y, encoder.transform(test_X), test_y, *names)
+def _read_and_kept(data: str) -> Samples:
+    return read(data)

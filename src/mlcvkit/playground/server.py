@@ -7,7 +7,7 @@ from functools import partial
 from importlib.resources import files
 
 from fastapi import Request
-from nicegui import app, background_tasks, run, ui
+from nicegui import app, background_tasks, core, run, ui
 from nicegui.client import ClientConnectionTimeout
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from threadpoolctl import threadpool_limits
@@ -22,6 +22,8 @@ from mlcvkit.playground.page import Page, experiment_of
 TITLE = "mlcvlab playground"
 THEMES = {None: "Theme: as the system", True: "Theme: dark", False: "Theme: light"}
 LOCAL = ("127.0.0.1", "localhost", "::1")
+PING_SECONDS = 120
+"""How long a page on a busy machine may take to answer before it counts as gone; a closed tab is noticed at once."""
 PAGES = {"/": "Playground", "/race": "Race", "/parity": "Parity", "/own": "Your own code", "/guide": "Experiments"}
 
 
@@ -35,6 +37,7 @@ def serve(house: House, *, host: str = "127.0.0.1", port: int = 8080, show: bool
     for path, build in {"/race": race_page, "/parity": parity_page, "/own": own_code_page}.items():
         ui.page(path, title=f"{PAGES[path]} - {TITLE}")(_visited(path, partial(build, house)))
     ui.page("/guide", title=f"{PAGES['/guide']} - {TITLE}")(_visited("/guide", _guides))
+    app.on_startup(lambda: setattr(core.sio.eio, "ping_timeout", PING_SECONDS))
     app.on_startup(lambda: background_tasks.create(run.io_bound(_warm_up, house)))
     keep_memory_together()
     with threadpool_limits(1):  # a training has one processor, so that they do not wait for one another

@@ -13,7 +13,6 @@ from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import Network
 from mlcvkit.training import Callback, Run
 from mlcvkit.training.gradients import flatten
-from mlcvkit.training.parity import parity_task
 from mlcvkit.training.steps import MiniBatchSteps
 from mlcvlab.nn import Array
 
@@ -93,13 +92,13 @@ class StudentNetwork:
 def student_network(student: StudentNetwork, reference: Network) -> Network:
     """A student's NN2 in the place of the reference: from its weights, on its mini-batches."""
     student.W = [w.copy() for w in reference.model.W]
-    task = parity_task(reference.experiment.hyperparameters())
+    prepared = reference.prepared
 
     def train(experiment: Experiment, callbacks: Sequence[Callback], resume: Any) -> Any:
         """The steps of the engine's loop, without its measurements, which would go through the pipe as well."""
         hp = experiment.hyperparameters()
         weights = flatten(student)  # type: ignore[arg-type]
-        steps = MiniBatchSteps(student, task.images, task.y, hp, samples=task.samples)
+        steps = MiniBatchSteps(student, prepared.X, prepared.y, hp, samples=prepared.rows)
         training = Run(hp, weights, steps.start(weights), steps.samples)
         for callback in callbacks:
             callback.on_start(training)

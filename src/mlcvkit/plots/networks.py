@@ -10,18 +10,24 @@ from matplotlib.figure import Figure
 from mlcvkit.plots.style import COLOURS, TRAIN, logarithmic, tidy
 
 
-def hidden_units(W1: npt.ArrayLike, w2: npt.ArrayLike | None = None, *, most: int = 60) -> Figure:
+def hidden_units(
+    W1: npt.ArrayLike, w2: npt.ArrayLike | None = None, *, names: Sequence[str] = (), most: int = 60
+) -> Figure:
     """The hidden units as square images, those that matter most first.
 
-    Each image is a row of W1 times the sign of its weight to the output: red pixels speak for an even digit, blue ones
-    for an odd one. A unit matters by |w2| times the length of its row.
+    Each image is a row of W1 times the sign of its weight to the output: red pixels speak for the second of two
+    classes, blue ones for the first. A unit matters by |w2| times the length of its row.
 
     Arguments: ``W1``, (M, K) with a square K; ``w2``, (M, 1), None where a unit speaks for no single output: then red
-    is a positive weight, and a unit matters by the length of its row; ``most``, how many units are shown.
+    is a positive weight, and a unit matters by the length of its row; ``names`` of the two classes; ``most``, how many
+    units are shown.
     Raises: ValueError where K is not a square.
     """
     W1 = np.asarray(W1)
-    told = ": red speaks for even, blue for odd" if w2 is not None else ": red is a positive weight, blue a negative"
+    told = ": red is a positive weight, blue a negative"
+    if w2 is not None:
+        first, second = names if len(names) == 2 else ("0", "1")
+        told = f": red speaks for {second}, blue for {first}"
     w2 = np.ones(len(W1)) if w2 is None else np.asarray(w2).ravel()
     side = int(np.sqrt(W1.shape[1]))
     if side * side != W1.shape[1]:

@@ -47,8 +47,8 @@ def report_on(run: Path, data: str | None = None, target: str | None = None) -> 
 
 def _lead(subject: Subject) -> str:
     configuration = subject.saved.configuration
-    data = "MNIST's even and odd digits" if subject.is_parity else Path(str(configuration.get("data"))).name
-    kind = "nn2" if subject.is_parity else str(configuration.get("model", type(subject.saved.model).__name__))
+    data = Path(str(configuration.get("data"))).name
+    kind = str(configuration.get("model", type(subject.saved.model).__name__))
     if subject.missing:
         return f"{kind} trained on {data}. {subject.missing}"
     if not subject.classifies:

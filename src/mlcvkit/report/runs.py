@@ -191,7 +191,7 @@ def _numbers(subject: Subject) -> Part:
 
 def _units(subject: Subject) -> Part:
     (W1, _), (following, _) = subject.model.pairs(subject.model.W)[:2]
-    figure = plots.hidden_units(W1, following.T if subject.is_parity else None)
+    figure = plots.hidden_units(W1, following.T if len(following) == 1 else None, names=subject.names)
     return Part("The hidden units of the first layer, as images", "", "hidden_units", figure)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError, datasets, storage
-from mlcvkit.estimators import Predictor
-from mlcvkit.estimators.predictor import test_samples
+from mlcvkit import InputError
+from mlcvkit.experiments import Classes, Numbers, Predictor, test_rows
+from mlcvkit.experiments.predictor import targets_as_known
 from mlcvkit.models import MLP, as_mlp
 from mlcvkit.models.outputs import OUTPUTS
 from mlcvkit.storage import SavedModel
+from mlcvkit.training.gradients import as_columns
 from mlcvlab.nn import Array
 
 
@@ -51,11 +52,6 @@ class Subject:
         """Whether its output is one, and not a decision alone."""
         return self.classifies and self.model.output != "step"
 
-    @property
-    def is_parity(self) -> bool:
-        """Whether it is NN2 on MNIST's even and odd digits, as the handout wants it."""
-        return not self.saved.estimator
-
     def some(self, most: int) -> tuple[Array, Array]:
         """Samples and targets, so many at most, drawn at random."""
         count = self.X.shape[1]
@@ -91,7 +87,7 @@ class Subject:
     def side(self) -> int | None:
         """The side of the images that the samples are, None where they are no square images."""
         side = math.isqrt(self.X.shape[0])
-        images = self.is_parity or self.saved.preprocessing.get("encoder") == "images"
+        images = self.saved.preprocessing.get("encoder") == "images"
         return side if images and side * side == self.X.shape[0] and side > 3 else None
 
 
@@ -100,43 +96,30 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
 
     Raises: InputError where there is no model, or no samples to measure it on.
     """
-    saved = storage.load_model(run)
-    name = run.resolve().name if run.is_dir() else run.resolve().parent.name
-    if not saved.estimator:
-        if saved.model.W[0].shape[1] != datasets.SIDE**2:
-            raise InputError(f"{run} does not read the {datasets.SIDE**2} pixels of MNIST's images")
-        if data is not None:
-            raise InputError(f"{run} is NN2 on MNIST, and is measured on MNIST: leave out {data}")
-        X, y = datasets.mnist_test_parity()
-        return Subject(name, saved, X.T, y[None], X, ["odd", "even"])
     predictor, saved = Predictor.load(run)
+    name = run.resolve().name if run.is_dir() else run.resolve().parent.name
     try:
-        raw, y = test_samples(predictor, saved, data, target)
+        raw, y = test_rows(predictor, saved.configuration, data, target)
     except InputError as error:
         if data is not None:
             raise
         return _unmeasured(name, saved, predictor, str(error))
+    targets = predictor.targets
     X = predictor.encoder.transform(raw).T.astype(saved.model.W[0].dtype)
-    if not predictor.classifies:
-        facts = saved.estimator
-        mean, scale = (float(np.ravel(facts[key])[0]) for key in ("target_mean", "target_scale"))
-        numbers = np.asarray(y, np.float64)
-        return Subject(name, saved, X, ((numbers - mean) / scale)[None], raw, [], (mean, scale))
-    classes = predictor.estimator.classes_
-    y = np.asarray(list(map(str, y.tolist()))) if classes.dtype.kind == "U" else np.asarray(y)
-    known = np.isin(y, classes)
-    if not known.any():
-        raise InputError(f"no target of the data is one of the classes {', '.join(map(str, classes[:10]))}")
-    one_hot = (y[known][None] == classes[:, None]).astype(X.dtype)
-    rows = np.flatnonzero(known)
-    return Subject(
-        name, saved, X[:, rows], one_hot[1:] if len(classes) == 2 else one_hot, raw[rows], list(map(str, classes))
-    )
+    if isinstance(targets, Numbers):
+        scale = float(targets.mean[0]), float(targets.scale[0])
+        return Subject(name, saved, X, targets.encode(np.asarray(y, np.float64), np.float64)[None], raw, [], scale)
+    if not isinstance(targets, Classes):
+        return _unmeasured(name, saved, predictor, "it predicts several labels")
+    y = targets_as_known(targets, y, predictor.target)
+    rows = np.flatnonzero(np.isin(y, targets.classes))
+    encoded = as_columns(targets.encode(y[rows], X.dtype))
+    return Subject(name, saved, X[:, rows], encoded, raw[rows], list(targets.class_names))
 
 
 def _unmeasured(name: str, saved: SavedModel, predictor: Predictor, missing: str) -> Subject:
     """A model without samples: its curves and its units can be seen."""
     W = as_mlp(saved.model).pairs(saved.model.W)
     X, y = np.zeros((W[0][0].shape[1], 0), W[0][0].dtype), np.zeros((len(W[-1][0]), 0), W[0][0].dtype)
-    names = list(map(str, predictor.estimator.classes_)) if predictor.classifies else []
+    names = list(predictor.targets.class_names) if isinstance(predictor.targets, Classes) else []
     return Subject(name, saved, X, y, X.T, names, missing=f"It could not be measured: {missing}.")

@@ -5,10 +5,10 @@ Needs Optuna: ``pip install 'mlcvlab[tune]'``.
 
 from mlcvkit import require
 
-for _library in ("optuna", "sklearn", "threadpoolctl"):
+for _library in ("optuna", "scipy", "threadpoolctl"):
     require(_library, extra="tune")
 
-from mlcvkit.tuning.problems import default_space  # noqa: E402
+from mlcvkit.tuning.problems import default_space, experiment_of  # noqa: E402
 from mlcvkit.tuning.search import (  # noqa: E402
     CELL_HEADINGS,
     FINAL_SEEDS,
@@ -43,6 +43,7 @@ __all__ = [
     "comparison",
     "cores",
     "default_space",
+    "experiment_of",
     "finals",
     "open_study",
     "read_space",

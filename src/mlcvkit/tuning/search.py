@@ -42,8 +42,8 @@ def begin_search(folder: Path, settings: Settings) -> Study:
 
     Raises: InputError where the space or the data cannot be used.
     """
-    _require_used(settings)
     problem = settings.problem()
+    _require_used(settings, images=problem.has_images)
     if not problem.can_test:
         raise InputError("the best is tested at the end: test_fraction must be above 0")
     base = _base_parameters(settings) | ({"loss": problem.losses[0]} if "loss" in settings.space else {})
@@ -57,14 +57,14 @@ def begin_sweep(folder: Path, settings: Settings) -> Study:
 
     Raises: InputError where the data cannot be used, or the grid is too large.
     """
-    _require_used(settings)
     problem = settings.problem()
+    _require_used(settings, images=problem.has_images)
     if (size := grid_size(settings.search_space)) > MOST_CELLS:
         raise InputError(f"that is a grid of {size:,} trainings; at most {MOST_CELLS:,} are made: give fewer values")
     return create_study(folder, settings, problem.score, grid(settings.search_space, 0), problem.fingerprint)
 
 
-def _require_used(settings: Settings) -> None:
+def _require_used(settings: Settings, *, images: bool) -> None:
     """Refuse what no trial would use: hyperparameters of other kinds of network, or of other optimizers."""
     kind, space = settings.kind_of_network, settings.search_space
     unused = {**KINDS[kind].unused, **({} if kind == "mlp" else {"depth": "its depth is fixed"})}
@@ -77,7 +77,7 @@ def _require_used(settings: Settings) -> None:
     errors = []
     for optimizer in optimizers:
         try:
-            require_used(replace(base, optimizer=str(optimizer)), kind, distorts=settings.data is None)
+            require_used(replace(base, optimizer=str(optimizer)), kind, images=images)
         except InputError as error:
             errors.append(error)
     if len(errors) == len(optimizers):

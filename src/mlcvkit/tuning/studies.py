@@ -17,9 +17,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from mlcvkit import InputError
-from mlcvkit.experiments import KindName, with_used_only, without_old_defaults
+from mlcvkit.experiments import Experiment, KindName, with_used_only, without_old_defaults
 from mlcvkit.training import Hyperparameters
-from mlcvkit.tuning.problems import Problem, make_problem
+from mlcvkit.tuning.problems import Problem, experiment_of
 from mlcvkit.tuning.spaces import Space, distributions, read_space, with_parameters
 
 JOURNAL_FILE = "journal.log"
@@ -37,7 +37,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 class Settings:
     """What a study is about; it never changes.
 
-    ``kind`` is "tune" or "sweep"; ``data`` and ``options`` are those of ``make_problem``; ``base`` are the
+    ``kind`` is "tune" or "sweep"; ``data`` and ``options`` are those of the experiment; ``base`` are the
     hyperparameters that are not searched; ``space`` is written as in ``mlcvkit.tuning.spaces``.
     """
 
@@ -58,8 +58,7 @@ class Settings:
     @property
     def kind_of_network(self) -> KindName:
         """The kind of network that is trained."""
-        kind: KindName = self.options.get("model", "nn2")
-        return kind
+        return self.experiment.model
 
     @cached_property
     def search_space(self) -> Space:
@@ -67,7 +66,12 @@ class Settings:
         return read_space(texts, seeds=self.space.get("seed", ()))
 
     def problem(self) -> Problem:
-        return make_problem(self.data, self.seed, **self.options)
+        return Problem(self.experiment, self.seed)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is tuned, without its hyperparameters."""
+        return experiment_of(self.data, self.options)
 
 
 class Journal(JournalFileBackend):

@@ -5,16 +5,9 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
 from mlcvkit import InputError
-from mlcvkit.cluster import ShardedSamples, array_shards, find_shards, train_predictor_on_shards
-from mlcvkit.datasets import read
-from mlcvkit.estimators import (
-    MLPClassifier,
-    MLPRegressor,
-    NN2Classifier,
-    PerceptronClassifier,
-    load_estimator,
-    train_predictor,
-)
+from mlcvkit.cluster import ShardedSamples, array_shards, find_shards, train_on_shards
+from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier, load_estimator
+from mlcvkit.experiments import Experiment, train
 from mlcvkit.training import Hyperparameters
 
 
@@ -80,19 +73,18 @@ def test_from_raw_shards_to_answers_as_from_the_whole_table(tmp_path, table):
     """Held-out rows are never trained on: targets that only they have right would be learned otherwise."""
     table.write_parquet(tmp_path / "t.parquet")
     hp = Hyperparameters(hidden_units=(16,), epochs=80, learning_rate=0.01, patience=20, validation_samples=40)
-    trained = train_predictor_on_shards(
-        find_shards(tmp_path / "t.parquet", "kind", shards=5), "t.parquet", "kind", hp, test_fraction=0.2
-    )
+    experiment = Experiment(data=str(tmp_path / "t.parquet"), target="kind", hyperparameters=hp)
+    trained = train_on_shards(experiment, find_shards(tmp_path / "t.parquet", "kind", shards=5))
     test_X, test_y = trained.test
     assert len(test_y) == 60
     assert trained.predictor.measure(test_X, test_y)["accuracy"] > 0.9
-    whole, (its_X, its_y) = train_predictor(read(tmp_path / "t.parquet", "kind"), hp)
-    assert whole.measure(its_X, its_y)["accuracy"] > 0.9
-    assert list(trained.predictor.encoder.columns_) == list(whole.encoder.columns_)
+    complete = train(experiment)
+    assert complete.predictor.measure(*complete.test)["accuracy"] > 0.9
+    assert list(trained.predictor.encoder.columns_) == list(complete.predictor.encoder.columns_)
 
 
 def test_rows_to_test_and_to_stop_by_are_apart_from_those_trained_on():
-    from mlcvkit.cluster.predictor import PreparedShard, _Plan
+    from mlcvkit.cluster.training import PreparedShard, _Plan
     from mlcvkit.datasets import TableEncoder
 
     X, y = np.arange(2000.0).reshape(1000, 2), np.arange(1000) % 2
@@ -112,7 +104,7 @@ def test_rows_to_test_and_to_stop_by_are_apart_from_those_trained_on():
 
 
 def test_large_data_hold_out_ten_thousand_rows_and_no_more():
-    from mlcvkit.cluster.predictor import _Plan
+    from mlcvkit.cluster.training import _Plan
 
     plan = _Plan.make(10_000_000, 0.2, Hyperparameters(patience=3, validation_samples=50_000))
     test, validation, looked_at, _ = plan.split(1_000_000, 0)
@@ -123,4 +115,5 @@ def test_tables_that_differ_are_refused(tmp_path, table):
     table.write_parquet(tmp_path / "1.parquet")
     table.rename({"width": "breadth"}).write_parquet(tmp_path / "2.parquet")
     with pytest.raises(InputError, match="same columns"):
-        train_predictor_on_shards(find_shards(tmp_path, "kind"), "t", "kind", Hyperparameters(epochs=2))
+        experiment = Experiment(data="t", target="kind", hyperparameters=Hyperparameters(epochs=2))
+        train_on_shards(experiment, find_shards(tmp_path, "kind"))

@@ -100,11 +100,11 @@ def test_parity_is_the_handouts_labels_and_split():
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
-def test_a_picture_becomes_a_row_from_0_to_1(digit_image, mode):
+def test_a_picture_becomes_an_image_of_bytes(digit_image, mode):
     Image.open(digit_image).convert(mode).save(digit_image)
-    row = datasets.read_digit(digit_image)
-    assert row.shape == (1, 784) and row.dtype == np.float32
-    np.testing.assert_allclose(row[0], datasets.mnist_parity().test_X[0], rtol=1e-6)
+    image = datasets.read_digit(digit_image)
+    assert image.shape == (1, 28, 28) and image.dtype == np.uint8
+    np.testing.assert_array_equal(image[0], datasets.mnist().test_X[0])
 
 
 def test_a_dark_digit_on_white_is_read_inverted_or_pointed_out(digit_image):

@@ -118,7 +118,7 @@ def test_any_numbers_become_finite_ones(values):
 def test_facts_bring_the_encoder_back_bit_for_bit(seed):
     frame = table(seed=seed).with_columns(day=polars.date_range(polars.date(2020, 1, 1), polars.date(2020, 2, 29)))
     fitted = TableEncoder().fit(frame)
-    facts, arrays = fitted.facts()
+    facts, arrays = fitted.to_dict()
     again = restored_encoder(json.loads(json.dumps(facts)), arrays)
     np.testing.assert_array_equal(again.transform(frame), fitted.transform(frame))
     assert again.get_feature_names_out().tolist() == fitted.get_feature_names_out().tolist()

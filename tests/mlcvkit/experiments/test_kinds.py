@@ -11,12 +11,11 @@ import pytest
 from command import assert_one_line_error, run
 from mlcvkit import InputError, datasets
 from mlcvkit.datasets import Samples
-from mlcvkit.estimators import train_predictor
-from mlcvkit.estimators.predictor import make_estimator
-from mlcvkit.experiments import KINDS, recipe_for, require_used, used
+from mlcvkit.estimators import MLPClassifier
+from mlcvkit.experiments import KINDS, Experiment, recipe_for, require_used, train, used
+from mlcvkit.experiments.training import NOT_OF_ESTIMATORS
 from mlcvkit.training import RECIPES, Hyperparameters
 from mlcvkit.training.optimizers import OPTIMIZERS
-from mlcvkit.training.parity import parity_task
 from mlcvkit.tuning.problems import default_space
 from mlcvlab.models.nn2 import NN2
 
@@ -51,8 +50,8 @@ def samples(task):
 @cache
 def result(kind, task, hp):
     """What the trained network predicts for the test rows, before it is rounded to classes."""
-    predictor, (X, _) = train_predictor(samples(task), hp, kind=kind, task=task)
-    return predictor.estimator._scores(predictor.encoder.transform(X))
+    trained = train(Experiment(model=kind, task=task, hyperparameters=hp), samples(task))
+    return trained.predictor.logits(trained.test[0])
 
 
 def settings(kind, name):
@@ -82,42 +81,37 @@ def test_another_value_makes_a_difference_or_is_refused(kind, task, name):
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_nn2_on_digits_uses_or_refuses_it_as_well(name, monkeypatch):
+def test_nn2_on_digits_uses_or_refuses_it_as_well(name):
     """The handout's network on MNIST's even and odd digits, whose images may be distorted."""
-    digits = datasets.mnist()
-    few = digits._replace(train_X=digits.train_X[:300], train_y=digits.train_y[:300])
-    monkeypatch.setattr(datasets, "mnist", lambda: few)
+    digits = datasets.read("mnist-parity")
+    few = replace(digits, X=digits.X[:300], y=digits.y[:300])
     base = replace(recipe_for("nn2", "default"), epochs=4, hidden_units=(6,), validation_samples=50)
     base = replace(base, **NEEDS.get(name, {}))
     other = {"validation_samples": 70}.get(name, OTHER[name])
 
     @cache
     def trained(hp):
-        require_used(hp, "nn2", distorts=True)
-        task = parity_task(hp)
-        task.fit(hp)
-        return np.concatenate([w.ravel() for w in task.model.W])
+        model = train(Experiment(model="nn2", hyperparameters=hp), few).predictor.model
+        return np.concatenate([w.ravel() for w in model.W])
 
     changed = replace(base, **{name: other})
     try:
         after = trained(changed)
     except InputError as error:
-        assert name in str(error) and name not in used(base, "nn2", distorts=True)
+        assert name in str(error) and name not in used(base, "nn2", images=True)
     else:
-        assert name in used(changed, "nn2", distorts=True)
+        assert name in used(changed, "nn2", images=True)
         before = trained(base)
         assert len(after) != len(before) or not np.array_equal(after, before)
 
 
 def test_a_hyperparameter_that_an_estimator_does_not_know_is_an_error():
     """A new one cannot be dropped on its way: the estimator takes it, or a table says that it is not used."""
-    names = {field.name for field in fields(type(make_estimator("mlp", recipe_for("mlp"), "classification", 200)))}
-    elsewhere = {"seed", "validation_samples", "shift", "rotation", "scale", "shear", "elastic"}
-    assert set(FIELDS) - elsewhere <= names
+    assert set(FIELDS) - NOT_OF_ESTIMATORS <= {field.name for field in fields(MLPClassifier)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("recipe", set(RECIPES) - {"best"})
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "best"])
 def test_a_recipe_is_accepted_by_every_kind(kind, recipe):
     hp = recipe_for(kind, recipe)
     require_used(hp, kind)
@@ -147,9 +141,7 @@ def test_on_a_cluster_other_hyperparameters_count():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_search_draws_only_what_is_used(kind):
-    options = {"target": None, "model": kind, "task": None, "test_fraction": 0.2, "image_size": None}
-    assert not set(default_space("moons", 0, **options)) & KINDS[kind].unused.keys()
-    assert not set(default_space(None, 0)) & KINDS["nn2"].unused.keys()
+    assert not set(default_space(Experiment(data="moons", model=kind), 0)) & KINDS[kind].unused.keys()
 
 
 REFUSED = {

@@ -137,7 +137,7 @@ def test_the_command_line_and_the_python_train_the_very_network_of_the_page(expe
         scope = {}
         with threadpool_limits(2):  # given back at the end
             exec(experiment.python().replace("print(", "_ = ("), scope)
-        ours = scope["predictor"].estimator.model_.W
+        ours = scope["trained"].predictor.model.W
         assert all(np.array_equal(a, b) for a, b in zip(network.model.W, ours, strict=True))
 
 
@@ -149,8 +149,9 @@ def test_the_python_of_nn2_trains_the_very_network_of_the_page(capsys):
     scope = {}
     with threadpool_limits(2):  # given back at the end
         exec(experiment.python(), scope)
-    assert all(np.array_equal(a, b) for a, b in zip(network.model.W, scope["task"].model.W, strict=True))
-    assert 0.4 < float(capsys.readouterr().out) <= 1
+    ours = scope["trained"].predictor.model.W
+    assert all(np.array_equal(a, b) for a, b in zip(network.model.W, ours, strict=True))
+    assert "'accuracy': 0." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -185,6 +186,6 @@ def test_the_python_of_the_handouts_optimizers_takes_the_steps_of_the_page(optim
     with suppress(StopIteration):
         network.descend(experiment, tick)
     assert sum(taken) == (40 if optimizer == "coordinate_sgd" else experiment.epochs)
-    for ours, theirs in zip(network.model.W, scope["task"].model.W, strict=True):
+    for ours, theirs in zip(network.model.W, scope["prepared"].model.W, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
     assert float(capsys.readouterr().out) == pytest.approx(network.measure()["validation_accuracy"], abs=0.01)

@@ -141,6 +141,7 @@ def test_two_visitors_have_a_training_each(visitor):
 def test_a_link_restores_everything(visitor):
     one = visitor().open()
     one.choose("Data", "Spirals")
+    one.wait(lambda: one.page.get_by_label("Batch size", exact=True).input_value() == "32")
     one.choose("Optimizer", "Momentum")
     one.choose("Activation", "tanh")
     one.page.get_by_label("Batch size", exact=True).fill("7")
@@ -387,7 +388,7 @@ def test_what_is_wrong_with_a_students_file_is_said(visitor):
 def test_a_closed_tab_frees_its_thread(server, chromium, visitor):
     one = visitor().open("/?data=xor")
     context = chromium.new_context()
-    tabs = [Visitor(context.new_page(), server.address).open("/?data=moons&epochs=2000") for _ in range(3)]
+    tabs = [Visitor(context.new_page(), server.address).open("/?epochs=2000") for _ in range(3)]
     for tab in tabs:
         tab.press("Start")
     for tab in tabs:

@@ -224,7 +224,7 @@ def test_names_cannot_become_elements_of_the_page(runs, tmp_path):
 def test_what_is_no_run_is_refused(tmp_path, runs):
     with pytest.raises(InputError, match="does not exist"):
         report_on(tmp_path)
-    with pytest.raises(InputError, match="leave out"):
+    with pytest.raises(InputError, match="images of 28 x 28"):
         report_on(runs / "parity", "moons")
 
 

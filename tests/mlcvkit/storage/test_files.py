@@ -7,7 +7,7 @@ import polars
 import pytest
 
 from mlcvkit import InputError
-from mlcvkit.estimators import Predictor
+from mlcvkit.experiments import Predictor
 from mlcvkit.models import MLP, NN1, Perceptron
 from mlcvkit.storage import SavedModel, load_model, new_run, open_run, save_model, write_arrays
 from mlcvlab.models.nn2 import NN2
@@ -164,7 +164,7 @@ def test_the_second_version_of_the_format_answers_as_it_did_when_it_was_written(
     expected = json.loads((folder / "model-version-2.json").read_text())
     predictor, saved = Predictor.load(folder / "model-version-2.safetensors")
     rows = polars.DataFrame(expected["rows"]).with_columns(polars.col("day").str.to_date())
-    answers = predictor.answers(rows)
+    answers = predictor.predict_columns(rows)
     assert list(answers) == list(expected["answers"])
     assert answers["buys"].tolist() == expected["answers"]["buys"]
     for name in ("probability no", "probability yes"):

@@ -8,11 +8,10 @@ from sklearn.datasets import load_iris, make_multilabel_classification
 
 from mlcvkit import InputError
 from mlcvkit.datasets import Samples
-from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier, train_predictor
-from mlcvkit.experiments import recipe_for
+from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier
+from mlcvkit.experiments import Experiment, recipe_for, train
 from mlcvkit.models import HIDDEN_ACTIVATIONS, MLP, NN1
 from mlcvkit.storage import SavedModel, export_onnx
-from mlcvkit.training import RECIPES
 from mlcvlab.models.nn2 import NN2
 
 rng = np.random.default_rng(0)
@@ -91,8 +90,8 @@ def test_the_whole_way_from_raw_columns_agrees(tmp_path, kind, columns):
         colours = rng.choice(["red", "green", "blue", "mauve"], N, p=[0.5, 0.3, 0.19, 0.01])
         table = table.with_columns(colour=polars.Series(colours), id=polars.Series([f"n{i}" for i in range(N)]))
     samples = Samples("t", table, y, "kind", "")
-    predictor, _ = train_predictor(samples, recipe_for(kind), kind=kind)
-    export_onnx(predictor.saved({}), tmp_path / "m.onnx")
+    predictor = train(Experiment(model=kind, hyperparameters=recipe_for(kind)), samples).predictor
+    export_onnx(predictor.saved(), tmp_path / "m.onnx")
     if columns == "numbers":
         raw = {"X": table.to_numpy().astype(np.float32)}
     else:
@@ -104,7 +103,7 @@ def test_the_whole_way_from_raw_columns_agrees(tmp_path, kind, columns):
             name: table[name].to_numpy().reshape(-1, 1).astype(object if name == "colour" else np.float32)
             for name in ("size", "height", "colour")
         }
-    got, answers = outputs(tmp_path / "m.onnx", raw), predictor.answers(table)
+    got, answers = outputs(tmp_path / "m.onnx", raw), predictor.predict_columns(table)
     assert got["label"].tolist() == answers["kind"].tolist()
     if kind != "perceptron":
         np.testing.assert_allclose(got["probabilities"][:, 0], answers["probability large"], atol=1e-5)
@@ -113,11 +112,11 @@ def test_the_whole_way_from_raw_columns_agrees(tmp_path, kind, columns):
 def test_columns_may_have_the_names_of_outputs_and_hold_what_is_not_finite(tmp_path):
     table = polars.DataFrame({"label": ["a", "b"] * 30, "div_3": [float(i % 7) for i in range(60)]})
     y = np.array(["no", "yes"] * 30)
-    predictor, _ = train_predictor(Samples("t", table, y, "y", ""), RECIPES["table"])
-    export_onnx(predictor.saved({}), tmp_path / "m.onnx")
+    predictor = train(Experiment(), Samples("t", table, y, "y", "")).predictor
+    export_onnx(predictor.saved(), tmp_path / "m.onnx")
     new = polars.DataFrame({"label": ["a", "b"], "div_3": [float("inf"), float("nan")]})
     raw = {"label": np.array([["a"], ["b"]], object), "div_3": np.array([[np.inf], [np.nan]], np.float32)}
-    got, answers = outputs(tmp_path / "m.onnx", raw), predictor.answers(new)
+    got, answers = outputs(tmp_path / "m.onnx", raw), predictor.predict_columns(new)
     assert got["predicted label"].tolist() == answers["y"].tolist()
     np.testing.assert_allclose(got["probabilities"][:, 1], answers["probability yes"], atol=1e-5)
 
@@ -125,18 +124,20 @@ def test_columns_may_have_the_names_of_outputs_and_hold_what_is_not_finite(tmp_p
 def test_images_go_in_as_bytes_values(tmp_path):
     images = rng.integers(256, size=(60, 5, 6)).astype(np.uint8)
     samples = Samples("t", images, (images.mean(axis=(1, 2)) > 127).astype(int), "bright", "")
-    predictor, _ = train_predictor(samples, RECIPES["table"])
-    export_onnx(predictor.saved({}), tmp_path / "m.onnx")
+    predictor = train(Experiment(), samples).predictor
+    export_onnx(predictor.saved(), tmp_path / "m.onnx")
     got = outputs(tmp_path / "m.onnx", {"X": images.reshape(60, -1).astype(np.float32)})
-    np.testing.assert_allclose(got["probabilities"][:, 1], predictor.answers(images)["probability 1"], atol=1e-5)
+    np.testing.assert_allclose(
+        got["probabilities"][:, 1], predictor.predict_columns(images)["probability 1"], atol=1e-5
+    )
 
 
 def test_what_cannot_be_exported_says_why(tmp_path):
     table = polars.DataFrame({"day": polars.date_range(polars.date(2020, 1, 1), polars.date(2020, 3, 1), eager=True)})
     y = (table["day"].dt.month().to_numpy() > 1).astype(int)
-    predictor, _ = train_predictor(Samples("t", table, y, "late", ""), RECIPES["table"])
+    predictor = train(Experiment(), Samples("t", table, y, "late", "")).predictor
     with pytest.raises(InputError, match=r"column\(s\) day hold dates, and ONNX has no operators for the calendar"):
-        export_onnx(predictor.saved({}), tmp_path / "m.onnx")
+        export_onnx(predictor.saved(), tmp_path / "m.onnx")
     with pytest.raises(InputError, match="not fitted yet: call fit first"):
         MLPClassifier().export_onnx(tmp_path / "m.onnx")
     model = MLPClassifier(epochs=1).fit(*load_iris(return_X_y=True))

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlcvkit import InputError
+from mlcvkit.experiments import Experiment
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning import Range, default_space, read_space, varied, with_parameters
 from mlcvkit.tuning.spaces import distributions, grid
@@ -80,11 +81,9 @@ def test_depth_repeats_the_hidden_units():
     assert with_parameters(Hyperparameters(hidden_units=(8, 4)), {"learning_rate": 0.5}).hidden_units == (8, 4)
 
 
-@pytest.mark.parametrize("options", [(None, {}), ("moons", {"model": "mlp"}), ("digits", {"model": "mlp"})])
-def test_every_value_of_the_default_space_makes_hyperparameters(options):
-    data, kind = options
-    more = {"target": None, "task": None, "test_fraction": 0.2, "image_size": None} if data else {}
-    space = read_space(default_space(data, 0, **kind, **more))
+@pytest.mark.parametrize(("data", "kind"), [("mnist-parity", "nn2"), ("moons", "mlp"), ("digits", "mlp")])
+def test_every_value_of_the_default_space_makes_hyperparameters(data, kind):
+    space = read_space(default_space(Experiment(data=data, model=kind), 0))
     for cell in grid({name: values for name, values in space.items() if name == "loss"}, 3):
         with_parameters(Hyperparameters(), cell)
     kinds = distributions(space)

@@ -218,10 +218,10 @@ def test_the_best_and_the_base_are_trained_on_everything_and_tested_with_five_se
 
 def test_the_test_rows_are_not_among_those_searched_with():
     problem = settings().problem()
-    X, _, validation_X, _ = problem._parts
-    rows = {tuple(np.round(row, 6)) for row in np.asarray(problem.X)}
+    (X, _), (validation_X, _) = problem._parts
+    rows = {tuple(np.round(row, 6)) for row in np.asarray(problem.training[0])}
     test_rows = {tuple(np.round(row, 6)) for row in np.asarray(problem.test_rows[0])}
-    assert len(X) + len(validation_X) == len(problem.X)
+    assert len(X) + len(validation_X) == len(problem.training[0])
     assert not rows & test_rows
 
 
@@ -246,7 +246,7 @@ def test_a_search_in_which_nothing_can_be_trained_ends_with_the_reason(tmp_path)
     options = OPTIONS | {"model": "nn2"}
     base = asdict(recipe_for("nn2"))
     study = begin_search(tmp_path / "s", Settings("tune", "digits", options, base, {"learning_rate": "1e-3:0.1"}))
-    with pytest.raises(InputError, match="every trial fails: Only binary classification"):
+    with pytest.raises(InputError, match="every trial fails: nn2 tells two classes apart"):
         run(study, workers=1, told=lambda _: None, most_trials=20)
 
 

@@ -1,9 +1,10 @@
-"""From raw shards to answers: the encoder learns from a sample of the rows, the network from all."""
+"""From raw shards to a trained network: the encoder learns from a sample of the rows, the network from all."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,21 @@ from mlcvkit.cluster.samples import MOST_VALUES, ShardedSamples
 from mlcvkit.cluster.shards import Shard
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder
 from mlcvkit.datasets.tables import encoder_for
-from mlcvkit.estimators import Predictor
-from mlcvkit.estimators.predictor import TEST_FRACTION, Task, checked_target, make_estimator, require_fraction_used
-from mlcvkit.experiments import KindName
-from mlcvkit.training import Callback, Hyperparameters
+from mlcvkit.experiments import (
+    Experiment,
+    Predictor,
+    Trained,
+    checked_target,
+    holds_images,
+    learn_targets,
+    require_used,
+    used,
+)
+from mlcvkit.experiments.fitting import fit_network
+from mlcvkit.experiments.splits import require_fraction_used
+from mlcvkit.experiments.training import estimator_to_dict, make_network, require_fits
+from mlcvkit.training import Callback, Checkpoint, Hyperparameters
+from mlcvkit.training.loop import MEASURED_SAMPLES
 
 Array = npt.NDArray[Any]
 
@@ -27,51 +39,66 @@ LOOKED_AT = 50_000
 """The most rows from which the encoder learns what the columns are."""
 
 
-class Trained(NamedTuple):
-    """A predictor that was trained on a cluster, the raw test rows with their targets, and what was left out."""
+@dataclass(frozen=True)
+class TrainedOnShards(Trained):
+    """A training on a cluster at its end, with the shards that were left out."""
 
-    predictor: Predictor
-    test: tuple[Any, Array]
     left_out: list[LeftOut]
 
 
-def train_predictor_on_shards(
+def used_on_cluster(experiment: Experiment) -> dict[str, Any]:
+    """The hyperparameters that a training on a cluster uses, by name; InputError for those that it would not use."""
+    e = experiment
+    images = e.data in datasets.TOYS and holds_images(datasets.TOYS[e.data]()[0])
+    require_used(e.hyperparameters, e.model, on_cluster=True, images=images)
+    return used(e.hyperparameters, e.model, on_cluster=True, images=images)
+
+
+def train_on_shards(
+    experiment: Experiment,
     shards: list[Shard],
-    name: str,
-    target: str | None,
-    hyperparameters: Hyperparameters,
     *,
     client: Any = None,
-    kind: KindName = "mlp",
-    task: Task | None = None,
-    test_fraction: float = TEST_FRACTION,
     allow_missing: bool = False,
-    callbacks: tuple[Callback, ...] = (),
+    callbacks: Sequence[Callback] = (),
     resume: Path | None = None,
-) -> Trained:
-    """Train on the rows of all shards but those that are held out to test and to stop by, 10,000 at most of each.
+) -> TrainedOnShards:
+    """Train on the rows of all shards but those that are held out to test and to validate, 10,000 at most of each.
 
     The columns' facts, such as their means and categories, are those of 50,000 rows at most, drawn from all shards.
 
-    Arguments: ``name`` of the data; ``target``, its name; ``client`` as for ``ShardedSamples``; the others as for
-    ``mlcvkit.estimators.train_predictor``. Returns: the predictor, the test rows, and the shards that were left out.
-    Raises: InputError for shards that cannot be read, or targets that cannot be learned; ClusterError where the cluster
-    is gone.
+    Parameters
+    ----------
+    experiment
+        The data, the network and its hyperparameters.
+    shards
+        The data in shards.
+    client
+        As for ``ShardedSamples``.
+    allow_missing
+        Go on without shards that cannot be read.
+    callbacks, resume
+        As for ``mlcvkit.experiments.train``.
+
+    Raises
+    ------
+    InputError
+        For shards that cannot be read, or targets that cannot be learned.
+    ClusterError
+        Where the cluster is gone.
     """
-    if not 0 <= test_fraction < 1:
-        raise InputError(f"test_fraction must be at least 0 and below 1; got {test_fraction}")
-    own = datasets.read(name) if name in datasets.TOYS else None
+    hp, kind = experiment.hyperparameters, experiment.model
+    own = experiment.read() if experiment.data in datasets.TOYS else None
     own_test = None if own is None else own.test
-    require_fraction_used(name, own_test, test_fraction)
-    plan = _Plan.make(sum(shard.count for shard in shards), 0 if own_test else test_fraction, hyperparameters)
+    require_fraction_used(experiment.data, own_test, experiment.test_fraction)
+    images = own is not None and holds_images(own.X)
+    plan = _Plan.make(sum(s.count for s in shards), 0 if own_test else experiment.test_fraction, hp, images)
     surveyed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
     surveys: list[Survey] = surveyed.each(_itself)
     looked_at = _joined([survey.sample for survey in surveys])
     values = np.unique(np.concatenate([survey.values for survey in surveys]))
     y = np.concatenate([looked_at[1], values])
-    y, task = checked_target(Samples(name, None, y, target or "y", ""), task)
-    estimator = make_estimator(kind, hyperparameters, task, len(surveyed), on_cluster=True)
-    estimator.set_params(callbacks=callbacks, validation_fraction=0.0)
+    y, task = checked_target(Samples(experiment.data, None, y, experiment.target or "y", ""), experiment.task)
     encoder = encoder_for(looked_at[0]).fit(looked_at[0])
     kept = [shards[survey.index] for survey in surveys]
     prepared: list[Shard] = [
@@ -80,16 +107,34 @@ def train_predictor_on_shards(
     unread = surveyed.left_out
     del surveyed
     data = ShardedSamples(prepared, client, allow_missing=allow_missing)
+    learned_from = data.y.distinct() if task == "classification" else data.X.some(data.y, MEASURED_SAMPLES, 0)[1]
+    targets = learn_targets(learned_from, task, () if own is None else own.class_names)
+    require_fits(kind, hp, targets, None, images=images, on_cluster=True)
     validation_X, validation_y = _joined([survey.validation for survey in surveys])
-    validation = (encoder.transform(validation_X), _of_kind(validation_y, y.dtype)) if len(validation_y) else None
+    seed = int(np.random.RandomState(hp.seed).randint(2**31 - 1))
+    model = make_network(kind, hp, targets, data.X.shape[1], seed)
+    encode = partial(targets.encode, dtype=data.X.dtype)
+    validation = None
+    if len(validation_y):
+        validation = encoder.transform(validation_X), encode(_of_kind(validation_y, y.dtype))
     try:
-        estimator.fit(data.X, data.y, validation_data=validation, resume=resume)
+        run = fit_network(
+            model,
+            data.X,
+            data.y.map(encode),  # type: ignore[arg-type]
+            replace(hp, seed=seed),
+            targets,
+            validation=validation,
+            callbacks=callbacks,
+            resume=None if resume is None else Checkpoint.read(resume).restore,
+        )
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(str(error)) from None
     fingerprint = own.fingerprint if own is not None and own_test is not None else ""
     test_X, test_y = own_test or _joined([survey.test for survey in surveys])
-    predictor = Predictor(encoder, estimator, target or "prediction", fingerprint)
-    return Trained(predictor, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
+    stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
+    predictor = Predictor(encoder, model, targets, experiment.target or "prediction", fingerprint, run.history, stored)
+    return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
 
 
 @dataclass(frozen=True)
@@ -102,9 +147,9 @@ class _Plan:
     seed: int
 
     @classmethod
-    def make(cls, N: int, test_fraction: float, hp: Hyperparameters) -> "_Plan":
+    def make(cls, N: int, test_fraction: float, hp: Hyperparameters, images: bool = False) -> "_Plan":
         N = max(N, 1)
-        validation = min(hp.validation_samples, HELD_OUT, N // 5) if hp.patience else 0
+        validation = min(hp.validation_samples, HELD_OUT, N // 5) if hp.patience or images else 0
         return cls(min(test_fraction, HELD_OUT / N), validation / N, min(1.0, LOOKED_AT / N), hp.seed)
 
     def split(self, rows: int, index: int) -> tuple[npt.NDArray[np.intp], ...]:

@@ -1,0 +1,85 @@
+"""A network trained until its epochs are over or it gets no better."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlcvkit.experiments.targets import Targets
+from mlcvkit.training import Callback, Hyperparameters, Run, StopTraining, accuracy, fit
+from mlcvkit.training.loop import Metric
+from mlcvlab.nn import Array
+
+TOLERANCE = 1e-4
+"""By how much the training loss must get better, where there are no validation rows."""
+
+
+def fit_network(
+    model: Any,
+    X: Any,
+    y: Array,
+    hp: Hyperparameters,
+    targets: Targets,
+    *,
+    validation: tuple[Any, Array] | None = None,
+    callbacks: Sequence[Callback] = (),
+    tolerance: float = TOLERANCE,
+    measured: bool = False,
+    **options: Any,
+) -> Run:
+    """Train a network on encoded rows until its epochs are over or it gets no better.
+
+    Without validation rows ``patience`` counts the epochs without a training loss that is better by the tolerance; a
+    perceptron stops when no training row is wrong. ``measured``: measure the training rows' score in each epoch too.
+    """
+    callbacks = [*callbacks]
+    if hp.patience and validation is None and hp.epochs > 1:
+        callbacks.append(Converged(hp.patience, tolerance))
+    is_perceptron = getattr(model, "output", None) == "step"
+    if is_perceptron:
+        callbacks.append(NoMistakes())
+    samples = options.get("samples")
+    N = X.shape[0] if samples is None else len(samples)
+    hp = replace(hp, batch_size=min(hp.batch_size, N), patience=hp.patience if validation is not None else 0)
+    # a pass over the training rows for its own sake is a third of an epoch: only where it decides or is seen
+    is_measured = validation is not None or measured or is_perceptron
+    metrics = {targets.score: METRICS[targets.score]} if is_measured else {}
+    run = fit(model, X, y, hyperparameters=hp, validation=validation, metrics=metrics, callbacks=callbacks, **options)
+    model.W = [w.copy() for w in model.W]  # of their own, not views of the run's vector
+    return run
+
+
+class Converged(Callback):
+    """Stops where the training loss has not been better by a tolerance for some epochs."""
+
+    def __init__(self, patience: int, tolerance: float) -> None:
+        self.patience, self.tolerance = patience, tolerance
+
+    def on_epoch(self, run: Run) -> None:
+        losses = run.history["train_loss"]
+        if len(losses) > self.patience:
+            before, latest = losses[: -self.patience], losses[-self.patience :]
+            if min(latest) > min(before) - self.tolerance:
+                raise StopTraining
+
+
+class NoMistakes(Callback):
+    """Stops where every training sample that is measured is predicted correctly."""
+
+    def on_epoch(self, run: Run) -> None:
+        if run.history["train_accuracy"][-1] == 1:
+            raise StopTraining
+
+
+def r2(model: Any, X: Any, y: Array) -> float:
+    """Coefficient of determination, the mean over the outputs; 0 where a target is constant.
+
+    R² = 1 - Σ_i (y_i - ŷ_i)² / Σ_i (y_i - ȳ)²
+    """
+    residual = np.square(y - model.predict(X)).sum(axis=1)
+    total = np.square(y - y.mean(axis=1, keepdims=True)).sum(axis=1)
+    return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0).mean())
+
+
+METRICS: dict[str, Metric] = {"accuracy": accuracy, "r2": r2}

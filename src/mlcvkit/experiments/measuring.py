@@ -1,0 +1,46 @@
+"""The rows that a trained network is measured with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlcvkit import InputError
+from mlcvkit.datasets import MNIST_NAMES, read
+from mlcvkit.experiments.predictor import Predictor
+from mlcvkit.experiments.specification import Experiment
+from mlcvkit.experiments.splits import Rows, split_test_rows
+from mlcvkit.experiments.targets import checked_target
+
+
+def test_rows(predictor: Predictor, configuration: Mapping[str, Any], data: str | None, target: str | None) -> Rows:
+    """The rows to measure with: those of a file, or those that the training held out.
+
+    Raises
+    ------
+    InputError
+        Where there are none, or the data are not those of the training any more.
+    """
+    stored = Experiment.from_dict(configuration)
+    if data is not None:
+        if target is None and stored.target is not None and Path(stored.target).is_file():
+            raise InputError(
+                f"give the file of the labels of {data} with --target: {stored.target} is that of the training"
+            )
+        samples = read(data, target or stored.target, image_size=stored.image_size, as_text=True)
+        if samples.y is None:
+            raise InputError(f"{data} has no target to compare with")
+        return samples.X, samples.y
+    if not predictor.fingerprint and stored.data not in MNIST_NAMES:
+        raise InputError(
+            f"the rows of {stored.data} that were held out on a cluster are not kept: give data to measure with"
+        )
+    samples = stored.read()
+    if predictor.fingerprint not in ("", samples.fingerprint):
+        raise InputError(
+            f"{stored.data} is not what the model was trained on any more: give the data to measure it with"
+        )
+    y, task = checked_target(samples, stored.task)
+    _, test = split_test_rows(samples, y, stored.test_fraction, task, stored.hyperparameters.seed)
+    if not len(test[1]):
+        raise InputError("the training kept no rows apart to measure with: give data that it has not seen")
+    return test

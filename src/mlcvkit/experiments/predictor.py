@@ -1,0 +1,227 @@
+"""From raw rows to predictions: an encoder and a network, measured, saved and loaded together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit import InputError, datasets
+from mlcvkit.datasets import ImageEncoder, TableEncoder, restored_encoder
+from mlcvkit.experiments.targets import Classes, Numbers, Targets, targets_from_dict
+from mlcvkit.models import MLP, as_mlp
+from mlcvkit.storage import SavedModel, load_model
+from mlcvlab.nn import Array
+
+PARITY_DATA = "mnist-parity"
+
+
+@dataclass
+class Predictor:
+    """An encoder of raw rows and the trained network behind it.
+
+    Parameters
+    ----------
+    encoder
+        From raw rows to numbers.
+    model
+        The network.
+    targets
+        What it predicts.
+    target
+        The name of what it predicts.
+    fingerprint
+        The SHA-256 sum of the data it was trained on.
+    history
+        The measurements of its training, one list each.
+    estimator
+        What a model file records of the scikit-learn estimator that has the same network.
+    """
+
+    encoder: TableEncoder | ImageEncoder
+    model: Any
+    targets: Targets
+    target: str = "prediction"
+    fingerprint: str = ""
+    history: dict[str, list[float]] = field(default_factory=dict)
+    estimator: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it predicts classes, not numbers."""
+        return not isinstance(self.targets, Numbers)
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether it gives probabilities beside the classes."""
+        return self.classifies and self.mlp.output != "step"
+
+    @property
+    def mlp(self) -> MLP:
+        """The network as an MLP, with the same weights."""
+        return as_mlp(self.model)
+
+    @property
+    def shows_units(self) -> bool:
+        """Whether its hidden units can be shown as square grey images."""
+        shape: tuple[int, ...] = getattr(self.encoder, "shape_", ())
+        return len(shape) == 2 and shape[0] == shape[1] and bool(self.mlp.hidden_units)
+
+    def logits(self, X: Any) -> Array:
+        """The logits for raw rows, (N, C)."""
+        rows = self.encoder.transform(X).astype(self.model.W[0].dtype, copy=False)
+        return self.mlp.decision(rows.T).T
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The prediction for each raw row, (N,)."""
+        return self._named(self.targets.predicted(self.logits(X)))
+
+    def predict_columns(self, X: Any) -> dict[str, npt.NDArray[Any]]:
+        """The prediction for each raw row, and the probability of each class where there are probabilities."""
+        logits = self.logits(X)
+        columns = {self.target: self._named(self.targets.predicted(logits))}
+        if isinstance(self.targets, Classes) and self.has_probabilities:
+            probabilities = self.targets.probabilities(logits, self.mlp.output)
+            prefix = "probability" if not self.target.startswith("probability") else "P"
+            columns |= {f"{prefix} {c}": probabilities[:, i] for i, c in enumerate(self.targets.class_names)}
+        return columns
+
+    def _named(self, predicted: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if not isinstance(self.targets, Classes) or not self.targets.names:
+            return predicted
+        return np.array(self.targets.names)[np.searchsorted(self.targets.classes, predicted)]
+
+    def measure(self, X: Any, y: npt.NDArray[Any]) -> dict[str, Any]:
+        """How good the predictions for raw rows with known targets are.
+
+        Returns
+        -------
+        For classes ``accuracy``, ``log_loss`` where there are probabilities, and ``confusion``, a row for each true
+        class with how often each class was predicted; for numbers ``r2``, ``rmse`` and ``mae``.
+        """
+        if isinstance(self.targets, Classes):
+            return self._measure_classes(self.targets, X, y)
+        y = as_numbers(y, self.target)
+        error = self.predict(X) - y
+        total = float(np.square(y - y.mean()).sum())
+        r2 = 1 - float(np.square(error).sum()) / total if total else float(not error.any())
+        return {
+            "samples": len(y),
+            "r2": r2 if len(y) > 1 else None,
+            "rmse": float(np.sqrt(np.square(error).mean())),
+            "mae": float(np.abs(error).mean()),
+        }
+
+    def _measure_classes(self, targets: Classes, X: Any, y: npt.NDArray[Any]) -> dict[str, Any]:
+        y = targets_as_known(targets, y, self.target)
+        logits = self.logits(X)
+        predicted = targets.predicted(logits)
+        result: dict[str, Any] = {"samples": len(y), "accuracy": float((predicted == y).mean())}
+        known = np.isin(y, targets.classes)
+        truth = np.searchsorted(targets.classes, y[known])
+        if self.has_probabilities and known.all():
+            probabilities = targets.probabilities(logits, self.mlp.output).astype(np.float64)
+            of_truth = probabilities[np.arange(len(y)), truth]
+            result["log_loss"] = float(-np.log(of_truth.clip(np.finfo(float).tiny)).mean())
+        counts = confusion_matrix(truth, np.searchsorted(targets.classes, predicted[known]), len(targets.classes))
+        names = targets.class_names
+        result["confusion"] = {
+            name: dict(zip(names, map(int, row), strict=True)) for name, row in zip(names, counts, strict=True)
+        }
+        return result
+
+    def saved(self, configuration: Mapping[str, Any] | None = None) -> SavedModel:
+        """As what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports."""
+        preprocessing, arrays = self.encoder.to_dict()
+        return SavedModel(
+            self.model,
+            configuration=dict(configuration or {}),
+            history=self.history,
+            estimator=self.estimator | self.targets.to_dict(),
+            preprocessing=preprocessing,
+            arrays=arrays,
+            provenance={"data": self.fingerprint, "target": self.target},
+        )
+
+    @classmethod
+    def load(cls, run: Path) -> tuple["Predictor", SavedModel]:
+        """Read a run.
+
+        Raises
+        ------
+        InputError
+            Where it holds no network with its preprocessing and its targets, with the path.
+        """
+        saved = _complete(load_model(run), run)
+        try:
+            encoder = restored_encoder(saved.preprocessing, saved.arrays)
+            targets = targets_from_dict(saved.estimator)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = str(error) if isinstance(error, InputError) else f"it does not say what it predicts: {error}"
+            raise InputError(f"{run}: {reason}") from None
+        stored = saved.provenance
+        described = targets.to_dict()
+        estimator = {name: value for name, value in saved.estimator.items() if name not in described}
+        names = stored.get("target", "prediction"), stored.get("data", "")
+        return cls(encoder, saved.model, targets, *names, saved.history, estimator), saved
+
+
+def confusion_matrix(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
+    """How often each class, by its index, was predicted for each true class: a row for each true class, (C, C)."""
+    return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def targets_as_known(targets: Classes, y: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """Targets as text, numbers or the classes' names, as the classes that the model knows.
+
+    Raises
+    ------
+    InputError
+        Where none of them is one.
+    """
+    classes = targets.classes
+    if classes.dtype.kind == "U":
+        y = np.asarray(list(map(str, y.tolist())))
+    elif targets.names and y.dtype.kind not in "fiub" and np.isin(y.astype(str), targets.names).any():
+        known = dict(zip(targets.names, classes.tolist(), strict=True))
+        y = np.array([known.get(str(value), -1) for value in y])
+    else:
+        y = as_numbers(y, name)
+    if not np.isin(y, classes).any():
+        raise InputError(
+            f"none of the targets {name!r} here is one of the classes that the model knows, "
+            f"{', '.join(map(str, classes[:10]))}; they are {', '.join(map(str, np.unique(y)[:10]))}"
+        )
+    return y
+
+
+def as_numbers(y: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """Targets as numbers; InputError where they are text that is none."""
+    if y.dtype.kind in "fiub":
+        return y
+    try:
+        return y.astype(np.float64)
+    except ValueError:
+        raise InputError(f"the model knows numbers as targets, and {name!r} here is text such as {y[0]!r}") from None
+
+
+def _complete(saved: SavedModel, run: Path) -> SavedModel:
+    """A model file that says what is around the network; one of MNIST's parity did not need to say it before."""
+    if saved.estimator or saved.preprocessing:
+        return saved
+    pixels = datasets.SIDE**2
+    if as_mlp(saved.model).W[0].shape[1] != pixels or saved.configuration.get("data", PARITY_DATA) not in (
+        None,
+        PARITY_DATA,
+    ):
+        raise InputError(f"{run} does not read the {pixels} pixels of MNIST's images, or is no NN2")
+    targets = Classes(np.array([0, 1]), datasets.PARITY_NAMES)
+    saved.estimator = {"kind": "NN2Classifier", "parameters": {}, "n_features": pixels} | targets.to_dict()
+    saved.preprocessing = {"encoder": "images", "shape": [datasets.SIDE, datasets.SIDE]}
+    saved.provenance = {"target": "digit", **saved.provenance}
+    saved.configuration = {"data": PARITY_DATA, "target": None, "image_size": None} | {
+        name: value for name, value in saved.configuration.items() if value is not None
+    }
+    return saved

@@ -1,0 +1,78 @@
+"""An experiment: the data, the network and its hyperparameters, and nothing else decides what is trained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mlcvkit import InputError, datasets
+from mlcvkit.datasets import Samples
+from mlcvkit.experiments.kinds import KindName, recipe_for
+from mlcvkit.experiments.splits import TEST_FRACTION
+from mlcvkit.experiments.targets import Task
+from mlcvkit.training import Hyperparameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """The whole configuration of a training.
+
+    Parameters
+    ----------
+    data
+        A file, a folder of images, or the name of a set that needs no file.
+    target
+        The column to predict, or the file of the labels.
+    task
+        What the target is; found from its values where None.
+    test_fraction
+        The share of the rows that is held out to test with, from 0 to below 1.
+    image_size
+        To how many pixels on each side the images of a folder are scaled.
+    model
+        The kind of network.
+    hyperparameters
+        Of the network and its training.
+
+    Raises
+    ------
+    InputError
+        For a test_fraction out of its range.
+    """
+
+    data: str = "mnist-parity"
+    target: str | None = None
+    task: Task | None = None
+    test_fraction: float = TEST_FRACTION
+    image_size: int | None = None
+    model: KindName = "mlp"
+    hyperparameters: Hyperparameters = field(default_factory=lambda: recipe_for("mlp"))
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.test_fraction < 1:
+            raise InputError(f"test_fraction must be at least 0 and below 1; got {self.test_fraction}")
+
+    def read(self) -> Samples:
+        """The samples; InputError where they cannot be read."""
+        return datasets.read(self.data, self.target, image_size=self.image_size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data and the network as plain values, by the names of the command line's options."""
+        return {name: getattr(self, name) for name in SOURCE_FIELDS}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Experiment":
+        """What a run recorded, or the options of a command line: names and values, all in one level."""
+        values = {name: stored[name] for name in SOURCE_FIELDS if stored.get(name) is not None}
+        names = {field.name for field in fields(Hyperparameters)} & stored.keys()
+        return cls(**values, hyperparameters=Hyperparameters(**{name: stored[name] for name in names}))
+
+
+SOURCE_FIELDS = tuple(field.name for field in fields(Experiment) if field.name != "hyperparameters")
+
+
+def portable(source: str | None) -> str | None:
+    """The name of data that is good in any folder."""
+    if source is None or source in datasets.TOYS or "://" in source:
+        return source
+    return str(Path(source).resolve())

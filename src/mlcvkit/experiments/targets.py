@@ -1,0 +1,253 @@
+"""What a network learns to predict: one of several classes, any of several labels, or numbers.
+
+Each kind of targets says which numbers stand for them in the training, and what the network's logits mean.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit import InputError
+from mlcvkit.datasets import Samples
+from mlcvkit.models.outputs import OUTPUTS, OutputName
+from mlcvlab.nn import Array
+
+Task = Literal["classification", "regression"]
+
+MOST_CLASSES = 20
+"""Whole numbers of up to this many different values are taken for classes where no task is given."""
+FEWEST_ROWS = 5
+"""The fewest rows that can be trained on and tested with."""
+LARGEST_NUMBER = 1e150
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """One of several classes; two are told apart by a sigmoid, more by a softmax.
+
+    Parameters
+    ----------
+    classes
+        The classes, (C,), ascending.
+    names
+        What they are called, where that is not what they are.
+    """
+
+    classes: npt.NDArray[Any]
+    names: tuple[str, ...] = ()
+
+    task: ClassVar[Task] = "classification"
+    score: ClassVar[str] = "accuracy"
+
+    @property
+    def binary(self) -> bool:
+        return len(self.classes) == 2
+
+    @property
+    def output(self) -> OutputName:
+        return "sigmoid" if self.binary else "softmax"
+
+    @property
+    def outputs(self) -> int:
+        return 1 if self.binary else len(self.classes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.names or tuple(map(str, self.classes))
+
+    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+        """1 for the second of two classes, else a column for each class: (N,) or (N, C).
+
+        Raises
+        ------
+        ValueError
+            For classes that are not among these.
+        """
+        index = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
+        unknown = self.classes[index] != y
+        if unknown.any():
+            raise ValueError(f"y has classes that are not among {self.classes}: {np.unique(y[unknown])[:10]}")
+        if self.binary:
+            return index.astype(dtype)
+        one_hot: Array = np.zeros((len(y), len(self.classes)), dtype)
+        one_hot[np.arange(len(y)), index] = 1
+        return one_hot
+
+    def strata(self, targets: Array) -> Array:
+        """The stratum of each encoded target, of which each side of a split gets its share."""
+        return targets if targets.ndim == 1 else targets.argmax(axis=1)
+
+    def predicted(self, logits: Array) -> npt.NDArray[Any]:
+        """The class for each row of logits, (N, C)."""
+        best = (logits[:, 0] > 0).astype(int) if self.binary else logits.argmax(axis=1)
+        return np.asarray(self.classes[best])
+
+    def probabilities(self, logits: Array, output: str) -> Array:
+        """The probability of each class, (N, C)."""
+        y_hat = OUTPUTS[output].function(logits.T).T
+        return np.hstack([1 - y_hat, y_hat]) if self.binary else y_hat
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"classes": self.classes.tolist(), "has_labels": False} | (
+            {"class_names": list(self.names)} if self.names else {}
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Any of several labels, each told by a sigmoid of its own: y is (N, C) of 0 and 1."""
+
+    classes: npt.NDArray[Any]
+
+    task: ClassVar[Task] = "classification"
+    score: ClassVar[str] = "accuracy"
+    binary: ClassVar[bool] = False
+    output: ClassVar[OutputName] = "sigmoid"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+        if y.ndim != 2 or y.shape[1] != len(self.classes):
+            raise ValueError(f"y must have {len(self.classes)} columns, one for each label; got {y.shape}")
+        return y.astype(dtype)
+
+    def strata(self, targets: Array) -> None:
+        return None
+
+    def predicted(self, logits: Array) -> npt.NDArray[Any]:
+        """Which labels each row has, (N, C)."""
+        return (logits > 0).astype(int)
+
+    def probabilities(self, logits: Array, output: str) -> Array:
+        """The probability of each label, (N, C)."""
+        return OUTPUTS[output].function(logits.T).T
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"classes": self.classes.tolist(), "has_labels": True}
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """One number a sample or several, centred and scaled for the training.
+
+    Parameters
+    ----------
+    mean, scale
+        Of each column, (C,).
+    one_column
+        Whether the targets are (N,), not (N, C).
+    """
+
+    mean: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    one_column: bool = True
+
+    task: ClassVar[Task] = "regression"
+    score: ClassVar[str] = "r2"
+    binary: ClassVar[bool] = False
+    output: ClassVar[OutputName] = "identity"
+
+    @classmethod
+    def of(cls, y: npt.NDArray[Any], weights: npt.NDArray[np.float64] | None = None) -> "Numbers":
+        """The mean and the standard deviation of targets, (N,) or (N, C), with a weight for each row if any."""
+        columns = y.reshape(len(y), -1).astype(np.float64)
+        mean = np.average(columns, axis=0, weights=weights)
+        difference = columns - mean
+        largest = np.abs(difference).max(axis=0)  # taken out of the squares, which would overflow or vanish
+        largest = np.where(largest > 0, largest, 1.0)
+        scale = largest * np.sqrt(np.average(np.square(difference / largest), axis=0, weights=weights))
+        return cls(mean, np.where(scale > 0, scale, 1.0), y.ndim == 1)
+
+    @property
+    def outputs(self) -> int:
+        return len(self.mean)
+
+    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+        """(y - mean) / scale, (N,) or (N, C)."""
+        if (y.ndim == 1) != self.one_column or (y.ndim == 2 and y.shape[1] != len(self.mean)):
+            raise ValueError(f"y must have {len(self.mean)} columns as before; got {y.shape}")
+        scaled: Array = ((y.reshape(len(y), -1) - self.mean) / self.scale).astype(dtype)
+        return scaled[:, 0] if self.one_column else scaled
+
+    def strata(self, targets: Array) -> None:
+        return None
+
+    def predicted(self, logits: Array) -> npt.NDArray[Any]:
+        """The number for each row, (N,), or the numbers, (N, C)."""
+        y_hat = logits * self.scale + self.mean
+        return y_hat[:, 0] if self.one_column else y_hat
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "target_mean": self.mean.tolist(),
+            "target_scale": self.scale.tolist(),
+            "one_column": self.one_column,
+        }
+
+
+Targets = Classes | Labels | Numbers
+
+
+def targets_from_dict(stored: Mapping[str, Any]) -> Targets:
+    """The targets that a model file describes; KeyError where it describes none."""
+    if "classes" not in stored:
+        return Numbers(np.array(stored["target_mean"]), np.array(stored["target_scale"]), stored["one_column"])
+    if stored["has_labels"]:
+        return Labels(np.array(stored["classes"]))
+    return Classes(np.array(stored["classes"]), tuple(stored.get("class_names", ())))
+
+
+def learn_targets(y: npt.NDArray[Any], task: Task, names: tuple[str, ...] = ()) -> Targets:
+    """The targets of the training rows, (N,): their classes, which may have names, or their mean and scale."""
+    return Numbers.of(y) if task == "regression" else Classes(np.unique(y), names)
+
+
+def checked_target(samples: Samples, task: Task | None) -> tuple[npt.NDArray[Any], Task]:
+    """The targets of some samples as they are learned, and the task.
+
+    Parameters
+    ----------
+    samples
+        Samples with a target.
+    task
+        What the target is; where None, text, and whole numbers of up to 20 values, are classes.
+
+    Raises
+    ------
+    InputError
+        Where there is nothing to learn, or too little to learn from, with the reason.
+    """
+    y = samples.y
+    if y is None:
+        raise InputError(f"{samples.name} needs a target to learn: name its column with --target")
+    if len(y) < FEWEST_ROWS:
+        raise InputError(f"{samples.name} has {len(y)} rows; at least {FEWEST_ROWS} are needed to train and to test")
+    values = np.unique(y)
+    if len(values) == 1:
+        raise InputError(f"the target {samples.target!r} has one value only, {values[0]}: there is nothing to learn")
+    is_number = y.dtype.kind in "fiub"
+    whole = y.dtype.kind in "iub" or (is_number and bool((y == np.round(y)).all()))
+    if task is None:
+        is_class = not is_number or (whole and len(values) <= MOST_CLASSES)
+        task = "classification" if is_class else "regression"
+    if task == "regression":
+        if not is_number:
+            raise InputError(f"the target {samples.target!r} is text: it can be classified, and not regressed")
+        if np.abs(y).max() > LARGEST_NUMBER:
+            raise InputError(
+                f"the target {samples.target!r} goes up to {np.abs(y).max():.3g}, whose square is no number"
+            )
+        return y.astype(np.float64), task
+    if len(values) > max(MOST_CLASSES, len(y) // 2):
+        raise InputError(
+            f"the target {samples.target!r} has {len(values):,} different values in {len(y):,} rows: nearly each row "
+            "would be a class of its own; choose another target, or --task regression for numbers"
+        )
+    if y.dtype.kind == "f" and whole:
+        y = y.astype(np.int64)
+    return y, task

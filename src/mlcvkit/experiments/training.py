@@ -1,0 +1,263 @@
+"""The one way from a user's data to a trained network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlcvkit import InputError
+from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder
+from mlcvkit.datasets.tables import encoder_for
+from mlcvkit.experiments.fitting import fit_network
+from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
+from mlcvkit.experiments.predictor import Predictor
+from mlcvkit.experiments.specification import Experiment
+from mlcvkit.experiments.splits import Indices, Rows, split_rows, split_test_rows
+from mlcvkit.experiments.targets import Targets, checked_target, learn_targets
+from mlcvkit.models import MLP, Perceptron, scale_weights
+from mlcvkit.training import Callback, Checkpoint, Hyperparameters, Run, split_validation
+from mlcvkit.training.augmentation import Augmentation
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.nn import Array
+
+NOT_OF_ESTIMATORS = {"seed", "validation_samples", *(part.name for part in fields(Augmentation))}
+"""The hyperparameters that are no parameters of scikit-learn's estimators."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training at its end: the predictor, the run, and the raw test rows with their targets."""
+
+    predictor: Predictor
+    run: Run
+    test: Rows
+
+
+def train(
+    experiment: Experiment,
+    samples: Samples | None = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    resume: Path | None = None,
+) -> Trained:
+    """Train a network on the rows of an experiment that are not held out.
+
+    Parameters
+    ----------
+    experiment
+        The data, the network and its hyperparameters.
+    samples
+        The data, where they are not to be read from where the experiment says.
+    callbacks
+        Informed of the training, in their order.
+    resume
+        A folder with the checkpoint of an earlier run of the same experiment, to go on with it.
+
+    Raises
+    ------
+    InputError
+        For data that cannot be read, targets that cannot be learned, and hyperparameters that would not be used.
+    FloatingPointError
+        Where the loss diverges.
+    """
+    return prepare(experiment, samples).fit(callbacks=callbacks, resume=resume)
+
+
+@dataclass
+class Preparation:
+    """All that there is before the first step.
+
+    Parameters
+    ----------
+    experiment
+        As it is run: with the number of rows that are held out.
+    encoder, targets
+        Of the raw rows and of their targets.
+    model
+        The network with its first weights.
+    X, y
+        The training rows as the network takes them, (N, ...), and their targets, (N,) or (N, C).
+    rows
+        Which of them are trained on, all where None.
+    validation
+        Rows and targets to watch the training by, None where there are none.
+    hyperparameters
+        Those of the loop, with the seed of the order of the rows.
+    test
+        Raw rows to test with at the end, and their targets.
+    target, fingerprint
+        The name of the target, and the SHA-256 sum of the data.
+    """
+
+    experiment: Experiment
+    encoder: TableEncoder | ImageEncoder
+    targets: Targets
+    model: Any
+    X: Any
+    y: Array
+    rows: Indices | None
+    validation: tuple[Any, Array] | None
+    hyperparameters: Hyperparameters
+    test: Rows
+    target: str = "prediction"
+    fingerprint: str = ""
+
+    @property
+    def samples(self) -> int:
+        """How many rows are trained on."""
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What a run records: the data, the network, and the hyperparameters that it uses."""
+        return self.experiment.to_dict() | used(
+            self.experiment.hyperparameters,
+            self.experiment.model,
+            rows=self.X.shape[0],
+            images=holds_images(self.X),
+        )
+
+    def fit(self, *, callbacks: Sequence[Callback] = (), resume: Path | None = None) -> Trained:
+        """Train the network; arguments and errors as for ``train``."""
+        try:
+            run = fit_network(
+                self.model,
+                self.X,
+                self.y,
+                self.hyperparameters,
+                self.targets,
+                samples=self.rows,
+                validation=self.validation,
+                callbacks=callbacks,
+                resume=None if resume is None else Checkpoint.read(resume).restore,
+            )
+        except ValueError as error:
+            raise error if isinstance(error, InputError) else InputError(str(error)) from None
+        return Trained(self.predictor(run.history), run, self.test)
+
+    def predictor(self, history: dict[str, list[float]] | None = None) -> Predictor:
+        """The predictor with the network as it stands."""
+        names = self.target, self.fingerprint
+        e, features = self.experiment, int(np.prod(self.X.shape[1:]))
+        stored = estimator_to_dict(e.model, e.hyperparameters, self.targets, features)
+        return Predictor(self.encoder, self.model, self.targets, *names, history or {}, stored)
+
+
+def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparation:
+    """Read the data of an experiment, hold out rows, and make the network; arguments and errors as for ``train``."""
+    e = experiment
+    samples = e.read() if samples is None else samples
+    y, task = checked_target(samples, e.task)
+    training, test = split_test_rows(samples, y, e.test_fraction, task, e.hyperparameters.seed)
+    prepared = prepare_rows(replace(e, task=task), samples, training)
+    prepared.experiment = replace(prepared.experiment, task=e.task)
+    prepared.test = test
+    return prepared
+
+
+def prepare_rows(
+    experiment: Experiment, samples: Samples, training: Rows, validation: Rows | None = None
+) -> Preparation:
+    """The network of an experiment for some of the samples, of which some are held out where none are to validate with.
+
+    Images stay bytes, which are scaled and distorted batch by batch, and their validation rows are drawn from all
+    alike; of other rows each class gets its share.
+    """
+    (X, y), hp, kind = training, experiment.hyperparameters, experiment.model
+    assert experiment.task is not None
+    encoder = encoder_for(X).fit(X)
+    targets = learn_targets(y, experiment.task, samples.class_names)
+    require_fits(kind, hp, targets, len(y), images=holds_images(X))
+    images = isinstance(encoder, ImageEncoder)
+    rows = X if images else encoder.transform(X)
+    encoded = targets.encode(y, np.float32 if images else rows.dtype)
+    count = 0
+    if validation is None:
+        count = validation_rows(hp, len(y), images=images, own_test=samples.test is not None)
+        experiment = replace(experiment, hyperparameters=replace(hp, validation_samples=count))
+    chosen, held_out, model_seed, seed = _draw(encoded, count, hp.seed, targets, images)
+    watched = None if held_out is None else (rows[held_out], encoded[held_out])
+    if validation is not None:
+        watched = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
+    return Preparation(
+        experiment=experiment,
+        encoder=encoder,
+        targets=targets,
+        model=make_network(kind, hp, targets, int(np.prod(rows.shape[1:])), model_seed),
+        X=rows,
+        y=encoded,
+        rows=chosen,
+        validation=watched,
+        hyperparameters=replace(hp, seed=seed),
+        test=(X[:0], y[:0]),
+        target=samples.target or "prediction",
+        fingerprint=samples.fingerprint,
+    )
+
+
+def _draw(y: Array, count: int, seed: int, targets: Targets, images: bool) -> tuple[Indices | None, Any, Any, int]:
+    """The rows to train on and those held out, where the first weights come from, and the seed of the rows' order."""
+    if images:
+        generator = np.random.default_rng(seed)
+        chosen, held_out = split_validation(len(y), count, generator) if count else (None, None)
+        return chosen, held_out, generator, seed
+    random = np.random.RandomState(seed)
+    chosen, held_out = split_rows(len(y), count, targets.strata(y), random) if count else (None, None)
+    drawn = int(random.randint(2**31 - 1))
+    return chosen, held_out, drawn, drawn
+
+
+def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool) -> int:
+    """How many of N training rows are held out to watch the training by.
+
+    Of images always, of other rows only where the training stops by them, and a fifth of all at most. Where the data
+    have test rows of their own, exactly ``validation_samples``.
+    """
+    if N < FEWEST_TO_VALIDATE or not (images or hp.patience):
+        return 0
+    return hp.validation_samples if images and own_test else min(hp.validation_samples, N // 5)
+
+
+def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features: int, seed: Any) -> Any:
+    """A network of a kind with its first weights, float32."""
+    if kind == "perceptron":
+        return Perceptron().initialize(features, targets.outputs, seed=seed)
+    if kind == "nn2":
+        nn2 = NN2(loss=hp.loss or "cross_entropy").initialize(features, hp.hidden_units[0], seed=seed)
+        return scale_weights(nn2, hp.initialization)
+    options = {name: getattr(hp, name) for name in ("activation", "loss", "dropout", "l2")}
+    model = MLP(() if kind == "nn1" else hp.hidden_units, output=targets.output, **options)
+    return scale_weights(model.initialize(features, targets.outputs, seed=seed), hp.initialization)
+
+
+def holds_images(X: Any) -> bool:
+    """Whether raw rows are grey images as bytes, which can be distorted."""
+    return isinstance(X, np.ndarray) and X.ndim == 3 and X.dtype == np.uint8
+
+
+def require_fits(
+    kind: KindName, hp: Hyperparameters, targets: Targets, rows: int | None, *, images: bool, on_cluster: bool = False
+) -> None:
+    """Refuse hyperparameters that a network would not use, and targets that it cannot predict."""
+    if targets.task == "regression" and kind != "mlp":
+        raise InputError(f"{kind} predicts classes; a target of numbers needs --model mlp")
+    require_used(hp, kind, rows=rows, images=images, on_cluster=on_cluster)
+    if kind == "nn2" and len(hp.hidden_units) != 1:
+        raise InputError(f"nn2 has one hidden layer; got hidden_units {hp.hidden_units}: choose --model mlp")
+    if kind == "nn2" and targets.outputs > 1:
+        raise InputError(f"nn2 tells two classes apart; the target has {targets.outputs}: choose --model mlp")
+
+
+def estimator_to_dict(kind: KindName, hp: Hyperparameters, targets: Targets, features: int) -> dict[str, Any]:
+    """The scikit-learn estimator with the same network, by its name and parameters, as a model file records it."""
+    estimator = {"perceptron": "PerceptronClassifier", "nn2": "NN2Classifier"}.get(kind)
+    estimator = estimator or ("MLPRegressor" if targets.task == "regression" else "MLPClassifier")
+    left_out = NOT_OF_ESTIMATORS | KINDS[kind].unused.keys()
+    parameters = {name: value for name, value in vars(hp).items() if name not in left_out} | {"random_state": hp.seed}
+    if kind == "nn1":
+        parameters["hidden_units"] = ()
+    if kind == "nn2":
+        parameters |= {"hidden_units": hp.hidden_units[0], "loss": hp.loss or "cross_entropy"}
+    return {"kind": estimator, "parameters": parameters, "n_features": features}

@@ -40,6 +40,7 @@ lint: $(VENV)/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 
 notebook: $(VENV)/.test
 	@cd hw1 && ../$(BIN)/jupyter execute --inplace HW1_MNIST_NN2.ipynb

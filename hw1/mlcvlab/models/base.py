@@ -1,10 +1,10 @@
 """What models are made of."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy.typing as npt
 
-from mlcvlab.nn import Array
+from mlcvlab.nn import Array, as_float
 
 
 class Layer:
@@ -26,3 +26,10 @@ class LayerWeights(list[Array]):
         super().__setitem__(index, value)
         for layer, W in zip(self._layers, self, strict=True):
             layer.W = W
+
+
+def copy_weights(weights: Sequence[Array]) -> list[Array]:
+    """The weights as new arrays of floating-point numbers; ValueError where a model has none yet."""
+    if any(w is None for w in weights):
+        raise ValueError("the model has no weights to start from: initialise it or assign its W")
+    return [as_float(w).copy() for w in weights]

@@ -6,14 +6,74 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from mlcvlab.models.base import Layer, LayerWeights
+from mlcvlab.models.base import Layer, LayerWeights, copy_weights
 from mlcvlab.nn import Array, as_float
 from mlcvlab.nn.activations import relu, relu_grad, sigmoid
 from mlcvlab.nn.basis import linear, linear_grad
 from mlcvlab.nn.losses import LOSSES
 
+Indices = npt.NDArray[np.intp]
+
 BLOCK_BYTES = 8 << 20
 """The largest hidden block, Z1 of some columns: it should stay in the caches between its uses."""
+
+
+class NN2Coordinates:
+    """SGD's step on one weight of NN2: keep Z₁, z₂ and δ₂, and touch only the samples that the weight touches.
+
+    Z₁ changes in one row, and there only for the samples whose feature k is not zero; z₂ and δ₂ change only where the
+    hidden unit is or becomes active. A step costs the same however many hidden units there are.
+    """
+
+    def __init__(self, model: "NN2", X: npt.ArrayLike, y: npt.ArrayLike) -> None:
+        self.X, weights = checked_samples(X, model.W)
+        self.W = W1, w2 = copy_weights(weights)
+        self.y = checked_targets(y, self.X, self.W)[0]
+        self.loss = LOSSES[model.loss]
+        self.Z1 = W1 @ as_float(self.X).astype(W1.dtype, copy=False)
+        self.z2 = (w2.T @ relu(self.Z1))[0]
+        self.delta2 = self.loss.gradient(self.y[None], self.z2[None])[0]
+        self.columns: dict[int, tuple[Indices, Array]] = {}
+
+    def step(self, layer: int, j: int, lr: float) -> float:
+        m, k = divmod(j, self.W[0].shape[1])
+        return self._step_w2(j, lr) if layer == 1 else self._step_W1(m, k, lr)
+
+    def _step_W1(self, m: int, k: int, lr: float) -> float:
+        samples, x = self._column(k)
+        W1, w2 = self.W
+        z1 = self.Z1[m].take(samples)
+        active = z1 > 0
+        gradient = w2[m, 0] * (self.delta2.take(samples) * active).dot(x) / len(self.y)
+        W1[m, k] -= lr * gradient
+        z1_new = z1 - x.dtype.type(lr * gradient) * x
+        self.Z1[m][samples] = z1_new
+        changed = (active | (z1_new > 0)).nonzero()[0]
+        change = relu(z1_new.take(changed)) - relu(z1.take(changed))
+        return self._move_z2(samples.take(changed), w2[m, 0] * change)
+
+    def _step_w2(self, m: int, lr: float) -> float:
+        a1 = relu(self.Z1[m])
+        gradient = self.delta2.dot(a1) / len(self.y)
+        self.W[1][m, 0] -= lr * gradient
+        changed = (a1 > 0).nonzero()[0]
+        return self._move_z2(changed, a1.dtype.type(-lr * gradient) * a1.take(changed))
+
+    def _move_z2(self, samples: Indices, change: Array) -> float:
+        y, z2 = self.y.take(samples)[None], (self.z2.take(samples) + change)[None]
+        self.z2[samples] = z2[0]
+        self.delta2[samples] = self.loss.gradient(y, z2)[0]
+        total = float(z2.sum())  # where every z2 is finite every loss is, and this is the cheaper sum
+        return total if np.isfinite(total) else float(self.loss.value(y, z2).sum(dtype=np.float64))
+
+    def _column(self, k: int) -> tuple[Indices, Array]:
+        """The samples whose feature ``k`` is not zero, and its values there; found once."""
+        if k not in self.columns:
+            first = k - k % 16  # where the samples were rows, a cache line holds 16 neighbouring features
+            for feature, x in enumerate(np.ascontiguousarray(self.X[first : first + 16]), start=first):
+                samples = (x != 0).nonzero()[0]
+                self.columns[feature] = samples, x[samples].astype(self.Z1.dtype)
+        return self.columns[k]
 
 
 class NN2:
@@ -31,6 +91,8 @@ class NN2:
     >>> model.nn2(np.ones((3, 5), np.float32)).shape
     (1, 5)
     """
+
+    coordinates = NN2Coordinates
 
     def __init__(self, *, loss: str = "cross_entropy") -> None:
         if loss not in LOSSES:

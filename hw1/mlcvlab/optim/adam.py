@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlcvlab.models.base import copy_weights
 from mlcvlab.nn import Array
-from mlcvlab.optim.sgd import Callback, check_hyperparameters, check_loss, copy_weights
+from mlcvlab.optim.sgd import Callback, check_hyperparameters, check_loss
 
 
 def Adam(

@@ -1,17 +1,14 @@
 """SGD on one random coordinate (handout, Problem 3)."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mlcvlab.models.nn2 import NN2, checked_samples, checked_targets
-from mlcvlab.nn import Array, as_float
-from mlcvlab.nn.activations import relu
-from mlcvlab.nn.losses import LOSSES
+from mlcvlab.models.base import copy_weights
+from mlcvlab.nn import Array
 
-Indices = npt.NDArray[np.intp]
 Callback = Callable[[int, list[Array]], object]
 
 
@@ -30,8 +27,8 @@ def SGD(
         draw j uniformly from all scalar parameters of W;    W_j^(r) = W_j^(r-1) - lr · [∇L_N(W^(r-1))]_j
 
     The handout first zeroes all other parameters; its update takes component j of the gradient at W, and that is what
-    is done here (erratum 6). For NN2 a step touches only what its coordinate touches; for any other model it takes
-    component j of ``emp_loss_grad``. Both are one algorithm, to rounding.
+    is done here (erratum 6). A model that knows a cheaper step, as NN2 does, has a class ``coordinates`` for it; for
+    any other the step takes component j of ``emp_loss_grad``. Both are one algorithm, to rounding.
 
     Arguments: ``model`` with ``W``, ``emp_loss`` and ``emp_loss_grad(X, y, W, layer)``; ``train_X``, (K, N);
     ``train_y``, (1, N); ``lr``, the learning rate δ; ``R``, the number of steps; ``seed``, a number or a Generator;
@@ -42,19 +39,24 @@ def SGD(
     Source: handout, Problem 3, "SGD".
     """
     check_hyperparameters(lr=lr, R=R)
-    coordinates = NN2Coordinates if type(model) is NN2 else ModelCoordinates
-    model.W = descend(coordinates(model, train_X, train_y), lr, R, seed, callback)
-    return cast("list[Array]", model.W)
+    coordinates = getattr(model, "coordinates", ModelCoordinates)
+    W = descend(coordinates(model, train_X, train_y), lr, R, seed, callback)
+    model.W = W
+    return W
 
 
 def descend(
-    coordinates: "Coordinates",
+    coordinates: Any,
     lr: float,
     R: int,
     seed: int | np.random.Generator | None = None,
     callback: Callback | None = None,
 ) -> list[Array]:
-    """The loop of ``SGD``: R steps, each on a coordinate drawn uniformly; returns the final list of weights."""
+    """The loop of ``SGD``: R steps, each on a coordinate drawn uniformly; returns the final list of weights.
+
+    ``coordinates.step(layer, j, lr)`` moves parameter j of ``coordinates.W[layer]``, counted row by row, and returns a
+    number that is finite if the loss is.
+    """
     sizes = [w.size for w in coordinates.W]
     draws = np.random.default_rng(seed).integers(sum(sizes), size=R)
     starts = np.cumsum([0, *sizes])
@@ -65,17 +67,7 @@ def descend(
             check_loss(loss, r, "SGD", f"lr={lr}")
             if callback is not None:
                 callback(r, [w.copy() for w in coordinates.W])
-    return coordinates.W
-
-
-class Coordinates(Protocol):
-    """Weights of which one scalar at a time takes a gradient step."""
-
-    W: list[Array]
-
-    def step(self, layer: int, j: int, lr: float) -> float:
-        """Move parameter ``j`` of ``W[layer]`` (counted row by row); return a number that is finite if the loss is."""
-        ...
+    return list(coordinates.W)
 
 
 class ModelCoordinates:
@@ -89,72 +81,6 @@ class ModelCoordinates:
         gradient = self.model.emp_loss_grad(self.X, self.y, self.W, layer)
         self.W[layer].flat[j] -= lr * gradient.flat[j]
         return float(self.model.emp_loss(self.X, self.y, self.W))
-
-
-class NN2Coordinates:
-    """The incremental reading, for NN2: keep Z₁, z₂ and δ₂, and touch only the samples that the coordinate touches.
-
-    Z₁ changes in one row, and there only for the samples whose feature k is not zero; z₂ and δ₂ change only where the
-    hidden unit is or becomes active. A step costs the same however many hidden units there are.
-    """
-
-    def __init__(self, model: NN2, X: npt.ArrayLike, y: npt.ArrayLike) -> None:
-        self.X, weights = checked_samples(X, model.W)
-        self.W = W1, w2 = copy_weights(weights)
-        self.y = checked_targets(y, self.X, self.W)[0]
-        self.loss = LOSSES[model.loss]
-        self.Z1 = W1 @ as_float(self.X).astype(W1.dtype, copy=False)
-        self.z2 = (w2.T @ relu(self.Z1))[0]
-        self.delta2 = self.loss.gradient(self.y[None], self.z2[None])[0]
-        self.columns: dict[int, tuple[Indices, Array]] = {}
-
-    def step(self, layer: int, j: int, lr: float) -> float:
-        return (
-            self._step_w2(j, lr) if layer == 1 else self._step_W1(j // self.W[0].shape[1], j % self.W[0].shape[1], lr)
-        )
-
-    def _step_W1(self, m: int, k: int, lr: float) -> float:
-        samples, x = self._column(k)
-        W1, w2 = self.W
-        z1 = self.Z1[m].take(samples)
-        active = z1 > 0
-        gradient = w2[m, 0] * (self.delta2.take(samples) * active).dot(x) / len(self.y)
-        W1[m, k] -= lr * gradient
-        z1_new = z1 - x.dtype.type(lr * gradient) * x
-        self.Z1[m][samples] = z1_new
-        changed = (active | (z1_new > 0)).nonzero()[0]
-        change = relu(z1_new.take(changed)) - relu(z1.take(changed))
-        return self._move_z2(samples.take(changed), w2[m, 0] * change)
-
-    def _step_w2(self, m: int, lr: float) -> float:
-        a1 = relu(self.Z1[m])
-        gradient = self.delta2.dot(a1) / len(self.y)
-        self.W[1][m, 0] -= lr * gradient
-        changed = (a1 > 0).nonzero()[0]
-        return self._move_z2(changed, a1.dtype.type(-lr * gradient) * a1.take(changed))
-
-    def _move_z2(self, samples: Indices, change: Array) -> float:
-        y, z2 = self.y.take(samples)[None], (self.z2.take(samples) + change)[None]
-        self.z2[samples] = z2[0]
-        self.delta2[samples] = self.loss.gradient(y, z2)[0]
-        total = float(z2.sum())  # where every z2 is finite every loss is, and this is the cheaper sum
-        return total if np.isfinite(total) else float(self.loss.value(y, z2).sum(dtype=np.float64))
-
-    def _column(self, k: int) -> tuple[Indices, Array]:
-        """The samples whose feature ``k`` is not zero, and its values there; found once."""
-        if k not in self.columns:
-            first = k - k % 16  # where the samples were rows, a cache line holds 16 neighbouring features
-            for feature, x in enumerate(np.ascontiguousarray(self.X[first : first + 16]), start=first):
-                samples = (x != 0).nonzero()[0]
-                self.columns[feature] = samples, x[samples].astype(self.Z1.dtype)
-        return self.columns[k]
-
-
-def copy_weights(weights: Sequence[Array]) -> list[Array]:
-    """The weights as new arrays of floating-point numbers; ValueError where a model has none yet."""
-    if any(w is None for w in weights):
-        raise ValueError("the model has no weights to start from: initialise it or assign its W")
-    return [as_float(w).copy() for w in weights]
 
 
 def check_hyperparameters(R: int, **positive: float) -> None:

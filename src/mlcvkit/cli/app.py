@@ -14,8 +14,8 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 from rich.markup import escape
 
-from mlcvkit import InputError
 from mlcvkit.cli.output import Output, guard
+from mlcvkit.errors import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 CONFIG_FILE = "config.toml"

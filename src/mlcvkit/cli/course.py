@@ -11,8 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlcvkit import InputError, require, storage
+from mlcvkit import storage
 from mlcvkit.cli.app import FAILED, INTERRUPTED, app, console, print_json, say
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
 
 
 @app.command
@@ -161,8 +163,7 @@ def check(
 
 def _course() -> Any:
     """The course kit; an error that names its extra where that is not installed."""
-    for library in ("libcst", "jinja2", "nbformat", "psutil", "IPython"):
-        require(library, extra="course")
+    require("course")
     from mlcvkit import course
 
     return course

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from mlcvkit import InputError, datasets, storage
+from mlcvkit import datasets, storage
 from mlcvkit.cli.app import app, console, data_app, print_data, print_json
+from mlcvkit.errors import InputError
 from mlcvkit.experiments import Predictor, test_rows
 
 

@@ -8,8 +8,9 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.progress import track
 
-from mlcvkit import InputError, require
 from mlcvkit.cli.app import app, console, print_json
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
 
 
 @app.command
@@ -39,8 +40,7 @@ def report(
     json
         Print the place as JSON, and nothing else.
     """
-    for library in ("jinja2", "sklearn"):
-        require(library, extra="report")
+    require("report")
     from mlcvkit.report import report_on, write_report
 
     console.quiet = json
@@ -91,8 +91,7 @@ def play(
     open
         Whether to open the browser.
     """
-    for library in ("nicegui", "sklearn", "threadpoolctl"):
-        require(library, extra="play")
+    require("play")
     if visitors < 1 or not 0 < minutes < 10_000:
         raise InputError(f"visitors must be 1 or more, and minutes above 0; got {visitors} and {minutes:g}")
     port = _free_port(host, port)

@@ -13,7 +13,7 @@ from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
 from rich.markup import escape
 
-from mlcvkit import InputError, datasets, storage
+from mlcvkit import datasets, storage
 from mlcvkit.cli.app import (
     CONFIG_FILE,
     INTERRUPTED,
@@ -27,6 +27,7 @@ from mlcvkit.cli.app import (
 )
 from mlcvkit.cli.interrupts import Interrupts, interrupts
 from mlcvkit.cli.models import print_measures
+from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
     KINDS,
     TEST_FRACTION,

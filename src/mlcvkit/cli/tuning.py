@@ -17,10 +17,12 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from mlcvkit import InputError, require, storage
+from mlcvkit import storage
 from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, print_json, read_config, say
 from mlcvkit.cli.training import is_place, require_folder
+from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, KindName, portable, recipe_for
+from mlcvkit.extras import require
 from mlcvkit.training import Hyperparameters
 
 DEFAULT_SECONDS = 300.0
@@ -255,8 +257,7 @@ def sweep(
 
 def _tuning() -> Any:
     """The tuner; an error that names its extra where that is not installed."""
-    for library in ("optuna", "filelock"):
-        require(library, extra="tune")
+    require("tune")
     from mlcvkit import tuning
 
     return tuning

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlcvkit import InputError, require
 from mlcvkit.cluster.placement import ClusterError
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
 
 CONNECT_SECONDS = 60
 """How long to wait for a scheduler that does not refuse, and for its first worker."""
@@ -49,7 +50,7 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
         raise InputError(f"a local cluster needs one worker or more; got {address}")
     if scheduler_file is not None and not Path(scheduler_file).is_file():
         raise InputError(f"the scheduler file {scheduler_file} does not exist")
-    require("distributed", extra="cluster")
+    require("cluster")
     import dask
     import distributed
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from mlcvkit.arrays import float_rows
 from mlcvkit.cluster.placement import Loaded, PlacedShards
 from mlcvkit.cluster.samples import ShardedArray
-from mlcvkit.datasets import float_rows
-from mlcvkit.training.gradients import as_columns
+from mlcvkit.training import as_columns
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 

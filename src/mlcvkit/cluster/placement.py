@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError, require
 from mlcvkit.cluster.shards import ArrayShard, Shard
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
 
 Array = npt.NDArray[Any]
 
@@ -106,7 +107,7 @@ class PlacedShards:
         allow_missing: bool = False,
         kind: Callable[[int, Shard], Any] = Loaded,
     ) -> None:
-        require("distributed", extra="cluster")
+        require("cluster")
         self.shards, self.client, self.allow_missing, self.kind = list(shards), client, allow_missing, kind
         self.left_out: list[LeftOut] = []
         self._name, self._keys = f"mlcvlab-{uuid.uuid4().hex[:8]}", 0

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError
+from mlcvkit.arrays import float_rows
 from mlcvkit.cluster.placement import Loaded, PlacedShards
-from mlcvkit.datasets import float_rows
-from mlcvkit.training import Hyperparameters
-from mlcvkit.training.steps import Steps
+from mlcvkit.errors import InputError
+from mlcvkit.training import Hyperparameters, Steps
 
 Array = npt.NDArray[Any]
 

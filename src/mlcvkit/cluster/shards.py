@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError, require
 from mlcvkit.datasets import FORMATS, TOYS, readers
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
 
 Array = npt.NDArray[Any]
 
@@ -239,7 +240,7 @@ def _targets(files: list[str], target: str | None) -> list[str | None]:
 
 
 def _file_system(place: str) -> tuple[Any, str]:
-    require("fsspec", extra="cluster")
+    require("cluster")
     from fsspec.core import url_to_fs
 
     system, path = url_to_fs(place)
@@ -299,7 +300,7 @@ class _Parquet:
         return readers.split_target(frame, target, file.source)
 
     def _opened(self, file: _File, work: Callable[[Any], Any]) -> Any:
-        require("pyarrow", extra="tables")
+        require("tables")
         from pyarrow.parquet import ParquetFile
 
         with file.open() as content, ParquetFile(content) as parquet:

@@ -7,14 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit import InputError
 from mlcvkit.cluster.model import ShardedModel
 from mlcvkit.cluster.placement import Loaded
 from mlcvkit.cluster.samples import ShardedArray
-from mlcvkit.training import Hyperparameters
-from mlcvkit.training.batches import Batch
-from mlcvkit.training.gradients import ModelGradient
-from mlcvkit.training.steps import Measured, MiniBatchSteps, Step, with_penalty_and_limit
+from mlcvkit.errors import InputError
+from mlcvkit.training import (
+    Batch,
+    Hyperparameters,
+    Measured,
+    MiniBatchSteps,
+    ModelGradient,
+    Step,
+    with_penalty_and_limit,
+)
 from mlcvlab.nn import Array
 
 SMALLEST_BATCH = 32

@@ -9,27 +9,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError, datasets
+from mlcvkit import datasets
 from mlcvkit.cluster.placement import Facts, LeftOut, PlacedShards, ShardError
 from mlcvkit.cluster.samples import MOST_VALUES, ShardedSamples
 from mlcvkit.cluster.shards import Shard
-from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder
-from mlcvkit.datasets.tables import encoder_for
+from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, encoder_for
+from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
     Experiment,
     Predictor,
     Trained,
     checked_target,
+    estimator_to_dict,
+    fit_network,
     holds_images,
     learn_targets,
+    make_network,
+    require_fits,
+    require_fraction_used,
     require_used,
     used,
 )
-from mlcvkit.experiments.fitting import fit_network
-from mlcvkit.experiments.splits import require_fraction_used
-from mlcvkit.experiments.training import estimator_to_dict, make_network, require_fits
-from mlcvkit.training import Callback, Checkpoint, Hyperparameters
-from mlcvkit.training.loop import MEASURED_SAMPLES
+from mlcvkit.training import MEASURED_SAMPLES, Callback, Checkpoint, Hyperparameters
 
 Array = npt.NDArray[Any]
 

@@ -9,13 +9,17 @@ from mlcvkit.course.classroom import as_gradescope, grade_class, write_overview
 from mlcvkit.course.derivatives import GradientCheck, check
 from mlcvkit.course.grading import Grade, TestResult, libraries, without_points
 from mlcvkit.course.handout import write_handout
-from mlcvkit.course.sandbox import Sandbox
+from mlcvkit.course.sandbox import Ended, Failed, Sandbox
 from mlcvkit.course.submissions import find_submissions, is_submission
+from mlcvkit.course.usage import Limits
 
 __all__ = [
     "Assignment",
+    "Ended",
+    "Failed",
     "Grade",
     "GradientCheck",
+    "Limits",
     "Sandbox",
     "TestResult",
     "as_gradescope",

@@ -7,9 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import mlcvkit
 import mlcvlab
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
+
+PACKAGE = Path(__file__).parents[1]
+"""The folder of mlcvkit."""
 
 NOTEBOOK = "HW1_MNIST_NN2.ipynb"
 SCRIPTS = ("test_basis.py", "test_activations.py", "test_losses.py")
@@ -199,7 +201,7 @@ def reference_file(name: str) -> Path:
     if name.startswith("mlcvlab/"):
         return package.parent / name
     beside = package.parent / name
-    return beside if beside.is_file() else Path(mlcvkit.__file__).parent / "data" / "hw1" / name
+    return beside if beside.is_file() else PACKAGE / "data" / "hw1" / name
 
 
 def tree_files() -> tuple[str, ...]:

@@ -22,7 +22,6 @@ from typing import Any
 
 import jinja2
 
-from mlcvkit import InputError
 from mlcvkit.course.assignment import Assignment
 from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.checks.notebook import Digits
@@ -30,6 +29,7 @@ from mlcvkit.course.grading import Grade, Grader, TestResult
 from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import find_submissions, plain_text, read_submission
+from mlcvkit.errors import InputError
 from mlcvkit.storage import write_whole
 
 STATE_FILE = "grading.json"

@@ -11,8 +11,8 @@ import libcst as cst
 import libcst.matchers as m
 import nbformat
 
-from mlcvkit import InputError
 from mlcvkit.course.assignment import NOTEBOOK, SCRIPTS, Assignment, Task, reference_file, tree_files
+from mlcvkit.errors import InputError
 from mlcvkit.storage import write_whole
 
 LINE = 120

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import psutil
 
-import mlcvkit
 import mlcvlab
-from mlcvkit import InputError
+from mlcvkit.course.assignment import PACKAGE
 from mlcvkit.course.inside import protocol
 from mlcvkit.course.submissions import plain_text
 from mlcvkit.course.usage import Limits, Usage
+from mlcvkit.errors import InputError
 
 INSIDE = Path(protocol.__file__).parent
 FIRST_USER, USERS = 64_001, 1000
@@ -82,7 +82,7 @@ class Sandbox:
         ``whole``: with all installed libraries but the forbidden ones, and not NumPy alone.
         """
         if self.unsafe:
-            libraries = [Path(np.__file__).parents[1], *([Path(mlcvkit.__file__).parents[1]] if whole else [])]
+            libraries = [Path(np.__file__).parents[1], *([PACKAGE.parent] if whole else [])]
             return [sys.executable, "-I", "-S", str(INSIDE / "worker.py"), *map(str, libraries)]
         places = {**shown, "/submission": submission, "/grader": INSIDE}
         bound = _interpreter() | {"/usr": Path("/usr")}
@@ -91,7 +91,7 @@ class Sandbox:
             site = Path(sysconfig.get_paths()["purelib"])
             places["/site"] = site
             hidden += [f"/site/{path}" for path in _installed(site, ("mlcvlab", "mlcvkit", *self.forbidden))]
-            package = Path(mlcvkit.__file__).parent
+            package = PACKAGE
             places["/packages/mlcvkit"] = package
             solutions = [package / "course", package / "data" / "hw1", *(package / "data" / "mnist").glob("t10k-*")]
             hidden += [f"/packages/mlcvkit/{path.relative_to(package)}" for path in solutions if path.exists()]
@@ -415,7 +415,7 @@ def _libraries(folder: Path) -> list[str]:
         for version in ("", ".*")
         for kind in ("site", "dist")
     ]
-    own = [Path(module.__file__ or "").parent for module in (mlcvlab, mlcvkit)]
+    own = [Path(mlcvlab.__file__ or "").parent, PACKAGE]
     found = {path for pattern in patterns for path in folder.glob(pattern)}
     found |= {path for path in own if path.is_relative_to(folder) and not any(path.is_relative_to(f) for f in found)}
     return sorted(str(path.relative_to(folder)) for path in found)

@@ -4,20 +4,19 @@
 numbers.
 """
 
+from mlcvkit.arrays import float_rows, scale_images
 from mlcvkit.datasets.mnist_digits import (
     PARITY_NAMES,
     SIDE,
     DataSet,
-    float_rows,
     is_even,
     mnist,
     mnist_parity,
     mnist_test_parity,
     read_digit,
-    scale_images,
 )
 from mlcvkit.datasets.readers import FORMATS, IMAGE_SUFFIXES, Samples, as_file, read, read_images
-from mlcvkit.datasets.tables import ImageEncoder, TableEncoder, describe, restored_encoder
+from mlcvkit.datasets.tables import ImageEncoder, TableEncoder, describe, encoder_for, restored_encoder
 from mlcvkit.datasets.toys import MNIST_NAMES, TOYS
 
 __all__ = [
@@ -33,6 +32,7 @@ __all__ = [
     "TableEncoder",
     "as_file",
     "describe",
+    "encoder_for",
     "float_rows",
     "is_even",
     "mnist",

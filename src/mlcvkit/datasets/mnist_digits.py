@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import math
 import os
 import tempfile
 import warnings
@@ -16,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from mlcvkit import InputError
+from mlcvkit.arrays import scale_images
+from mlcvkit.errors import InputError
 
 Array = npt.NDArray[Any]
 
@@ -92,19 +92,6 @@ def mnist_test_parity() -> tuple[Array, Array]:
     """The test samples of ``mnist_parity`` alone, which are there at once."""
     digits = mnist()
     return scale_images(digits.test_X), is_even(digits.test_y)
-
-
-def scale_images(images: Array) -> Array:
-    """Turn grey values from 0 to 255, (N, H, W), into float32 rows from 0 to 1, (N, H · W)."""
-    rows: Array = np.divide(images.reshape(len(images), math.prod(images.shape[1:])), 255, dtype=np.float32)
-    return rows
-
-
-def float_rows(X: Array) -> Array:
-    """Samples, (N, ...), as rows, (N, K); uint8 are grey values from 0 to 255 and become 0 to 1; sparse rows stay."""
-    if X.dtype == np.uint8:
-        return scale_images(X)
-    return X if X.ndim == 2 else X.reshape(len(X), -1)
 
 
 def is_even(digits: Array) -> Array:

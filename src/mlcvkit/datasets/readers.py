@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError, require
 from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
 from mlcvkit.datasets.toys import TOYS
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
 
 Array = npt.NDArray[Any]
 
@@ -244,7 +245,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _polars() -> Any:
-    require("polars", extra="tables")
+    require("tables")
     import polars
 
     return polars
@@ -349,7 +350,7 @@ def as_frame(path: Any, kind: str, read_table: Callable[[Any], Any]) -> Any:
 
 
 def _arrow() -> Any:
-    require("pyarrow", extra="tables")
+    require("tables")
     import pyarrow
 
     return pyarrow

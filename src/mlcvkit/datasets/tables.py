@@ -11,8 +11,9 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError, require
 from mlcvkit.datasets.readers import Samples
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
 
 Array = npt.NDArray[Any]
 
@@ -286,13 +287,13 @@ def _frame(X: Any) -> Any:
         if X.dtype.kind not in "fiub" or X.ndim < 2:
             raise InputError(f"samples must be rows of numbers, (N, K), or a data frame; got {X.dtype} {X.shape}")
         return _Numbers(X.reshape(len(X), -1))
-    require("polars", extra="tables")
+    require("tables")
     import polars as pl
 
     if isinstance(X, pl.DataFrame):
         return X
     if hasattr(X, "columns"):  # pandas
-        require("pyarrow", extra="tables")
+        require("tables")
         if not X.columns.is_unique:
             raise InputError(f"the data frame has a column name twice: {', '.join(map(str, X.columns))}")
         try:

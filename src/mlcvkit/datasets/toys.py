@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import require
 from mlcvkit.datasets.mnist_digits import mnist, mnist_parity
+from mlcvkit.extras import require
 
 Array = npt.NDArray[Any]
 
@@ -49,7 +49,7 @@ def xor() -> tuple[Array, Array]:
 
 def digits() -> tuple[Array, Array]:
     """1,797 digits of 8 x 8 pixels from 0 to 16, of Alpaydin and Kaynak (1998), which scikit-learn ships."""
-    require("sklearn", extra="sklearn")
+    require("sklearn")
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)

@@ -3,9 +3,9 @@
 Needs scikit-learn: ``pip install 'mlcvlab[sklearn]'``.
 """
 
-from mlcvkit import require
+from mlcvkit.extras import require
 
-require("sklearn", extra="sklearn")
+require("sklearn")
 
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier  # noqa: E402
 from mlcvkit.estimators.files import load_estimator, saved_model  # noqa: E402

@@ -13,15 +13,20 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from mlcvkit.experiments import Targets, split_rows
-from mlcvkit.experiments.fitting import fit_network
+from mlcvkit.experiments import Targets, fit_network, split_rows
 from mlcvkit.models import MLP, ActivationName, InitializationName, Loss, LossName, scale_weights
 from mlcvkit.storage import export_onnx, save_model
-from mlcvkit.training import Callback, Checkpoint, Hyperparameters, ProgressBar, Run
-from mlcvkit.training.loop import MEASURED_SAMPLES
-from mlcvkit.training.optimizers import OptimizerName
-from mlcvkit.training.schedules import ScheduleName
-from mlcvkit.training.steps import lies_elsewhere
+from mlcvkit.training import (
+    MEASURED_SAMPLES,
+    Callback,
+    Checkpoint,
+    Hyperparameters,
+    OptimizerName,
+    ProgressBar,
+    Run,
+    ScheduleName,
+    lies_elsewhere,
+)
 from mlcvlab.nn import Array
 
 FULL_BATCH = 200

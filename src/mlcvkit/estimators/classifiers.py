@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
 from mlcvkit.experiments import Classes, Labels
 from mlcvkit.models import MLP, InitializationName, Perceptron, as_mlp, scale_weights
-from mlcvkit.training.optimizers import OptimizerName
+from mlcvkit.training import OptimizerName
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
 from mlcvkit.estimators.regressor import MLPRegressor
-from mlcvkit.experiments.targets import targets_from_dict
+from mlcvkit.experiments import targets_from_dict
 from mlcvkit.storage import SavedModel, load_model
 
 ESTIMATORS: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """The one way from a user's data to a trained network: an experiment is specified, trained, measured and saved."""
 
+from mlcvkit.experiments.fitting import fit_network
 from mlcvkit.experiments.kinds import (
     KINDS,
     Kind,
@@ -11,11 +12,30 @@ from mlcvkit.experiments.kinds import (
     without_old_defaults,
 )
 from mlcvkit.experiments.measuring import test_rows
-from mlcvkit.experiments.predictor import Predictor
+from mlcvkit.experiments.predictor import Predictor, load, targets_as_known
 from mlcvkit.experiments.specification import Experiment, portable
-from mlcvkit.experiments.splits import TEST_FRACTION, Rows, split_rows, split_test_rows
-from mlcvkit.experiments.targets import Classes, Labels, Numbers, Targets, Task, checked_target, learn_targets
-from mlcvkit.experiments.training import Preparation, Trained, holds_images, prepare, prepare_rows, train
+from mlcvkit.experiments.splits import TEST_FRACTION, Rows, require_fraction_used, split_rows, split_test_rows
+from mlcvkit.experiments.targets import (
+    Classes,
+    Labels,
+    Numbers,
+    Targets,
+    Task,
+    checked_target,
+    learn_targets,
+    targets_from_dict,
+)
+from mlcvkit.experiments.training import (
+    Preparation,
+    Trained,
+    estimator_to_dict,
+    holds_images,
+    make_network,
+    prepare,
+    prepare_rows,
+    require_fits,
+    train,
+)
 
 __all__ = [
     "KINDS",
@@ -33,15 +53,23 @@ __all__ = [
     "Task",
     "Trained",
     "checked_target",
+    "estimator_to_dict",
+    "fit_network",
     "holds_images",
     "learn_targets",
+    "load",
+    "make_network",
     "portable",
     "prepare",
     "prepare_rows",
     "recipe_for",
+    "require_fits",
+    "require_fraction_used",
     "require_used",
     "split_rows",
     "split_test_rows",
+    "targets_as_known",
+    "targets_from_dict",
     "test_rows",
     "train",
     "used",

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlcvkit.experiments.targets import Targets
-from mlcvkit.training import Callback, Hyperparameters, Run, StopTraining, accuracy, fit
-from mlcvkit.training.loop import Metric
+from mlcvkit.training import Callback, Hyperparameters, Metric, Run, StopTraining, accuracy, fit
 from mlcvlab.nn import Array
 
 TOLERANCE = 1e-4

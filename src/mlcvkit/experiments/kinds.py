@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from mlcvkit import InputError
-from mlcvkit.training import RECIPES, Hyperparameters
-from mlcvkit.training.augmentation import Augmentation
-from mlcvkit.training.optimizers import OPTIMIZERS
+from mlcvkit.errors import InputError
+from mlcvkit.training import OPTIMIZERS, RECIPES, Augmentation, Hyperparameters
 
 KindName = Literal["mlp", "nn2", "nn1", "perceptron"]
 

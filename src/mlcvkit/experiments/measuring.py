@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlcvkit import InputError
 from mlcvkit.datasets import MNIST_NAMES, read
+from mlcvkit.errors import InputError
 from mlcvkit.experiments.predictor import Predictor
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Rows, split_test_rows

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError, datasets
+from mlcvkit import datasets
 from mlcvkit.datasets import ImageEncoder, TableEncoder, restored_encoder
+from mlcvkit.errors import InputError
 from mlcvkit.experiments.targets import Classes, Numbers, Targets, targets_from_dict
 from mlcvkit.models import MLP, as_mlp
 from mlcvkit.storage import SavedModel, load_model
@@ -166,6 +167,11 @@ class Predictor:
         estimator = {name: value for name, value in saved.estimator.items() if name not in described}
         names = stored.get("target", "prediction"), stored.get("data", "")
         return cls(encoder, saved.model, targets, *names, saved.history, estimator), saved
+
+
+def load(run: Path | str) -> Predictor:
+    """The predictor of a run's folder or model file; InputError where there is none, with the path."""
+    return Predictor.load(Path(run))[0]
 
 
 def confusion_matrix(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from mlcvkit import InputError, datasets
+from mlcvkit import datasets
 from mlcvkit.datasets import Samples
+from mlcvkit.errors import InputError
 from mlcvkit.experiments.kinds import KindName, recipe_for
 from mlcvkit.experiments.splits import TEST_FRACTION
 from mlcvkit.experiments.targets import Task

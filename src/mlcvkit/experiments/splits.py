@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError
 from mlcvkit.datasets import Samples
+from mlcvkit.errors import InputError
 
 TEST_FRACTION = 0.2
 """The share of the rows that is held out to test with, where no other is given."""

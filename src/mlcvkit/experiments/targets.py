@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError
 from mlcvkit.datasets import Samples
-from mlcvkit.models.outputs import OUTPUTS, OutputName
+from mlcvkit.errors import InputError
+from mlcvkit.models import OUTPUTS, OutputName
 from mlcvlab.nn import Array
 
 Task = Literal["classification", "regression"]

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit import InputError
-from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder
-from mlcvkit.datasets.tables import encoder_for
+from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, encoder_for
+from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
 from mlcvkit.experiments.predictor import Predictor
@@ -17,8 +16,7 @@ from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Indices, Rows, split_rows, split_test_rows
 from mlcvkit.experiments.targets import Targets, checked_target, learn_targets
 from mlcvkit.models import MLP, Perceptron, scale_weights
-from mlcvkit.training import Callback, Checkpoint, Hyperparameters, Run, split_validation
-from mlcvkit.training.augmentation import Augmentation
+from mlcvkit.training import Augmentation, Callback, Checkpoint, Hyperparameters, Run, split_validation
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 

@@ -4,18 +4,20 @@ Each has ``layers``, ``W``, ``emp_loss`` and ``emp_loss_grad`` as NN2 has, and `
 column.
 """
 
+from mlcvkit.models.activations import ACTIVATIONS, Activation, ActivationName
 from mlcvkit.models.initializations import INITIALIZATIONS, InitializationName, scale_weights
-from mlcvkit.models.mlp import HIDDEN_ACTIVATIONS, MLP, NN1, ActivationName, Dense, as_mlp
-from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, losses_behind
+from mlcvkit.models.mlp import MLP, NN1, Dense, as_mlp, dropout_mask
+from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, loss_of_z, losses_behind
 from mlcvkit.models.perceptron import Perceptron
 
 __all__ = [
-    "HIDDEN_ACTIVATIONS",
+    "ACTIVATIONS",
     "INITIALIZATIONS",
     "LOSSES",
     "MLP",
     "NN1",
     "OUTPUTS",
+    "Activation",
     "ActivationName",
     "Dense",
     "InitializationName",
@@ -24,6 +26,8 @@ __all__ = [
     "OutputName",
     "Perceptron",
     "as_mlp",
+    "dropout_mask",
+    "loss_of_z",
     "losses_behind",
     "scale_weights",
 ]

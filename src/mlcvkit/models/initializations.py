@@ -8,8 +8,8 @@ from collections.abc import Callable
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
+from mlcvkit.models.activations import ACTIVATIONS
 from mlcvlab.models.nn2 import NN2
-from mlcvlab.nn.activations import ACTIVATIONS
 
 
 def he(inputs: int, units: int, gain: float) -> float:

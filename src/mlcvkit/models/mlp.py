@@ -1,43 +1,17 @@
 """Multi-layer perceptrons of any depth, and their gradients by back-propagation. A sample is a column, as in NN2."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.models.activations import ACTIVATIONS, activation_of
 from mlcvkit.models.outputs import OUTPUTS, Loss, loss_of_z
 from mlcvlab.models.base import Layer
 from mlcvlab.models.nn2 import BLOCK_BYTES
 from mlcvlab.nn import Array, as_float
-from mlcvlab.nn.activations import ACTIVATIONS
-
-HIDDEN_ACTIVATIONS = {name: activation for name, activation in ACTIVATIONS.items() if activation.hidden}
-
-if TYPE_CHECKING:
-    ActivationName = str
-else:
-    ActivationName = Literal[tuple(HIDDEN_ACTIVATIONS)]
-
-
-_IN_PLACE: dict[str, Callable[[Array], Array]] = {
-    "relu": lambda z: np.maximum(z, 0, out=z),
-    "tanh": lambda z: np.tanh(z, out=z),
-}
-
-
-def activated(name: str, z: Array) -> Array:
-    """The activation of z, which may be overwritten."""
-    return _IN_PLACE[name](z) if name in _IN_PLACE else ACTIVATIONS[name].function(z)
-
-
-def times_gradient(name: str, a: Array, delta: Array) -> None:
-    """Multiply delta by the activation's gradient, in terms of its output a, in place."""
-    if name == "relu":
-        np.multiply(delta, a > 0, out=delta)
-    else:
-        delta *= ACTIVATIONS[name].gradient(a)
 
 
 def dropout_mask(rng: np.random.Generator, p: float, a: Array) -> Array:
@@ -66,8 +40,8 @@ class Parameters(list[Array]):
 
 
 class _Pass(NamedTuple):
-    """What a forward pass leaves for the backward pass: each layer's input, each hidden layer's output before dropout
-    with its mask (None for no dropout), and the argument z of the output activation."""
+    """What a forward pass leaves for the backward pass: each layer's input, what each hidden layer's gradient is
+    computed from with its mask of dropout (None for none), and the logits z."""
 
     inputs: list[Any]
     hidden: list[tuple[Array, Array | None]]
@@ -116,8 +90,7 @@ class MLP:
     ) -> None:
         if any(units < 1 for units in hidden_units):
             raise ValueError(f"hidden_units must be 1 or more in each layer; got {tuple(hidden_units)}")
-        if activation not in HIDDEN_ACTIVATIONS:
-            raise ValueError(f"unknown activation {activation!r}; choose one of {', '.join(HIDDEN_ACTIVATIONS)}")
+        hidden = activation_of(activation)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1; got {dropout}")
         if not 0 <= l2 < np.inf:
@@ -130,7 +103,7 @@ class MLP:
         self.activation, self.output = activation, output
         self.dropout, self.l2 = dropout, l2
         self.layers = (
-            *(Dense(None, ACTIVATIONS[activation].function) for _ in self.hidden_units),
+            *(Dense(None, hidden.function) for _ in self.hidden_units),  # type: ignore[arg-type]
             Dense(None, OUTPUTS[output].function),  # type: ignore[arg-type]
         )
 
@@ -156,7 +129,7 @@ class MLP:
     ) -> "MLP":
         """Draw the weights from normal distributions, set the biases to 0, and return the model.
 
-            W_l ~ N(0, g / M_(l-1)),    g = 2 for ReLU, else 1
+            W_l ~ N(0, g / M_(l-1)),    g = 2 for ReLU, else as in ACTIVATIONS
 
         Arguments: ``features`` K, ``outputs`` C, ``seed`` a number or a Generator, ``dtype`` of the weights.
         Raises: ValueError where K or C is below 1, or C below 2 for a softmax.
@@ -288,9 +261,9 @@ class MLP:
         inputs: list[Any] = [x]
         hidden: list[tuple[Array, Array | None]] = []
         for W_l, b_l in hidden_layers:
-            a = activated(self.activation, _affine(W_l, inputs[-1], b_l))
+            a, kept = ACTIVATIONS[self.activation].apply(_affine(W_l, inputs[-1], b_l))
             mask = None if rng is None or not self.dropout else dropout_mask(rng, self.dropout, a)
-            hidden.append((a, mask))
+            hidden.append((kept, mask))
             inputs.append(a if mask is None else a * mask)
         return _Pass(inputs, hidden, _affine(W_out, inputs[-1], b_out))
 
@@ -313,11 +286,11 @@ class MLP:
                 if b_gradient is not None:
                     b_gradient += delta.sum(axis=1, keepdims=True)
                 if layer > 0:
-                    a, mask = hidden[layer - 1]
+                    kept, mask = hidden[layer - 1]
                     delta = pairs[layer][0].T @ delta
                     if mask is not None:
                         delta *= mask
-                    times_gradient(self.activation, a, delta)
+                    ACTIVATIONS[self.activation].backward(kept, delta)
         return total
 
     def _checked(self, x: npt.ArrayLike, weights: Sequence[Array]) -> tuple[Any, list[Array]]:

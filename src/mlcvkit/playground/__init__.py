@@ -3,10 +3,9 @@
 Needs NiceGUI: ``pip install 'mlcvlab[play]'``.
 """
 
-from mlcvkit import require
+from mlcvkit.extras import require
 
-for _library in ("nicegui", "sklearn", "threadpoolctl"):
-    require(_library, extra="play")
+require("play")
 
 from mlcvkit.playground.house import House  # noqa: E402
 from mlcvkit.playground.server import serve  # noqa: E402

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from nicegui import ui
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 from mlcvkit.playground import looks
 from mlcvkit.playground.experiments import COORDINATE_SGD, DIGITS, FULL_BATCH_ADAM, PARITY, Experiment
 from mlcvkit.playground.house import Full, House, in_thread, when_gone

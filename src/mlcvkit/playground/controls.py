@@ -10,9 +10,10 @@ from typing import Any
 
 from nicegui import ui
 
+from mlcvkit.models import ACTIVATIONS
 from mlcvkit.playground.experiments import CHOICES, COORDINATE_SGD, LIMITS, Experiment
 from mlcvkit.playground.parts import Equation
-from mlcvkit.training.optimizers import OPTIMIZERS
+from mlcvkit.training import OPTIMIZERS
 
 SLIDES: dict[str, tuple[float, float, float]] = {
     "learning_rate": (-5, 2, 0.1),
@@ -61,7 +62,7 @@ class Controls:
             self.values = asdict(experiment)
             for name, box in self.boxes.items():
                 box.visible = applies(name, experiment)
-                self.equations[name].show(_equation(texts("controls")[name], self.values[name]))
+                self.equations[name].show(_equation(name, self.values[name]))
             for name, element in self.elements.items():
                 element.value = self.values[name]
             for name, slider in self.sliders.items():
@@ -83,7 +84,7 @@ class Controls:
             else:
                 element = self._number(name, label, value)
             ui.label(control["text"]).classes("explanation")
-            self.equations[name] = Equation(_equation(control, value))
+            self.equations[name] = Equation(_equation(name, value))
         self.elements[name] = element.mark(name)
 
     def _number(self, name: str, label: str, value: Any) -> Any:
@@ -143,8 +144,11 @@ def applies(name: str, experiment: Experiment) -> bool:
     return only.get(name, True)
 
 
-def _equation(control: dict[str, Any], value: Any) -> str:
+def _equation(name: str, value: Any) -> str:
     """A control's equation in TeX, or that of the choice."""
+    if name == "activation":
+        return ACTIVATIONS[value].latex
+    control = texts("controls")[name]
     return str(control["equations"][value] if "equations" in control else control["equation"])
 
 

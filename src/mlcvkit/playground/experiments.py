@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
 
-from mlcvkit import InputError, experiments
+from mlcvkit import experiments
+from mlcvkit.errors import InputError
 from mlcvkit.experiments import with_used_only
-from mlcvkit.models import HIDDEN_ACTIVATIONS, INITIALIZATIONS
-from mlcvkit.training import RECIPES, Hyperparameters
-from mlcvkit.training.optimizers import OPTIMIZERS
-from mlcvkit.training.schedules import SCHEDULES
+from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS
+from mlcvkit.training import OPTIMIZERS, RECIPES, SCHEDULES, Hyperparameters
 
 IMAGES = 60_000
 """MNIST's training images."""
@@ -23,7 +22,7 @@ PARITY, DIGITS = "mnist-parity", "mnist"
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "data": (PARITY, DIGITS, "moons", "circles", "spirals", "xor"),
-    "activation": tuple(HIDDEN_ACTIVATIONS),
+    "activation": tuple(ACTIVATIONS),
     "loss": ("cross_entropy", "mse", "l2"),
     "initialization": tuple(INITIALIZATIONS),
     "optimizer": (*OPTIMIZERS, COORDINATE_SGD, FULL_BATCH_ADAM),

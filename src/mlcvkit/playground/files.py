@@ -5,11 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlcvkit import InputError, storage
+from mlcvkit import storage
+from mlcvkit.errors import InputError
 from mlcvkit.playground.experiments import DIGITS, IMAGES, PARITY, Experiment, read_experiment
 from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.playground.sessions import Session
-from mlcvkit.training.optimizers import OPTIMIZERS
+from mlcvkit.training import OPTIMIZERS
 
 CONFIG_FILE = "config.toml"
 

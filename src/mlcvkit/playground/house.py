@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from nicegui import Client, background_tasks, run
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.sessions import Session, Turnstile
 
@@ -98,21 +98,19 @@ class House:
     @cached_property
     def sandbox(self) -> Any:
         """Where students' code runs; InputError where there is none."""
-        from mlcvkit import require
+        from mlcvkit.extras import require
 
-        for library in ("libcst", "psutil"):
-            require(library, extra="course")
+        require("course")
         from mlcvkit import course
 
         return course.Sandbox(course.libraries(course.read_assignment(None)))
 
     def found_submissions(self) -> dict[str, Path]:
         """Students' work in the folder for it, by name."""
-        from mlcvkit import require
+        from mlcvkit.extras import require
 
-        for library in ("libcst", "psutil"):
-            require(library, extra="course")
-        from mlcvkit.course.submissions import is_submission
+        require("course")
+        from mlcvkit.course import is_submission
 
         folders = [self.submissions, *sorted(self.submissions.iterdir())] if self.submissions.is_dir() else []
         found = {}

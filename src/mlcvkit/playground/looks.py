@@ -8,11 +8,9 @@ import numpy.typing as npt
 
 from mlcvkit import datasets
 from mlcvkit.datasets import SIDE
-from mlcvkit.models import MLP
-from mlcvkit.models.outputs import OUTPUTS, loss_of_z
+from mlcvkit.models import ACTIVATIONS, MLP, OUTPUTS, loss_of_z
 from mlcvkit.playground.networks import Network
 from mlcvlab.nn import Array
-from mlcvlab.nn.activations import ACTIVATIONS
 
 UNITS = 24
 """How many hidden units are shown."""
@@ -229,7 +227,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
         Stage("Output", rf"\hat y = {output}(z_{last})", _vector(walk.answers)),
         Stage("Loss", _loss_equation(str(mlp.loss)), f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
     ]
-    sigma_slope = _slope(mlp, a1)
+    sigma_slope = _slope(mlp, z1, a1)
     upstream = delta1 / sigma_slope if sigma_slope else 0.0
     slope = f"{upstream:.4g} · {sigma}'({z1:.4f}) = {upstream:.4g} · {sigma_slope:.4f} = {delta1:.4g}"
     product = f"{delta1:.4g} · {float(x[largest, 0]):.4f} = {g:.4g}"
@@ -254,8 +252,9 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     ]
 
 
-def _slope(mlp: MLP, a: float) -> float:
-    return float(ACTIVATIONS[mlp.activation].gradient(np.array([a]))[0])
+def _slope(mlp: MLP, z: float, a: float) -> float:
+    activation = ACTIVATIONS[mlp.activation]
+    return float(activation.gradient(np.array([z if activation.of_input else a]))[0])
 
 
 def _vector(values: Array, most: int = 6) -> str:

@@ -10,18 +10,14 @@ import numpy as np
 
 from mlcvkit.datasets import Samples, float_rows, read
 from mlcvkit.experiments import Preparation, prepare
-from mlcvkit.models import MLP, as_mlp
-from mlcvkit.models.outputs import loss_of_z
+from mlcvkit.models import MLP, as_mlp, loss_of_z
 from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, Experiment
 from mlcvkit.storage import SavedModel
-from mlcvkit.training import Callback, Run, accuracy, fit
-from mlcvkit.training.coordinates import CompiledCoordinates
-from mlcvkit.training.gradients import as_columns
-from mlcvkit.training.loop import History
+from mlcvkit.training import Callback, History, Run, accuracy, as_columns, coordinates_of, fit
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 from mlcvlab.optim.adam import Adam
-from mlcvlab.optim.sgd import ModelCoordinates, NN2Coordinates, descend
+from mlcvlab.optim.sgd import ModelCoordinates, descend
 
 COORDINATES_AT_ONCE = 20
 
@@ -78,11 +74,9 @@ class Network:
         if experiment.optimizer == FULL_BATCH_ADAM:
             self._full_batch_adam(X, y, experiment, tick)
             return
-        compiled = type(self.model) is NN2 and self.model.loss == "cross_entropy"
-        plain = NN2Coordinates if type(self.model) is NN2 else ModelCoordinates
-        coordinates = (CompiledCoordinates if compiled else plain)(self.model, X, y)
+        coordinates = coordinates_of(self.model)(self.model, X, y)
         rng = np.random.default_rng(experiment.seed)
-        at_once = COORDINATES_AT_ONCE if type(self.model) is NN2 else 1
+        at_once = 1 if isinstance(coordinates, ModelCoordinates) else COORDINATES_AT_ONCE
         while True:
             self.model.W = descend(coordinates, experiment.learning_rate, at_once, rng)
             tick(at_once)

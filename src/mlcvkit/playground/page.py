@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from nicegui import ui
 
-from mlcvkit import InputError, datasets
+from mlcvkit import datasets
+from mlcvkit.errors import InputError
 from mlcvkit.playground import looks
 from mlcvkit.playground.controls import Controls, texts
 from mlcvkit.playground.experiments import (
@@ -27,7 +28,7 @@ from mlcvkit.playground.house import House, in_thread
 from mlcvkit.playground.networks import Network
 from mlcvkit.playground.parts import AXES, COLOURS, Curves, DrawingPad, Equation, Line, PixelGrid
 from mlcvkit.playground.sessions import Point, Session
-from mlcvkit.training.optimizers import OPTIMIZERS
+from mlcvkit.training import OPTIMIZERS
 from mlcvlab.nn import Array
 
 TICK = 0.15

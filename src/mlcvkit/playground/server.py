@@ -12,7 +12,7 @@ from nicegui.client import ClientConnectionTimeout
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from threadpoolctl import threadpool_limits
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.house import Full, House, in_thread, keep_memory_together, when_gone

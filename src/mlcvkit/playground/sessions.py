@@ -12,8 +12,7 @@ from typing import Any
 
 from mlcvkit.playground.experiments import KEEPS_WEIGHTS, Experiment
 from mlcvkit.playground.networks import Network, make_network
-from mlcvkit.training import Callback, Run
-from mlcvkit.training.optimizers import OPTIMIZERS
+from mlcvkit.training import OPTIMIZERS, Callback, Run
 
 SLICE = 0.025
 """How long a training computes before the next one's turn, in seconds; a step is never cut."""

@@ -11,9 +11,7 @@ import numpy as np
 
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import Network
-from mlcvkit.training import Callback, Run
-from mlcvkit.training.gradients import flatten
-from mlcvkit.training.steps import MiniBatchSteps
+from mlcvkit.training import Callback, MiniBatchSteps, Run, flatten
 from mlcvlab.nn import Array
 
 SECONDS, MEMORY_MB = 20.0, 1500
@@ -33,7 +31,7 @@ class StudentNetwork:
     output = "sigmoid"
 
     def __init__(self, tree: Path, sandbox: Any, away: Callable[[], AbstractContextManager[None]]) -> None:
-        from mlcvkit.course.usage import Limits
+        from mlcvkit.course import Limits
 
         self.W: list[Array] = []
         self.away = away
@@ -80,7 +78,7 @@ class StudentNetwork:
         return self._ask("network", method=method, own=weights, args=arrays)["value"]
 
     def _ask(self, do: str, **request: Any) -> Any:
-        from mlcvkit.course.sandbox import Ended, Failed
+        from mlcvkit.course import Ended, Failed
 
         try:
             with self._lock:

@@ -6,10 +6,10 @@ Needs Jinja and scikit-learn: ``pip install 'mlcvlab[report]'``.
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlcvkit import InputError, require
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
 
-for _library in ("jinja2", "sklearn"):
-    require(_library, extra="report")
+require("report")
 
 from mlcvkit.report.page import Part, write_report  # noqa: E402
 from mlcvkit.report.runs import run_parts  # noqa: E402
@@ -31,7 +31,7 @@ def report_on(run: Path, data: str | None = None, target: str | None = None) -> 
         return subject.name, _lead(subject), run_parts(subject)
     if data is not None:
         raise InputError(f"{run} is a study, which has its own data: leave out {data}")
-    require("optuna", extra="tune")
+    require("tune")
     from mlcvkit.report.studies import in_plain_words, study_parts
     from mlcvkit.tuning import open_study
 

@@ -7,12 +7,11 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from mlcvkit import plots
-from mlcvkit.models.outputs import loss_of_z
+from mlcvkit.models import ACTIVATIONS, loss_of_z
 from mlcvkit.plots import LayerStatistics, predictions
 from mlcvkit.report.page import Part, Table, number, percent
 from mlcvkit.report.subjects import Subject
 from mlcvlab.nn import Array
-from mlcvlab.nn.activations import ACTIVATIONS
 
 LOOKED_AT, ON_THE_SURFACE = 1000, 500
 """Samples that the layers, and the loss around the weights, are computed on."""

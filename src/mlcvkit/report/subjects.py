@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError
-from mlcvkit.experiments import Classes, Numbers, Predictor, test_rows
-from mlcvkit.experiments.predictor import targets_as_known
-from mlcvkit.models import MLP, as_mlp
-from mlcvkit.models.outputs import OUTPUTS
+from mlcvkit.errors import InputError
+from mlcvkit.experiments import Classes, Numbers, Predictor, targets_as_known, test_rows
+from mlcvkit.models import MLP, OUTPUTS, as_mlp
 from mlcvkit.storage import SavedModel
-from mlcvkit.training.gradients import as_columns
+from mlcvkit.training import as_columns
 from mlcvlab.nn import Array
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 from mlcvkit.models import MLP, NN1, Perceptron
 from mlcvkit.storage.arrays import Array, read_arrays, write_arrays
 from mlcvlab.models.nn2 import NN2

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit import InputError, require
-from mlcvkit.models import MLP
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
+from mlcvkit.models import ACTIVATIONS, as_mlp
 from mlcvkit.storage.arrays import Array
 from mlcvkit.storage.models import SavedModel
 from mlcvkit.storage.runs import write_whole
-from mlcvlab.models.nn2 import NN2
 
 OPSET, ML_OPSET = 17, 3
 
@@ -24,7 +24,7 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
 
     Raises: InputError for what ONNX has no operators for, with the reason, or where the file cannot be written.
     """
-    require("onnx", extra="onnx")
+    require("onnx")
     content = _Graph(saved).build()
     write_whole(path, content)
 
@@ -33,7 +33,7 @@ class _Graph:
     """Nodes and constants, in the order of the computation."""
 
     def __init__(self, saved: SavedModel) -> None:
-        self.saved = saved
+        self.saved, self.model = saved, as_mlp(saved.model)
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.inputs: list[Any] = []
@@ -53,13 +53,11 @@ class _Graph:
 
     def _features(self) -> str:
         facts = self.saved.preprocessing
-        W = self.saved.model.W[0]
-        features = W.shape[1] if self._hidden_layers() else W.shape[0]
         if not facts:
-            return self._input("X", features)
+            return self._input("X", self.model.pairs(self.model.W)[0][0].shape[1])
         if facts["encoder"] == "images":
             pixels = int(np.prod(facts["shape"]))
-            return self._node("Div", self._input("X", pixels), self._constant(np.float32(255)))
+            return self.node("Div", self._input("X", pixels), self.constant(np.float32(255)))
         columns = {name: fact for name, fact in facts["columns"].items() if fact["kind"] != "dropped"}
         dates = [name for name, fact in columns.items() if fact["kind"] in ("date", "time")]
         if dates:
@@ -74,88 +72,73 @@ class _Graph:
             parts = [self._scaled(self._input("X", len(numbers)))]
         elif numbers:
             inputs = [self._input(name, 1) for name in numbers]
-            parts = [self._scaled(self._node("Concat", *inputs, axis=1))]
+            parts = [self._scaled(self.node("Concat", *inputs, axis=1))]
         parts += [self._one_hot(name, columns[name]["categories"]) for name in names]
-        return parts[0] if len(parts) == 1 else self._node("Concat", *parts, axis=1)
+        return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=1)
 
     def _scaled(self, x: str) -> str:
         """(x - mean) / scale in double precision, with the median in place of what is not finite."""
         fill, mean, scale = (self.saved.arrays[name] for name in ("fill", "mean", "scale"))
         kept = np.flatnonzero(self.saved.arrays["kept"])
-        x = self._node("Cast", self._node("Gather", x, self._constant(kept), axis=1), to=11)
-        missing = self._node("Or", self._node("IsNaN", x), self._node("IsInf", x))
-        filled = self._node("Where", missing, self._constant(fill[kept]), x)
-        centred = self._node("Sub", filled, self._constant(mean[kept]))
-        return self._node("Cast", self._node("Div", centred, self._constant(scale[kept])), to=1)
+        x = self.node("Cast", self.node("Gather", x, self.constant(kept), axis=1), to=11)
+        missing = self.node("Or", self.node("IsNaN", x), self.node("IsInf", x))
+        filled = self.node("Where", missing, self.constant(fill[kept]), x)
+        centred = self.node("Sub", filled, self.constant(mean[kept]))
+        return self.node("Cast", self.node("Div", centred, self.constant(scale[kept])), to=1)
 
     def _one_hot(self, name: str, categories: list[str]) -> str:
         text = self._input(name, 1, text=True)
-        encoded = self._node("OneHotEncoder", text, domain="ai.onnx.ml", cats_strings=categories, zeros=1)
-        known = self._node("Squeeze", encoded, self._constant(np.array([1], np.int64)))
-        count = self._node("ReduceSum", known, self._constant(np.array([1], np.int64)), keepdims=1)
-        other = self._node("Sub", self._constant(np.float32(1)), count)
-        return self._node("Concat", known, other, axis=1)
-
-    def _hidden_layers(self) -> int:
-        model = self.saved.model
-        return 1 if isinstance(model, NN2) else len(model.hidden_units)
+        encoded = self.node("OneHotEncoder", text, domain="ai.onnx.ml", cats_strings=categories, zeros=1)
+        known = self.node("Squeeze", encoded, self.constant(np.array([1], np.int64)))
+        count = self.node("ReduceSum", known, self.constant(np.array([1], np.int64)), keepdims=1)
+        other = self.node("Sub", self.constant(np.float32(1)), count)
+        return self.node("Concat", known, other, axis=1)
 
     def _network(self, a: str) -> str:
-        """The argument z of the output activation."""
-        model = self.saved.model
-        biases = isinstance(model, MLP) and model.biases
-        hidden = self._hidden_layers()
-        weights = model.W[::2] if biases else model.W
-        activation = "relu" if isinstance(model, NN2) else model.activation
-        for layer, W in enumerate(weights):
-            matrix = W.T if layer < hidden else W
-            a = self._node("MatMul", a, self._constant(np.ascontiguousarray(matrix, dtype=np.float32)))
-            if biases:
-                a = self._node("Add", a, self._constant(model.W[2 * layer + 1][:, 0].astype(np.float32)))
-            if layer < hidden:
-                a = self._activation(activation, a)
+        """The logits."""
+        layers = self.model.pairs(self.model.W)
+        for W, b in layers:
+            a = self.node("MatMul", a, self.constant(np.ascontiguousarray(W.T, dtype=np.float32)))
+            if b is not None:
+                a = self.node("Add", a, self.constant(b[:, 0].astype(np.float32)))
+            if W is not layers[-1][0]:
+                a = ACTIVATIONS[self.model.activation].onnx(self, a)
         return a
-
-    def _activation(self, name: str, z: str) -> str:
-        operators = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
-        if name not in operators:
-            raise InputError(f"the activation {name} has no operator in ONNX; it has {', '.join(operators)}")
-        return self._node(operators[name], z)
 
     def _answer(self, z: str) -> None:
         facts = self.saved.estimator
-        output = "sigmoid" if isinstance(self.saved.model, NN2) else self.saved.model.output
+        output = self.model.output
         if output == "identity":
             mean, scale = (np.array(facts.get(n, d)) for n, d in (("target_mean", [0.0]), ("target_scale", [1.0])))
-            scaled = self._node("Mul", self._node("Cast", z, to=11), self._constant(scale))
-            self._output("prediction", self._node("Cast", self._node("Add", scaled, self._constant(mean)), to=1))
+            scaled = self.node("Mul", self.node("Cast", z, to=11), self.constant(scale))
+            self._output("prediction", self.node("Cast", self.node("Add", scaled, self.constant(mean)), to=1))
             return
         classes = facts.get("classes", [0, 1])
         binary = len(classes) == 2 and not facts.get("has_labels")
         scores = z
         if output != "step":
-            y_hat = self._node("Softmax", z, axis=1) if output == "softmax" else self._node("Sigmoid", z)
+            y_hat = self.node("Softmax", z, axis=1) if output == "softmax" else self.node("Sigmoid", z)
             if binary:
-                y_hat = self._node("Concat", self._node("Sub", self._constant(np.float32(1)), y_hat), y_hat, axis=1)
+                y_hat = self.node("Concat", self.node("Sub", self.constant(np.float32(1)), y_hat), y_hat, axis=1)
             scores = y_hat
         self._output("scores" if output == "step" else "probabilities", scores)
-        positive = self._node("Cast", self._node("Greater", z, self._constant(np.float32(0))), to=7)
+        positive = self.node("Cast", self.node("Greater", z, self.constant(np.float32(0))), to=7)
         if facts.get("has_labels"):
             self._output("label", positive, kind=7)
             return
-        one = self._constant(np.array([1], np.int64))
-        index = self._node("Squeeze", positive, one) if binary else self._node("ArgMax", z, axis=1, keepdims=0)
+        one = self.constant(np.array([1], np.int64))
+        index = self.node("Squeeze", positive, one) if binary else self.node("ArgMax", z, axis=1, keepdims=0)
         table, kind = _class_table(classes)
-        self._output("label", self._node("Gather", self._constant(table), index, axis=0), kind=kind)
+        self._output("label", self.node("Gather", self.constant(table), index, axis=0), kind=kind)
 
-    def _node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         from onnx import helper
 
         name = f"mlcvlab/{operator.lower()}_{len(self.nodes)}"  # apart from the names of columns
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
-    def _constant(self, value: Any) -> str:
+    def constant(self, value: Any) -> str:
         from onnx import helper, numpy_helper
 
         name = f"mlcvlab/constant_{len(self.constants)}"

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 
 
 @contextmanager

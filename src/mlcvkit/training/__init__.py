@@ -1,23 +1,59 @@
 """The training loop and what it is made of: batches, augmentation, optimizers, schedules, kernels, checkpoints."""
 
+from mlcvkit.training.augmentation import Augmentation
+from mlcvkit.training.batches import Batch
 from mlcvkit.training.checkpoints import CHECKPOINT_FILE, Checkpoint, WriteCheckpoints
+from mlcvkit.training.coordinates import coordinate_sgd, coordinates_of
+from mlcvkit.training.gradients import ModelGradient, as_columns, flatten
 from mlcvkit.training.hyperparameters import Hyperparameters
-from mlcvkit.training.loop import Callback, History, Run, StopTraining, accuracy, fit, split_validation
+from mlcvkit.training.loop import (
+    MEASURED_SAMPLES,
+    Callback,
+    History,
+    Metric,
+    Run,
+    StopTraining,
+    accuracy,
+    fit,
+    split_validation,
+)
+from mlcvkit.training.optimizers import OPTIMIZERS, OptimizerName
 from mlcvkit.training.progress import ProgressBar
 from mlcvkit.training.recipes import RECIPES
+from mlcvkit.training.schedules import SCHEDULES, ScheduleName
+from mlcvkit.training.steps import Measured, MiniBatchSteps, Step, Steps, lies_elsewhere, with_penalty_and_limit
 
 __all__ = [
     "CHECKPOINT_FILE",
+    "MEASURED_SAMPLES",
+    "OPTIMIZERS",
     "RECIPES",
+    "SCHEDULES",
+    "Augmentation",
+    "Batch",
     "Callback",
     "Checkpoint",
     "History",
     "Hyperparameters",
+    "Measured",
+    "Metric",
+    "MiniBatchSteps",
+    "ModelGradient",
+    "OptimizerName",
     "ProgressBar",
     "Run",
+    "ScheduleName",
+    "Step",
+    "Steps",
     "StopTraining",
     "WriteCheckpoints",
     "accuracy",
+    "as_columns",
+    "coordinate_sgd",
+    "coordinates_of",
     "fit",
+    "flatten",
+    "lies_elsewhere",
     "split_validation",
+    "with_penalty_and_limit",
 ]

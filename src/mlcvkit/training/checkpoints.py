@@ -5,7 +5,8 @@ import warnings
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mlcvkit import InputError, storage
+from mlcvkit import storage
+from mlcvkit.errors import InputError
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.loop import Callback, History, Run
 from mlcvlab.nn import Array

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.datasets import float_rows
+from mlcvkit.arrays import float_rows
 from mlcvkit.training import kernels
-from mlcvlab.models.nn2 import NN2
+from mlcvlab.models.nn2 import NN2, NN2Coordinates
 from mlcvlab.nn import Array
-from mlcvlab.optim.sgd import Callback, NN2Coordinates, check_hyperparameters, descend
+from mlcvlab.optim.sgd import Callback, ModelCoordinates, check_hyperparameters, descend
 
 
 def coordinate_sgd(
@@ -37,6 +37,12 @@ def coordinate_sgd(
     coordinates = CompiledCoordinates(model, float_rows(np.asarray(X)).T, np.asarray(y)[None])
     model.W = descend(coordinates, learning_rate, steps, seed, callback)
     return model.W
+
+
+def coordinates_of(model: Any) -> Any:
+    """The fastest steps on single weights that there are for a model: a class of ``mlcvlab.optim.sgd``'s kind."""
+    own = getattr(model, "coordinates", ModelCoordinates)
+    return CompiledCoordinates if own is NN2Coordinates and model.loss == "cross_entropy" else own
 
 
 class CompiledCoordinates(NN2Coordinates):

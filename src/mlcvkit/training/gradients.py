@@ -7,8 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.models.mlp import MLP, activated, dropout_mask, times_gradient
-from mlcvkit.models.outputs import loss_of_z
+from mlcvkit.models import ACTIVATIONS, MLP, dropout_mask, loss_of_z
 from mlcvkit.training import kernels
 from mlcvkit.training.batches import Batch
 from mlcvlab.models.nn2 import NN2
@@ -154,6 +153,7 @@ class MLPGradient:
 
     def __init__(self, model: MLP, batch_size: int) -> None:
         self.model, self.loss = model, loss_of_z(model.output, model.loss)
+        self.activation = ACTIVATIONS[model.activation]
         self.shapes = [w.shape for w in model.W]
         dtype = model.W[0].dtype
         self.flat = np.empty(sum(w.size for w in model.W), dtype)
@@ -172,7 +172,7 @@ class MLPGradient:
         every = len(batch.features) == self.features
         if not every:
             parts = [parts[0]._replace(W=parts[0].W.take(batch.features, axis=0)), *parts[1:]]
-        inputs, masks, z = self._forward(batch, parts)
+        inputs, hidden, z = self._forward(batch, parts)
         delta = self._output_delta(batch, z)
         for layer in reversed(range(len(parts))):
             W_gradient, b_gradient = self.gradients[layer]
@@ -185,31 +185,29 @@ class MLPGradient:
             if layer > 0:
                 below = self.deltas[layer - 1][: len(z)]
                 delta = _product(delta, parts[layer].W.T, below)
-                mask = masks[layer - 1]
+                kept, mask = hidden[layer - 1]
                 if mask is not None:
                     delta *= mask
-                times_gradient(self.model.activation, self.outputs[layer - 1][: len(z)], delta)
+                self.activation.backward(kept, delta)
         if self.model.l2:
             for part, gradient in zip(self.parts, self.gradients, strict=True):
                 gradient.W[...] += self.model.l2 * part.W
         return self.flat
 
-    def _forward(self, batch: Batch, parts: list[_Parts]) -> tuple[list[Any], list[Array | None], Array]:
-        """Each layer's input, the masks of dropout, and z."""
+    def _forward(self, batch: Batch, parts: list[_Parts]) -> tuple[list[Any], list[tuple[Array, Array | None]], Array]:
+        """Each layer's input, what its gradient is computed from with the mask of dropout, and the logits."""
         inputs: list[Any] = [batch.x]
-        masks: list[Array | None] = []
+        hidden: list[tuple[Array, Array | None]] = []
         for (W, b), output in zip(parts, self.outputs, strict=True):
             z = _product(inputs[-1], W, output[: batch.x.shape[0]])
             if b is not None:
                 z += b
             if output is self.outputs[-1]:
-                return inputs, masks, z
-            a = activated(self.model.activation, z)
-            if a is not z:
-                z[...] = a  # the buffer is read again on the way back
-            mask = dropout_mask(batch.rng, self.model.dropout, z.T).T if self.model.dropout else None
-            masks.append(mask)
-            inputs.append(z if mask is None else z * mask)
+                return inputs, hidden, z
+            a, kept = self.activation.apply(z)
+            mask = dropout_mask(batch.rng, self.model.dropout, a.T).T if self.model.dropout else None
+            hidden.append((kept, mask))
+            inputs.append(a if mask is None else a * mask)
         raise AssertionError
 
     def _output_delta(self, batch: Batch, z: Array) -> Array:

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 from mlcvkit.models import (
-    HIDDEN_ACTIVATIONS,
+    ACTIVATIONS,
     INITIALIZATIONS,
     LOSSES,
     ActivationName,
@@ -104,7 +104,7 @@ class Hyperparameters:
                 "patience restores the best weights and average_epochs the mean of the last: set one of them to 0"
             )
         tables: dict[str, Any] = {
-            "activation": HIDDEN_ACTIVATIONS,
+            "activation": ACTIVATIONS,
             "initialization": INITIALIZATIONS,
             "loss": LOSSES,
             "optimizer": OPTIMIZERS,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError
-from mlcvkit.datasets import float_rows
+from mlcvkit.arrays import float_rows
+from mlcvkit.errors import InputError
 from mlcvkit.training.gradients import Model, as_columns, flatten
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.schedules import SCHEDULES, warmed_up

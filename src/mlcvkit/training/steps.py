@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit import InputError
-from mlcvkit.datasets import float_rows
+from mlcvkit.arrays import float_rows
+from mlcvkit.errors import InputError
 from mlcvkit.training.batches import Batch, Batches
 from mlcvkit.training.gradients import Gradient, gradient_of
 from mlcvkit.training.hyperparameters import Hyperparameters

@@ -3,10 +3,9 @@
 Needs Optuna: ``pip install 'mlcvlab[tune]'``.
 """
 
-from mlcvkit import require
+from mlcvkit.extras import require
 
-for _library in ("optuna", "scipy", "threadpoolctl"):
-    require(_library, extra="tune")
+require("tune")
 
 from mlcvkit.tuning.problems import default_space, experiment_of  # noqa: E402
 from mlcvkit.tuning.search import (  # noqa: E402
@@ -14,6 +13,7 @@ from mlcvkit.tuning.search import (  # noqa: E402
     FINAL_SEEDS,
     Cell,
     Comparison,
+    Tuned,
     WorkersFailed,
     begin_search,
     begin_sweep,
@@ -23,6 +23,7 @@ from mlcvkit.tuning.search import (  # noqa: E402
     finals,
     run,
     run_final,
+    tune,
 )
 from mlcvkit.tuning.spaces import KINDS, Range, read_space, varied, with_parameters  # noqa: E402
 from mlcvkit.tuning.studies import Settings, Study, open_study  # noqa: E402
@@ -36,6 +37,7 @@ __all__ = [
     "Range",
     "Settings",
     "Study",
+    "Tuned",
     "WorkersFailed",
     "begin_search",
     "begin_sweep",
@@ -49,6 +51,7 @@ __all__ = [
     "read_space",
     "run",
     "run_final",
+    "tune",
     "varied",
     "with_parameters",
 ]

@@ -19,8 +19,7 @@ from mlcvkit.experiments import (
     split_test_rows,
 )
 from mlcvkit.storage import SavedModel
-from mlcvkit.training import Callback, Hyperparameters
-from mlcvkit.training.loop import History
+from mlcvkit.training import Callback, History, Hyperparameters
 from mlcvkit.tuning.spaces import MLP_SPACE, NN2_HIDDEN_UNITS
 
 VALIDATION_SAMPLES = 10_000

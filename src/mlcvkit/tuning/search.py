@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import optuna
 from optuna.trial import TrialState
 from scipy.stats import ttest_rel
 
-from mlcvkit import InputError
-from mlcvkit.experiments import KINDS, require_used, with_used_only
+from mlcvkit.errors import InputError
+from mlcvkit.experiments import KINDS, Experiment, require_used, with_used_only
 from mlcvkit.storage import MODEL_FILE
 from mlcvkit.training import Hyperparameters
-from mlcvkit.tuning.spaces import grid, grid_size
+from mlcvkit.tuning.problems import default_space
+from mlcvkit.tuning.spaces import grid, grid_size, read_space, varied, with_parameters
 from mlcvkit.tuning.studies import Settings, Study, create_study
 
 LOOKED_AT_EVERY = 0.3
@@ -50,6 +51,66 @@ def begin_search(folder: Path, settings: Settings) -> Study:
     base = {name: value for name, value in base.items() if _is_within(settings, name, value)}
     queued = [base] if len(base) == len(settings.space) else []
     return create_study(folder, settings, problem.score, queued, problem.fingerprint)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found: the best hyperparameters, how they compare with the defaults, and where the study is."""
+
+    best: Hyperparameters
+    comparison: "Comparison"
+    folder: Path
+
+
+def tune(
+    experiment: Experiment,
+    space: Mapping[str, Any] | None = None,
+    *,
+    folder: Path | str,
+    trials: int = 20,
+    workers: int | None = None,
+    seed: int = 0,
+) -> Tuned:
+    """Search for good hyperparameters, and train the best and the defaults on all training rows with five seeds each.
+
+    Parameters
+    ----------
+    experiment
+        The data, the kind of network, and the hyperparameters that are not searched.
+    space
+        For each hyperparameter a range "low:high", a list, or one value; what usually matters where None.
+    folder
+        Where the study is saved, and the best model.
+    trials
+        How many trainings to search with.
+    workers
+        Processes that train at the same time, one a core where None.
+    seed
+        Of the rows that are held out and of the draws.
+
+    Raises
+    ------
+    InputError
+        Where the space or the data cannot be used, or no trial can be trained.
+    """
+    given = dict(space or default_space(experiment, seed))
+    every = read_space(given)
+    searched = varied(every)
+    fixed = {name: values[0] for name, values in every.items() if name not in searched and isinstance(values, list)}
+    base = asdict(with_parameters(experiment.hyperparameters, fixed))
+    options = experiment.to_dict()
+    data = options.pop("data")
+    settings = Settings("tune", data, options, base, {name: given[name] for name in searched}, seed=seed)
+    study, count = begin_search(Path(folder), settings), workers or cores()
+    run(study, workers=count, told=_in_silence, most_trials=trials)
+    found = run_final(study, experiment.to_dict(), workers=count, told=_in_silence)
+    best = study.best()
+    assert best is not None
+    return Tuned(study.hyperparameters(best), found, Path(folder))
+
+
+def _in_silence(study: Study) -> None:
+    """Say nothing of the trials."""
 
 
 def begin_sweep(folder: Path, settings: Settings) -> Study:

@@ -12,7 +12,8 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
+from mlcvkit.models import ACTIVATIONS
 from mlcvkit.training import Hyperparameters
 
 LARGEST = 1_000_000
@@ -34,7 +35,7 @@ MLP_SPACE = {
     "schedule": "cosine,constant,step,one_cycle",
     "weight_decay": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
     "depth": "1:3",
-    "activation": "relu,tanh,sigmoid",
+    "activation": ",".join(name for name, activation in ACTIVATIONS.items() if activation.searched),
     "dropout": "0:0.5",
     "l2": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
 }

@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, KindName, with_used_only, without_old_defaults
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.problems import Problem, experiment_of

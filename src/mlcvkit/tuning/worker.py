@@ -14,7 +14,7 @@ from filelock import FileLock
 from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits
 
-from mlcvkit import InputError
+from mlcvkit.errors import InputError
 from mlcvkit.storage import MODEL_FILE, save_model
 from mlcvkit.training import Callback, Run
 from mlcvkit.tuning.problems import Problem, Trained

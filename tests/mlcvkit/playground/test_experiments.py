@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from command import run
 from mlcvkit import InputError
-from mlcvkit.playground.controls import applies, texts
+from mlcvkit.playground.controls import _equation, applies, texts
 from mlcvkit.playground.experiments import (
     CHOICES,
     LIMITS,
@@ -81,8 +81,10 @@ def test_every_setting_has_a_control_with_a_sentence():
 def test_every_equation_is_set_and_every_choice_has_one():
     for name, control in texts("controls").items():
         equations = control.get("equations", {"": control.get("equation")})
+        if name == "activation":
+            equations = {choice: _equation(name, choice) for choice in CHOICES[name]}
         assert all(mathml.startswith("<math") for mathml in map(convert, filter(None, equations.values())))
-        assert set(equations) == (set(CHOICES[name]) if "equations" in control else {""}), name
+        assert set(equations) == (set(CHOICES[name]) if equations.keys() != {""} else {""}), name
 
 
 def test_the_guided_experiments_are_experiments():

@@ -1,0 +1,9 @@
+"""What is wrong with what a user gave."""
+
+
+class InputError(ValueError):
+    """What a user gave cannot be used; the message says what, where, and what to do."""
+
+
+class MissingExtra(InputError, ImportError):
+    """A library that an extra of this package brings is not installed; the message names the extra."""

@@ -1,0 +1,25 @@
+"""The extras of this package, each with the libraries that it brings and that are looked for before they are used."""
+
+import importlib.util
+
+from mlcvkit.errors import MissingExtra
+
+EXTRAS = {
+    "fast": ("numba",),
+    "threads": ("threadpoolctl",),
+    "tables": ("polars", "pyarrow"),
+    "sklearn": ("sklearn",),
+    "onnx": ("onnx",),
+    "cluster": ("distributed", "fsspec"),
+    "course": ("IPython", "jinja2", "libcst", "nbformat", "psutil"),
+    "tune": ("optuna", "filelock", "scipy", "threadpoolctl"),
+    "report": ("jinja2", "sklearn"),
+    "play": ("nicegui", "latex2mathml", "threadpoolctl"),
+}
+
+
+def require(extra: str) -> None:
+    """Raise MissingExtra unless the libraries of an extra can be imported."""
+    for library in EXTRAS[extra]:
+        if importlib.util.find_spec(library) is None:
+            raise MissingExtra(f"this needs {library}, which is not installed: pip install 'mlcvlab[{extra}]'")

@@ -1,0 +1,73 @@
+"""The public face, and the arrows between rooms that a linter of imports cannot see."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import mlcvkit
+from mlcvkit.extras import EXTRAS
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src/mlcvkit"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path):
+    """The modules that a file imports anywhere in it, and the names it imports from them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def test_every_public_name_is_there_and_documented():
+    assert sorted(mlcvkit.__all__) == sorted(set(mlcvkit.__all__)) == sorted(sum(mlcvkit._ROOMS.values(), ()))
+    for name in mlcvkit.__all__:
+        assert getattr(mlcvkit, name).__doc__ or name.isupper(), name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        mlcvkit.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_inside_imports_the_public_face(path):
+    rooms = {place.stem for place in PACKAGE.iterdir()}
+    if path != PACKAGE / "__init__.py":
+        assert [name for module, name in imported(path) if module == "mlcvkit" and name not in rooms] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_is_entered_by_its_front_door(path):
+    own = path.relative_to(PACKAGE).parts[0]
+    past = [
+        module
+        for module, _ in imported(path)
+        if module.startswith("mlcvkit.") and module.count(".") > 1 and module.split(".")[1] != own
+    ]
+    assert past == []
+
+
+def test_the_import_of_the_package_loads_no_room_and_no_library():
+    code = "import sys; before = set(sys.modules); import mlcvkit; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {name.partition(".")[0] for name in done.stdout.split()} - {"mlcvkit", *sys.stdlib_module_names}
+    assert not [name for name in done.stdout.split() if name.startswith("mlcvkit.")]
+
+
+def test_the_table_of_extras_is_that_of_the_project():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {"scikit-learn": "sklearn"}
+    for extra, libraries in EXTRAS.items():
+        brought, waiting = set(), [extra]
+        while waiting:
+            for requirement in declared[waiting.pop()]:
+                name = requirement.split(">=")[0].split("==")[0]
+                if name.startswith("mlcvlab["):
+                    waiting += name.removeprefix("mlcvlab[").rstrip("]").split(",")
+                else:
+                    brought.add(names.get(name, name).lower())
+        assert {library.lower() for library in libraries} <= brought, extra

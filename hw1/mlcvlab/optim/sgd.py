@@ -39,7 +39,7 @@ def SGD(
     Source: handout, Problem 3, "SGD".
     """
     check_hyperparameters(lr=lr, R=R)
-    coordinates = getattr(model, "coordinates", ModelCoordinates)
+    coordinates = vars(type(model)).get("coordinates", ModelCoordinates)  # a subclass may have another gradient
     W = descend(coordinates(model, train_X, train_y), lr, R, seed, callback)
     model.W = W
     return W

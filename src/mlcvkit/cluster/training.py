@@ -115,6 +115,7 @@ def train_on_shards(
     seed = int(np.random.RandomState(hp.seed).randint(2**31 - 1))
     model = make_network(kind, hp, targets, data.X.shape[1], seed)
     encode = partial(targets.encode, dtype=data.X.dtype)
+    encode_to_train = partial(encode, smoothing=hp.label_smoothing)
     validation = None
     if len(validation_y):
         validation = encoder.transform(validation_X), encode(_of_kind(validation_y, y.dtype))
@@ -122,7 +123,7 @@ def train_on_shards(
         run = fit_network(
             model,
             data.X,
-            data.y.map(encode),  # type: ignore[arg-type]
+            data.y.map(encode_to_train),  # type: ignore[arg-type]
             replace(hp, seed=seed),
             targets,
             validation=validation,

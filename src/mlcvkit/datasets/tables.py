@@ -79,9 +79,11 @@ class TableEncoder:
         values[~np.isfinite(values)] = np.nan
         with np.errstate(all="ignore"):
             counted = np.isfinite(values).sum(axis=0)
-            self.fill_ = np.array(
-                [np.median(c[np.isfinite(c)]) if n else 0.0 for c, n in zip(values.T, counted, strict=True)]
-            )
+            complete = counted == len(values)
+            self.fill_ = np.zeros(values.shape[1])
+            self.fill_[complete] = np.median(values[:, complete], axis=0)
+            for column in np.flatnonzero(~complete & (counted > 0)):
+                self.fill_[column] = np.median(values[np.isfinite(values[:, column]), column])
             self.fill_ = np.nan_to_num(self.fill_)  # the mean of the two in the middle may overflow
             filled = np.where(np.isnan(values), self.fill_, values)
             self.mean_ = filled.mean(axis=0)

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from mlcvkit.experiments import Targets, fit_network, split_rows
+from mlcvkit.experiments import Targets, fit_network, smoothed, split_rows
 from mlcvkit.models import MLP, ActivationName, InitializationName, Loss, LossName, scale_weights
 from mlcvkit.storage import export_onnx, save_model
 from mlcvkit.training import (
@@ -38,7 +38,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """The parameters of every estimator, and its training.
 
     Every parameter is a keyword. What they do: ``optimizer``, ``learning_rate``, ``schedule``, ``warm_up``,
-    ``momentum``, ``beta1``, ``beta2``, ``epsilon``, ``weight_decay``, ``clip_norm``, ``average_epochs`` and
+    ``momentum``, ``beta1``, ``beta2``, ``rho``, ``epsilon``, ``weight_decay``, ``clip_norm``, ``average_epochs`` and
     ``local_steps`` as in ``mlcvkit.training.Hyperparameters``; ``batch_size``, "auto" for min(200, N); ``epochs``, at
     most so many; ``patience``: stop after so many epochs without a better validation loss and restore the best weights,
     or, without validation samples, without a training loss that is better by ``tol``, 0 for never;
@@ -56,6 +56,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     momentum: float = 0.9
     beta1: float = 0.9
     beta2: float = 0.999
+    rho: float = 0.9
     epsilon: float = 1e-8
     weight_decay: float = 0.0
     clip_norm: float = 0.0
@@ -100,6 +101,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 raise ValueError("samples on a cluster are not split: give validation_data, not validation_fraction")
             chosen, held_out = self._split(targets, random)
             validation = X[held_out], targets[held_out]
+        targets = self._smoothed(targets)
         seed = int(random.randint(2**31 - 1))
         if not go_on:
             self.model_ = self._initialized(X, targets, seed)
@@ -128,6 +130,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
         X, targets = self._validated(X, y, sample_weight, reset=first, first=first)
+        targets = self._smoothed(targets)
         weights = self._sample_weight(X, y, sample_weight, normalised=False)  # what is to come is not known
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
@@ -193,7 +196,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if first:
             classes = is_classifier(self) and y.ndim == 1
             self._targets = self._targets_of(y.distinct() if classes else X.some(y, MEASURED_SAMPLES, 0)[1], None)
-        return X, y.map(partial(self._targets.encode, dtype=X.dtype))
+        return X, y.map(partial(self._targets.encode, dtype=X.dtype, smoothing=self._smoothing))
 
     def _sample_weight(
         self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
@@ -239,10 +242,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _trained_model(self, X: Any) -> Any:
         return self.model_
 
+    def _smoothed(self, targets: Any) -> Any:
+        """Training targets with label smoothing; those that lie elsewhere have it already."""
+        if lies_elsewhere(targets):
+            return targets
+        return smoothed(targets, self._smoothing, 2 if targets.ndim == 1 else targets.shape[1])
+
     def _class_balance(self, y: Any) -> Array | None:
         return None
 
     _multi_label = False
+    _smoothing = 0.0
     _y_numeric = False
 
     @abstractmethod

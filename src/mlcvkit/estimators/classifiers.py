@@ -103,8 +103,8 @@ class MLPClassifier(MLPParameters, _Probabilities):
 
     Parameters: ``hidden_units``, one number for each hidden layer; ``activation``; ``initialization``, one of
     ``mlcvkit.models.INITIALIZATIONS``; ``loss``, a name or a ``mlcvkit.models.Loss``, the output's own where None;
-    ``biases``; ``dropout``; ``l2``, as in ``mlcvkit.models.MLP``; ``class_weight``, as in scikit-learn; the
-    others as in ``NetworkEstimator``.
+    ``biases``; ``dropout``; ``l2``, as in ``mlcvkit.models.MLP``; ``label_smoothing`` as in
+    ``mlcvkit.training.Hyperparameters``; ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
     Attributes: ``classes_``, ``model_`` (an ``MLP``), ``history_``, ``n_iter_``, ``n_features_in_``,
     ``feature_names_in_``.
 
@@ -114,7 +114,13 @@ class MLPClassifier(MLPParameters, _Probabilities):
     True
     """
 
+    label_smoothing: float = 0.0
+
     _multi_label = True
+
+    @property
+    def _smoothing(self) -> float:  # type: ignore[override]
+        return self.label_smoothing
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
         return self._initialized_mlp(X, seed)
@@ -138,6 +144,11 @@ class NN2Classifier(_Probabilities):
     hidden_units: int = 100
     initialization: InitializationName = "he"
     loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+
+    @property
+    def _smoothing(self) -> float:  # type: ignore[override]
+        return self.label_smoothing
 
     def _initialized(self, X: Any, targets: Array, seed: int) -> NN2:
         model = NN2(loss=self.loss).initialize(X.shape[1], self.hidden_units, seed=seed, dtype=X.dtype)

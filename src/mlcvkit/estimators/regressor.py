@@ -27,6 +27,7 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
     Attributes: ``model_`` (an ``MLP``), ``target_mean_``, ``target_scale_``, ``history_``, ``n_iter_``,
     ``n_features_in_``, ``feature_names_in_``.
 
+    >>> import numpy as np
     >>> X = np.linspace(-1, 1, 100)[:, None]
     >>> MLPRegressor(learning_rate=0.01, random_state=0).fit(X, 1000 * X[:, 0] ** 2).score(X, 1000 * X[:, 0] ** 2) > 0.9
     True

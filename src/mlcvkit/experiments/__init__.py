@@ -23,6 +23,7 @@ from mlcvkit.experiments.targets import (
     Task,
     checked_target,
     learn_targets,
+    smoothed,
     targets_from_dict,
 )
 from mlcvkit.experiments.training import (
@@ -66,6 +67,7 @@ __all__ = [
     "require_fits",
     "require_fraction_used",
     "require_used",
+    "smoothed",
     "split_rows",
     "split_test_rows",
     "targets_as_known",

@@ -52,6 +52,7 @@ KINDS: dict[KindName, Kind] = {
             "loss": "the perceptron rule has a loss of its own",
             "initialization": "its weights start at 0",
             "l2": "the perceptron rule has no penalty",
+            "label_smoothing": "the targets of the perceptron rule are 0 and 1",
         },
         {"optimizer": "sgd", "learning_rate": 1.0},
     ),
@@ -72,6 +73,7 @@ def require_used(
     rows: int | None = None,
     on_cluster: bool = False,
     images: bool = False,
+    task: str | None = None,
 ) -> None:
     """Refuse hyperparameters that a training would not use.
 
@@ -87,6 +89,8 @@ def require_used(
         Whether the training runs on a cluster.
     images
         Whether its rows are grey images, which can be distorted at random.
+    task
+        What is predicted, classes or numbers, where it is known.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def require_used(
         For one that is not used and has another value than its default: which, why, and what to do.
     """
     plain, base = Hyperparameters(), recipe_for(kind)
-    unused = _unused(hyperparameters, kind, rows, on_cluster=on_cluster, images=images)
+    unused = _unused(hyperparameters, kind, rows, on_cluster=on_cluster, images=images, task=task)
     for name, reason in unused.items():
         value = getattr(hyperparameters, name)
         allowed = [getattr(plain, name), getattr(base, name)]
@@ -133,9 +137,17 @@ def with_used_only(hyperparameters: Hyperparameters) -> Hyperparameters:
 
 
 def _unused(
-    hp: Hyperparameters, kind: KindName, rows: int | None, *, on_cluster: bool = False, images: bool = False
+    hp: Hyperparameters,
+    kind: KindName,
+    rows: int | None,
+    *,
+    on_cluster: bool = False,
+    images: bool = False,
+    task: str | None = None,
 ) -> dict[str, str]:
     found = dict(KINDS[kind].unused)
+    if task == "regression":
+        found["label_smoothing"] = "it is for classes"
     found |= dict.fromkeys(_of_other_optimizers(hp.optimizer), f"the optimizer {hp.optimizer} has none")
     if not on_cluster:
         found["local_steps"] = "it is for a training on a cluster"

@@ -58,8 +58,15 @@ class Classes:
     def class_names(self) -> tuple[str, ...]:
         return self.names or tuple(map(str, self.classes))
 
-    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
         """1 for the second of two classes, else a column for each class: (N,) or (N, C).
+
+            y' = (1 - ε) y + ε / C      for label smoothing ε and C classes
+
+        References
+        ----------
+        Szegedy, Vanhoucke, Ioffe, Shlens, Wojna (2016), "Rethinking the inception architecture for computer vision",
+        section 7.
 
         Raises
         ------
@@ -71,10 +78,11 @@ class Classes:
         if unknown.any():
             raise ValueError(f"y has classes that are not among {self.classes}: {np.unique(y[unknown])[:10]}")
         if self.binary:
-            return index.astype(dtype)
-        one_hot: Array = np.zeros((len(y), len(self.classes)), dtype)
-        one_hot[np.arange(len(y)), index] = 1
-        return one_hot
+            encoded = index.astype(dtype)
+        else:
+            encoded = np.zeros((len(y), len(self.classes)), dtype)
+            encoded[np.arange(len(y)), index] = 1
+        return smoothed(encoded, smoothing, len(self.classes))
 
     def strata(self, targets: Array) -> Array:
         """The stratum of each encoded target, of which each side of a split gets its share."""
@@ -111,10 +119,11 @@ class Labels:
     def outputs(self) -> int:
         return len(self.classes)
 
-    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
+        """The targets, (N, C); of label smoothing each label gets its share as of two classes."""
         if y.ndim != 2 or y.shape[1] != len(self.classes):
             raise ValueError(f"y must have {len(self.classes)} columns, one for each label; got {y.shape}")
-        return y.astype(dtype)
+        return smoothed(y.astype(dtype), smoothing, 2)
 
     def strata(self, targets: Array) -> None:
         return None
@@ -167,8 +176,10 @@ class Numbers:
     def outputs(self) -> int:
         return len(self.mean)
 
-    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
-        """(y - mean) / scale, (N,) or (N, C)."""
+    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
+        """(y - mean) / scale, (N,) or (N, C); ``smoothing`` is for classes, and must be 0."""
+        if smoothing:
+            raise InputError("label_smoothing is for classes: leave it out where the target is a number")
         if (y.ndim == 1) != self.one_column or (y.ndim == 2 and y.shape[1] != len(self.mean)):
             raise ValueError(f"y must have {len(self.mean)} columns as before; got {y.shape}")
         scaled: Array = ((y.reshape(len(y), -1) - self.mean) / self.scale).astype(dtype)
@@ -191,6 +202,14 @@ class Numbers:
 
 
 Targets = Classes | Labels | Numbers
+
+
+def smoothed(y: Array, smoothing: float, classes: int) -> Array:
+    """Targets of 0 and 1 with label smoothing; as they are for 0."""
+    if not smoothing:
+        return y
+    mixed: Array = y * y.dtype.type(1 - smoothing) + y.dtype.type(smoothing / classes)
+    return mixed
 
 
 def targets_from_dict(stored: Mapping[str, Any]) -> Targets:

@@ -115,6 +115,7 @@ class Preparation:
             self.experiment.model,
             rows=self.X.shape[0],
             images=holds_images(self.X),
+            task=self.targets.task,
         )
 
     def fit(self, *, callbacks: Sequence[Callback] = (), resume: Path | None = None) -> Trained:
@@ -179,6 +180,8 @@ def prepare_rows(
     watched = None if held_out is None else (rows[held_out], encoded[held_out])
     if validation is not None:
         watched = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
+    if hp.label_smoothing:
+        encoded = targets.encode(y, encoded.dtype, hp.label_smoothing)
     return Preparation(
         experiment=experiment,
         encoder=encoder,
@@ -241,7 +244,7 @@ def require_fits(
     """Refuse hyperparameters that a network would not use, and targets that it cannot predict."""
     if targets.task == "regression" and kind != "mlp":
         raise InputError(f"{kind} predicts classes; a target of numbers needs --model mlp")
-    require_used(hp, kind, rows=rows, images=images, on_cluster=on_cluster)
+    require_used(hp, kind, rows=rows, images=images, on_cluster=on_cluster, task=targets.task)
     if kind == "nn2" and len(hp.hidden_units) != 1:
         raise InputError(f"nn2 has one hidden layer; got hidden_units {hp.hidden_units}: choose --model mlp")
     if kind == "nn2" and targets.outputs > 1:

@@ -6,7 +6,7 @@ The gain is the activation's: 2 for ReLU, which silences half of its inputs, els
 
 from collections.abc import Callable
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mlcvkit.models.activations import ACTIVATIONS
 from mlcvlab.models.nn2 import NN2
@@ -45,13 +45,24 @@ def zeros(inputs: int, units: int, gain: float) -> float:
     return 0.0
 
 
-INITIALIZATIONS: dict[str, Callable[[int, int, float], float]] = {
-    "he": he,
-    "glorot": glorot,
-    "small": small,
-    "large": large,
-    "zeros": zeros,
+class Initialization(NamedTuple):
+    """A standard deviation as a function of a layer's inputs, units and gain, and W's distribution in TeX."""
+
+    function: Callable[[int, int, float], float]
+    latex: str
+
+    def __call__(self, inputs: int, units: int, gain: float) -> float:
+        return self.function(inputs, units, gain)
+
+
+INITIALIZATIONS = {
+    "he": Initialization(he, r"W \sim \mathcal{N}(0, g / K), \quad g = 2\ \mathrm{for\ relu}, 1\ \mathrm{else}"),
+    "glorot": Initialization(glorot, r"W \sim \mathcal{N}\left(0, \frac{2}{K + M}\right)"),
+    "small": Initialization(small, r"W \sim \mathcal{N}(0, 0.01^2)"),
+    "large": Initialization(large, r"W \sim \mathcal{N}(0, 1)"),
+    "zeros": Initialization(zeros, r"W = 0"),
 }
+"""By name, in the order of choices."""
 
 if TYPE_CHECKING:
     InitializationName = str

@@ -60,13 +60,14 @@ OUTPUTS = {
 class Loss(NamedTuple):
     """A loss: ``value(y, y_hat)``, (N,), one number a sample, and ``gradient(y, y_hat)``, (C, N), by ŷ.
 
-    ``outputs`` are the output activations it can stand behind. A loss of one's own is given to a model in place of a
-    name.
+    ``outputs`` are the output activations it can follow, and ``latex`` is its equation in TeX. A custom loss is given
+    to a model in place of a name.
     """
 
     value: Callable[[Array, Array], Array]
     gradient: Callable[[Array, Array], Array]
     outputs: tuple[str, ...] = ("sigmoid", "softmax", "identity")
+    latex: str = ""
 
 
 def categorical_cross_entropy(y: Array, y_hat: Array) -> Array:
@@ -93,13 +94,49 @@ def categorical_cross_entropy_grad(y: Array, y_hat: Array) -> Array:
     return -y / np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)
 
 
+def huber(y: Array, y_hat: Array) -> Array:
+    """Huber's loss with δ = 1: squared for small errors, and linear for large ones, which then pull no harder.
+
+        ℓ = Σ_c h(ŷ_c - y_c),    h(r) = r² / 2 if |r| <= 1, else |r| - 1/2
+
+    Arguments: ``y`` and ``y_hat``, (C, N). Returns: the losses, (N,).
+    Source: Huber (1964), "Robust estimation of a location parameter", equation 1.2, with k = 1.
+    """
+    r = np.abs(y_hat - y)
+    small = np.minimum(r, 1)
+    loss: Array = (small * (r - small / 2)).sum(axis=0)
+    return loss
+
+
+def huber_grad(y: Array, y_hat: Array) -> Array:
+    """Gradient of Huber's loss with respect to y_hat: the error, cut off at -1 and 1.
+
+    Arguments and source: as for ``huber``. Returns: the gradient, (C, N).
+    """
+    return np.clip(y_hat - y, -1, 1)
+
+
 LOSSES = {
     "cross_entropy": Loss(
-        lambda y, y_hat: cross_entropy(y, y_hat).sum(axis=0), cross_entropy_grad, outputs=("sigmoid", "softmax")
+        lambda y, y_hat: cross_entropy(y, y_hat).sum(axis=0),
+        cross_entropy_grad,
+        outputs=("sigmoid", "softmax"),
+        latex=r"\ell = -y \log \hat y - (1 - y) \log(1 - \hat y)",
     ),
-    "categorical_cross_entropy": Loss(categorical_cross_entropy, categorical_cross_entropy_grad, outputs=("softmax",)),
-    "mse": Loss(partial(mse, axis=0), partial(mse_grad, axis=0)),
-    "l2": Loss(partial(l2, axis=0), partial(l2_grad, axis=0)),
+    "categorical_cross_entropy": Loss(
+        categorical_cross_entropy,
+        categorical_cross_entropy_grad,
+        outputs=("softmax",),
+        latex=r"\ell = -\sum_c y_c \log \hat y_c",
+    ),
+    "mse": Loss(partial(mse, axis=0), partial(mse_grad, axis=0), latex=r"\ell = \mathrm{mean}\,(\hat y - y)^2"),
+    "l2": Loss(partial(l2, axis=0), partial(l2_grad, axis=0), latex=r"\ell = \lVert \hat y - y \rVert"),
+    "huber": Loss(
+        huber,
+        huber_grad,
+        outputs=("identity",),
+        latex=r"\ell = \frac{r^2}{2}\ \mathrm{if}\ |r| \le 1,\ \mathrm{else}\ |r| - \frac{1}{2}, \quad r = \hat y - y",
+    ),
     "perceptron": Loss(
         lambda y, y_hat: np.abs(y_hat - y).sum(axis=0), lambda y, y_hat: np.zeros_like(y_hat), outputs=("step",)
     ),
@@ -199,7 +236,8 @@ def loss_of_z(output: str, loss: str | Loss) -> LossOfZ:
         if (output, loss) in FUSED:
             return FUSED[output, loss]
     function, backward, _ = OUTPUTS[output]
-    value, gradient, _ = LOSSES[loss] if isinstance(loss, str) else loss
+    chosen = LOSSES[loss] if isinstance(loss, str) else loss
+    value, gradient = chosen.value, chosen.gradient
 
     def gradient_of_z(y: Array, z: Array) -> Array:
         y_hat = function(z)

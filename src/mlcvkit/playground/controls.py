@@ -10,10 +10,10 @@ from typing import Any
 
 from nicegui import ui
 
-from mlcvkit.models import ACTIVATIONS
+from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS, LOSSES
 from mlcvkit.playground.experiments import CHOICES, COORDINATE_SGD, LIMITS, Experiment
 from mlcvkit.playground.parts import Equation
-from mlcvkit.training import OPTIMIZERS
+from mlcvkit.training import OPTIMIZERS, SCHEDULES
 
 SLIDES: dict[str, tuple[float, float, float]] = {
     "learning_rate": (-5, 2, 0.1),
@@ -25,6 +25,15 @@ SLIDES: dict[str, tuple[float, float, float]] = {
     "elastic": (0, 3, 0.1),
 }
 """Sliders, from, to and step: of the learning rate the exponent of 10, of the hidden units that of 2."""
+
+ROWS: dict[str, Any] = {
+    "activation": ACTIVATIONS,
+    "initialization": INITIALIZATIONS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+}
+"""The tables whose rows have the equations of the choices."""
 
 Changed = Callable[[str, Any], Awaitable[None]]
 
@@ -146,8 +155,8 @@ def applies(name: str, experiment: Experiment) -> bool:
 
 def _equation(name: str, value: Any) -> str:
     """A control's equation in TeX, or that of the choice."""
-    if name == "activation":
-        return ACTIVATIONS[value].latex
+    if value in ROWS.get(name, {}):
+        return str(ROWS[name][value].latex)
     control = texts("controls")[name]
     return str(control["equations"][value] if "equations" in control else control["equation"])
 

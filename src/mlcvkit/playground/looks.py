@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mlcvkit import datasets
 from mlcvkit.datasets import SIDE
-from mlcvkit.models import ACTIVATIONS, MLP, OUTPUTS, loss_of_z
+from mlcvkit.models import ACTIVATIONS, LOSSES, MLP, OUTPUTS, loss_of_z
 from mlcvkit.playground.networks import Network
 from mlcvlab.nn import Array
 
@@ -225,7 +225,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
         Stage(f"Hidden unit {i}: its activation", f"a_1 = {named}(z_1)", f"{sigma}({z1:.4f}) = {a1:.4f}"),
         Stage(f"Output: the sum{of}", rf"z_{last} = \sum_m w_m\, a_m{plus}", f"{sums} = {walk.z[c]:.4f}"),
         Stage("Output", rf"\hat y = {output}(z_{last})", _vector(walk.answers)),
-        Stage("Loss", _loss_equation(str(mlp.loss)), f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
+        Stage("Loss", LOSSES[str(mlp.loss)].latex, f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
     ]
     sigma_slope = _slope(mlp, z1, a1)
     upstream = delta1 / sigma_slope if sigma_slope else 0.0
@@ -274,15 +274,6 @@ def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> 
     shown += [f"({len(terms) - most} more: {rest:.3f})"] if len(terms) > most else []
     shown += [] if bias is None else [f"{bias:.3f}"]
     return " + ".join(shown)
-
-
-def _loss_equation(name: str) -> str:
-    return {
-        "cross_entropy": r"\ell = -y \log \hat y - (1 - y) \log(1 - \hat y)",
-        "categorical_cross_entropy": r"\ell = -\sum_c y_c \log \hat y_c",
-        "mse": r"\ell = \mathrm{mean}\,(\hat y - y)^2",
-        "l2": r"\ell = \lVert \hat y - y \rVert",
-    }[name]
 
 
 def dead_units(network: Network) -> int:

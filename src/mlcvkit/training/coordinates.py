@@ -41,7 +41,7 @@ def coordinate_sgd(
 
 def coordinates_of(model: Any) -> Any:
     """The fastest steps on single weights that there are for a model: a class of ``mlcvlab.optim.sgd``'s kind."""
-    own = getattr(model, "coordinates", ModelCoordinates)
+    own = vars(type(model)).get("coordinates", ModelCoordinates)  # a subclass may have another gradient
     return CompiledCoordinates if own is NN2Coordinates and model.loss == "cross_entropy" else own
 
 

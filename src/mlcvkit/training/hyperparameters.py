@@ -33,11 +33,13 @@ class Hyperparameters:
     zeros all hidden units stay alike."""
     dropout: float = 0.0
     """The share of hidden units that is silenced at random in each step."""
+    label_smoothing: float = 0.0
+    """For classes: the share of each training target that is spread evenly over all classes."""
     l2: float = 0.0
     """Penalty on large weights, but not on biases: (l2 / 2) times the sum of their squares is added to the loss."""
     optimizer: OptimizerName = "adam"
-    """adam scales each weight's step by its recent gradients; adamw decays the weights beside it; sgd is plain descent,
-    momentum and nesterov keep a velocity; handout_adam looks ahead as the handout prints it."""
+    """adam and rmsprop scale each weight's step by its recent gradients; adamw decays the weights as well; sgd is plain
+    descent, momentum and nesterov keep a velocity; handout_adam looks ahead as the handout prints it."""
     learning_rate: float = 0.001
     """How far a step goes; too high diverges, too low crawls. Good for sgd, momentum and nesterov: 0.1."""
     schedule: ScheduleName = "cosine"
@@ -54,8 +56,10 @@ class Hyperparameters:
     """The adams: the decay of the running mean of the gradient."""
     beta2: float = 0.999
     """The adams: the decay of the running mean of its square."""
+    rho: float = 0.9
+    """rmsprop: the decay of the running mean of the gradient's square."""
     epsilon: float = 1e-8
-    """The adams: keeps the division finite."""
+    """The adams and rmsprop: keeps the division finite."""
     weight_decay: float = 0.0
     """How strongly weights are pulled to 0: λ w is added to the gradient; adamw decays them beside it."""
     clip_norm: float = 0.0
@@ -90,7 +94,7 @@ class Hyperparameters:
             self._require(name, getattr(self, name) >= 1, "must be 1 or more")
         for name in ("learning_rate", "epsilon"):
             self._require(name, 0 < getattr(self, name) < math.inf, "must be positive and finite")
-        for name in ("momentum", "beta1", "beta2", "warm_up", "scale", "dropout"):
+        for name in ("momentum", "beta1", "beta2", "rho", "warm_up", "scale", "dropout", "label_smoothing"):
             self._require(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
         for name in ("l2", "weight_decay", "clip_norm", "shift", "rotation", "shear", "elastic"):
             self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more and finite")

@@ -207,7 +207,7 @@ class Rate:
 
     def __call__(self, step: int) -> float:
         hp = self.hp
-        return hp.learning_rate * warmed_up(SCHEDULES[hp.schedule], step / self.steps, hp.warm_up)
+        return hp.learning_rate * warmed_up(SCHEDULES[hp.schedule].function, step / self.steps, hp.warm_up)
 
 
 def _check(

@@ -6,7 +6,7 @@ The state is a NamedTuple of arrays, so that it can be saved without knowing who
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,9 @@ GradientAt = Callable[[Array], Array]
 
 
 class Optimizer(Protocol):
-    """Its state before the first step, and one step in place."""
+    """Its state before the first step, and one step in place; ``latex`` is the step as an equation."""
+
+    latex: ClassVar[str]
 
     def start(self, w: Array) -> Any: ...
 
@@ -38,6 +40,8 @@ class SGD:
 
     Source: Robbins and Monro (1951), "A stochastic approximation method".
     """
+
+    latex: ClassVar[str] = r"w \leftarrow w - \alpha \nabla L"
 
     def start(self, w: Array) -> NoState:
         return NoState()
@@ -64,6 +68,8 @@ class Momentum:
     Sutskever, Martens, Dahl, Hinton (2013) with the learning rate outside of the velocity.
     """
 
+    latex: ClassVar[str] = r"w \leftarrow w - \alpha v"
+
     momentum: float = 0.9
 
     def start(self, w: Array) -> MomentumState:
@@ -86,6 +92,8 @@ class Nesterov(Momentum):
     (2013), "Advances in optimizing recurrent networks", equation 7.
     """
 
+    latex: ClassVar[str] = r"w \leftarrow w - \alpha (\nabla L + \mu v)"
+
     def step(self, w: Array, gradient_at: GradientAt, state: MomentumState, learning_rate: float) -> None:
         v, g = state.v, gradient_at(w)
         v *= self.momentum
@@ -93,6 +101,35 @@ class Nesterov(Momentum):
         g += self.momentum * v
         g *= learning_rate
         w -= g
+
+
+class RMSpropState(NamedTuple):
+    """The running mean of the squared gradient."""
+
+    s: Array
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop: each weight's step is divided by a running mean of its gradient's size.
+
+        s ← ρ s + (1 - ρ) ∇L²,    w ← w - α ∇L / (√s + ε)
+
+    Source: Tieleman and Hinton (2012), "Lecture 6.5, rmsprop", Neural networks for machine learning.
+    """
+
+    latex: ClassVar[str] = r"w \leftarrow w - \alpha \frac{\nabla L}{\sqrt{s} + \varepsilon}"
+
+    rho: float = 0.9
+    epsilon: float = 1e-8
+
+    def start(self, w: Array) -> RMSpropState:
+        return RMSpropState(np.zeros_like(w))
+
+    def step(self, w: Array, gradient_at: GradientAt, state: RMSpropState, learning_rate: float) -> None:
+        g, s = gradient_at(w), state.s
+        s += (1 - self.rho) * (g * g - s)
+        w -= learning_rate * g / (np.sqrt(s) + self.epsilon)
 
 
 class AdamState(NamedTuple):
@@ -112,6 +149,8 @@ class Adam:
 
     Source: Kingma and Ba (2015), "Adam", algorithm 1.
     """
+
+    latex: ClassVar[str] = r"w \leftarrow w - \alpha \frac{\tilde m}{\sqrt{\tilde s} + \varepsilon}"
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -149,6 +188,10 @@ class AdamW(Adam):
     Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization", algorithm 2.
     """
 
+    latex: ClassVar[str] = (
+        r"w \leftarrow (1 - \alpha \lambda) w - \alpha \frac{\tilde m}{\sqrt{\tilde s} + \varepsilon}"
+    )
+
     weight_decay: float = 0.01
 
     def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
@@ -163,6 +206,8 @@ class HandoutAdam(Adam):
 
     Source: handout, Problem 3, "AdaM"; its look-ahead goes uphill (erratum 7).
     """
+
+    latex: ClassVar[str] = r"m \leftarrow \beta_1 m + (1 - \beta_1)\, \nabla L(w + \beta_1 m)"
 
     def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
         m, s = state.m, state.s
@@ -179,6 +224,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
     "nesterov": Nesterov,
+    "rmsprop": RMSprop,
     "adam": Adam,
     "adamw": AdamW,
     "handout_adam": HandoutAdam,

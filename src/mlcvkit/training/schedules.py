@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 
 def constant(progress: float) -> float:
@@ -49,12 +49,28 @@ def warmed_up(schedule: Callable[[float], float], progress: float, warm_up: floa
     return schedule((progress - warm_up) / (1 - warm_up))
 
 
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "cosine": cosine,
-    "constant": constant,
-    "step": step,
-    "one_cycle": one_cycle,
+class Schedule(NamedTuple):
+    """A factor of the learning rate as a function of the progress p, and α_p as an equation in TeX."""
+
+    function: Callable[[float], float]
+    latex: str
+
+    def __call__(self, progress: float) -> float:
+        return self.function(progress)
+
+
+SCHEDULES = {
+    "cosine": Schedule(cosine, r"\alpha_p = \alpha\, \frac{1 + \cos \pi p}{2}"),
+    "constant": Schedule(constant, r"\alpha_p = \alpha"),
+    "step": Schedule(
+        step,
+        r"\alpha_p = \alpha,\ \frac{\alpha}{10},\ \frac{\alpha}{100}\ \mathrm{from}\ p = 0, \frac{1}{2}, \frac{3}{4}",
+    ),
+    "one_cycle": Schedule(
+        one_cycle, r"\frac{\alpha}{25} \to \alpha \to \frac{\alpha}{250000}, \quad \mathrm{peak\ at}\ p = 0.3"
+    ),
 }
+"""By name, in the order of choices."""
 
 if TYPE_CHECKING:
     ScheduleName = str

@@ -23,6 +23,7 @@ FIELDS = [field.name for field in fields(Hyperparameters)]
 CASES = [*((kind, "classification") for kind in KINDS), ("mlp", "regression")]
 OTHER = {
     "hidden_units": (5,), "activation": "tanh", "loss": "mse", "initialization": "glorot", "dropout": 0.3, "l2": 0.5,
+    "label_smoothing": 0.2, "rho": 0.5,
     "optimizer": "momentum", "learning_rate": 0.02, "schedule": "step", "warm_up": 0.4, "batch_size": 50, "epochs": 9,
     "momentum": 0.5, "beta1": 0.5, "beta2": 0.9, "epsilon": 0.1, "weight_decay": 0.3, "clip_norm": 0.01, "patience": 2,
     "average_epochs": 3, "shift": 1.0, "rotation": 5.0, "scale": 0.1, "shear": 0.1, "elastic": 0.5, "local_steps": 7,
@@ -34,6 +35,7 @@ NEEDS = {
     "beta1": {"optimizer": "adam"},
     "beta2": {"optimizer": "adam"},
     "epsilon": {"optimizer": "adam"},
+    "rho": {"optimizer": "rmsprop"},
     "validation_samples": {"patience": 3, "epochs": 20},
     "patience": {"epochs": 20, "learning_rate": 0.5},
 }
@@ -74,9 +76,9 @@ def test_another_value_makes_a_difference_or_is_refused(kind, task, name):
     except InputError as error:
         assert name in str(error) and kind in str(error), error
         assert re.search(r"leave it out|choose", str(error)), error
-        assert name not in used(base, kind)
+        assert name not in used(base, kind, task=task)
     else:
-        assert name in used(changed, kind)
+        assert name in used(changed, kind, task=task)
         assert not np.array_equal(after, result(kind, task, base))
 
 
@@ -121,7 +123,7 @@ def test_a_recipe_is_accepted_by_every_kind(kind, recipe):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_optimizer_takes_its_own_hyperparameters_alone(optimizer):
     own = {field.name for field in fields(OPTIMIZERS[optimizer])}
-    for name in {"momentum", "beta1", "beta2", "epsilon"}:
+    for name in {"momentum", "beta1", "beta2", "rho", "epsilon"}:
         hp = replace(recipe_for("mlp"), optimizer=optimizer, **{name: OTHER[name]})
         if name in own:
             assert used(hp, "mlp")[name] == OTHER[name]

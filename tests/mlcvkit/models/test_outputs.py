@@ -76,3 +76,27 @@ def test_a_saturated_softmax_keeps_its_loss_and_gradient(dtype):
 def test_every_output_names_a_loss_that_can_stand_behind_it():
     for name, output in OUTPUTS.items():
         assert output.loss in losses_behind(name)
+
+
+def test_hubers_loss_and_its_gradient_are_the_formula():
+    y, y_hat = np.zeros((2, 6)), np.array([[-3.0, -1, -0.5, 0, 1e-9, 700], [0.2, 1, 1.5, -1e-3, 0, -2]])
+
+    def exact(r):
+        r = mpf(float(r))
+        return r * r / 2 if abs(r) <= 1 else abs(r) - mpf(1) / 2
+
+    expected = [float(sum(exact(r) for r in column)) for column in y_hat.T]
+    np.testing.assert_allclose(LOSSES["huber"].value(y, y_hat), expected, rtol=1e-15)
+    slope = [[float(max(min(mpf(float(r)), 1), -1)) for r in row] for row in y_hat]
+    np.testing.assert_allclose(LOSSES["huber"].gradient(y, y_hat), slope, rtol=1e-15)
+    inner, zero = np.array([[0.3, -0.7, 4.0], [2.0, -5.0, 0.01]]), np.zeros((2, 3))
+    value = LOSSES["huber"].value
+    for place in np.ndindex(inner.shape):
+        step = np.zeros_like(inner)
+        step[place] = 1e-6
+        numeric = (value(zero, inner + step) - value(zero, inner - step)).sum() / 2e-6
+        assert LOSSES["huber"].gradient(zero, inner)[place] == pytest.approx(numeric, rel=1e-8)
+
+
+def test_huber_is_for_numbers_alone():
+    assert "huber" in losses_behind("identity") and "huber" not in losses_behind("sigmoid") + losses_behind("softmax")

@@ -10,7 +10,7 @@ from mlcvkit import InputError
 from mlcvkit.datasets import Samples
 from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier
 from mlcvkit.experiments import Experiment, recipe_for, train
-from mlcvkit.models import HIDDEN_ACTIVATIONS, MLP, NN1
+from mlcvkit.models import ACTIVATIONS, MLP, NN1
 from mlcvkit.storage import SavedModel, export_onnx
 from mlcvlab.models.nn2 import NN2
 
@@ -32,7 +32,7 @@ def outputs(path, inputs):
 @pytest.mark.parametrize(
     ("estimator", "target"),
     [
-        *[(MLPClassifier(activation=a, hidden_units=(7, 5)), t) for a in HIDDEN_ACTIVATIONS for t in ("two", "names")],
+        *[(MLPClassifier(activation=a, hidden_units=(7, 5)), t) for a in ACTIVATIONS for t in ("two", "names")],
         (MLPClassifier(hidden_units=(), biases=False), "names"),
         (NN2Classifier(hidden_units=9), "two"),
         (PerceptronClassifier(), "two"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from mlcvkit.models import HIDDEN_ACTIVATIONS, MLP, NN1, Loss, Perceptron
+from mlcvkit.models import ACTIVATIONS, MLP, NN1, Loss, Perceptron
 from mlcvkit.training import Hyperparameters, fit, kernels
 from mlcvkit.training.batches import Batches
 from mlcvkit.training.gradients import MLPGradient, ModelGradient, NN2Gradient, flatten, gradient_of
@@ -33,7 +33,7 @@ def assert_same(model, X, y, *, weights=None, packed=False, batch_size=32):
 @pytest.mark.parametrize("have_numba", [True, False])
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("hidden", [(), (7,), (9, 8, 7)])
-@pytest.mark.parametrize("activation", HIDDEN_ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_fast_gradient_is_the_plain_one(monkeypatch, activation, hidden, packed, have_numba):
     monkeypatch.setattr(kernels, "have_numba", lambda: have_numba)
     X, y, weights = problem()

@@ -4,7 +4,7 @@ import pytest
 
 from mlcvkit.training.batches import Batch
 from mlcvkit.training.gradients import flatten, gradient_of
-from mlcvkit.training.optimizers import OPTIMIZERS, Adam, AdamW, HandoutAdam, Momentum, Nesterov
+from mlcvkit.training.optimizers import OPTIMIZERS, Adam, AdamW, HandoutAdam, Momentum, Nesterov, RMSprop
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.optim.adam import Adam as handout_adam
 
@@ -72,3 +72,15 @@ def test_sgd_goes_down_the_gradient():
     w, sgd = np.array([1.0, -2.0]), OPTIMIZERS["sgd"]()
     sgd.step(w, lambda w: 3 * w, sgd.start(w), 0.1)
     np.testing.assert_allclose(w, [0.7, -1.4], rtol=1e-12)
+
+
+def test_rmsprop_takes_the_steps_of_another_librarys():
+    start, target = np.array([1.0, -3.0, 0.5]), np.array([0.2, 0.1, -4.0])
+    theirs = autograd.misc.optimizers.rmsprop(lambda w, i: w - target, start, num_iters=40, step_size=0.05, gamma=0.8)
+    w, rmsprop = start.copy(), RMSprop(rho=0.8)
+    state = rmsprop.start(w)
+    assert not state.s.any()
+    state.s[:] = 1  # where theirs starts
+    for _ in range(40):
+        rmsprop.step(w, lambda w: w - target, state, 0.05)
+    np.testing.assert_allclose(w, theirs, rtol=1e-7)  # they add epsilon as 10^-8 too

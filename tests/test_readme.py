@@ -20,7 +20,8 @@ def outputs(tmp_path):
 
 
 def test_the_examples_of_the_readme_run_and_learn(tmp_path):
-    estimator, network = outputs(tmp_path)
+    trained, estimator, network = outputs(tmp_path)
+    assert float(re.fullmatch(r"([\d.]+) \[[01]\]\n", trained).group(1)) > 0.85
     assert float(re.fullmatch(r"([\d.]+)%\n", estimator).group(1)) > 93
     accuracy, shape = re.fullmatch(r"([\d.]+)%, and the gradient of W1 is (\(.*\))\n", network).groups()
     assert float(accuracy) > 95 and shape == "(64, 784)"

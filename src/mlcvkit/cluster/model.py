@@ -8,8 +8,8 @@ import numpy as np
 from mlcvkit.arrays import float_rows
 from mlcvkit.cluster.placement import Loaded, PlacedShards
 from mlcvkit.cluster.samples import ShardedArray
+from mlcvkit.models import predictions
 from mlcvkit.training import as_columns
-from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 
@@ -26,6 +26,7 @@ class ShardedModel:
     Attributes: ``rounds``, how many there were.
 
     >>> from mlcvkit.cluster import ShardedSamples, array_shards
+    >>> from mlcvlab.models.nn2 import NN2
     >>> rng = np.random.default_rng(0)
     >>> data = ShardedSamples(array_shards(rng.normal(size=(100, 3)), np.arange(100) % 2, 4))
     >>> model = ShardedModel(NN2().initialize(features=3, hidden_units=4, seed=0))
@@ -52,7 +53,7 @@ class ShardedModel:
 
     def predict(self, x: Array) -> Array:
         """The output for samples that are here, (C, N)."""
-        return self.model.nn2(x) if isinstance(self.model, NN2) else self.model.predict(x)
+        return predictions(self.model, x)
 
     def emp_loss(self, train_X: Any, train_y: Any, W: Sequence[Array] | None = None) -> float:
         """Empirical risk.

@@ -122,7 +122,8 @@ def without_old_defaults(stored: Mapping[str, Any], kind: KindName) -> dict[str,
     perceptron with the kind's own defaults. A later version records none of the former.
     """
     unused, recipe = KINDS[kind].unused, asdict(RECIPES["table"])
-    if not unused or not unused.keys() - {"loss"} <= stored.keys():
+    recorded = unused.keys() & {"hidden_units", "activation", "initialization", "dropout", "l2"}
+    if not recorded or not recorded <= stored.keys():
         return dict(stored)
     as_stored = {name: list(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
     dropped = {name for name in unused if stored.get(name) in (recipe[name], as_stored[name])}

@@ -5,8 +5,9 @@ column.
 """
 
 from mlcvkit.models.activations import ACTIVATIONS, Activation, ActivationName
+from mlcvkit.models.handout import architecture, as_mlp, as_trained, predictions
 from mlcvkit.models.initializations import INITIALIZATIONS, InitializationName, scale_weights
-from mlcvkit.models.mlp import MLP, NN1, Dense, as_mlp, dropout_mask
+from mlcvkit.models.mlp import MLP, NN1, Dense, dropout_mask
 from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, loss_of_z, losses_behind
 from mlcvkit.models.perceptron import Perceptron
 
@@ -25,9 +26,12 @@ __all__ = [
     "LossName",
     "OutputName",
     "Perceptron",
+    "architecture",
     "as_mlp",
+    "as_trained",
     "dropout_mask",
     "loss_of_z",
     "losses_behind",
+    "predictions",
     "scale_weights",
 ]

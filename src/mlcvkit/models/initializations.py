@@ -9,7 +9,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mlcvkit.models.activations import ACTIVATIONS
-from mlcvlab.models.nn2 import NN2
+from mlcvkit.models.handout import as_mlp
 
 
 def he(inputs: int, units: int, gain: float) -> float:
@@ -82,7 +82,7 @@ def scale_weights(model: Any, initialization: str) -> Any:
         raise ValueError(f"unknown initialization {initialization!r}; choose one of {', '.join(INITIALIZATIONS)}")
     if initialization == "he":
         return model
-    hidden_gain = ACTIVATIONS["relu" if isinstance(model, NN2) else model.activation].gain
+    hidden_gain = ACTIVATIONS[as_mlp(model).activation].gain
     for layer in model.layers:
         last = layer is model.layers[-1]
         (inputs, units), gain = (layer.W.shape, 1.0) if last else (layer.W.shape[::-1], hidden_gain)

@@ -344,12 +344,3 @@ def _blocks(X: Any, W: Sequence[Array]) -> Iterator[slice]:
     widest = max(w.shape[0] for w in W)
     columns = max(1, BLOCK_BYTES // (widest * W[0].itemsize))
     return (slice(i, i + columns) for i in range(0, X.shape[1], columns))
-
-
-def as_mlp(model: Any) -> MLP:
-    """An NN2, or what has its weights, as the MLP that is equal to it and has the same weights; an MLP as it is."""
-    if isinstance(model, MLP):
-        return model
-    twin = MLP((len(model.W[0]),), loss=getattr(model, "loss", "cross_entropy"), biases=False)
-    twin.W = list(model.W)
-    return twin

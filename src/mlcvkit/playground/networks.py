@@ -10,11 +10,10 @@ import numpy as np
 
 from mlcvkit.datasets import Samples, float_rows, read
 from mlcvkit.experiments import Preparation, prepare
-from mlcvkit.models import MLP, as_mlp, loss_of_z
+from mlcvkit.models import MLP, as_mlp, as_trained, loss_of_z, predictions
 from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, Experiment
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import Callback, History, Run, accuracy, as_columns, coordinates_of, fit
-from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 from mlcvlab.optim.adam import Adam
 from mlcvlab.optim.sgd import ModelCoordinates, descend
@@ -50,7 +49,7 @@ class Network:
 
     def answer(self, x: Array) -> Array:
         """ŷ of samples, (K, N), by the model itself."""
-        return np.asarray(self.model.nn2(x) if isinstance(self.model, NN2) else self.model.predict(x))
+        return np.asarray(predictions(self.model, x))
 
     def measure(self) -> dict[str, float]:
         """Loss and accuracy on training samples and on those held out."""
@@ -61,7 +60,7 @@ class Network:
         return values
 
     def _measured(self, X: Array, y: Array) -> tuple[float, float]:
-        if not isinstance(self.model, NN2 | MLP):
+        if not isinstance(as_trained(self.model), MLP):  # a student's
             return self.model.emp_loss(X, y), accuracy(self.model, X, y)
         mlp = self.mlp
         z = mlp.decision(X)  # once, for the loss and for the accuracy

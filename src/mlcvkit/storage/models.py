@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlcvkit.errors import InputError
-from mlcvkit.models import MLP, NN1, Perceptron
+from mlcvkit.models import MLP, NN1, Perceptron, architecture, as_mlp, predictions
 from mlcvkit.storage.arrays import Array, read_arrays, write_arrays
 from mlcvlab.models.nn2 import NN2
 
@@ -51,12 +51,12 @@ def save_model(path: Path, saved: SavedModel) -> None:
     Raises: OSError where the file cannot be written.
     """
     kind = type(saved.model).__name__
-    architecture = {"loss": saved.model.loss} if kind == "NN2" else saved.model.architecture()
-    if not isinstance(architecture.get("loss", ""), str):
-        architecture["loss"] = None
+    made_of = architecture(saved.model)
+    if not isinstance(made_of.get("loss", ""), str):
+        made_of["loss"] = None
     texts = {name: getattr(saved, name) for name in _TEXTS}
     texts["provenance"] = {"mlcvlab": version("mlcvlab"), "numpy": np.__version__} | saved.provenance
-    metadata = {"format": FORMAT, "kind": kind, "architecture": json.dumps(architecture)}
+    metadata = {"format": FORMAT, "kind": kind, "architecture": json.dumps(made_of)}
     tensors = {f"W.{i}": w for i, w in enumerate(saved.model.W)}
     tensors |= {f"preprocessing.{name}": array for name, array in saved.arrays.items()}
     write_arrays(path, tensors, metadata | {name: json.dumps(text) for name, text in texts.items()})
@@ -76,8 +76,7 @@ def load_model(run: Path) -> SavedModel:
         tensors, metadata = _from_version_1(tensors, metadata)
     try:
         texts = {name: json.loads(metadata.get(name, "{}")) for name in _TEXTS}
-        architecture = json.loads(metadata["architecture"])
-        model = MODELS[metadata["kind"]](**architecture)
+        model = MODELS[metadata["kind"]](**json.loads(metadata["architecture"]))
         weights = [tensors.pop(f"W.{i}") for i in range(sum(name.startswith("W.") for name in tensors))]
         model.W = weights
         _require_fit(model, weights)
@@ -98,13 +97,11 @@ def _require_fit(model: Any, weights: list[Array]) -> None:
     """Let the model itself look at its weights, with one sample."""
     if any(w.dtype.kind != "f" or w.ndim != 2 or w.size == 0 for w in weights):
         raise ValueError("its weights must be matrices of floating-point numbers")
-    hidden = isinstance(model, NN2) or bool(model.hidden_units)
-    features = weights[0].shape[1 if hidden else 0]
-    x = np.zeros((features, 1), weights[0].dtype)
-    z = model.nn2(x) if isinstance(model, NN2) else model.predict(x)
-    if not isinstance(model, NN2):
-        units = tuple(len(w) for w in weights[: -(1 + model.biases) : 1 + model.biases])
-        if units != model.hidden_units or (model.biases and any(b.shape[1] != 1 for b in weights[1::2])):
-            raise ValueError(f"its layers have {units} units, not {model.hidden_units}")
-        if z.shape[0] < 1 + (model.output == "softmax"):
-            raise ValueError("it has too few outputs")
+    mlp = as_mlp(model)
+    features = weights[0].shape[1 if mlp.hidden_units else 0]
+    z = predictions(model, np.zeros((features, 1), weights[0].dtype))
+    units = tuple(len(w) for w in weights[: -(1 + mlp.biases) : 1 + mlp.biases])
+    if units != mlp.hidden_units or (mlp.biases and any(b.shape[1] != 1 for b in weights[1::2])):
+        raise ValueError(f"its layers have {units} units, not {mlp.hidden_units}")
+    if z.shape[0] < 1 + (mlp.output == "softmax"):
+        raise ValueError("it has too few outputs")

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.models import ACTIVATIONS, MLP, dropout_mask, loss_of_z
+from mlcvkit.models import ACTIVATIONS, MLP, as_trained, dropout_mask, loss_of_z
 from mlcvkit.training import kernels
 from mlcvkit.training.batches import Batch
-from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array, as_float
 
 
@@ -67,9 +66,12 @@ def _concatenated(W: Sequence[Array]) -> Array:
     return np.concatenate([w.ravel(order="F") for w in W])
 
 
-def gradient_of(model: Any, batch_size: int, *, weighted: bool = False) -> "NN2Gradient | MLPGradient | ModelGradient":
-    """The fastest gradient there is for a model, for samples with or without weights."""
-    if type(model) is NN2 and model.loss == "cross_entropy" and not weighted:
+def gradient_of(
+    model: Any, batch_size: int, *, weighted: bool = False, sparse: bool = False
+) -> "NN2Gradient | MLPGradient | ModelGradient":
+    """The fastest gradient there is for a model, for samples with or without weights, in an array or sparse."""
+    model = as_trained(model)
+    if type(model) is MLP and NN2Gradient.computes(model) and not (weighted or sparse):
         return NN2Gradient(model, batch_size)
     return MLPGradient(model, batch_size) if isinstance(model, MLP) else ModelGradient(model)
 
@@ -109,7 +111,13 @@ class NN2Gradient:
 
     takes_packed = True
 
-    def __init__(self, model: NN2, batch_size: int) -> None:
+    @staticmethod
+    def computes(model: MLP) -> bool:
+        """Whether a model is an NN2 by another name: one ReLU layer, no biases, a sigmoid with its cross-entropy."""
+        plain = len(model.hidden_units) == 1 and not (model.biases or model.dropout or model.l2)
+        return plain and (model.activation, model.output, model.loss) == ("relu", "sigmoid", "cross_entropy")
+
+    def __init__(self, model: MLP, batch_size: int) -> None:
         self.hidden_units, self.features = model.W[0].shape
         dtype = model.W[0].dtype
         self.flat = np.empty(sum(w.size for w in model.W), dtype)
@@ -117,7 +125,7 @@ class NN2Gradient:
         self.some_rows = np.empty((self.features, self.hidden_units), dtype)
 
     def __call__(self, w: Array, batch: Batch) -> Array:
-        x, y, features = batch.x, batch.y, batch.features
+        x, y, features = batch.x, batch.y.reshape(-1), batch.features
         W1, w2 = self._split(w)
         W1_gradient, w2_gradient = self._split(self.flat)
         z1, rows = self.hidden[: len(x)], self.some_rows[: len(features)]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from mlcvkit.arrays import float_rows
 from mlcvkit.errors import InputError
+from mlcvkit.models import as_trained, predictions
 from mlcvkit.training.gradients import Model, as_columns, flatten
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.schedules import SCHEDULES, warmed_up
 from mlcvkit.training.steps import MiniBatchSteps, Steps, lies_elsewhere
-from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 MEASURED_SAMPLES = 10_000
@@ -38,7 +38,7 @@ def accuracy(model: Any, X: Array, y: Array) -> float:
 
     Arguments: ``model`` with ``predict(X)`` or ``nn2(X)``; ``X``, (K, N), a sample a column; ``y``, (C, N), of 0 and 1.
     """
-    y_hat = model.nn2(X) if isinstance(model, NN2) else model.predict(X)
+    y_hat = predictions(model, X)
     if getattr(model, "output", None) == "softmax":
         return float((y_hat.argmax(axis=0) == y.argmax(axis=0)).mean())
     return float(((y_hat >= 0.5) == (y >= 0.5)).all(axis=0).mean())
@@ -139,10 +139,10 @@ def fit(
     FloatingPointError, with the step and the learning rate, where a loss becomes NaN or infinite.
     """
     hp = hyperparameters or Hyperparameters()
-    if isinstance(model, NN2) and np.ndim(y) != 1:
-        raise ValueError(f"the targets of NN2 must be a row, (N,); got y {np.shape(y)}")
     _check(X, y, samples, sample_weight, validation, hp)
+    given, model = model, as_trained(model)
     weights = flatten(model)
+    given.W = model.W  # the same views
     model.emp_loss(float_rows(X[:1]).T, as_columns(y[:1]))  # samples that do not fit the weights are refused here
     steps = _steps(model, X, y, hp, samples, sample_weight)
     run = Run(hp, weights, steps.start(weights), steps.samples)

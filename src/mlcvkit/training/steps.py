@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mlcvkit.arrays import float_rows
 from mlcvkit.errors import InputError
-from mlcvkit.training.batches import Batch, Batches
+from mlcvkit.training.batches import Batch, Batches, is_sparse
 from mlcvkit.training.gradients import Gradient, gradient_of
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvlab.nn import Array
@@ -58,7 +58,7 @@ class MiniBatchSteps:
     ) -> None:
         if hp.make_augmentation().active and (X.ndim != 3 or X.dtype != np.uint8):
             raise InputError(f"augmentation needs uint8 images, (N, H, W); got {X.dtype} of shape {X.shape}")
-        plain = gradient_of(model, hp.batch_size, weighted=sample_weight is not None)
+        plain = gradient_of(model, hp.batch_size, weighted=sample_weight is not None, sparse=is_sparse(X))
         self.X, self.y, self.sample_weight, self.seed = X, y, sample_weight, hp.seed
         self.optimizer = hp.make_optimizer()
         self.gradient = with_penalty_and_limit(plain, hp)

@@ -305,7 +305,7 @@ def test_verbose_shows_the_epochs(capsys):
     [
         ({"learning_rate": -1}, "learning_rate must be positive and finite; got -1"),
         ({"optimizer": "lbfgs"}, "optimizer must be one of sgd, momentum"),
-        ({"activation": "gelu"}, "unknown activation 'gelu'; choose one of relu"),
+        ({"activation": "swash"}, "unknown activation 'swash'; choose one of relu"),
         ({"hidden_units": (5, 0)}, "1 or more in each layer"),
         ({"loss": "hinge"}, "unknown loss 'hinge'; choose one of"),
         ({"validation_fraction": 1.5}, "validation_fraction must be at least 0 and below 1; got 1.5"),

@@ -70,8 +70,15 @@ def test_sparse_rows_are_the_dense_ones():
 def test_each_model_has_its_fastest_gradient():
     nn2 = NN2().initialize(3, 2)
     assert type(gradient_of(nn2, 8)) is NN2Gradient
-    assert type(gradient_of(nn2, 8, weighted=True)) is ModelGradient
-    assert type(gradient_of(NN2(loss="l2").initialize(3, 2), 8)) is ModelGradient
+    assert type(gradient_of(MLP((2,), biases=False).initialize(3), 8)) is NN2Gradient
+    assert type(gradient_of(nn2, 8, weighted=True)) is MLPGradient
+    assert type(gradient_of(nn2, 8, sparse=True)) is MLPGradient
+    assert type(gradient_of(NN2(loss="l2").initialize(3, 2), 8)) is MLPGradient
+
+    class Other(NN2):
+        """A subclass may have another gradient."""
+
+    assert type(gradient_of(Other().initialize(3, 2), 8)) is ModelGradient
     assert type(gradient_of(MLP((2,)).initialize(3), 8)) is MLPGradient
 
 

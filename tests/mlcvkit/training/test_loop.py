@@ -233,10 +233,10 @@ def test_what_does_not_fit_is_refused_before_the_first_step():
     before = [w.copy() for w in model.W]
     for arguments, options, words in [
         ((X, y[:-1]), {}, r"X \(300, 10\) and y \(299,\)"),
-        ((X, y[:, None]), {}, "must be a row"),
+        ((X, np.stack([y, y], axis=1)), {}, "one column a sample"),
         ((X[:0], y[:0]), {}, "at least one"),
-        ((X[:, :7], y), {}, r"\(7, 1\) for W1 \(4, 10\)"),
-        ((np.hstack([X, X]), y), {}, r"\(20, 1\) for W1 \(4, 10\)"),
+        ((X[:, :7], y), {}, r"K = 10; got x \(7, 1\)"),
+        ((np.hstack([X, X]), y), {}, r"K = 10; got x \(20, 1\)"),
         ((X, y), {"validation": (X[:9], y[:8])}, r"validation X .* got X \(9, 10\) and y \(8,\)"),
         ((X, y), {"samples": np.array([0, 300])}, "from 0 to 299, .* got int64 .* 0 to 300"),
         ((X, y), {"samples": np.array([-1, 3])}, "from 0 to 299"),

@@ -1,7 +1,7 @@
 """The networks of the page: how each is made and trained, and what is seen when one looks into it."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from mlcvkit.experiments import Preparation, prepare
 from mlcvkit.models import MLP, as_mlp, as_trained, loss_of_z, predictions
 from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, Experiment
 from mlcvkit.storage import SavedModel
-from mlcvkit.training import Callback, History, Run, accuracy, as_columns, coordinates_of, fit
+from mlcvkit.training import History, Run, Training, accuracy, as_columns, coordinates_of
 from mlcvlab.nn import Array
 from mlcvlab.optim.adam import Adam
 from mlcvlab.optim.sgd import ModelCoordinates, descend
@@ -37,7 +37,7 @@ class Network:
     train: tuple[Array, Array]
     held_out: tuple[Array, Array]
     samples: int
-    fit: Callable[[Experiment, Sequence[Callback], Restore | None], Any] = field(repr=False)
+    training: Callable[[Experiment, Restore | None], Training] = field(repr=False)
     save: Callable[[dict[str, Any], History], SavedModel] = field(repr=False)
     every: Callable[[int], tuple[Array, Array]] = field(repr=False)
     prepared: Preparation = field(repr=False)
@@ -66,6 +66,13 @@ class Network:
         z = mlp.decision(X)  # once, for the loss and for the accuracy
         right = (z >= 0) == (y >= 0.5) if len(z) == 1 else z.argmax(axis=0) == y.argmax(axis=0)
         return float(loss_of_z(mlp.output, mlp.loss).value(y, z).mean()), float(right.mean())
+
+    def fit(self, experiment: Experiment) -> Run:
+        """Train it to the end."""
+        training = self.training(experiment, None)
+        for _ in training:
+            pass
+        return training.run
 
     def descend(self, experiment: Experiment, tick: Tick) -> None:
         """The handout's own optimizers, on all training samples or as many as fit, until ``tick`` raises."""
@@ -117,13 +124,13 @@ def make_network(experiment: Experiment) -> Network:
     few = None if watched is None else (watched[0][:MEASURED], watched[1][:MEASURED])
     metrics = {} if few is None else {"accuracy": accuracy}
 
-    def train(experiment: Experiment, callbacks: Sequence[Callback], resume: Restore | None) -> Run:
+    def training(experiment: Experiment, resume: Restore | None) -> Training:
         hp = replace(experiment.hyperparameters(), seed=prepared.hyperparameters.seed)
         hp = replace(hp, batch_size=min(hp.batch_size, prepared.samples))
         if isinstance(model, MLP):
             model.dropout, model.l2 = hp.dropout, hp.l2
         options: dict[str, Any] = {"samples": prepared.rows, "validation": few, "metrics": metrics}
-        return fit(model, X, y, hyperparameters=hp, callbacks=callbacks, resume=resume, **options)
+        return Training(model, X, y, hyperparameters=hp, resume=resume, **options)
 
     def save(configuration: dict[str, Any], history: History) -> SavedModel:
         return prepared.predictor(history).saved(configuration)
@@ -138,7 +145,7 @@ def make_network(experiment: Experiment) -> Network:
         test_X, test_y = (part[:MEASURED] for part in prepared.test)
         held_out = prepared.encoder.transform(test_X), prepared.targets.encode(test_y, y.dtype)
     return Network(
-        experiment, model, first(MEASURED), _as_columns(*held_out), prepared.samples, train, save, first, prepared
+        experiment, model, first(MEASURED), _as_columns(*held_out), prepared.samples, training, save, first, prepared
     )
 
 

@@ -51,7 +51,7 @@ def _warm_up(house: House) -> None:
     """Load the compiled loops and MNIST, so that no visitor waits for them."""
     for experiment in (Experiment(hidden_units=1, samples=128), Experiment(data="xor", hidden_units=1)):
         network = make_network(replace(experiment, epochs=1, batch_size=128))
-        network.fit(network.experiment, [], None)
+        network.fit(network.experiment)
     with suppress(InputError):
         house.found_submissions()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlcvkit.playground.experiments import KEEPS_WEIGHTS, Experiment
 from mlcvkit.playground.networks import Network, make_network
-from mlcvkit.training import OPTIMIZERS, Callback, Run
+from mlcvkit.training import OPTIMIZERS, Epoch, Run
 
 SLICE = 0.025
 """How long a training computes before the next one's turn, in seconds; a step is never cut."""
@@ -215,8 +215,7 @@ class Session:
         self._since = self._shown = time.perf_counter()
         try:
             if self.experiment.optimizer in OPTIMIZERS:
-                run = self.network.fit(self.experiment, [_Pace(self)], self._restore if self._earlier else None)
-                self.history = getattr(run, "history", self.history)
+                self._take_steps()
             else:
                 self.network.descend(self.experiment, lambda steps: self.tick(steps, steps))
             self._end("finished", f"all {self.experiment.epochs} epochs are trained")
@@ -230,6 +229,15 @@ class Session:
             self._end("failed", str(error))
         finally:
             self.turnstile.leave()
+
+    def _take_steps(self) -> None:
+        training = self.network.training(self.experiment, self._restore if self._earlier else None)
+        self._earlier = training.run
+        for event in training:
+            if isinstance(event, Epoch):
+                self.history = training.run.history
+            else:
+                self.tick(1, event.samples / self.network.samples)
 
     def _end(self, state: str, message: str) -> None:
         self._measure()
@@ -311,22 +319,6 @@ class Session:
             measured = dict.fromkeys(Point.__annotations__.keys() - {"seconds", "epochs", "steps"}, math.nan)
             self.message = str(error)
         return Point(seconds, self.epochs, self.steps, **measured)
-
-
-class _Pace(Callback):
-    """Passes the engine's steps on to a session."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def on_start(self, run: Run) -> None:
-        self.session._earlier = run
-
-    def on_batch(self, samples: int) -> None:
-        self.session.tick(1, samples / self.session.network.samples)
-
-    def on_epoch(self, run: Run) -> None:
-        self.session.history = run.history
 
 
 def as_series(curve: tuple[Point, ...], x: str, y: str) -> list[list[float]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import Network
-from mlcvkit.training import Callback, MiniBatchSteps, Run, flatten
+from mlcvkit.training import Training
 from mlcvlab.nn import Array
 
 SECONDS, MEMORY_MB = 20.0, 1500
@@ -92,23 +92,14 @@ def student_network(student: StudentNetwork, reference: Network) -> Network:
     student.W = [w.copy() for w in reference.model.W]
     prepared = reference.prepared
 
-    def train(experiment: Experiment, callbacks: Sequence[Callback], resume: Any) -> Any:
-        """The steps of the engine's loop, without its measurements, which would go through the pipe as well."""
+    def training(experiment: Experiment, resume: Any) -> Training:
+        """The loop without its measurements, which would go through the pipe as well."""
         hp = experiment.hyperparameters()
-        weights = flatten(student)  # type: ignore[arg-type]
-        steps = MiniBatchSteps(student, prepared.X, prepared.y, hp, samples=prepared.rows)
-        training = Run(hp, weights, steps.start(weights), steps.samples)
-        for callback in callbacks:
-            callback.on_start(training)
-        for epoch in range(hp.epochs):
-            for take in steps.epoch(epoch):
-                samples = take(weights, training.state, hp.learning_rate)
-                for callback in callbacks:
-                    callback.on_batch(samples)
-        return training
+        options: dict[str, Any] = {"hyperparameters": hp, "samples": prepared.rows, "measured": False}
+        return Training(student, prepared.X, prepared.y, **options)  # type: ignore[arg-type]
 
     def few(part: tuple[Array, Array]) -> tuple[Array, Array]:
         return part[0][:, :FEW], part[1][:, :FEW]
 
     parts = few(reference.train), few(reference.held_out)
-    return replace(reference, model=student, train=parts[0], held_out=parts[1], fit=train)
+    return replace(reference, model=student, train=parts[0], held_out=parts[1], training=training)

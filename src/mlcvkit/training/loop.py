@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from mlcvkit.models import as_trained, predictions
 from mlcvkit.training.gradients import Model, as_columns, flatten
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.schedules import SCHEDULES, warmed_up
-from mlcvkit.training.steps import MiniBatchSteps, Steps, lies_elsewhere
+from mlcvkit.training.steps import Measured, MiniBatchSteps, Steps, lies_elsewhere
 from mlcvlab.nn import Array
 
 MEASURED_SAMPLES = 10_000
@@ -108,6 +108,103 @@ def split_validation(
     return order[samples:], order[:samples]
 
 
+class Step(NamedTuple):
+    """A step was taken, on this number of samples."""
+
+    samples: int
+
+
+class Epoch(NamedTuple):
+    """An epoch has ended, with these measurements."""
+
+    record: dict[str, float]
+
+
+class Training:
+    """Mini-batch training of a model, one step for each ``next``: who stops asking pauses it.
+
+    It yields a ``Step`` after each step, and an ``Epoch`` after each epoch, when its measurements are in
+    ``run.history``. It ends when its epochs are over, or after ``patience`` epochs without a better validation loss.
+
+    The arguments and errors are those of ``fit``; ``measured``: whether the loss and the metrics are measured.
+
+    >>> from mlcvkit.datasets import read
+    >>> from mlcvkit.models import MLP
+    >>> data = read("moons")
+    >>> training = Training(MLP((8,)).initialize(2, seed=0), data.X, data.y, hyperparameters=Hyperparameters(epochs=2))
+    >>> next(training)
+    Step(samples=128)
+    >>> len(list(training)), training.run.epoch
+    (9, 2)
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        X: Any,
+        y: Array,
+        *,
+        samples: npt.NDArray[np.intp] | None = None,
+        sample_weight: Array | None = None,
+        validation: tuple[Any, Array] | None = None,
+        hyperparameters: Hyperparameters | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        resume: Callable[[Run], None] | None = None,
+        measured: bool = True,
+    ) -> None:
+        hp = hyperparameters or Hyperparameters()
+        _check(X, y, samples, sample_weight, validation, hp)
+        self.model, self.metrics = as_trained(model), metrics or {}
+        weights = flatten(self.model)
+        model.W = self.model.W  # the same views
+        self.model.emp_loss(float_rows(X[:1]).T, as_columns(y[:1]))  # what does not fit the weights is refused here
+        self.steps = _steps(self.model, X, y, hp, samples, sample_weight)
+        self.run = Run(hp, weights, self.steps.start(weights), self.steps.samples)
+        if resume is not None:
+            resume(self.run)
+        self.rate = Rate(hp, self.steps.steps)
+        self.parts: dict[str, Measured] = {"train": self.steps.some(MEASURED_SAMPLES)} if measured else {}
+        if measured and validation is not None:
+            self.parts["validation"] = (float_rows(validation[0]), validation[1], {})
+        self._events = self._take_steps()
+
+    def __iter__(self) -> Iterator[Step | Epoch]:
+        return self
+
+    def __next__(self) -> Step | Epoch:
+        return next(self._events)
+
+    def _take_steps(self) -> Iterator[Step | Epoch]:
+        run, steps = self.run, self.steps
+        while run.epoch < run.hyperparameters.epochs and not _out_of_patience(run):
+            start = time.perf_counter()
+            for step, take in enumerate(steps.epoch(run.epoch), start=run.epoch * steps.steps):
+                with np.errstate(over="ignore", invalid="ignore"):
+                    taken = take(run.weights, run.state, self.rate(step))
+                yield Step(taken)
+            speed = run.samples / (time.perf_counter() - start)
+            record = {"epoch": float(run.epoch + 1), "learning_rate": self.rate(step), "samples_per_second": speed}
+            record |= self._measurements()
+            _require_finite(record, step + 1, run.hyperparameters)
+            _end_epoch(run, record)
+            yield Epoch(record)
+
+    def _measurements(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part, (X, y, options) in self.parts.items():
+                values = _measure(self.model, X.T, as_columns(y), self.metrics, options)
+                found |= {f"{part}_{name}": value for name, value in values.items()}
+        return found
+
+    def choose_weights(self) -> None:
+        """Restore the best weights, or take the mean of the last epochs', where one of them was asked for."""
+        run = self.run
+        chosen = run.best if run.best is not None else run.mean
+        if chosen is not None and not (run.interrupted and run.best is None):
+            run.weights[:] = chosen
+
+
 def fit(
     model: Model,
     X: Any,
@@ -121,55 +218,66 @@ def fit(
     callbacks: Sequence[Callback] = (),
     resume: Callable[[Run], None] | None = None,
 ) -> Run:
-    """Train a model on mini-batches.
+    """Train a model on mini-batches to the end, and inform callbacks of it.
 
     The samples are shuffled anew for each epoch. After it the loss and the metrics are measured on the validation
     samples and on 10,000 training samples. Ctrl-C ends the training with the weights as they are.
 
-    Arguments: ``X``, (N, ...), a sample a row, floats or uint8 from 0 to 255, which are scaled to 0 to 1 on the way, or
-    a scipy.sparse matrix in rows; ``y``, (N,) or (N, C); ``samples``, the indices to train on, all where None;
-    ``sample_weight``, (N,), of mean 1 if the risk's scale is to stay; ``validation``, such a pair X and y;
-    ``hyperparameters``, the defaults where None; ``metrics``, by name, such as {"accuracy": accuracy}; ``callbacks``,
-    told in their order; ``resume(run)``, which puts an earlier run into the new one. Of the hyperparameters,
-    ``hidden_units``, ``activation``, ``initialization``, ``loss``, ``dropout``, ``l2`` and ``validation_samples`` are
-    for who makes the model and splits the samples.
-    Returns: the run. The model's weights are views of its flat vector of weights.
-    Raises: ValueError where X, y, ``samples`` or ``validation`` do not fit each other or the model, or the model has no
-    weights; InputError for patience without validation, or an augmentation of samples that are not images;
-    FloatingPointError, with the step and the learning rate, where a loss becomes NaN or infinite.
+    Parameters
+    ----------
+    model
+        An NN2, an MLP, or anything with ``W``, ``emp_loss`` and ``emp_loss_grad``. Its weights become views of the
+        run's flat vector of weights.
+    X
+        Samples, (N, ...), one a row: floats, or uint8 from 0 to 255, which are scaled to 0 to 1 on the way, or a
+        scipy.sparse matrix in rows.
+    y
+        Their targets, (N,) or (N, C).
+    samples
+        The indices to train on, all where None.
+    sample_weight
+        A weight for each sample, (N,), of mean 1 if the risk's scale is to stay.
+    validation
+        A pair of X and y to measure with.
+    hyperparameters
+        The defaults where None. ``hidden_units``, ``activation``, ``initialization``, ``loss``, ``dropout``, ``l2``,
+        ``label_smoothing`` and ``validation_samples`` are for whoever makes the model and splits the samples.
+    metrics
+        By name, such as {"accuracy": accuracy}.
+    callbacks
+        Informed in their order.
+    resume
+        ``resume(run)`` puts an earlier run into the new one.
+
+    Raises
+    ------
+    ValueError
+        Where X, y, ``samples`` or ``validation`` do not fit each other or the model, or the model has no weights.
+    InputError
+        For patience without validation, or an augmentation of samples that are not images.
+    FloatingPointError
+        Where a loss becomes NaN or infinite, with the step and the learning rate.
     """
-    hp = hyperparameters or Hyperparameters()
-    _check(X, y, samples, sample_weight, validation, hp)
-    given, model = model, as_trained(model)
-    weights = flatten(model)
-    given.W = model.W  # the same views
-    model.emp_loss(float_rows(X[:1]).T, as_columns(y[:1]))  # samples that do not fit the weights are refused here
-    steps = _steps(model, X, y, hp, samples, sample_weight)
-    run = Run(hp, weights, steps.start(weights), steps.samples)
-    if resume is not None:
-        resume(run)
-    measured = {"train": steps.some(MEASURED_SAMPLES)}
-    if validation is not None:
-        measured["validation"] = (float_rows(validation[0]), validation[1], {})
-    rate = Rate(hp, steps.steps)
+    training = Training(
+        model,
+        X,
+        y,
+        samples=samples,
+        sample_weight=sample_weight,
+        validation=validation,
+        hyperparameters=hyperparameters,
+        metrics=metrics,
+        resume=resume,
+    )
+    run = training.run
     try:
         for callback in callbacks:
             callback.on_start(run)
-        with np.errstate(over="ignore", invalid="ignore"):
-            while run.epoch < hp.epochs and not _out_of_patience(run):
-                start = time.perf_counter()
-                for step, take in enumerate(steps.epoch(run.epoch), start=run.epoch * steps.steps):
-                    taken = take(weights, run.state, rate(step))
-                    for callback in callbacks:
-                        callback.on_batch(taken)
-                speed = run.samples / (time.perf_counter() - start)
-                record = {"epoch": float(run.epoch + 1), "learning_rate": rate(step), "samples_per_second": speed}
-                for part, (part_X, part_y, options) in measured.items():
-                    values = _measure(model, part_X.T, as_columns(part_y), metrics or {}, options)
-                    record |= {f"{part}_{name}": value for name, value in values.items()}
-                _require_finite(record, step + 1, hp)
-                _end_epoch(run, record)
-                for callback in callbacks:
+        for event in training:
+            for callback in callbacks:
+                if isinstance(event, Step):
+                    callback.on_batch(event.samples)
+                else:
                     callback.on_epoch(run)
     except KeyboardInterrupt:
         run.interrupted = True
@@ -178,9 +286,7 @@ def fit(
     finally:
         for callback in callbacks:
             callback.on_end(run)
-    chosen = run.best if run.best is not None else run.mean
-    if chosen is not None and not (run.interrupted and run.best is None):
-        weights[:] = chosen
+    training.choose_weights()
     return run
 
 

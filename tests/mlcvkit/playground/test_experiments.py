@@ -129,7 +129,7 @@ SMALL = [
 def test_the_command_line_and_the_python_train_the_very_network_of_the_page(experiment, tmp_path):
     network = make_network(experiment)
     with threadpool_limits(1):  # as the server computes
-        network.fit(experiment, [], None)
+        network.fit(experiment)
     words = experiment.command().split()
     assert words[:2] == ["mlcvlab", "train"]
     assert run(*words[1:], "--name", "same", folder=tmp_path).returncode == 0
@@ -147,7 +147,7 @@ def test_the_python_of_nn2_trains_the_very_network_of_the_page(capsys):
     experiment = SMALL[0]
     network = make_network(experiment)
     with threadpool_limits(1):
-        network.fit(experiment, [], None)
+        network.fit(experiment)
     scope = {}
     with threadpool_limits(2):  # given back at the end
         exec(experiment.python(), scope)

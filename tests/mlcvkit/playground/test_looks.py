@@ -158,10 +158,10 @@ def test_an_empty_drawing_is_none():
 def test_the_guided_experiment_on_dead_units_kills_units():
     experiment, _ = experiment_of({"guide": "dead-units"})
     network = make_network(experiment)
-    network.fit(replace(experiment, epochs=1), [], None)
+    network.fit(replace(experiment, epochs=1))
     assert looks.dead_units(network) > experiment.hidden_units / 2
     calm = make_network(replace(experiment, learning_rate=0.1))
-    calm.fit(replace(experiment, learning_rate=0.1, epochs=1), [], None)
+    calm.fit(replace(experiment, learning_rate=0.1, epochs=1))
     assert looks.dead_units(calm) < 3
 
 
@@ -170,7 +170,7 @@ def test_the_guided_experiment_on_deep_sigmoids_shows_what_it_says():
     losses = {}
     for activation in ("sigmoid", "tanh", "relu"):
         network = make_network(replace(experiment, activation=activation))
-        network.fit(replace(experiment, activation=activation, epochs=50), [], None)
+        network.fit(replace(experiment, activation=activation, epochs=50))
         losses[activation] = network.measure()["train_loss"]
     assert losses["sigmoid"] > 0.5 and losses["tanh"] < 0.01 and losses["relu"] < 0.01
 
@@ -180,7 +180,7 @@ def test_the_guided_experiment_on_too_large_a_rate_shows_what_it_says():
     losses = {}
     for rate in (30.0, 0.3, 0.003):
         network = make_network(replace(experiment, learning_rate=rate))
-        network.fit(replace(experiment, learning_rate=rate, epochs=200), [], None)
+        network.fit(replace(experiment, learning_rate=rate, epochs=200))
         losses[rate] = network.measure()["train_loss"]
     assert losses[0.3] < losses[0.003] < losses[30.0]
 
@@ -190,7 +190,7 @@ def test_the_guided_experiment_on_overfitting_overfits():
     network = make_network(experiment)
     measured = []
     for epochs in (10, 60):
-        network.fit(replace(experiment, epochs=epochs), [], None)
+        network.fit(replace(experiment, epochs=epochs))
         measured.append(network.measure())
     assert measured[1]["train_accuracy"] == 1 and measured[1]["train_loss"] < 0.001
     assert measured[1]["validation_loss"] > measured[0]["validation_loss"]

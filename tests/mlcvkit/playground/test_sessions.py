@@ -62,7 +62,7 @@ def test_the_steps_are_those_of_the_engine(make):
     session.start()
     wait_for(lambda: session.state == "finished")
     other = make_network(experiment)
-    other.fit(experiment, [], None)
+    other.fit(experiment)
     assert all(np.array_equal(a, b) for a, b in zip(other.model.W, session.network.model.W, strict=True))
 
 

@@ -6,7 +6,17 @@ import pytest
 
 from mlcvkit import InputError
 from mlcvkit.datasets import scale_images
-from mlcvkit.training import Callback, Hyperparameters, StopTraining, accuracy, fit, kernels, split_validation
+from mlcvkit.training import (
+    Callback,
+    Epoch,
+    Hyperparameters,
+    StopTraining,
+    Training,
+    accuracy,
+    fit,
+    kernels,
+    split_validation,
+)
 from mlcvkit.training.gradients import flatten
 from mlcvkit.training.optimizers import OPTIMIZERS
 from mlcvkit.training.schedules import SCHEDULES
@@ -305,3 +315,34 @@ def test_without_numba_the_weights_are_the_same_to_rounding(monkeypatch, augment
 def test_a_hyperparameter_out_of_its_range_is_named(name, value):
     with pytest.raises(InputError, match=rf"^{name} must be .*; got {value!r}$"):
         Hyperparameters(**{name: value})
+
+
+def test_a_training_that_is_asked_step_by_step_is_the_one_that_runs_through():
+    """Whoever calls next may pause, look, and go on; the weights are those of ``fit``, bit for bit."""
+    X, y = problem()
+    hp = Hyperparameters(epochs=3, batch_size=32, average_epochs=2)
+    one, other = (NN2().initialize(10, 4, seed=0) for _ in range(2))
+    run = fit(one, X, y, hyperparameters=hp)
+    training, seen = Training(other, X, y, hyperparameters=hp), []
+    for event in training:
+        seen.append(type(event).__name__)
+        if isinstance(event, Epoch):
+            assert event.record["train_loss"] == training.run.history["train_loss"][-1]
+        assert all(np.shares_memory(w, training.run.weights) for w in other.W)
+    steps = -(-len(X) // 32)
+    assert seen == [*["Step"] * steps, "Epoch"] * 3
+    assert next(training, None) is None
+    training.choose_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(one.W, other.W, strict=True))
+    for name in ("epoch", "learning_rate", "train_loss"):
+        assert training.run.history[name] == run.history[name]
+
+
+def test_an_unmeasured_training_takes_the_same_steps():
+    X, y = problem()
+    hp = Hyperparameters(epochs=2, batch_size=32)
+    one, other = (NN2().initialize(10, 4, seed=0) for _ in range(2))
+    fit(one, X, y, hyperparameters=hp)
+    *_, last = Training(other, X, y, hyperparameters=hp, measured=False)
+    assert last.record.keys() == {"epoch", "learning_rate", "samples_per_second"}
+    assert all(np.array_equal(a, b) for a, b in zip(one.W, other.W, strict=True))

@@ -15,9 +15,11 @@ from command import COMMAND, assert_one_line_error, run
 from events import wait_for
 from mlcvkit import InputError
 from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
-from mlcvkit.cli.app import app
+from mlcvkit.cli.app import app, register_commands
 from mlcvkit.storage import load_model
 from mlcvkit.tuning import open_study
+
+register_commands(at_once=False)
 
 
 @pytest.mark.parametrize(

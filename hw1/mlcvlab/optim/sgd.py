@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvlab.models.base import copy_weights
+from mlcvlab.models.nn2 import faster_coordinates
 from mlcvlab.nn import Array
 
 Callback = Callable[[int, list[Array]], object]
@@ -27,8 +28,8 @@ def SGD(
         draw j uniformly from all scalar parameters of W;    W_j^(r) = W_j^(r-1) - lr · [∇L_N(W^(r-1))]_j
 
     The handout first zeroes all other parameters; its update takes component j of the gradient at W, and that is what
-    is done here (erratum 6). A model that knows a cheaper step, as NN2 does, has a class ``coordinates`` for it; for
-    any other the step takes component j of ``emp_loss_grad``. Both are one algorithm, to rounding.
+    is done here (erratum 6). For NN2 a step touches only what its weight touches; for any other model it takes
+    component j of ``emp_loss_grad``. Both are one algorithm, to rounding.
 
     Arguments: ``model`` with ``W``, ``emp_loss`` and ``emp_loss_grad(X, y, W, layer)``; ``train_X``, (K, N);
     ``train_y``, (1, N); ``lr``, the learning rate δ; ``R``, the number of steps; ``seed``, a number or a Generator;
@@ -39,9 +40,8 @@ def SGD(
     Source: handout, Problem 3, "SGD".
     """
     check_hyperparameters(lr=lr, R=R)
-    coordinates = vars(type(model)).get("coordinates", ModelCoordinates)  # a subclass may have another gradient
-    W = descend(coordinates(model, train_X, train_y), lr, R, seed, callback)
-    model.W = W
+    coordinates = faster_coordinates.get(type(model), ModelCoordinates)
+    model.W = W = descend(coordinates(model, train_X, train_y), lr, R, seed, callback)
     return W
 
 

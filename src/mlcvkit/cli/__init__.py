@@ -1,6 +1,5 @@
-"""The ``mlcvlab`` command: one thin function for each subcommand."""
+"""The ``mlcvlab`` command: one function for each subcommand, imported when it is called."""
 
-from mlcvkit.cli import course, models, pages, training, tuning  # noqa: F401 (their commands are registered)
 from mlcvkit.cli.app import main
 
 __all__ = ["main"]

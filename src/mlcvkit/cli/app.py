@@ -6,6 +6,8 @@ import tomllib
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,12 +36,42 @@ data_app = App(name="data", help="Look at data before training.")
 app.command(data_app)
 
 
+def _options_of_train(*given: Any) -> None:
+    from mlcvkit.cli.training import options_not_given
+
+    options_not_given(*given)
+
+
+COMMANDS = {
+    "training": ("train",),
+    "models": ("evaluate", "predict", "export"),
+    "tuning": ("tune", "sweep"),
+    "pages": ("report", "play"),
+    "course": ("handout", "grade", "check"),
+}
+"""The functions of the commands, by the module that is imported when one of them is called."""
+
+
+@cache
+def register_commands(*, at_once: bool) -> None:
+    """Make the commands known: by their places, from where they are imported when called, or imported at once."""
+    for app_of, module, name in [(app, m, name) for m, names in COMMANDS.items() for name in names] + [
+        (data_app, "models", "describe")
+    ]:
+        options: dict[str, Any] = {"config": _options_of_train} if name == "train" else {}
+        if at_once:
+            app_of.command(getattr(import_module(f"mlcvkit.cli.{module}"), name), name=name, **options)
+        else:
+            app_of.command(f"mlcvkit.cli.{module}:{name}", name=name, **options)
+
+
 def main() -> None:
     """Run the command; a user's mistake is one line on standard error and exit code 2.
 
     Output that cannot be written never stops a command; where it is not only that nobody reads it, that is an error.
     """
     out, err = guard()
+    register_commands(at_once=sys.argv[1:] in ([], ["--help"], ["-h"]))  # their first lines are listed there
     code = _exit_code()
     out.close_quietly()
     if out.error is not None and not isinstance(out.error, BrokenPipeError):

@@ -12,12 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcvkit import storage
-from mlcvkit.cli.app import FAILED, INTERRUPTED, app, console, print_json, say
+from mlcvkit.cli.app import FAILED, INTERRUPTED, console, print_json, say
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
 
-@app.command
 def handout(
     folder: Path,
     /,
@@ -59,7 +58,6 @@ def handout(
     return 0
 
 
-@app.command
 def grade(
     submissions: Annotated[list[Path], Parameter(consume_multiple=True)],
     /,
@@ -123,7 +121,6 @@ def grade(
     return 0
 
 
-@app.command
 def check(
     tree: Path = Path(),
     /,

@@ -10,12 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlcvkit import datasets, storage
-from mlcvkit.cli.app import app, console, data_app, print_data, print_json
+from mlcvkit.cli.app import console, print_data, print_json
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Predictor, test_rows
 
 
-@app.command
 def evaluate(run: Path, data: str | None = None, /, *, target: str | None = None, json: bool = False) -> int:
     """Measure a saved model.
 
@@ -38,7 +37,6 @@ def evaluate(run: Path, data: str | None = None, /, *, target: str | None = None
     return 0
 
 
-@app.command
 def predict(
     run: Path,
     data: Path,
@@ -98,7 +96,6 @@ def predict(
     return 0
 
 
-@data_app.command
 def describe(data: str, /, *, target: str | None = None, json: bool = False) -> int:
     """Say what each column of a data set is, and what training would make of it.
 
@@ -130,7 +127,6 @@ def describe(data: str, /, *, target: str | None = None, json: bool = False) -> 
     return 0
 
 
-@app.command
 def export(
     run: Path,
     /,

@@ -8,12 +8,11 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.progress import track
 
-from mlcvkit.cli.app import app, console, print_json
+from mlcvkit.cli.app import console, print_json
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
 
-@app.command
 def report(
     run: Path,
     data: str | None = None,
@@ -58,7 +57,6 @@ def report(
     return 0
 
 
-@app.command
 def play(
     *,
     host: str = "127.0.0.1",

@@ -17,7 +17,6 @@ from mlcvkit import datasets, storage
 from mlcvkit.cli.app import (
     CONFIG_FILE,
     INTERRUPTED,
-    app,
     as_toml,
     console,
     limited_threads,
@@ -53,7 +52,7 @@ from mlcvkit.training import (
 )
 
 
-def _options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Take what the command line of train leaves out from a run that is resumed, a file, or a recipe, in this order."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
     stored: dict[str, Any] = {}
@@ -86,7 +85,6 @@ def _configuration_of(run: Path) -> dict[str, Any]:
     return asdict(Checkpoint.read(run).hyperparameters)
 
 
-@app.command(config=_options_not_given)
 def train(
     data: str | None = None,
     hyperparameters: Annotated[Hyperparameters | None, Parameter(name="*")] = None,

@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from mlcvkit import storage
-from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, app, as_toml, console, print_json, read_config, say
+from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, as_toml, console, print_json, read_config, say
 from mlcvkit.cli.training import is_place, require_folder
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, KindName, portable, recipe_for
@@ -68,7 +68,6 @@ class Source:
     """Scale the images of a folder to so many pixels on each side."""
 
 
-@app.command
 def tune(
     data: str | None = None,
     source: Source | None = None,
@@ -176,7 +175,6 @@ def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: i
     return 0
 
 
-@app.command
 def sweep(
     data: str | None = None,
     source: Source | None = None,

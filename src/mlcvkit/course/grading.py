@@ -36,7 +36,6 @@ SUPPLIED_BY = {
         ("sigmoid_cross_entropy_grad", losses.__name__),
     )
 }
-TESTS = (*COMPONENTS_CHECKED, *networks.CHECKS, *optimizers.CHECKS, *NOTEBOOK_PROPERTIES)
 NN_MODULES = ("mlcvlab.nn.basis", "mlcvlab.nn.activations", "mlcvlab.nn.losses")
 NETWORK = "mlcvlab.models.nn2"
 OPTIMIZERS = ("mlcvlab.optim.sgd", "mlcvlab.optim.adam")

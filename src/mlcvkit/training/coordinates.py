@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from mlcvkit.arrays import float_rows
 from mlcvkit.training import kernels
-from mlcvlab.models.nn2 import NN2, NN2Coordinates
+from mlcvlab.models.nn2 import NN2, NN2Coordinates, faster_coordinates
 from mlcvlab.nn import Array
 from mlcvlab.optim.sgd import Callback, ModelCoordinates, check_hyperparameters, descend
 
@@ -41,7 +41,7 @@ def coordinate_sgd(
 
 def coordinates_of(model: Any) -> Any:
     """The fastest steps on single weights that there are for a model: a class of ``mlcvlab.optim.sgd``'s kind."""
-    own = vars(type(model)).get("coordinates", ModelCoordinates)  # a subclass may have another gradient
+    own = faster_coordinates.get(type(model), ModelCoordinates)
     return CompiledCoordinates if own is NN2Coordinates and model.loss == "cross_entropy" else own
 
 

@@ -21,7 +21,7 @@ from mlcvkit.experiments import KINDS, Experiment, require_used, with_used_only
 from mlcvkit.storage import MODEL_FILE
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.problems import default_space
-from mlcvkit.tuning.spaces import grid, grid_size, read_space, varied, with_parameters
+from mlcvkit.tuning.spaces import grid, grid_size, lists, read_space, varied, with_parameters
 from mlcvkit.tuning.studies import Settings, Study, create_study
 
 LOOKED_AT_EVERY = 0.3
@@ -122,7 +122,7 @@ def begin_sweep(folder: Path, settings: Settings) -> Study:
     _require_used(settings, images=problem.has_images)
     if (size := grid_size(settings.search_space)) > MOST_CELLS:
         raise InputError(f"that is a grid of {size:,} trainings; at most {MOST_CELLS:,} are made: give fewer values")
-    return create_study(folder, settings, problem.score, grid(settings.search_space, 0), problem.fingerprint)
+    return create_study(folder, settings, problem.score, grid(lists(settings.search_space)), problem.fingerprint)
 
 
 def _require_used(settings: Settings, *, images: bool) -> None:
@@ -379,7 +379,7 @@ def cells(study: Study) -> list[Cell]:
     names = [name for name in study.settings.space if name != "seed"]
     for trial in study.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL):
         found.setdefault(tuple(trial.params[name] for name in names), []).append(trial)
-    every = grid({name: values for name, values in study.settings.search_space.items() if name != "seed"}, 0)
+    every = grid({name: values for name, values in lists(study.settings.search_space).items() if name != "seed"})
     return [_cell(params, found[tuple(params.values())]) for params in every if tuple(params.values()) in found]
 
 

@@ -8,6 +8,7 @@ optimizer = "adam"              this one
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -148,13 +149,14 @@ def with_parameters(base: Hyperparameters, parameters: Mapping[str, Any]) -> Hyp
     return replace(base, **changed)
 
 
-def grid(space: Space, points: int) -> list[dict[str, Choice]]:
-    """Every combination, with so many points of each range."""
-    cells: list[dict[str, Choice]] = [{}]
-    for name, values in space.items():
-        chosen: Sequence[Choice] = values.points(points) if isinstance(values, Range) else values
-        cells = [cell | {name: value} for cell in cells for value in chosen]
-    return cells
+def grid(space: Mapping[str, Sequence[Choice]]) -> list[dict[str, Choice]]:
+    """Every combination of some lists, the last one varying fastest."""
+    return [dict(zip(space, values, strict=True)) for values in product(*space.values())]
+
+
+def lists(space: Space) -> dict[str, list[Choice]]:
+    """The hyperparameters of a space that are lists; ranges are left out."""
+    return {name: values for name, values in space.items() if isinstance(values, list)}
 
 
 def grid_size(space: Space) -> int:

@@ -12,10 +12,12 @@ from sklearn import metrics
 from command import run
 from mlcvkit import InputError, datasets
 from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
-from mlcvkit.cli.app import app
+from mlcvkit.cli.app import app, register_commands
 from mlcvkit.report import read_subject, report_on, write_report
 from mlcvkit.report.runs import SURFACE_POINTS, layer_statistics, loss_surface, run_parts
 from numerical import stencil
+
+register_commands(at_once=False)
 
 
 def command(*arguments, folder):

@@ -7,7 +7,7 @@ from mlcvkit import InputError
 from mlcvkit.experiments import Experiment
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning import Range, default_space, read_space, varied, with_parameters
-from mlcvkit.tuning.spaces import distributions, grid
+from mlcvkit.tuning.spaces import distributions, grid, lists
 
 
 def test_a_hyperparameter_is_a_range_a_list_or_one_value():
@@ -67,7 +67,8 @@ def test_whole_numbers_have_no_point_twice():
 
 def test_a_grid_is_every_combination():
     space = read_space({"learning_rate": "0.1:1", "hidden_units": "4,8"})
-    cells = grid(space, 3)
+    assert lists(space) == {"hidden_units": [4, 8]}
+    cells = grid({"learning_rate": space["learning_rate"].points(3), "hidden_units": [4, 8]})
     assert len(cells) == 6
     assert {(cell["learning_rate"], cell["hidden_units"]) for cell in cells} == {
         (rate, units) for rate in (0.1, 0.316228, 1.0) for units in (4, 8)
@@ -84,7 +85,7 @@ def test_depth_repeats_the_hidden_units():
 @pytest.mark.parametrize(("data", "kind"), [("mnist-parity", "nn2"), ("moons", "mlp"), ("digits", "mlp")])
 def test_every_value_of_the_default_space_makes_hyperparameters(data, kind):
     space = read_space(default_space(Experiment(data=data, model=kind), 0))
-    for cell in grid({name: values for name, values in space.items() if name == "loss"}, 3):
+    for cell in grid({"loss": space["loss"]}):
         with_parameters(Hyperparameters(), cell)
     kinds = distributions(space)
     assert kinds["learning_rate"].log

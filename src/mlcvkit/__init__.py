@@ -98,7 +98,9 @@ def __getattr__(name: str) -> object:
     for room, names in _ROOMS.items():
         if name in names:
             return getattr(import_module(f"mlcvkit.{room}"), name)
-    raise AttributeError(f"module 'mlcvkit' has no attribute {name!r}")
+    from mlcvkit.renamed import resolved
+
+    return resolved(__name__)(name)
 
 
 def __dir__() -> list[str]:

@@ -1,15 +1,18 @@
 """The public face, and the arrows between rooms that a linter of imports cannot see."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import mlcvkit
 from mlcvkit.extras import EXTRAS
+from mlcvkit.renamed import GONE, RENAMED
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/mlcvkit"
@@ -31,6 +34,25 @@ def test_every_public_name_is_there_and_documented():
         assert getattr(mlcvkit, name).__doc__ or name.isupper(), name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         mlcvkit.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_name_is_the_new_thing_and_says_so(old):
+    module, _, name = old.rpartition(".")
+    place, _, new = RENAMED[old].rpartition(".")
+    with pytest.warns(FutureWarning, match=f"{old} is {RENAMED[old]} now"):
+        found = getattr(import_module(module), name)
+    assert found is getattr(import_module(place), new)
+
+
+@pytest.mark.parametrize("old", GONE)
+def test_a_name_that_is_gone_says_what_does_its_work(old):
+    module, _, name = old.rpartition(".")
+    with pytest.raises(AttributeError, match=re.escape(f"use {GONE[old]}")):
+        getattr(import_module(module), name)
+    function = GONE[old].partition("(")[0]
+    place, _, new = function.rpartition(".")
+    assert callable(getattr(import_module(place), new))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -36,7 +36,7 @@ def test_train_reports_its_accuracy_and_saves_the_run(trained):
     assert (result.returncode, result.stderr) == (0, "")
     reported = float(re.search(r"Test accuracy ([\d.]+)%", result.stdout).group(1))
     assert reported > 88
-    assert "Saved to runs/first" in result.stdout and "said even" in result.stdout
+    assert "Saved to runs/first" in result.stdout and "predicted even" in result.stdout
     assert "samples/s" in result.stdout
     assert "first" in names(folder / "runs")
     assert names(folder / "runs" / "first") == ["config.toml", "curves.png", "hidden_units.png", "model.safetensors"]

@@ -129,7 +129,7 @@ def test_people_get_a_table_and_scripts_get_json(folder):
     trained = run("train", "iris.csv", "--target", "species", "--name", "r", folder=folder)
     assert trained.returncode == 0 and trained.stderr == ""
     counts = "target species, 96 training, 24 validation, 30 test samples"
-    for words in (f"Training mlp on iris.csv: {counts}", "said setosa", "Test accuracy", "Saved to runs/r"):
+    for words in (f"Training mlp on iris.csv: {counts}", "predicted setosa", "Test accuracy", "Saved to runs/r"):
         assert words in trained.stdout
     names = sorted(path.name for path in (folder / "runs" / "r").iterdir())
     assert names == ["config.toml", "curves.png", "model.safetensors"]

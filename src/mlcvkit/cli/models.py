@@ -167,13 +167,14 @@ def print_measures(measures: Mapping[str, Any]) -> None:
         return
     confusion = measures["confusion"]
     if len(confusion) <= 12:
-        table = Table(title="Test samples: a row for each class, a column for what was said", title_justify="left")
-        for heading in ("", *(f"said {name}" if len(confusion) < 5 else name for name in confusion), "right"):
+        title = "Confusion matrix: a row for each true class, a column for each predicted class"
+        table = Table(title=title, title_justify="left")
+        for heading in ("", *(f"predicted {name}" if len(confusion) < 5 else name for name in confusion), "recall"):
             table.add_column(escape(heading), justify="right" if heading else "left")
-        for name, said in confusion.items():
-            total = sum(said.values())
-            right = f"{said[name] / total:.2%}" if total else ""
-            table.add_row(escape(name), *(f"{count:,}" for count in said.values()), right)
+        for name, predicted in confusion.items():
+            total = sum(predicted.values())
+            recall = f"{predicted[name] / total:.2%}" if total else ""
+            table.add_row(escape(name), *(f"{count:,}" for count in predicted.values()), recall)
         console.print(table)
     loss = f", log loss {measures['log_loss']:.4f}" if "log_loss" in measures else ""
     console.print(f"Test accuracy [bold]{measures['accuracy']:.2%}[/bold] on {measures['samples']:,} samples{loss}")

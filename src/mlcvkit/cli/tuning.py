@@ -155,12 +155,12 @@ def tune(
 
 def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: int, json: bool) -> int:
     try:
-        with _LiveTable(tuning, budget, trials) as told:
-            tuning.run(study, workers=workers, told=told, budget=budget, most_trials=trials)
+        with _LiveTable(tuning, budget, trials) as on_progress:
+            tuning.run(study, workers=workers, on_progress=on_progress, budget=budget, most_trials=trials)
         _print_search(study)
         configuration = _configuration(study)
-        with _Bar("Training the best and the defaults on all training rows", 2 * tuning.FINAL_SEEDS) as told:
-            found = tuning.run_final(study, configuration, workers=workers, told=told)
+        with _Bar("Training the best and the defaults on all training rows", 2 * tuning.FINAL_SEEDS) as on_progress:
+            found = tuning.run_final(study, configuration, workers=workers, on_progress=on_progress)
     except KeyboardInterrupt:
         say("stopped", f"nothing is lost; to go on: mlcvlab tune --resume {study.folder}")
         return INTERRUPTED
@@ -240,8 +240,8 @@ def sweep(
         if study.settings.kind != "sweep":
             raise InputError(f"{resume} is no sweep: mlcvlab tune --resume {resume}")
     try:
-        with _Bar("Training the grid", len(study.trials())) as told:
-            tuning.run(study, workers=count, told=told)
+        with _Bar("Training the grid", len(study.trials())) as on_progress:
+            tuning.run(study, workers=count, on_progress=on_progress)
     except KeyboardInterrupt:
         say("stopped", f"nothing is lost; to go on: mlcvlab sweep --resume {study.folder}")
         return INTERRUPTED

@@ -6,6 +6,7 @@ from mlcvkit.cluster.placement import ClusterError, LeftOut, ShardError
 from mlcvkit.cluster.samples import ShardedArray, ShardedSamples
 from mlcvkit.cluster.shards import Shard, array_shards, find_shards, named_shards
 from mlcvkit.cluster.training import TrainedOnShards, train_on_shards, used_on_cluster
+from mlcvkit.renamed import resolved
 
 __all__ = [
     "ClusterError",
@@ -23,3 +24,5 @@ __all__ = [
     "train_on_shards",
     "used_on_cluster",
 ]
+
+__getattr__ = resolved(__name__)

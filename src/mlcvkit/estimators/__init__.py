@@ -4,6 +4,7 @@ Needs scikit-learn: ``pip install 'mlcvlab[sklearn]'``.
 """
 
 from mlcvkit.extras import require
+from mlcvkit.renamed import resolved
 
 require("sklearn")
 
@@ -19,3 +20,5 @@ __all__ = [
     "load_estimator",
     "saved_model",
 ]
+
+__getattr__ = resolved(__name__)

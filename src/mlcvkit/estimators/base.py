@@ -233,7 +233,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "model_")
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         model = self._twin()
-        return model.decision(X.astype(model.W[0].dtype, copy=False).T).T  # type: ignore[no-any-return]
+        return model.logits(X.astype(model.W[0].dtype, copy=False).T).T  # type: ignore[no-any-return]
 
     def _twin(self) -> Any:
         """The model as an MLP, which takes sparse samples and tells z."""

@@ -12,7 +12,7 @@ from mlcvkit.experiments.kinds import (
     without_old_defaults,
 )
 from mlcvkit.experiments.measuring import test_rows
-from mlcvkit.experiments.predictor import Predictor, load, targets_as_known
+from mlcvkit.experiments.predictor import Predictor, confusion_matrix, load, targets_as_known
 from mlcvkit.experiments.specification import Experiment, portable
 from mlcvkit.experiments.splits import TEST_FRACTION, Rows, require_fraction_used, split_rows, split_test_rows
 from mlcvkit.experiments.targets import (
@@ -54,6 +54,7 @@ __all__ = [
     "Task",
     "Trained",
     "checked_target",
+    "confusion_matrix",
     "estimator_to_dict",
     "fit_network",
     "holds_images",

@@ -73,7 +73,7 @@ class Predictor:
     def logits(self, X: Any) -> Array:
         """The logits for raw rows, (N, C)."""
         rows = self.encoder.transform(X).astype(self.model.W[0].dtype, copy=False)
-        return self.mlp.decision(rows.T).T
+        return self.mlp.logits(rows.T).T
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The prediction for each raw row, (N,)."""

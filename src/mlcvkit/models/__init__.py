@@ -8,8 +8,9 @@ from mlcvkit.models.activations import ACTIVATIONS, Activation, ActivationName
 from mlcvkit.models.handout import architecture, as_mlp, as_trained, predictions
 from mlcvkit.models.initializations import INITIALIZATIONS, InitializationName, scale_weights
 from mlcvkit.models.mlp import MLP, NN1, Dense, dropout_mask
-from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, loss_of_z, losses_behind
+from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, logit_loss, losses_behind
 from mlcvkit.models.perceptron import Perceptron
+from mlcvkit.renamed import resolved
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,8 +31,10 @@ __all__ = [
     "as_mlp",
     "as_trained",
     "dropout_mask",
-    "loss_of_z",
+    "logit_loss",
     "losses_behind",
     "predictions",
     "scale_weights",
 ]
+
+__getattr__ = resolved(__name__)

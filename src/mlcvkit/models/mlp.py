@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvkit.models.activations import ACTIVATIONS, activation_of
-from mlcvkit.models.outputs import OUTPUTS, Loss, loss_of_z
+from mlcvkit.models.outputs import OUTPUTS, Loss, logit_loss
 from mlcvlab.models.base import Layer
 from mlcvlab.models.nn2 import BLOCK_BYTES
 from mlcvlab.nn import Array, as_float
@@ -98,7 +98,7 @@ class MLP:
         if output not in OUTPUTS:
             raise ValueError(f"unknown output {output!r}; choose one of {', '.join(OUTPUTS)}")
         self.loss = OUTPUTS[output].loss if loss is None else loss
-        loss_of_z(output, self.loss)  # refuses a loss that does not fit
+        logit_loss(output, self.loss)  # refuses a loss that does not fit
         self.hidden_units, self.biases = tuple(map(int, hidden_units)), biases
         self.activation, self.output = activation, output
         self.dropout, self.l2 = dropout, l2
@@ -155,10 +155,10 @@ class MLP:
         Arguments: ``x``, (K, N), an array or a scipy.sparse matrix. Returns: y_hat, (C, N).
         Raises: ValueError where x does not fit the weights, with both shapes, or where there are no weights yet.
         """
-        return OUTPUTS[self.output].function(self.decision(x))
+        return OUTPUTS[self.output].function(self.logits(x))
 
-    def decision(self, x: npt.ArrayLike) -> Array:
-        """The argument z of the output activation, (C, N). Arguments and errors: as for ``predict``."""
+    def logits(self, x: npt.ArrayLike) -> Array:
+        """The logits z, before the output activation, (C, N). Arguments and errors: as for ``predict``."""
         X, W = self._checked(x, self.W)
         return np.hstack([self._forward(X[:, i], W).z for i in _blocks(X, W)])
 
@@ -179,7 +179,7 @@ class MLP:
         """
         X, W = self._checked(train_X, self.W if W is None else W)
         y = self._targets(train_y, X, W)
-        loss, total = loss_of_z(self.output, self.loss), 0.0
+        loss, total = logit_loss(self.output, self.loss), 0.0
         for i in _blocks(X, W):
             losses = loss.value(y[:, i], self._forward(X[:, i], W, rng).z)
             total += (losses if sample_weight is None else losses * sample_weight[i]).sum(dtype=np.float64)
@@ -271,7 +271,7 @@ class MLP:
         self, X: Any, y: Array, W: Sequence[Array], sample_weight: Array | None, rng: np.random.Generator | None
     ) -> list[Array]:
         """The gradients of the summed loss, block by block of columns."""
-        loss = loss_of_z(self.output, self.loss)
+        loss = logit_loss(self.output, self.loss)
         pairs = self.pairs(W)
         total = [np.zeros(w.shape, w.dtype) for w in W]
         gradients = self.pairs(total)

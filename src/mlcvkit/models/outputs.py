@@ -150,8 +150,8 @@ else:
     OutputName = Literal[tuple(OUTPUTS)]
 
 
-class LossOfZ(NamedTuple):
-    """A loss behind an output activation, as a function of its argument z: (N,), and its gradient by z, (C, N)."""
+class LogitLoss(NamedTuple):
+    """A loss of an output activation as a function of the logits z: (N,), and its gradient by z, (C, N)."""
 
     value: Callable[[Array, Array], Array]
     gradient: Callable[[Array, Array], Array]
@@ -210,15 +210,15 @@ def perceptron_rule(y: Array, z: Array) -> Array:
 
 
 FUSED = {
-    ("sigmoid", "cross_entropy"): LossOfZ(
+    ("sigmoid", "cross_entropy"): LogitLoss(
         lambda y, z: sigmoid_cross_entropy(y, z).sum(axis=0), sigmoid_cross_entropy_grad
     ),
-    ("softmax", "categorical_cross_entropy"): LossOfZ(softmax_cross_entropy, softmax_cross_entropy_grad),
-    ("step", "perceptron"): LossOfZ(perceptron_criterion, perceptron_rule),
+    ("softmax", "categorical_cross_entropy"): LogitLoss(softmax_cross_entropy, softmax_cross_entropy_grad),
+    ("step", "perceptron"): LogitLoss(perceptron_criterion, perceptron_rule),
 }
 
 
-def loss_of_z(output: str, loss: str | Loss) -> LossOfZ:
+def logit_loss(output: str, loss: str | Loss) -> LogitLoss:
     """A loss behind an output activation: the stable form where there is one, else the chain rule.
 
     Raises: ValueError for an unknown name, with the choices, and for a loss that cannot stand behind this output.
@@ -243,7 +243,7 @@ def loss_of_z(output: str, loss: str | Loss) -> LossOfZ:
         y_hat = function(z)
         return backward(y_hat, gradient(y, y_hat))
 
-    return LossOfZ(lambda y, z: value(y, function(z)), gradient_of_z)
+    return LogitLoss(lambda y, z: value(y, function(z)), gradient_of_z)
 
 
 def losses_behind(output: str) -> list[str]:

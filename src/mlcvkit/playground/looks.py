@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mlcvkit import datasets
 from mlcvkit.datasets import SIDE
-from mlcvkit.models import ACTIVATIONS, LOSSES, MLP, OUTPUTS, loss_of_z
+from mlcvkit.models import ACTIVATIONS, LOSSES, MLP, OUTPUTS, logit_loss
 from mlcvkit.playground.networks import Network
 from mlcvlab.nn import Array
 
@@ -174,7 +174,7 @@ def parity(network: Network) -> Parity:
     digits = datasets.mnist()
     labels, X = digits.test_y.astype(int), datasets.scale_images(digits.test_X).T
     mlp = network.mlp
-    z = mlp.decision(X)
+    z = mlp.logits(X)
     if mlp.output == "softmax":
         said = z.argmax(axis=0)
         confusion = np.zeros((10, 10), int)
@@ -202,8 +202,8 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     mlp = network.mlp
     walk = path(network, x)
     pairs = _matrices(mlp)
-    delta = loss_of_z(mlp.output, mlp.loss).gradient(y, walk.z[:, None])
-    loss = float(loss_of_z(mlp.output, mlp.loss).value(y, walk.z[:, None])[0])
+    delta = logit_loss(mlp.output, mlp.loss).gradient(y, walk.z[:, None])
+    loss = float(logit_loss(mlp.output, mlp.loss).value(y, walk.z[:, None])[0])
     gradients = mlp.pairs(mlp.grad(x, y))
     W1, b1 = pairs[0]
     z1 = float(W1[unit] @ x[:, 0] + (0 if b1 is None else b1[unit, 0]))

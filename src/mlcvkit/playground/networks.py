@@ -10,7 +10,7 @@ import numpy as np
 
 from mlcvkit.datasets import Samples, float_rows, read
 from mlcvkit.experiments import Preparation, prepare
-from mlcvkit.models import MLP, as_mlp, as_trained, loss_of_z, predictions
+from mlcvkit.models import MLP, as_mlp, as_trained, logit_loss, predictions
 from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, Experiment
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import History, Run, Training, accuracy, as_columns, coordinates_of
@@ -63,9 +63,9 @@ class Network:
         if not isinstance(as_trained(self.model), MLP):  # a student's
             return self.model.emp_loss(X, y), accuracy(self.model, X, y)
         mlp = self.mlp
-        z = mlp.decision(X)  # once, for the loss and for the accuracy
+        z = mlp.logits(X)  # once, for the loss and for the accuracy
         right = (z >= 0) == (y >= 0.5) if len(z) == 1 else z.argmax(axis=0) == y.argmax(axis=0)
-        return float(loss_of_z(mlp.output, mlp.loss).value(y, z).mean()), float(right.mean())
+        return float(logit_loss(mlp.output, mlp.loss).value(y, z).mean()), float(right.mean())
 
     def fit(self, experiment: Experiment) -> Run:
         """Train it to the end."""
@@ -104,7 +104,7 @@ class CollapsedNetwork(Network):
     """
 
     def _measured(self, X: Array, y: Array) -> tuple[float, float]:
-        z, digits = self.mlp.decision(X), y.argmax(axis=0)
+        z, digits = self.mlp.logits(X), y.argmax(axis=0)
         same = np.equal.outer(np.arange(len(z)) % 2, digits % 2)
         log_right = np.logaddexp.reduce(np.where(same, z, -np.inf)) - np.logaddexp.reduce(z)
         return float(-log_right.mean()), float((z.argmax(axis=0) % 2 == digits % 2).mean())

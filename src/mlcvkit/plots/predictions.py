@@ -12,7 +12,7 @@ Array = npt.NDArray[np.floating]
 
 
 def confusion(counts: npt.NDArray[np.integer], names: Sequence[str]) -> Figure:
-    """A row for each class and a column for what was said; the colour is the share of the row, without the right."""
+    """A row for each true class, a column for each predicted one; the colour is the share of a row's mistakes."""
     size = min(8.0, 2.2 + 0.45 * len(names))
     figure = Figure(figsize=(size + 0.6, size), layout="constrained")
     axes = figure.subplots()
@@ -23,7 +23,7 @@ def confusion(counts: npt.NDArray[np.integer], names: Sequence[str]) -> Figure:
     axes.imshow(red)
     for row, column in np.ndindex(counts.shape):
         axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=8, color=INK)
-    axes.set(xlabel="said", ylabel="is", xticks=range(len(names)), yticks=range(len(names)))
+    axes.set(xlabel="predicted class", ylabel="true class", xticks=range(len(names)), yticks=range(len(names)))
     axes.set_xticklabels(names, rotation=45 if max(map(len, names)) > 3 else 0)
     axes.set_yticklabels(names)
     return figure
@@ -73,13 +73,13 @@ def images(pictures: Array, captions: Sequence[str]) -> Figure:
     return figure
 
 
-def numbers(truth: Array, said: Array) -> Figure:
+def numbers(truth: Array, predicted: Array) -> Figure:
     """Predicted against true numbers."""
     figure = Figure(figsize=(4.8, 4.4), layout="constrained")
     axes = figure.subplots()
-    limits = [min(truth.min(), said.min()), max(truth.max(), said.max())]
+    limits = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]
     axes.plot(limits, limits, color="#8a8b8c", linestyle="dashed")
-    axes.scatter(truth, said, s=12, color=TRAIN, alpha=0.6)
-    axes.set(xlabel="is", ylabel="said")
+    axes.scatter(truth, predicted, s=12, color=TRAIN, alpha=0.6)
+    axes.set(xlabel="true", ylabel="predicted")
     tidy(axes)
     return figure

@@ -7,7 +7,8 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from mlcvkit import plots
-from mlcvkit.models import ACTIVATIONS, loss_of_z
+from mlcvkit.experiments import confusion_matrix
+from mlcvkit.models import ACTIVATIONS, logit_loss
 from mlcvkit.plots import LayerStatistics, predictions
 from mlcvkit.report.page import Part, Table, number, percent
 from mlcvkit.report.subjects import Subject
@@ -55,8 +56,8 @@ def _summary(subject: Subject) -> Part:
     rows = [("samples measured", f"{subject.X.shape[1]:,}")]
     if subject.X.shape[1]:
         if subject.classifies:
-            rows.append(("accuracy", percent(float((subject.said == subject.truth).mean()))))
-        loss = float(loss_of_z(model.output, model.loss).value(subject.y, subject.z).mean())
+            rows.append(("accuracy", percent(float((subject.predicted == subject.truth).mean()))))
+        loss = float(logit_loss(model.output, model.loss).value(subject.y, subject.z).mean())
         rows.append((f"loss ({model.loss}), without penalties", f"{loss:.4f}"))
     rows += [
         ("network", " → ".join(map(str, (len(subject.X), *model.hidden_units, len(subject.y))))),
@@ -83,7 +84,7 @@ def _curves(subject: Subject) -> Part:
 
 
 def _confusion(subject: Subject) -> Part:
-    counts = metrics.confusion_matrix(subject.truth, subject.said, labels=range(len(subject.names)))
+    counts = confusion_matrix(subject.truth, subject.predicted, len(subject.names))
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     words = "No sample is wrong."
@@ -93,7 +94,7 @@ def _confusion(subject: Subject) -> Part:
             f"{wrong.sum():,} of {counts.sum():,} are wrong; most often {subject.names[row]} is taken for "
             f"{subject.names[column]}, {wrong[row, column]:,} times."
         )
-    return Part("What is taken for what", words, "confusion", predictions.confusion(counts, subject.names))
+    return Part("Confusion matrix", words, "confusion", predictions.confusion(counts, subject.names))
 
 
 def _roc(subject: Subject) -> Part:
@@ -128,7 +129,7 @@ def _evidence(subject: Subject, index: int) -> Array:
 
 def _calibration(subject: Subject) -> Part:
     sure = subject.probabilities.max(axis=0).astype(np.float64)
-    right = subject.said == subject.truth
+    right = subject.predicted == subject.truth
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     some = counts > 0
@@ -146,23 +147,24 @@ def _calibration(subject: Subject) -> Part:
 
 def _worst(subject: Subject) -> Iterator[Part]:
     """The mistakes that it is surest of."""
-    wrong = np.flatnonzero(subject.said != subject.truth)
+    wrong = np.flatnonzero(subject.predicted != subject.truth)
     if not len(wrong):
         return
     margin = np.abs(subject.z[0]) if len(subject.z) == 1 else subject.z.max(axis=0)
     surest = subject.probabilities.max(axis=0) if subject.has_probabilities else margin
     chosen = wrong[np.argsort(-surest[wrong], kind="stable")][:WORST]
     words = f"Of {len(wrong):,} mistakes those that it is surest of: {len(chosen)}."
-    told = [
-        (subject.names[subject.truth[i]], subject.names[subject.said[i]], f"{float(surest[i]):.4f}") for i in chosen
+    listed = [
+        (subject.names[subject.truth[i]], subject.names[subject.predicted[i]], f"{float(surest[i]):.4f}")
+        for i in chosen
     ]
     if subject.side is not None:
-        captions = [f"{said}, is {truth}\n{sure}" for truth, said, sure in told]
+        captions = [f"predicted {predicted}, is {truth}\n{sure}" for truth, predicted, sure in listed]
         figure = predictions.images(subject.X[:, chosen].T, captions)
         yield Part("The worst mistakes", words, "mistakes", figure)
     else:
-        headings = ("is", "said", "sure", *_columns(subject))
-        rows = [(*line, *_row(subject, int(i))) for line, i in zip(told, chosen, strict=True)]
+        headings = ("true class", "predicted", "probability", *_columns(subject))
+        rows = [(*line, *_row(subject, int(i))) for line, i in zip(listed, chosen, strict=True)]
         yield Part("The worst mistakes", words, tables=[Table(headings, rows)])
 
 
@@ -178,14 +180,14 @@ def _row(subject: Subject, index: int, most: int = 8) -> list[str]:
 
 def _numbers(subject: Subject) -> Part:
     mean, scale = subject.scale
-    truth, said = (mean + scale * values[0].astype(np.float64) for values in (subject.y, subject.z))
-    error = said - truth
-    r2 = metrics.r2_score(truth, said) if len(truth) > 1 else float("nan")
+    truth, predicted = (mean + scale * values[0].astype(np.float64) for values in (subject.y, subject.z))
+    error = predicted - truth
+    r2 = metrics.r2_score(truth, predicted) if len(truth) > 1 else float("nan")
     words = (
         f"R² {r2:.4f}; the root mean squared error is {np.sqrt((error**2).mean()):.4g}, and half of the errors are "
         f"below {np.median(np.abs(error)):.4g}."
     )
-    return Part("Predicted and true", words, "numbers", predictions.numbers(truth, said))
+    return Part("Predicted and true", words, "numbers", predictions.numbers(truth, predicted))
 
 
 def _units(subject: Subject) -> Part:
@@ -251,7 +253,7 @@ def loss_surface(subject: Subject, points: int, extent: float, seed: int = 0) ->
     model = subject.model
     rng = np.random.default_rng(seed)
     X, y = subject.some(ON_THE_SURFACE)
-    loss = loss_of_z(model.output, model.loss)
+    loss = logit_loss(model.output, model.loss)
     weights = [w.astype(np.float64) for w in model.W]
     directions = []
     for _ in range(2):
@@ -268,7 +270,7 @@ def loss_surface(subject: Subject, points: int, extent: float, seed: int = 0) ->
             a, b = at[row], at[column]
             moved = (w + a * u + b * v for w, u, v in zip(weights, *directions, strict=True))
             model.W = [w.astype(X.dtype) for w in moved]
-            losses[row, column] = float(loss.value(y, model.decision(X)).mean())
+            losses[row, column] = float(loss.value(y, model.logits(X)).mean())
     finally:
         model.W = own
     return losses

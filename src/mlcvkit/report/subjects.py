@@ -60,8 +60,8 @@ class Subject:
 
     @cached_property
     def z(self) -> Array:
-        """The argument of the output, (C, N)."""
-        return self.model.decision(self.X)
+        """The logits, (C, N)."""
+        return self.model.logits(self.X)
 
     @cached_property
     def probabilities(self) -> Array:
@@ -76,8 +76,8 @@ class Subject:
         return classes
 
     @cached_property
-    def said(self) -> npt.NDArray[np.intp]:
-        """The class that is said, (N,)."""
+    def predicted(self) -> npt.NDArray[np.intp]:
+        """The predicted class, (N,)."""
         classes: npt.NDArray[np.intp] = (self.z[0] > 0).astype(int) if len(self.z) == 1 else self.z.argmax(axis=0)
         return classes
 

@@ -1,5 +1,6 @@
 """The training loop and what it is made of: batches, augmentation, optimizers, schedules, kernels, checkpoints."""
 
+from mlcvkit.renamed import resolved
 from mlcvkit.training.augmentation import Augmentation
 from mlcvkit.training.batches import Batch
 from mlcvkit.training.checkpoints import CHECKPOINT_FILE, Checkpoint, WriteCheckpoints
@@ -61,3 +62,5 @@ __all__ = [
     "split_validation",
     "with_penalty_and_limit",
 ]
+
+__getattr__ = resolved(__name__)

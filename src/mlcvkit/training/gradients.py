@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.models import ACTIVATIONS, MLP, as_trained, dropout_mask, loss_of_z
+from mlcvkit.models import ACTIVATIONS, MLP, as_trained, dropout_mask, logit_loss
 from mlcvkit.training import kernels
 from mlcvkit.training.batches import Batch
 from mlcvlab.nn import Array, as_float
@@ -160,7 +160,7 @@ class MLPGradient:
     takes_packed = True
 
     def __init__(self, model: MLP, batch_size: int) -> None:
-        self.model, self.loss = model, loss_of_z(model.output, model.loss)
+        self.model, self.loss = model, logit_loss(model.output, model.loss)
         self.activation = ACTIVATIONS[model.activation]
         self.shapes = [w.shape for w in model.W]
         dtype = model.W[0].dtype

@@ -31,7 +31,7 @@ FEWEST_FAILURES = 5
 MOST_CELLS = 10_000
 BAD_INPUT = 2
 
-Told = Callable[[Study], None]
+OnProgress = Callable[[Study], None]
 
 
 class WorkersFailed(OSError):
@@ -102,8 +102,8 @@ def tune(
     data = options.pop("data")
     settings = Settings("tune", data, options, base, {name: given[name] for name in searched}, seed=seed)
     study, count = begin_search(Path(folder), settings), workers or cores()
-    run(study, workers=count, told=_in_silence, most_trials=trials)
-    found = run_final(study, experiment.to_dict(), workers=count, told=_in_silence)
+    run(study, workers=count, on_progress=_in_silence, most_trials=trials)
+    found = run_final(study, experiment.to_dict(), workers=count, on_progress=_in_silence)
     best = study.best()
     assert best is not None
     return Tuned(study.hyperparameters(best), found, Path(folder))
@@ -156,7 +156,9 @@ def _is_within(settings: Settings, name: str, value: Any) -> bool:
     return value in values if isinstance(values, list) else value is not None and values.low <= value <= values.high
 
 
-def run(study: Study, *, workers: int, told: Told, budget: float = math.inf, most_trials: int | None = None) -> None:
+def run(
+    study: Study, *, workers: int, on_progress: OnProgress, budget: float = math.inf, most_trials: int | None = None
+) -> None:
     """Work on a study until its budget, in seconds, is spent, so many trials are taken, or its queue is empty; then
     wait for the workers of other processes.
 
@@ -170,14 +172,14 @@ def run(study: Study, *, workers: int, told: Told, budget: float = math.inf, mos
     while True:
         with _Workers(study, workers, remaining, most_trials) as pool:
             while pool.is_working() or study.is_at_work():
-                told(study)
+                on_progress(study)
                 _require_some_success(study)
                 time.sleep(LOOKED_AT_EVERY)
         with study.asking():
             if not (study.is_queue and study.trials(TrialState.WAITING)):
                 break
     _require_some_success(study, fewest=1)
-    told(study)
+    on_progress(study)
 
 
 def _require_some_success(study: Study, fewest: int = FEWEST_FAILURES) -> None:
@@ -187,27 +189,27 @@ def _require_some_success(study: Study, fewest: int = FEWEST_FAILURES) -> None:
 
 
 class _Worker:
-    """A process of ``mlcvkit.tuning.worker``, and what it says on standard error.
+    """A process of ``mlcvkit.tuning.worker``, and its standard error.
 
     It ends when its standard input does, and so when this process does.
     """
 
     def __init__(self, arguments: list[str]) -> None:
-        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in end)
+        self.stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in end)
         command = [sys.executable, "-m", "mlcvkit.tuning.worker", *arguments]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self.said, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self.stderr, start_new_session=True
         )
 
     def end(self) -> str:
-        """End it where it has not; what it said."""
+        """End it where it has not ended; what it wrote on standard error."""
         self.process.kill()
         self.process.wait()
         if self.process.stdin is not None:
             self.process.stdin.close()
-        with self.said:
-            self.said.seek(0)
-            return self.said.read().strip()
+        with self.stderr:
+            self.stderr.seek(0)
+            return self.stderr.read().strip()
 
 
 def cores() -> int:
@@ -242,21 +244,21 @@ class _Workers:
         """Whether any is at work, after those that failed were replaced."""
         for worker in [worker for worker in self.workers if worker.process.poll() is not None]:
             self.workers.remove(worker)
-            said = worker.end()
+            message = worker.end()
             if worker.process.returncode == BAD_INPUT:
-                raise InputError(said)
+                raise InputError(message)
             if worker.process.returncode:
-                self._count_failure(said)
+                self._count_failure(message)
                 self.workers.append(self._start())
         return bool(self.workers)
 
-    def _count_failure(self, said: str) -> None:
+    def _count_failure(self, message: str) -> None:
         self.failures += 1
         if self.failures > 3 * self.count:
-            raise WorkersFailed(f"the workers end again and again: {said.splitlines()[-1] if said else 'killed'}")
+            raise WorkersFailed(f"the workers end again and again: {message.splitlines()[-1] if message else 'killed'}")
 
 
-def run_final(study: Study, configuration: dict[str, Any], *, workers: int, told: Told) -> "Comparison":
+def run_final(study: Study, configuration: dict[str, Any], *, workers: int, on_progress: OnProgress) -> "Comparison":
     """Train the best configuration and the base on everything, with some seeds each, and test each once.
 
     Arguments: ``configuration``, what the best model is stored with, beside its hyperparameters.
@@ -266,7 +268,7 @@ def run_final(study: Study, configuration: dict[str, Any], *, workers: int, told
     if best is None:
         raise InputError("no trial went to its end: give a larger --budget, or fewer --epochs")
     final = _final_study(study, best, configuration)
-    run(final, workers=workers, told=told)
+    run(final, workers=workers, on_progress=on_progress)
     found = comparison(study)
     assert found is not None
     return found

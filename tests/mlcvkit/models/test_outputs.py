@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mpmath import exp, log, mpf
 
 from exact import exactly
-from mlcvkit.models.outputs import FUSED, LOSSES, OUTPUTS, loss_of_z, losses_behind, softmax_cross_entropy
+from mlcvkit.models.outputs import FUSED, LOSSES, OUTPUTS, logit_loss, losses_behind, softmax_cross_entropy
 
 columns = st.lists(st.floats(-60, 60), min_size=2, max_size=5)
 
@@ -58,7 +58,7 @@ def test_fused_pairs_are_the_chain_rule_where_that_is_stable(pair, z, chosen):
     y = np.zeros((len(z), 1))
     y[chosen % len(z)] = 1
     column = np.array(z)[:, None]
-    by_hand = loss_of_z(output, LOSSES[loss])  # given as a loss of one's own: no fused form
+    by_hand = logit_loss(output, LOSSES[loss])  # given as a loss of one's own: no fused form
     np.testing.assert_allclose(FUSED[pair].value(y, column), by_hand.value(y, column), rtol=1e-9)
     np.testing.assert_allclose(FUSED[pair].gradient(y, column), by_hand.gradient(y, column), atol=1e-12)
 

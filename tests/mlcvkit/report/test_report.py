@@ -117,7 +117,7 @@ def test_the_parts_are_those_that_there_are(written):
     whole = [
         "In short",
         "Loss and accuracy over the epochs",
-        "What is taken for what",
+        "Confusion matrix",
         "Receiver operating characteristic",
         "Calibration",
         "The worst mistakes",
@@ -127,7 +127,7 @@ def test_the_parts_are_those_that_there_are(written):
     ]
     assert headings["parity"] == whole
     assert headings["moons"] == headings["digits"] == [heading for heading in whole if "images" not in heading]
-    assert "Calibration" not in headings["perceptron"] and "What is taken for what" in headings["perceptron"]
+    assert "Calibration" not in headings["perceptron"] and "Confusion matrix" in headings["perceptron"]
     assert "Layer by layer" not in headings["nn1"]
     assert "Predicted and true" in headings["numbers"] and "Calibration" not in headings["numbers"]
 
@@ -145,7 +145,7 @@ def test_the_numbers_in_words_are_those_of_the_test_images(runs):
     y_hat = subject.saved.model.nn2(data.test_X.T)[0].astype(np.float64)
     truth = data.test_y == 1
     wrong = int(((y_hat >= 0.5) != truth).sum())
-    assert parts["What is taken for what"].words.startswith(f"{wrong:,} of 10,000 are wrong")
+    assert parts["Confusion matrix"].words.startswith(f"{wrong:,} of 10,000 are wrong")
     area = float(re.search(r"is (\d\.\d+)", parts["Receiver operating characteristic"].words)[1])
     assert area == pytest.approx(metrics.roc_auc_score(truth, y_hat), abs=6e-5)
     sure = np.maximum(y_hat, 1 - y_hat)

@@ -104,7 +104,7 @@ def test_the_page_of_a_sweep_has_its_grid(tmp_path):
     base = asdict(RECIPES["table"]) | {"epochs": 20}
     space = {"learning_rate": [0.0001, 0.01, 0.1], "hidden_units": [2, 8], "seed": [0, 1]}
     study = begin_sweep(tmp_path / "s", Settings("sweep", "moons", OPTIONS, base, space, repeats=2))
-    run(study, workers=1, told=lambda _: None)
+    run(study, workers=1, on_progress=lambda _: None)
     headings = {part.heading: part for part in study_parts(study)}
     assert len(headings["The grid"].tables[0].rows) == 6
     assert "How the search went on" not in headings

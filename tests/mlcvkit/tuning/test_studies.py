@@ -160,7 +160,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
 
 def test_the_first_trial_of_a_search_is_the_base(tmp_path):
     study = begin_search(tmp_path / "s", settings())
-    run(study, workers=1, told=lambda _: None, most_trials=1)
+    run(study, workers=1, on_progress=lambda _: None, most_trials=1)
     [trial] = study.trials()
     assert trial.params == {"learning_rate": RECIPES["table"].learning_rate, "hidden_units": 8}
     assert study.hyperparameters(trial) == study.settings.hyperparameters
@@ -170,9 +170,9 @@ def test_the_budget_is_that_of_the_study(tmp_path):
     study = begin_search(tmp_path / "s", settings(epochs=200))
     budget = 2
     while not (done := len(study.trials(TrialState.COMPLETE, TrialState.PRUNED))):
-        run(study, workers=1, told=lambda _: None, budget=budget)  # without a budget it would never end
+        run(study, workers=1, on_progress=lambda _: None, budget=budget)  # without a budget it would never end
         budget = study.seconds() + 2
-    run(study, workers=1, told=lambda _: None, budget=study.seconds())
+    run(study, workers=1, on_progress=lambda _: None, budget=study.seconds())
     assert len(study.trials(TrialState.COMPLETE, TrialState.PRUNED)) == done
 
 
@@ -180,7 +180,7 @@ def test_hopeless_trials_are_ended_early_and_diverging_ones_counted(tmp_path):
     study = begin_search(tmp_path / "s", settings(space={"learning_rate": "0.01,1e-6,1e30"}, epochs=60))
     for rate in (0.01, 0.01, 0.01, 1e-6, 1e-6, 1e30):
         study.queue({"learning_rate": rate})
-    run(study, workers=1, told=lambda _: None, most_trials=6)
+    run(study, workers=1, on_progress=lambda _: None, most_trials=6)
     by_rate = {}
     for trial in study.trials():
         by_rate.setdefault(trial.params["learning_rate"], []).append(trial)
@@ -193,7 +193,7 @@ def test_hopeless_trials_are_ended_early_and_diverging_ones_counted(tmp_path):
 def test_a_sweep_trains_every_cell_with_every_seed(tmp_path):
     space = {"learning_rate": [0.001, 0.1], "hidden_units": [2, 8], "seed": [0, 1]}
     study = begin_sweep(tmp_path / "s", settings("sweep", space, repeats=2))
-    run(study, workers=1, told=lambda _: None)
+    run(study, workers=1, on_progress=lambda _: None)
     found = cells(study)
     assert [cell.params for cell in found] == [
         {"learning_rate": rate, "hidden_units": units} for rate in (0.001, 0.1) for units in (2, 8)
@@ -206,10 +206,10 @@ def test_a_sweep_trains_every_cell_with_every_seed(tmp_path):
 
 def test_the_best_and_the_base_are_trained_on_everything_and_tested_with_five_seeds(tmp_path):
     study = begin_search(tmp_path / "s", settings())
-    run(study, workers=1, told=lambda _: None, most_trials=3)
-    found = run_final(study, {"data": "moons"}, workers=1, told=lambda _: None)
+    run(study, workers=1, on_progress=lambda _: None, most_trials=3)
+    found = run_final(study, {"data": "moons"}, workers=1, on_progress=lambda _: None)
     assert len(found.best) == len(found.defaults) == 5
-    again = run_final(study, {"data": "moons"}, workers=1, told=lambda _: None)
+    again = run_final(study, {"data": "moons"}, workers=1, on_progress=lambda _: None)
     assert again == found
     problem = study.settings.problem()
     hp = study.hyperparameters(study.best())
@@ -239,7 +239,7 @@ def test_other_data_under_the_same_name_are_refused(tmp_path):
     study = begin_search(tmp_path / "s", Settings("tune", str(data), options, settings().base, dict(SPACE)))
     data.write_text(data.read_text().replace("0.1", "0.2"))
     with pytest.raises(InputError, match="not what the study was begun with"):
-        run(study, workers=1, told=lambda _: None, most_trials=1)
+        run(study, workers=1, on_progress=lambda _: None, most_trials=1)
 
 
 def test_a_search_in_which_nothing_can_be_trained_ends_with_the_reason(tmp_path):
@@ -247,7 +247,7 @@ def test_a_search_in_which_nothing_can_be_trained_ends_with_the_reason(tmp_path)
     base = asdict(recipe_for("nn2"))
     study = begin_search(tmp_path / "s", Settings("tune", "digits", options, base, {"learning_rate": "1e-3:0.1"}))
     with pytest.raises(InputError, match="every trial fails: nn2 tells two classes apart"):
-        run(study, workers=1, told=lambda _: None, most_trials=20)
+        run(study, workers=1, on_progress=lambda _: None, most_trials=20)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_value_for_some_of_the_optimizers_is_used_by_those(tmp_path):
     base = asdict(recipe_for("mlp")) | {"momentum": 0.5, "epochs": 3}
     space = {"optimizer": ["sgd", "momentum"], "seed": [0]}
     study = begin_sweep(tmp_path / "s", Settings("sweep", "moons", OPTIONS, base, space, repeats=1))
-    run(study, workers=1, told=lambda _: None)
+    run(study, workers=1, on_progress=lambda _: None)
     assert [len(cell.scores) for cell in cells(study)] == [1, 1]
     by_optimizer = {trial.params["optimizer"]: study.hyperparameters(trial).momentum for trial in study.trials()}
     assert by_optimizer == {"sgd": 0.9, "momentum": 0.5}

@@ -58,12 +58,13 @@ class Source:
 
     target: str | None = None
     """The column to predict; for .npy and IDX the file of the labels."""
-    model: Literal["mlp", "nn2", "nn1"] = "mlp"
-    """mlp: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one sigmoid unit."""
+    model: KindName | None = None
+    """mlp, the default: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one
+    sigmoid unit; perceptron: the perceptron rule."""
     task: Literal["classification", "regression"] | None = None
     """What the target is; found from its values where left out."""
-    test_fraction: float = 0.2
-    """The share of the rows that is kept apart to test with at the end."""
+    test_fraction: float | None = None
+    """The share of the rows that is kept apart to test with at the end; 0.2 where left out."""
     image_size: int | None = None
     """Scale the images of a folder to so many pixels on each side."""
 
@@ -276,12 +277,13 @@ def _recipe(data: str | None, kind: KindName) -> Hyperparameters:
 def _options(data: str | None, source: Source) -> dict[str, Any]:
     if data is None:
         for option, value in asdict(source).items():
-            if value != getattr(Source(), option):
+            if value is not None:
                 raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
         return Experiment(data="mnist-parity", model="nn2").to_dict()
     require_folder(source.image_size, data)
     target = portable(source.target) if is_place(source.target) else source.target
-    return {"data": portable(data), **asdict(source), "target": target}
+    given = {name: value for name, value in asdict(source).items() if value is not None}
+    return Experiment(**{**given, "data": portable(data) or data, "target": target}).to_dict()
 
 
 def _split_space(
@@ -454,6 +456,8 @@ def _verdict(study: Any, found: Any) -> str:
     if None in means or any(found.diverged.values()):
         return "Some trainings diverged: the two cannot be compared."
     difference = means[0] - means[1]
+    if abs(difference) < 1e-12:
+        return "The best is as good as the defaults on the test rows."
     verdict = "better" if difference > 0 else "worse"
     if found.p is None:
         return f"The best is {abs(difference):.4f} {verdict} than the defaults, with every seed alike."

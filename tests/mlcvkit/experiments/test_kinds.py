@@ -171,6 +171,13 @@ def test_the_command_refuses_what_it_would_not_use(line, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["tune", "sweep"])
+@pytest.mark.parametrize("option", ["--model mlp", "--model nn2", "--test-fraction 0.2", "--task classification"])
+def test_a_search_without_data_refuses_what_is_said_of_data(command, option, tmp_path):
+    line = [command, *option.split(), "--learning-rate", "0.1,0.2"]
+    assert_one_line_error(run(*line, folder=tmp_path), f"{option.split()[0]} is for your own data")
+
+
 def test_a_perceptron_is_trained_with_what_is_given_and_its_run_says_so(tmp_path):
     given = ["moons", "--model", "perceptron", "--epochs", "3", "--json"]
     plain = run("train", *given, "--name", "plain", folder=tmp_path)

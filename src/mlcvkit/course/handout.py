@@ -1,14 +1,15 @@
 """The student's tree, made from the reference solution: the same files, names, signatures and docstrings, no bodies."""
 
+import ast
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
 import jinja2
 import libcst as cst
-import libcst.matchers as m
 import nbformat
 
 from mlcvkit.course.assignment import NOTEBOOK, SCRIPTS, Assignment, Task, reference_file, tree_files
@@ -101,12 +102,13 @@ def students_modules(sources: dict[str, str], tasks: Collection[Task], solved: C
         if missing:
             raise InputError(f"the assignment has a task for {missing[0]}, and {name} has no such function")
     exported = _tasks_and_tables(sources, tasks)
+    codes = {name: module.code for name, module in modules.items()}
     while True:
-        used = exported | {name for module in modules.values() for name in _imported_from_tree(module)}
-        pruned = {name: module.visit(_Prune(_names_used(module) | used)) for name, module in modules.items()}
-        if all(pruned[name].code == module.code for name, module in modules.items()):
-            return {name: module.code for name, module in pruned.items()}
-        modules = pruned
+        used = exported | {name for code in codes.values() for name in _imported_from_tree(code)}
+        pruned = {name: _pruned(code, frozenset(used)) for name, code in codes.items()}
+        if pruned == codes:
+            return codes
+        codes = pruned
 
 
 def _tasks_and_tables(sources: dict[str, str], tasks: Iterable[Task]) -> set[str]:
@@ -225,15 +227,16 @@ def _names_used(module: cst.Module) -> set[str]:
     return names.used
 
 
-def _imported_from_tree(module: cst.Module) -> set[str]:
-    imports = m.findall(module, m.ImportFrom())
-    names = set()
-    for node in imports:
-        assert isinstance(node, cst.ImportFrom)
-        inside = node.module is not None and cst.Module([]).code_for_node(node.module).startswith("mlcvlab")
-        if inside and not isinstance(node.names, cst.ImportStar):
-            names |= {alias.evaluated_name for alias in node.names}
-    return names
+@lru_cache(maxsize=256)
+def _pruned(code: str, used: frozenset[str]) -> str:
+    """A module without what neither it nor others use."""
+    module = cst.parse_module(code)
+    return module.visit(_Prune(_names_used(module) | used)).code
+
+
+def _imported_from_tree(code: str) -> set[str]:
+    imports = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom))
+    return {alias.name for node in imports if (node.module or "").startswith("mlcvlab") for alias in node.names}
 
 
 def _is_import(statement: cst.CSTNode) -> bool:

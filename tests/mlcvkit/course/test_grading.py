@@ -47,7 +47,7 @@ def test_the_reference_has_25_of_25_and_the_fresh_handout_0_of_25(reference, tmp
     assert all("not implemented yet" in test.feedback[0] for test in grade.tests if test.problem < 4)
 
 
-@repeated("mistakes put into the reference", test=len(MUTATIONS) // 3, soak=len(MUTATIONS), full=len(MUTATIONS))
+@repeated("mistakes put into the reference", test=len(MUTATIONS) // 6, soak=len(MUTATIONS), full=len(MUTATIONS))
 def test_a_mistake_costs_points_where_it_is_and_nowhere_else_and_is_named(grade, reference, seed):
     mutation = [*MUTATIONS[::3], *MUTATIONS[1::3], *MUTATIONS[2::3]][seed]
     grade = grade(mutated(reference, mutation))

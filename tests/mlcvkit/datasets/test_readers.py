@@ -202,7 +202,7 @@ def test_every_format_is_fuzzed():
     assert set(FORMATS) <= {Path(f"x{suffix.removesuffix('.gz')}").suffix for suffix in FUZZED}
 
 
-@repeated("damaged files, of each format", test=300, soak=2_000, full=10_000, per_part=500)
+@repeated("damaged files, of each format", test=200, soak=2_000, full=10_000, per_part=500)
 @pytest.mark.parametrize("suffix", FUZZED)
 def test_damaged_files_of_each_format_are_read_or_refused(suffix, seed, times):
     """No traceback, no crash, no hang, less than 1 GB: in a process of its own."""

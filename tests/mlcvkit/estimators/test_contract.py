@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier
+from soak import only_in_soak
 
 SCRIPT = """
 import json, sys, warnings
@@ -20,7 +21,18 @@ print(json.dumps([[r["check_name"], r["status"], repr(r["exception"])] for r in 
 """
 
 
-@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier])
+OF_THE_SAME_CLASS = only_in_soak("they share their class with MLPClassifier, and take ten seconds each")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        MLPClassifier,
+        MLPRegressor,
+        pytest.param(NN2Classifier, marks=OF_THE_SAME_CLASS),
+        pytest.param(PerceptronClassifier, marks=OF_THE_SAME_CLASS),
+    ],
+)
 def test_every_check_of_scikit_learn_passes_and_none_is_skipped(kind):
     # in a process of its own: the check of the array API wants this variable before SciPy is imported
     result = subprocess.run(

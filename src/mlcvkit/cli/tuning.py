@@ -166,9 +166,9 @@ def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: i
         say("stopped", f"nothing is lost; to go on: mlcvlab tune --resume {study.folder}")
         return INTERRUPTED
     best = study.best()
+    saved = "its best model" if _save_configuration(study) else "no model, since every training of the best diverged,"
     _print_comparison(study, found)
-    kept = "its best model" if _keep_configuration(study) else "no model, since every training of the best diverged,"
-    console.print(f"The study and {kept} are in [bold]{escape(str(study.folder))}[/bold]")
+    console.print(f"The study and {saved} are in [bold]{escape(str(study.folder))}[/bold]")
     console.print(f"A page about both: mlcvlab report {escape(str(study.folder))}")
     counts = _counts(study)
     result = {"run": str(study.folder), "trials": counts, "best": {"validation": best.value, **best.params}}
@@ -331,7 +331,7 @@ def _configuration(study: Any) -> dict[str, Any]:
     return study.settings.experiment.to_dict()  # type: ignore[no-any-return]
 
 
-def _keep_configuration(study: Any) -> bool:
+def _save_configuration(study: Any) -> bool:
     """Write the configuration of the best model beside it, where there is one."""
     if not (study.folder / storage.MODEL_FILE).is_file():
         return False

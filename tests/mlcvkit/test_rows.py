@@ -54,6 +54,25 @@ def linear(progress: float) -> float:
 SCHEDULES["linear"] = Schedule(linear, r"\alpha_p = \alpha\\, (1 - p)")
 
 ScheduleName''',
+    "training/optimizers.py": '''
+@dataclass(frozen=True)
+class SignDescent:
+    """A step of one length, against the sign of the gradient; where that is small, none."""
+
+    latex: ClassVar[str] = r"w \\leftarrow w - \\alpha\\, \\mathrm{sign}(\\nabla L)"
+    threshold: float = 1e-6
+
+    def start(self, w):
+        return NoState()
+
+    def step(self, w, gradient_at, state, learning_rate):
+        g = gradient_at(w)
+        w -= learning_rate * np.sign(g) * (np.abs(g) > self.threshold)
+
+
+OPTIMIZERS["sign_descent"] = SignDescent
+
+OptimizerName''',
 }
 """What is put before the type of the names, at the end of the table's own file."""
 
@@ -81,17 +100,21 @@ def run(folder, *arguments, code=0):
 
 
 OPTIONS = ["--activation", "softsign", "--loss", "cubic", "--initialization", "tenth", "--schedule", "linear"]
+OPTIONS += ["--optimizer", "sign_descent"]
 
 
 def test_the_help_of_train_names_every_row(changed):
     text = run(changed, "train", "--help")
-    for name in OPTIONS[1::2]:
+    for name in [*OPTIONS[1::2], "--threshold"]:
         assert name in text
 
 
 def test_a_network_is_trained_with_the_rows_and_goes_everywhere(changed):
-    line = ["train", "moons", *OPTIONS, "--hidden-units", "12", "--epochs", "40", "--learning-rate", "0.02"]
-    result = json.loads(run(changed, *line, "--name", "r", "--json"))
+    line = ["train", "moons", *OPTIONS, "--hidden-units", "12", "--epochs", "40", "--learning-rate", "0.005"]
+    result = json.loads(run(changed, *line, "--threshold", "1e-5", "--name", "r", "--json"))
+    assert "threshold = 1e-05" in (changed / "runs/r/config.toml").read_text()
+    refused = run(changed, "train", "moons", "--threshold", "0.1", code=2)
+    assert "would not use threshold=0.1: the optimizer adam has none" in refused
     assert result["test"]["accuracy"] > 0.7
     assert json.loads(run(changed, "evaluate", "runs/r", "--json")) == result["test"]
     assert "model.onnx" in run(changed, "export", "runs/r")
@@ -114,8 +137,10 @@ from mlcvkit import MLPClassifier
 from mlcvkit.playground.controls import _equation
 from mlcvkit.playground.experiments import CHOICES
 X = np.random.default_rng(0).normal(size=(200, 2)); y = (X[:, 0] > 0).astype(int)
-MLPClassifier(activation="softsign", loss="cubic", initialization="tenth", schedule="linear", epochs=3).fit(X, y)
-for control, choice in {"activation": "softsign", "initialization": "tenth", "schedule": "linear"}.items():
+MLPClassifier(activation="softsign", loss="cubic", initialization="tenth", schedule="linear",
+              optimizer="sign_descent", threshold=0.01, epochs=3).fit(X, y)
+choices = {"activation": "softsign", "initialization": "tenth", "schedule": "linear", "optimizer": "sign_descent"}
+for control, choice in choices.items():
     assert choice in CHOICES[control], control
     print(repr(_equation(control, choice)))
 """

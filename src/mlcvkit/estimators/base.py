@@ -26,6 +26,7 @@ from mlcvkit.training import (
     Run,
     ScheduleName,
     lies_elsewhere,
+    with_fields_of_optimizers,
 )
 from mlcvlab.nn import Array
 
@@ -34,6 +35,7 @@ FULL_BATCH = 200
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+@with_fields_of_optimizers
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """The parameters of every estimator, and its training.
 

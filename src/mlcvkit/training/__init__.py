@@ -20,7 +20,7 @@ from mlcvkit.training.loop import (
     fit,
     split_validation,
 )
-from mlcvkit.training.optimizers import OPTIMIZERS, OptimizerName
+from mlcvkit.training.optimizers import OPTIMIZERS, OptimizerName, with_fields_of_optimizers
 from mlcvkit.training.progress import ProgressBar
 from mlcvkit.training.recipes import RECIPES
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
@@ -60,6 +60,7 @@ __all__ = [
     "flatten",
     "lies_elsewhere",
     "split_validation",
+    "with_fields_of_optimizers",
     "with_penalty_and_limit",
 ]
 

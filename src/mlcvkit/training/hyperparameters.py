@@ -14,11 +14,12 @@ from mlcvkit.models import (
     LossName,
 )
 from mlcvkit.training.augmentation import Augmentation
-from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName
+from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName, with_fields_of_optimizers
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
 
 
 @dataclass(frozen=True, kw_only=True)
+@with_fields_of_optimizers
 class Hyperparameters:
     """Every hyperparameter of a training run; InputError for a value out of its range."""
 
@@ -118,6 +119,8 @@ class Hyperparameters:
             value = getattr(self, name)
             known = value in choices or (name == "loss" and value is None)
             self._require(name, known, f"must be one of {', '.join(choices)}")
+
+        self.make_optimizer()  # refuses what it does not take
 
     def _require(self, name: str, right: bool, rule: str) -> None:
         if not right:

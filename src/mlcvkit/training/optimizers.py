@@ -5,14 +5,16 @@ The state is a NamedTuple of arrays, so that it can be saved without knowing who
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mlcvkit.training import kernels
 from mlcvlab.nn import Array
+
+Kind = TypeVar("Kind")
 
 GradientAt = Callable[[Array], Array]
 """The mini-batch's gradient at a flat vector of weights; the result may be overwritten by the next call."""
@@ -229,6 +231,17 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adamw": AdamW,
     "handout_adam": HandoutAdam,
 }
+
+
+def with_fields_of_optimizers(kind: type[Kind]) -> type[Kind]:
+    """A class that is to become a dataclass, with the hyperparameters of optimizers that it does not declare itself."""
+    for optimizer in OPTIMIZERS.values():
+        for part in fields(optimizer):  # type: ignore[arg-type]
+            if not any(part.name in getattr(base, "__annotations__", {}) for base in kind.__mro__):
+                kind.__annotations__[part.name] = part.type
+                setattr(kind, part.name, part.default)
+    return kind
+
 
 if TYPE_CHECKING:
     OptimizerName = str

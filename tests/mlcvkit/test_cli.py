@@ -171,7 +171,9 @@ def test_a_recipe_fills_in_what_is_not_given(tmp_path):
     given = ["--recipe", "quick", "--hidden-units", "16", "--epochs", "1", "--batch-size", "512"]
     assert run("train", *given, "--name", "r", folder=tmp_path).returncode == 0
     configuration = load_model(tmp_path / "runs" / "r").configuration
-    expected = used(replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512), "nn2", images=True)
+    expected = used(
+        replace(RECIPES["quick"], hidden_units=16, epochs=1, batch_size=512), "nn2", images=True, distortable=True
+    )
     assert {"learning_rate", "schedule", "validation_samples"} < set(expected)
     assert {name: configuration[name] for name in expected} == expected | {"hidden_units": [16]}
     assert replace(RECIPES["quick"], batch_size=512) != replace(Hyperparameters(), batch_size=512)

@@ -262,10 +262,6 @@ class NN2:
         return total
 
 
-faster_coordinates = {NN2: NN2Coordinates}
-"""Models that know a cheaper step of ``SGD`` than by their whole gradient; a subclass may have another gradient."""
-
-
 def checked_samples(x: npt.ArrayLike, weights: Sequence[Array]) -> tuple[Array, list[Array]]:
     """The samples (K, N) and the weights [W1, w2] as arrays; ValueError where their shapes do not fit."""
     if len(weights) != 2 or any(w is None for w in weights):

@@ -12,7 +12,7 @@ from rich.table import Table
 from mlcvkit import datasets, storage
 from mlcvkit.cli.app import console, print_data, print_json
 from mlcvkit.errors import InputError
-from mlcvkit.experiments import Predictor, test_rows
+from mlcvkit.experiments import Predictor, completed, test_rows
 
 
 def evaluate(run: Path, data: str | None = None, /, *, target: str | None = None, json: bool = False) -> int:
@@ -149,7 +149,7 @@ def export(
         Print the place as JSON, and nothing else.
     """
     console.quiet = json
-    saved = storage.load_model(run)
+    saved = completed(storage.load_model(run))
     path = output or (run if run.is_dir() else run.parent) / f"model.{to}"
     storage.export_onnx(saved, path)
     console.print(f"Written to [bold]{escape(str(path))}[/bold]")
@@ -177,4 +177,7 @@ def print_measures(measures: Mapping[str, Any]) -> None:
             table.add_row(escape(name), *(f"{count:,}" for count in predicted.values()), recall)
         console.print(table)
     loss = f", log loss {measures['log_loss']:.4f}" if "log_loss" in measures else ""
+    if "unknown" in measures:
+        unknown = measures["unknown"]
+        console.print(f"{unknown:,} samples are of classes that the model does not know, and count as wrong")
     console.print(f"Test accuracy [bold]{measures['accuracy']:.2%}[/bold] on {measures['samples']:,} samples{loss}")

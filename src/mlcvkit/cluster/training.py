@@ -20,9 +20,9 @@ from mlcvkit.experiments import (
     Predictor,
     Trained,
     checked_target,
+    circumstances,
     estimator_to_dict,
     fit_network,
-    holds_images,
     learn_targets,
     make_network,
     require_fits,
@@ -50,9 +50,9 @@ class TrainedOnShards(Trained):
 def used_on_cluster(experiment: Experiment) -> dict[str, Any]:
     """The hyperparameters that a training on a cluster uses, by name; InputError for those that it would not use."""
     e = experiment
-    images = e.data in datasets.TOYS and holds_images(datasets.TOYS[e.data]()[0])
-    require_used(e.hyperparameters, e.model, on_cluster=True, images=images)
-    return used(e.hyperparameters, e.model, on_cluster=True, images=images)
+    known = circumstances(datasets.TOYS[e.data]()[0]) if e.data in datasets.TOYS else {}
+    require_used(e.hyperparameters, e.model, on_cluster=True, **known)
+    return used(e.hyperparameters, e.model, on_cluster=True, **known)
 
 
 def train_on_shards(
@@ -92,8 +92,9 @@ def train_on_shards(
     own = experiment.read() if experiment.data in datasets.TOYS else None
     own_test = None if own is None else own.test
     require_fraction_used(experiment.data, own_test, experiment.test_fraction)
-    images = own is not None and holds_images(own.X)
-    plan = _Plan.make(sum(s.count for s in shards), 0 if own_test else experiment.test_fraction, hp, images)
+    known = {} if own is None else circumstances(own.X)
+    held_out = 0 if own_test else experiment.test_fraction
+    plan = _Plan.make(sum(s.count for s in shards), held_out, hp, known.get("images", False))
     surveyed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
     surveys: list[Survey] = surveyed.each(_itself)
     looked_at = _joined([survey.sample for survey in surveys])
@@ -110,7 +111,7 @@ def train_on_shards(
     data = ShardedSamples(prepared, client, allow_missing=allow_missing)
     learned_from = data.y.distinct() if task == "classification" else data.X.some(data.y, MEASURED_SAMPLES, 0)[1]
     targets = learn_targets(learned_from, task, () if own is None else own.class_names)
-    require_fits(kind, hp, targets, None, images=images, on_cluster=True)
+    require_fits(kind, hp, targets, on_cluster=True, **known)
     validation_X, validation_y = _joined([survey.validation for survey in surveys])
     seed = int(np.random.RandomState(hp.seed).randint(2**31 - 1))
     model = make_network(kind, hp, targets, data.X.shape[1], seed)
@@ -135,7 +136,8 @@ def train_on_shards(
     fingerprint = own.fingerprint if own is not None and own_test is not None else ""
     test_X, test_y = own_test or _joined([survey.test for survey in surveys])
     stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
-    predictor = Predictor(encoder, model, targets, experiment.target or "prediction", fingerprint, run.history, stored)
+    name = experiment.target or (own.target if own else None) or "prediction"
+    predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored)
     return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
 
 

@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from mlcvkit.experiments import Targets, fit_network, smoothed, split_rows
-from mlcvkit.models import MLP, ActivationName, InitializationName, Loss, LossName, scale_weights
+from mlcvkit.experiments import Targets, fit_network, split_rows
+from mlcvkit.models import MLP, ActivationName, InitializationName, Loss, LossName, architecture, scale_weights
 from mlcvkit.storage import export_onnx, save_model
 from mlcvkit.training import (
     MEASURED_SAMPLES,
@@ -104,9 +104,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             chosen, held_out = self._split(targets, random)
             validation = X[held_out], targets[held_out]
         targets = self._smoothed(targets)
+        if go_on:
+            self._require_same_network(X, targets)
         seed = int(random.randint(2**31 - 1))
         if not go_on:
-            self.model_ = self._initialized(X, targets, seed)
+            self.model_: Any = self._initialized(X, targets, seed)
         restore = None if resume is None else Checkpoint.read(Path(resume)).restore
         hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
         self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
@@ -129,6 +131,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         from mlcvkit.estimators.files import saved_model
 
         export_onnx(saved_model(self), Path(path))
+
+    def _require_same_network(self, X: Any, targets: Any) -> None:
+        there, wanted = architecture(self.model_), architecture(self._initialized(X, targets, 0))
+        differ = [name for name, value in wanted.items() if there.get(name) != value]
+        if differ:
+            raise ValueError(f"warm_start goes on with the network that is there, and {', '.join(differ)} changed")
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
         X, targets = self._validated(X, y, sample_weight, reset=first, first=first)
@@ -248,7 +256,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Training targets with label smoothing; those that lie elsewhere have it already."""
         if lies_elsewhere(targets):
             return targets
-        return smoothed(targets, self._smoothing, 2 if targets.ndim == 1 else targets.shape[1])
+        return self._targets.smoothed(targets, self._smoothing)
 
     def _class_balance(self, y: Any) -> Array | None:
         return None

@@ -9,7 +9,7 @@ import numpy as np
 from mlcvkit.errors import InputError
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
 from mlcvkit.estimators.regressor import MLPRegressor
-from mlcvkit.experiments import targets_from_dict
+from mlcvkit.experiments import completed, targets_from_dict
 from mlcvkit.storage import SavedModel, load_model
 
 ESTIMATORS: dict[str, Any] = {
@@ -61,7 +61,7 @@ def restored_estimator(saved: SavedModel) -> Any:
 def load_estimator(path: Path | str) -> Any:
     """Read what an estimator's ``save`` wrote; InputError for anything else, with the path."""
     try:
-        return restored_estimator(load_model(Path(path)))
+        return restored_estimator(completed(load_model(Path(path))))
     except InputError as error:
         raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
 

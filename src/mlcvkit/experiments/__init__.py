@@ -12,7 +12,7 @@ from mlcvkit.experiments.kinds import (
     without_old_defaults,
 )
 from mlcvkit.experiments.measuring import test_rows
-from mlcvkit.experiments.predictor import Predictor, confusion_matrix, load, targets_as_known
+from mlcvkit.experiments.predictor import Predictor, completed, confusion_matrix, load, targets_as_known
 from mlcvkit.experiments.specification import Experiment, portable
 from mlcvkit.experiments.splits import TEST_FRACTION, Rows, require_fraction_used, split_rows, split_test_rows
 from mlcvkit.experiments.targets import (
@@ -23,14 +23,13 @@ from mlcvkit.experiments.targets import (
     Task,
     checked_target,
     learn_targets,
-    smoothed,
     targets_from_dict,
 )
 from mlcvkit.experiments.training import (
     Preparation,
     Trained,
+    circumstances,
     estimator_to_dict,
-    holds_images,
     make_network,
     prepare,
     prepare_rows,
@@ -54,10 +53,11 @@ __all__ = [
     "Task",
     "Trained",
     "checked_target",
+    "circumstances",
+    "completed",
     "confusion_matrix",
     "estimator_to_dict",
     "fit_network",
-    "holds_images",
     "learn_targets",
     "load",
     "make_network",
@@ -68,7 +68,6 @@ __all__ = [
     "require_fits",
     "require_fraction_used",
     "require_used",
-    "smoothed",
     "split_rows",
     "split_test_rows",
     "targets_as_known",

@@ -66,15 +66,32 @@ def recipe_for(kind: KindName, recipe: str = "table") -> Hyperparameters:
     return replace(RECIPES[recipe], **unused, **KINDS[kind].defaults)
 
 
-def require_used(
-    hyperparameters: Hyperparameters,
-    kind: KindName,
-    *,
-    rows: int | None = None,
-    on_cluster: bool = False,
-    images: bool = False,
-    task: str | None = None,
-) -> None:
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known of a training beside its network and its hyperparameters.
+
+    Parameters
+    ----------
+    rows
+        The number of training rows.
+    on_cluster
+        Whether the training runs on a cluster.
+    images
+        Whether its rows are images.
+    distortable
+        Whether they are grey images, which can be distorted at random.
+    task
+        What is predicted: classes or numbers.
+    """
+
+    rows: int | None = None
+    on_cluster: bool = False
+    images: bool = False
+    distortable: bool = False
+    task: str | None = None
+
+
+def require_used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any) -> None:
     """Refuse hyperparameters that a training would not use.
 
     Parameters
@@ -83,14 +100,8 @@ def require_used(
         All of them.
     kind
         The kind of network.
-    rows
-        The number of training rows, where it is known.
-    on_cluster
-        Whether the training runs on a cluster.
-    images
-        Whether its rows are grey images, which can be distorted at random.
-    task
-        What is predicted, classes or numbers, where it is known.
+    circumstances
+        As for ``Circumstances``.
 
     Raises
     ------
@@ -98,7 +109,7 @@ def require_used(
         For one that is not used and has another value than its default: which, why, and what to do.
     """
     plain, base = Hyperparameters(), recipe_for(kind)
-    unused = _unused(hyperparameters, kind, rows, on_cluster=on_cluster, images=images, task=task)
+    unused = _unused(hyperparameters, kind, Circumstances(**circumstances))
     for name, reason in unused.items():
         value = getattr(hyperparameters, name)
         allowed = [getattr(plain, name), getattr(base, name)]
@@ -111,7 +122,7 @@ def require_used(
 
 def used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any) -> dict[str, Any]:
     """Those hyperparameters that a training uses, by name; circumstances as for ``require_used``."""
-    unused = _unused(hyperparameters, kind, circumstances.pop("rows", None), **circumstances)
+    unused = _unused(hyperparameters, kind, Circumstances(**circumstances))
     return {name: value for name, value in asdict(hyperparameters).items() if name not in unused}
 
 
@@ -137,29 +148,21 @@ def with_used_only(hyperparameters: Hyperparameters) -> Hyperparameters:
     return replace(hyperparameters, **{name: getattr(plain, name) for name in names})
 
 
-def _unused(
-    hp: Hyperparameters,
-    kind: KindName,
-    rows: int | None,
-    *,
-    on_cluster: bool = False,
-    images: bool = False,
-    task: str | None = None,
-) -> dict[str, str]:
+def _unused(hp: Hyperparameters, kind: KindName, known: Circumstances) -> dict[str, str]:
     found = dict(KINDS[kind].unused)
-    if task == "regression":
+    if known.task == "regression":
         found["label_smoothing"] = "it is for classes"
     found |= dict.fromkeys(_of_other_optimizers(hp.optimizer), f"the optimizer {hp.optimizer} has none")
-    if not on_cluster:
+    if not known.on_cluster:
         found["local_steps"] = "it is for a training on a cluster"
     elif hp.local_steps == 0:
         found["batch_size"] = "with local_steps=0 each epoch is one step with the gradient of all samples"
-    if not images:
+    if not known.distortable:
         reason = "only grey images, such as those of mnist-parity, are distorted"
         found |= {part.name: reason for part in fields(Augmentation)}
-        if not hp.patience:
-            found["validation_samples"] = "no rows are held out where patience is 0"
-    if rows is not None and rows < FEWEST_TO_VALIDATE:
+    if not known.images and not hp.patience:
+        found["validation_samples"] = "no rows are held out where patience is 0"
+    if known.rows is not None and known.rows < FEWEST_TO_VALIDATE:
         found["validation_samples"] = f"of fewer than {FEWEST_TO_VALIDATE} rows none are held out"
     return found
 

@@ -26,7 +26,11 @@ def test_rows(predictor: Predictor, configuration: Mapping[str, Any], data: str 
             raise InputError(
                 f"give the file of the labels of {data} with --target: {stored.target} is that of the training"
             )
+        if data in MNIST_NAMES and stored.data in MNIST_NAMES and data != stored.data:
+            raise InputError(f"{data} has other targets than {stored.data}, which it was trained on: leave out {data}")
         samples = read(data, target or stored.target, image_size=stored.image_size, as_text=True)
+        if samples.test is not None:
+            return samples.test
         if samples.y is None:
             raise InputError(f"{data} has no target to compare with")
         return samples.X, samples.y

@@ -121,6 +121,8 @@ class Predictor:
         predicted = targets.predicted(logits)
         result: dict[str, Any] = {"samples": len(y), "accuracy": float((predicted == y).mean())}
         known = np.isin(y, targets.classes)
+        if not known.all():
+            result["unknown"] = int((~known).sum())
         truth = np.searchsorted(targets.classes, y[known])
         if self.has_probabilities and known.all():
             probabilities = targets.probabilities(logits, self.mlp.output).astype(np.float64)
@@ -155,7 +157,9 @@ class Predictor:
         InputError
             Where it holds no network with its preprocessing and its targets, with the path.
         """
-        saved = _complete(load_model(run), run)
+        saved = completed(load_model(run))
+        if not saved.estimator and not saved.preprocessing:
+            raise InputError(f"{run} holds a network alone, and does not say what it reads and predicts")
         try:
             encoder = restored_encoder(saved.preprocessing, saved.arrays)
             targets = targets_from_dict(saved.estimator)
@@ -213,20 +217,19 @@ def as_numbers(y: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
         raise InputError(f"the model knows numbers as targets, and {name!r} here is text such as {y[0]!r}") from None
 
 
-def _complete(saved: SavedModel, run: Path) -> SavedModel:
+def completed(saved: SavedModel) -> SavedModel:
     """A model file that says what is around the network; one of MNIST's parity did not need to say it before."""
-    if saved.estimator or saved.preprocessing:
-        return saved
+    of_parity = saved.configuration.get("data", PARITY_DATA) in (None, PARITY_DATA)
     pixels = datasets.SIDE**2
-    if as_mlp(saved.model).W[0].shape[1] != pixels or saved.configuration.get("data", PARITY_DATA) not in (
-        None,
-        PARITY_DATA,
-    ):
-        raise InputError(f"{run} does not read the {pixels} pixels of MNIST's images, or is no NN2")
+    if saved.estimator or saved.preprocessing or not of_parity or len(saved.model.W) != 2:
+        return saved
+    if saved.model.W[0].shape[1] != pixels or saved.model.W[1].shape[1] != 1:
+        return saved
     targets = Classes(np.array([0, 1]), datasets.PARITY_NAMES)
-    saved.estimator = {"kind": "NN2Classifier", "parameters": {}, "n_features": pixels} | targets.to_dict()
+    parameters = {"hidden_units": len(saved.model.W[0]), "loss": as_mlp(saved.model).loss}
+    saved.estimator = {"kind": "NN2Classifier", "parameters": parameters, "n_features": pixels} | targets.to_dict()
     saved.preprocessing = {"encoder": "images", "shape": [datasets.SIDE, datasets.SIDE]}
-    saved.provenance = {"target": "digit", **saved.provenance}
+    saved.provenance = {"target": "y", **saved.provenance}
     saved.configuration = {"data": PARITY_DATA, "target": None, "image_size": None} | {
         name: value for name, value in saved.configuration.items() if value is not None
     }

@@ -1,14 +1,14 @@
 """An experiment: the data, the network and its hyperparameters, and nothing else decides what is trained."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mlcvkit import datasets
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
-from mlcvkit.experiments.kinds import KindName, recipe_for
+from mlcvkit.experiments.kinds import KINDS, KindName, recipe_for
 from mlcvkit.experiments.splits import TEST_FRACTION
 from mlcvkit.experiments.targets import Task
 from mlcvkit.training import Hyperparameters
@@ -33,12 +33,12 @@ class Experiment:
     model
         The kind of network.
     hyperparameters
-        Of the network and its training.
+        Of the network and its training; where None, those that are good for tables.
 
     Raises
     ------
     InputError
-        For a test_fraction out of its range.
+        For a name that is unknown, with the choices, or a test_fraction out of its range.
     """
 
     data: str = "mnist-parity"
@@ -47,14 +47,22 @@ class Experiment:
     test_fraction: float = TEST_FRACTION
     image_size: int | None = None
     model: KindName = "mlp"
-    hyperparameters: Hyperparameters = field(default_factory=lambda: recipe_for("mlp"))
+    hyperparameters: Hyperparameters = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        for name, choices in {"model": tuple(KINDS), "task": (None, *get_args(Task))}.items():
+            if getattr(self, name) not in choices:
+                listed = ", ".join(choice for choice in choices if choice)
+                raise InputError(f"{name} must be one of {listed}; got {getattr(self, name)!r}")
+        if self.hyperparameters is None:
+            object.__setattr__(self, "hyperparameters", recipe_for(self.model))
         if not 0 <= self.test_fraction < 1:
             raise InputError(f"test_fraction must be at least 0 and below 1; got {self.test_fraction}")
 
     def read(self) -> Samples:
         """The samples; InputError where they cannot be read."""
+        if self.image_size is not None and (self.data in datasets.TOYS or not Path(self.data).is_dir()):
+            raise InputError(f"image_size scales the images of a folder: leave it out for {self.data}")
         return datasets.read(self.data, self.target, image_size=self.image_size)
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,8 +73,9 @@ class Experiment:
     def from_dict(cls, stored: Mapping[str, Any]) -> "Experiment":
         """What a run recorded, or the options of a command line: names and values, all in one level."""
         values = {name: stored[name] for name in SOURCE_FIELDS if stored.get(name) is not None}
-        names = {field.name for field in fields(Hyperparameters)} & stored.keys()
-        return cls(**values, hyperparameters=Hyperparameters(**{name: stored[name] for name in names}))
+        experiment = cls(**values)
+        given = {part.name: stored[part.name] for part in fields(Hyperparameters) if part.name in stored}
+        return replace(experiment, hyperparameters=replace(experiment.hyperparameters, **given))
 
 
 SOURCE_FIELDS = tuple(field.name for field in fields(Experiment) if field.name != "hyperparameters")

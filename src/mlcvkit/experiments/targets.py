@@ -82,7 +82,11 @@ class Classes:
         else:
             encoded = np.zeros((len(y), len(self.classes)), dtype)
             encoded[np.arange(len(y)), index] = 1
-        return smoothed(encoded, smoothing, len(self.classes))
+        return self.smoothed(encoded, smoothing)
+
+    def smoothed(self, encoded: Array, smoothing: float) -> Array:
+        """Encoded targets with label smoothing."""
+        return _smoothed(encoded, smoothing, len(self.classes))
 
     def strata(self, targets: Array) -> Array:
         """The stratum of each encoded target, of which each side of a split gets its share."""
@@ -123,7 +127,11 @@ class Labels:
         """The targets, (N, C); of label smoothing each label gets its share as of two classes."""
         if y.ndim != 2 or y.shape[1] != len(self.classes):
             raise ValueError(f"y must have {len(self.classes)} columns, one for each label; got {y.shape}")
-        return smoothed(y.astype(dtype), smoothing, 2)
+        return self.smoothed(y.astype(dtype), smoothing)
+
+    def smoothed(self, encoded: Array, smoothing: float) -> Array:
+        """Encoded targets with label smoothing, each label as one of two classes."""
+        return _smoothed(encoded, smoothing, 2)
 
     def strata(self, targets: Array) -> None:
         return None
@@ -178,12 +186,16 @@ class Numbers:
 
     def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
         """(y - mean) / scale, (N,) or (N, C); ``smoothing`` is for classes, and must be 0."""
-        if smoothing:
-            raise InputError("label_smoothing is for classes: leave it out where the target is a number")
         if (y.ndim == 1) != self.one_column or (y.ndim == 2 and y.shape[1] != len(self.mean)):
             raise ValueError(f"y must have {len(self.mean)} columns as before; got {y.shape}")
         scaled: Array = ((y.reshape(len(y), -1) - self.mean) / self.scale).astype(dtype)
-        return scaled[:, 0] if self.one_column else scaled
+        return self.smoothed(scaled[:, 0] if self.one_column else scaled, smoothing)
+
+    def smoothed(self, encoded: Array, smoothing: float) -> Array:
+        """As they are; InputError where label smoothing is asked for."""
+        if smoothing:
+            raise InputError("label_smoothing is for classes: leave it out where the target is a number")
+        return encoded
 
     def strata(self, targets: Array) -> None:
         return None
@@ -204,8 +216,10 @@ class Numbers:
 Targets = Classes | Labels | Numbers
 
 
-def smoothed(y: Array, smoothing: float, classes: int) -> Array:
+def _smoothed(y: Array, smoothing: float, classes: int) -> Array:
     """Targets of 0 and 1 with label smoothing; as they are for 0."""
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"label_smoothing must be at least 0 and below 1; got {smoothing}")
     if not smoothing:
         return y
     mixed: Array = y * y.dtype.type(1 - smoothing) + y.dtype.type(smoothing / classes)

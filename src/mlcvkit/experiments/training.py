@@ -15,10 +15,11 @@ from mlcvkit.experiments.predictor import Predictor
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Indices, Rows, split_rows, split_test_rows
 from mlcvkit.experiments.targets import Targets, checked_target, learn_targets
-from mlcvkit.models import MLP, Perceptron, scale_weights
+from mlcvkit.models import MLP, Perceptron, losses_behind, scale_weights
 from mlcvkit.training import Augmentation, Callback, Checkpoint, Hyperparameters, Run, split_validation
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
+from mlcvlab.nn.losses import LOSSES as HANDOUT_LOSSES
 
 NOT_OF_ESTIMATORS = {"seed", "validation_samples", *(part.name for part in fields(Augmentation))}
 """The hyperparameters that are no parameters of scikit-learn's estimators."""
@@ -114,8 +115,8 @@ class Preparation:
             self.experiment.hyperparameters,
             self.experiment.model,
             rows=self.X.shape[0],
-            images=holds_images(self.X),
             task=self.targets.task,
+            **circumstances(self.X),
         )
 
     def fit(self, *, callbacks: Sequence[Callback] = (), resume: Path | None = None) -> Trained:
@@ -168,7 +169,7 @@ def prepare_rows(
     assert experiment.task is not None
     encoder = encoder_for(X).fit(X)
     targets = learn_targets(y, experiment.task, samples.class_names)
-    require_fits(kind, hp, targets, len(y), images=holds_images(X))
+    require_fits(kind, hp, targets, rows=len(y), **circumstances(X))
     images = isinstance(encoder, ImageEncoder)
     rows = X if images else encoder.transform(X)
     encoded = targets.encode(y, np.float32 if images else rows.dtype)
@@ -233,22 +234,24 @@ def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features
     return scale_weights(model.initialize(features, targets.outputs, seed=seed), hp.initialization)
 
 
-def holds_images(X: Any) -> bool:
-    """Whether raw rows are grey images as bytes, which can be distorted."""
-    return isinstance(X, np.ndarray) and X.ndim == 3 and X.dtype == np.uint8
+def circumstances(X: Any) -> dict[str, Any]:
+    """Whether raw rows are images as bytes, and whether these are grey and can be distorted."""
+    images = isinstance(encoder_for(X), ImageEncoder)
+    return {"images": images, "distortable": images and X.ndim == 3}
 
 
-def require_fits(
-    kind: KindName, hp: Hyperparameters, targets: Targets, rows: int | None, *, images: bool, on_cluster: bool = False
-) -> None:
+def require_fits(kind: KindName, hp: Hyperparameters, targets: Targets, **circumstances: Any) -> None:
     """Refuse hyperparameters that a network would not use, and targets that it cannot predict."""
     if targets.task == "regression" and kind != "mlp":
         raise InputError(f"{kind} predicts classes; a target of numbers needs --model mlp")
-    require_used(hp, kind, rows=rows, images=images, on_cluster=on_cluster, task=targets.task)
+    require_used(hp, kind, task=targets.task, **circumstances)
     if kind == "nn2" and len(hp.hidden_units) != 1:
         raise InputError(f"nn2 has one hidden layer; got hidden_units {hp.hidden_units}: choose --model mlp")
     if kind == "nn2" and targets.outputs > 1:
         raise InputError(f"nn2 tells two classes apart; the target has {targets.outputs}: choose --model mlp")
+    losses = list(HANDOUT_LOSSES) if kind == "nn2" else losses_behind(targets.output)
+    if hp.loss is not None and hp.loss not in losses:
+        raise InputError(f"{kind} cannot minimise loss={hp.loss} here; choose one of {', '.join(losses)}")
 
 
 def estimator_to_dict(kind: KindName, hp: Hyperparameters, targets: Targets, features: int) -> dict[str, Any]:

@@ -139,10 +139,7 @@ def applies(name: str, experiment: Experiment) -> bool:
     """Whether a setting does anything in an experiment."""
     optimizer = experiment.optimizer
     only = {
-        "samples": experiment.is_nn2,
-        "shift": experiment.is_nn2,
-        "rotation": experiment.is_nn2,
-        "elastic": experiment.is_nn2,
+        **dict.fromkeys(("samples", "shift", "rotation", "elastic"), experiment.has_images),
         "momentum": optimizer in ("momentum", "nesterov"),
         "beta1": "adam" in optimizer,
         "beta2": "adam" in optimizer,

@@ -135,8 +135,8 @@ class Experiment:
             values["optimizer"] = "adam"
         if self.data == DIGITS and self.loss == "cross_entropy":
             values["loss"] = "categorical_cross_entropy"
-        held_out = IMAGES - self.samples if self.is_nn2 else 0
-        if not self.is_nn2:
+        held_out = IMAGES - self.samples if self.has_images else 0
+        if not self.has_images:
             values |= {"shift": 0.0, "rotation": 0.0, "elastic": 0.0}
         hp = Hyperparameters(**values, patience=0, validation_samples=held_out)
         return with_used_only(hp)

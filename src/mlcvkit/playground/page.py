@@ -1,5 +1,6 @@
 """The playground itself: controls on the left, curves in the middle, the network on the right."""
 
+import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -67,6 +68,7 @@ class Page:
         self.dead = 0
         self.units: list[int] = []
         self.version = -1
+        self.changing = asyncio.Lock()
 
     def build(self) -> None:
         """Make all elements."""
@@ -141,6 +143,10 @@ class Page:
     # what a visitor does
 
     async def _changed(self, name: str, value: Any) -> None:
+        async with self.changing:  # the next change is one of what this one leaves
+            await self._change(name, value)
+
+    async def _change(self, name: str, value: Any) -> None:
         try:
             before = self.session.experiment
             experiment = before.changed(name, value) if name != "data" else with_data(before, value)
@@ -168,8 +174,9 @@ class Page:
         self.session.step()
 
     async def _reset(self) -> None:
-        await in_thread(self.session.reset)
-        self.controls.show(self.session.experiment)
+        async with self.changing:
+            await in_thread(self.session.reset)
+            self.controls.show(self.session.experiment)
 
     def _own_speed(self, experiment: Experiment) -> int:
         """Fast for images; for points of a plane such that one sees the surface bend."""

@@ -12,7 +12,10 @@ from mlcvkit.training.loop import Callback, History, Run
 from mlcvlab.nn import Array
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-FORMAT = "mlcvlab checkpoint, version 1"
+FORMAT_1 = "mlcvlab checkpoint, version 1"
+FORMAT = "mlcvlab checkpoint, version 2"
+OF_THE_NETWORK = ("hidden_units", "activation", "initialization", "loss", "dropout", "l2", "validation_samples")
+"""What the first version did not record of some kinds of network."""
 
 
 class WriteCheckpoints(Callback):
@@ -47,7 +50,8 @@ class WriteCheckpoints(Callback):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run that was saved; ``every`` is how many epochs lie between its checkpoints."""
+    """A run that was saved; ``every`` is how many epochs lie between its checkpoints, and ``complete`` says whether the
+    hyperparameters of the network are recorded too."""
 
     hyperparameters: Hyperparameters
     samples: int
@@ -55,6 +59,7 @@ class Checkpoint:
     history: History
     every: int
     arrays: dict[str, Array]
+    complete: bool = True
 
     @classmethod
     def read(cls, folder: Path) -> "Checkpoint":
@@ -65,10 +70,11 @@ class Checkpoint:
                 f"{folder} has no {CHECKPOINT_FILE}: it is not a run, or was trained to its end or without "
                 "--checkpoint-every, or was killed before its first checkpoint: start it again"
             )
-        arrays, metadata = storage.read_arrays(path, FORMAT)
+        arrays, metadata = storage.read_arrays(path, FORMAT_1, FORMAT)
         try:
             hyperparameters = Hyperparameters(**json.loads(metadata["hyperparameters"]))
-            return cls(hyperparameters, arrays=arrays, **json.loads(metadata["progress"]))
+            complete = metadata["format"] == FORMAT
+            return cls(hyperparameters, arrays=arrays, complete=complete, **json.loads(metadata["progress"]))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged or of another version: {error}") from None
 
@@ -77,6 +83,7 @@ class Checkpoint:
         differ = [
             f"{field.name} is {mine!r} there, not {given!r}"
             for field in fields(Hyperparameters)
+            if self.complete or field.name not in OF_THE_NETWORK
             if (mine := getattr(self.hyperparameters, field.name)) != (given := getattr(hyperparameters, field.name))
         ]
         if differ:

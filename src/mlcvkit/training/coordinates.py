@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvkit.arrays import float_rows
+from mlcvkit.models import as_trained
 from mlcvkit.training import kernels
-from mlcvlab.models.nn2 import NN2, NN2Coordinates, faster_coordinates
+from mlcvlab.models.nn2 import NN2, NN2Coordinates
 from mlcvlab.nn import Array
 from mlcvlab.optim.sgd import Callback, ModelCoordinates, check_hyperparameters, descend
 
@@ -41,8 +42,9 @@ def coordinate_sgd(
 
 def coordinates_of(model: Any) -> Any:
     """The fastest steps on single weights that there are for a model: a class of ``mlcvlab.optim.sgd``'s kind."""
-    own = faster_coordinates.get(type(model), ModelCoordinates)
-    return CompiledCoordinates if own is NN2Coordinates and model.loss == "cross_entropy" else own
+    if as_trained(model) is model:
+        return ModelCoordinates
+    return CompiledCoordinates if model.loss == "cross_entropy" else NN2Coordinates
 
 
 class CompiledCoordinates(NN2Coordinates):

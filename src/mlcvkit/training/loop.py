@@ -124,7 +124,8 @@ class Training:
     """Mini-batch training of a model, one step for each ``next``: who stops asking pauses it.
 
     It yields a ``Step`` after each step, and an ``Epoch`` after each epoch, when its measurements are in
-    ``run.history``. It ends when its epochs are over, or after ``patience`` epochs without a better validation loss.
+    ``run.history``. It ends when its epochs are over, or after ``patience`` epochs without a better validation loss;
+    ``choose_weights`` then restores the best weights, or takes the mean of the last.
 
     The arguments and errors are those of ``fit``; ``measured``: whether the loss and the metrics are measured.
 
@@ -154,6 +155,8 @@ class Training:
     ) -> None:
         hp = hyperparameters or Hyperparameters()
         _check(X, y, samples, sample_weight, validation, hp)
+        if hp.patience and not measured:
+            raise InputError("patience needs the validation loss of each epoch: leave out measured=False")
         self.model, self.metrics = as_trained(model), metrics or {}
         weights = flatten(self.model)
         model.W = self.model.W  # the same views

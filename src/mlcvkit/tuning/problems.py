@@ -13,7 +13,6 @@ from mlcvkit.experiments import (
     Predictor,
     Rows,
     checked_target,
-    holds_images,
     prepare_rows,
     split_rows,
     split_test_rows,
@@ -52,11 +51,6 @@ class Problem:
         self.training, self.test_rows = split_test_rows(samples, y, experiment.test_fraction, task, seed)
         self.fingerprint, self.can_test = samples.fingerprint, len(self.test_rows[1]) > 0
         self.score = "accuracy" if task == "classification" else "r2"
-
-    @property
-    def has_images(self) -> bool:
-        """Whether the rows are grey images, which can be distorted."""
-        return holds_images(self.training[0])
 
     @property
     def losses(self) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ from optuna.trial import TrialState
 from scipy.stats import ttest_rel
 
 from mlcvkit.errors import InputError
-from mlcvkit.experiments import KINDS, Experiment, require_used, with_used_only
+from mlcvkit.experiments import KINDS, Experiment, circumstances, require_used, with_used_only
 from mlcvkit.storage import MODEL_FILE
 from mlcvkit.training import Hyperparameters
-from mlcvkit.tuning.problems import default_space
-from mlcvkit.tuning.spaces import grid, grid_size, lists, read_space, varied, with_parameters
+from mlcvkit.tuning.problems import Problem, default_space
+from mlcvkit.tuning.spaces import Choice, Range, grid, grid_size, lists, read_space, varied, with_parameters
 from mlcvkit.tuning.studies import Settings, Study, create_study
 
 LOOKED_AT_EVERY = 0.3
@@ -44,7 +44,7 @@ def begin_search(folder: Path, settings: Settings) -> Study:
     Raises: InputError where the space or the data cannot be used.
     """
     problem = settings.problem()
-    _require_used(settings, images=problem.has_images)
+    _require_used(settings, problem)
     if not problem.can_test:
         raise InputError("the best is tested at the end: test_fraction must be above 0")
     base = _base_parameters(settings) | ({"loss": problem.losses[0]} if "loss" in settings.space else {})
@@ -119,13 +119,13 @@ def begin_sweep(folder: Path, settings: Settings) -> Study:
     Raises: InputError where the data cannot be used, or the grid is too large.
     """
     problem = settings.problem()
-    _require_used(settings, images=problem.has_images)
+    _require_used(settings, problem)
     if (size := grid_size(settings.search_space)) > MOST_CELLS:
         raise InputError(f"that is a grid of {size:,} trainings; at most {MOST_CELLS:,} are made: give fewer values")
     return create_study(folder, settings, problem.score, grid(lists(settings.search_space)), problem.fingerprint)
 
 
-def _require_used(settings: Settings, *, images: bool) -> None:
+def _require_used(settings: Settings, problem: Problem) -> None:
     """Refuse what no trial would use: hyperparameters of other kinds of network, or of other optimizers."""
     kind, space = settings.kind_of_network, settings.search_space
     unused = {**KINDS[kind].unused, **({} if kind == "mlp" else {"depth": "its depth is fixed"})}
@@ -133,16 +133,24 @@ def _require_used(settings: Settings, *, images: bool) -> None:
         if name in unused:
             raise InputError(f"{kind} would not use {name}: {unused[name]}; leave it out, or choose --model mlp")
     base = Hyperparameters(**settings.base)
-    tried = space.get("optimizer", [base.optimizer])
-    optimizers = tried if isinstance(tried, list) else [base.optimizer]
-    errors = []
-    for optimizer in optimizers:
-        try:
-            require_used(replace(base, optimizer=str(optimizer)), kind, images=images)
-        except InputError as error:
-            errors.append(error)
-    if len(errors) == len(optimizers):
-        raise errors[0]
+    known: dict[str, Any] = {"task": problem.experiment.task, **circumstances(problem.training[0])}
+    for parameters in [{}, *({name: value} for name, values in space.items() for value in _samples(values))]:
+        searched = space.get("optimizer", [base.optimizer])
+        tried = [parameters["optimizer"]] if "optimizer" in parameters else _samples(searched)
+        errors = []
+        for optimizer in tried:
+            try:
+                hp = with_parameters(base, {**parameters, "optimizer": optimizer})
+                require_used(hp, kind, **known)
+            except InputError as error:
+                errors.append(error)
+        if errors and len(errors) == len(tried):
+            raise errors[0]
+
+
+def _samples(values: Range | list[Choice]) -> list[Choice]:
+    """The values of a list, or the ends of a range."""
+    return values if isinstance(values, list) else values.points(2)
 
 
 def _base_parameters(settings: Settings) -> dict[str, Any]:

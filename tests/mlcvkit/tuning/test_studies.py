@@ -108,7 +108,10 @@ def any_worker(folder):
 
 def test_two_processes_share_a_search_and_the_trainings_at_the_end(tmp_path):
     begin_search(tmp_path / "s", settings(epochs=100))
-    both = [command(tmp_path, "--resume", "s", "--trials", "5", workers="1") for _ in range(2)]
+
+    with open_study(tmp_path / "s").asking():  # no trial is taken before both are there
+        both = [command(tmp_path, "--resume", "s", "--trials", "5", workers="1") for _ in range(2)]
+        wait_for(lambda: len([*(tmp_path / "s").glob(".worker-*.lock")]) == 2, *both)
     assert [process.wait() for process in both] == [0, 0], (tmp_path / "said.txt").read_text()
     assert_nothing_lost_or_run_twice(tmp_path / "s", 5)
     found = comparison(open_study(tmp_path / "s"))

@@ -111,7 +111,7 @@ def test_two_processes_share_a_search_and_the_trainings_at_the_end(tmp_path):
 
     with open_study(tmp_path / "s").asking():  # no trial is taken before both are there
         both = [command(tmp_path, "--resume", "s", "--trials", "5", workers="1") for _ in range(2)]
-        wait_for(lambda: len([*(tmp_path / "s").glob(".worker-*.lock")]) == 2, *both)
+        wait_for(lambda: len([*(tmp_path / "s").glob(".worker-*.lock")]) == 2, both[0])
     assert [process.wait() for process in both] == [0, 0], (tmp_path / "said.txt").read_text()
     assert_nothing_lost_or_run_twice(tmp_path / "s", 5)
     found = comparison(open_study(tmp_path / "s"))

@@ -1,6 +1,5 @@
 """The playground itself: controls on the left, curves in the middle, the network on the right."""
 
-import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -68,7 +67,6 @@ class Page:
         self.dead = 0
         self.units: list[int] = []
         self.version = -1
-        self.changing = asyncio.Lock()
 
     def build(self) -> None:
         """Make all elements."""
@@ -143,10 +141,6 @@ class Page:
     # what a visitor does
 
     async def _changed(self, name: str, value: Any) -> None:
-        async with self.changing:  # the next change is one of what this one leaves
-            await self._change(name, value)
-
-    async def _change(self, name: str, value: Any) -> None:
         try:
             before = self.session.experiment
             experiment = before.changed(name, value) if name != "data" else with_data(before, value)
@@ -174,9 +168,8 @@ class Page:
         self.session.step()
 
     async def _reset(self) -> None:
-        async with self.changing:
-            await in_thread(self.session.reset)
-            self.controls.show(self.session.experiment)
+        await in_thread(self.session.reset)
+        self.controls.show(self.session.experiment)
 
     def _own_speed(self, experiment: Experiment) -> int:
         """Fast for images; for points of a plane such that one sees the surface bend."""

@@ -134,7 +134,10 @@ def _require_used(settings: Settings, problem: Problem) -> None:
             raise InputError(f"{kind} would not use {name}: {unused[name]}; leave it out, or choose --model mlp")
     base = Hyperparameters(**settings.base)
     known: dict[str, Any] = {"task": problem.experiment.task, **circumstances(problem.training[0])}
-    for parameters in [{}, *({name: value} for name, values in space.items() for value in _samples(values))]:
+    for parameters in [
+        {},
+        *({name: value} for name, values in space.items() for value in _samples(values) if name != "optimizer"),
+    ]:
         searched = space.get("optimizer", [base.optimizer])
         tried = [parameters["optimizer"]] if "optimizer" in parameters else _samples(searched)
         errors = []

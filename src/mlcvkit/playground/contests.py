@@ -1,5 +1,6 @@
 """Several networks side by side on the same clock: a race of optimizers, two ways to parity, one's own code."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ class Contest:
     axis: str = "seconds"
 
     def __post_init__(self) -> None:
+        self.orders = asyncio.Lock()
         if self.axis == "seconds":
             for session in self.sessions.values():
                 session.rivals = tuple(self.sessions.values())
@@ -59,19 +61,21 @@ class Contest:
             if isinstance(session.network.model, StudentNetwork):
                 session.network.model.close()
 
-    def _start_or_pause(self) -> None:
-        running = any(session.wants_to_run for session in self.sessions.values())
-        if all(session.state in ("finished", "failed") for session in self.sessions.values()):
-            ui.notify("All of them are over: press Reset to begin anew")
-        for session in self.sessions.values():
-            if running:
-                session.pause()
-            else:
-                session.start()
+    async def _start_or_pause(self) -> None:
+        async with self.orders:
+            running = any(session.wants_to_run for session in self.sessions.values())
+            if all(session.state in ("finished", "failed") for session in self.sessions.values()):
+                ui.notify("All of them are over: press Reset to begin anew")
+            for session in self.sessions.values():
+                if running:
+                    session.pause()
+                else:
+                    session.start()
 
     async def _reset(self) -> None:
-        for session in self.sessions.values():
-            await in_thread(session.reset)
+        async with self.orders:
+            for session in self.sessions.values():
+                await in_thread(session.reset)
 
     def _tick(self) -> None:
         self.ticks += 1

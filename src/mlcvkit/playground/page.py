@@ -1,5 +1,6 @@
 """The playground itself: controls on the left, curves in the middle, the network on the right."""
 
+import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -57,6 +58,8 @@ class Page:
     def __init__(self, house: House, session: Session, guide: str | None) -> None:
         self.house, self.session, self.guide = house, session, guide
         self.network = session.network
+        self.orders = asyncio.Lock()
+        """What a visitor asks of the training is done in its order, each when the one before is done."""
         self.kept: list[Kept] = []
         self.count = 0
         self.sample: Array | None = None
@@ -141,35 +144,42 @@ class Page:
     # what a visitor does
 
     async def _changed(self, name: str, value: Any) -> None:
-        try:
-            before = self.session.experiment
-            experiment = before.changed(name, value) if name != "data" else with_data(before, value)
-            if name == "data":
-                self.speed.value = self._own_speed(experiment)
-            if isinstance(self.session.begun, Network) and name not in KEEPS_WEIGHTS:
-                ui.notify("A new network: the weights of the run that was opened are left")
-            await in_thread(self.session.change, experiment)
-            if name == "optimizer":
-                self._choose_axis()
-        except InputError as error:
-            label = texts("controls")[name]["label"] if name in texts("controls") else name
-            ui.notify(str(error).replace(f"{name} must", f"{label} must"), type="negative")
-        self.controls.show(self.session.experiment)
+        async with self.orders:
+            try:
+                await self._change(name, value)
+            except InputError as error:
+                label = texts("controls")[name]["label"] if name in texts("controls") else name
+                ui.notify(str(error).replace(f"{name} must", f"{label} must"), type="negative")
+            self.controls.show(self.session.experiment)
 
-    def _start_or_pause(self) -> None:
-        if self.session.wants_to_run:
-            self.session.pause()
-        elif self.session.state in ("finished", "failed"):
-            ui.notify("This training is over: press Reset to begin anew")
-        else:
-            self.session.start()
+    async def _change(self, name: str, value: Any) -> None:
+        before = self.session.experiment
+        experiment = before.changed(name, value) if name != "data" else with_data(before, value)
+        if name == "data":
+            self.speed.value = self._own_speed(experiment)
+        if isinstance(self.session.begun, Network) and name not in KEEPS_WEIGHTS:
+            ui.notify("A new network: the weights of the run that was opened are left")
+        await in_thread(self.session.change, experiment)
+        if name == "optimizer":
+            self._choose_axis()
 
-    def _step(self) -> None:
-        self.session.step()
+    async def _start_or_pause(self) -> None:
+        async with self.orders:
+            if self.session.wants_to_run:
+                self.session.pause()
+            elif self.session.state in ("finished", "failed"):
+                ui.notify("This training is over: press Reset to begin anew")
+            else:
+                self.session.start()
+
+    async def _step(self) -> None:
+        async with self.orders:
+            self.session.step()
 
     async def _reset(self) -> None:
-        await in_thread(self.session.reset)
-        self.controls.show(self.session.experiment)
+        async with self.orders:
+            await in_thread(self.session.reset)
+            self.controls.show(self.session.experiment)
 
     def _own_speed(self, experiment: Experiment) -> int:
         """Fast for images; for points of a plane such that one sees the surface bend."""
@@ -211,7 +221,8 @@ class Page:
     def _save(self) -> None:
         async def save() -> None:
             try:
-                folder = await in_thread(save_run, self.house.runs, str(name.value or ""), self.session)
+                async with self.orders:
+                    folder = await in_thread(save_run, self.house.runs, str(name.value or ""), self.session)
             except (InputError, OSError) as error:
                 ui.notify(str(error), type="negative")
                 return
@@ -228,7 +239,8 @@ class Page:
         async def take() -> None:
             try:
                 network = await in_thread(open_run, self.house.runs, chosen.value)
-                await in_thread(self.session.take, network)
+                async with self.orders:
+                    await in_thread(self.session.take, network)
             except (InputError, OSError) as error:
                 ui.notify(str(error), type="negative")
                 return

@@ -405,15 +405,18 @@ def test_messages_that_no_page_sends_change_nothing(visitor, server):
     script = """async () => {
         const listeners = [];
         const own = window.socket.emit;
-        window.socket.emit = (name, message, ...rest) => {
-            if (name === "event") listeners.push(message);
-            return own.call(window.socket, name, message, ...rest);
-        };
+        const changed = new Promise((done) => {
+            window.socket.emit = (name, message, ...rest) => {
+                if (name === "event") listeners.push(message);
+                if (JSON.stringify(message).includes("0.5")) done();
+                return own.call(window.socket, name, message, ...rest);
+            };
+        });
         document.querySelector("canvas.drawing-pad").dispatchEvent(new KeyboardEvent("keydown", { key: "Delete" }));
         const field = document.querySelector('input[aria-label="Learning rate"]');
         field.value = "0.5";
         field.dispatchEvent(new Event("input", { bubbles: true }));
-        await new Promise((done) => setTimeout(done, 800));
+        await changed;
         const bad = [null, 1e308, -1, "x".repeat(100000), [[1]], { a: 1 }, "////", true, [NaN], ["AAAA"], []];
         for (const message of listeners)
             for (const args of bad) own.call(window.socket, "event", { ...message, args: [JSON.stringify(args)] });
@@ -423,6 +426,46 @@ def test_messages_that_no_page_sends_change_nothing(visitor, server):
     assert one.page.evaluate(script) >= 1
     one.press("Step")  # comes after the messages, on the same connection
     one.wait_for_steps(0)
+
+
+def test_what_is_asked_at_once_is_done_in_its_order(visitor):
+    one = visitor().open("/?data=xor&hidden_units=8&learning_rate=0.25")
+    one.page.evaluate("""() => {
+        const own = window.socket.emit;
+        window.sent = [];
+        window.again = (texts) => texts.forEach((text) => own.call(window.socket, "event", JSON.parse(text)));
+        window.socket.emit = (name, message, ...rest) => {
+            if (name === "event") window.sent.push(JSON.stringify(message));
+            return own.call(window.socket, name, message, ...rest);
+        };
+    }""")
+
+    def sent(holding):
+        """The newest of the page's messages, as soon as it holds this."""
+        messages = one.wait(lambda: [text for text in one.page.evaluate("window.sent") if holding in text])
+        return messages[-1]
+
+    fields = [one.page.get_by_label(label, exact=True) for label in ("Hidden units", "Learning rate")]
+    messages = []
+    for field, value in zip(fields, ("97", "0.125"), strict=True):
+        field.fill(value)
+        messages.append(sent(holding=rf"\"{value}\""))
+    units, rate = messages
+    one.press("Reset")
+    one.page.evaluate("window.sent.length = 0")
+    one.press("Step")
+    step = sent(holding="listener_id")
+    for values in (("33", "0.375"), ("65", "0.0625"), ("12", "0.75")):
+        one.wait_for_steps(0)
+        one.press("Reset")
+        one.wait(lambda: one.steps == 0)
+        one.page.evaluate("again", [units.replace("97", values[0]), rate.replace("0.125", values[1]), step])
+        one.wait_for_steps(0)
+        one.press("Link")
+        link = one.page.get_by_role("dialog").get_by_role("textbox").input_value()
+        assert {f"hidden_units={values[0]}", f"learning_rate={values[1]}"} <= set(urlsplit(link).query.split("&"))
+        one.page.keyboard.press("Escape")
+        one.page.get_by_role("dialog").wait_for(state="detached")
 
 
 def test_the_house_is_full_at_last(tmp_path, chromium):

@@ -32,17 +32,17 @@ def report_on(run: Path, data: str | None = None, target: str | None = None) -> 
     if data is not None:
         raise InputError(f"{run} is a study, which has its own data: leave out {data}")
     require("tune")
-    from mlcvkit.report.studies import in_plain_words, study_parts
+    from mlcvkit.report.studies import Judged, in_plain_words, study_parts
     from mlcvkit.tuning import open_study
 
-    study = open_study(run)
+    judged = Judged(open_study(run))
 
     def parts() -> Iterator[Part]:
-        yield from study_parts(study)
+        yield from study_parts(judged)
         if (run / MODEL_FILE).is_file():
             yield from run_parts(read_subject(run))
 
-    return run.resolve().name, in_plain_words(study), parts()
+    return run.resolve().name, in_plain_words(judged), parts()
 
 
 def _lead(subject: Subject) -> str:

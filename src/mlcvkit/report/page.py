@@ -70,6 +70,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
     content = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.set_layout_engine("none")  # it is laid out now, and is not again for the PNG
     svg = content.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

@@ -137,9 +137,9 @@ class Judged:
         return get_param_importances(judged, evaluator=FanovaImportanceEvaluator(seed=0), params=self.names)
 
 
-def study_parts(study: Study) -> Iterator[Part]:
+def study_parts(judged: Judged) -> Iterator[Part]:
     """The parts that there are for a study."""
-    judged = Judged(study)
+    study = judged.study
     yield _found(study, judged)
     if judged.tells and len(judged.names) > 1:
         yield _importances(judged)
@@ -154,9 +154,8 @@ def study_parts(study: Study) -> Iterator[Part]:
     yield from _finals(study)
 
 
-def in_plain_words(study: Study) -> str:
+def in_plain_words(judged: Judged) -> str:
     """Two sentences: what mattered, and what did not."""
-    judged = Judged(study)
     if not judged.tells:
         return (
             f"{len(judged.trials)} trials do not tell what mattered. "

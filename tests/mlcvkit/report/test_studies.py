@@ -71,7 +71,7 @@ def test_the_effect_of_one_alone_is_that_of_the_function(study):
 
 
 def test_two_sentences_say_what_mattered_and_what_did_not(study):
-    words = in_plain_words(study)
+    words = in_plain_words(Judged(study))
     assert words.startswith("What mattered was the learning rate (")
     assert "Hardly anything hung on the " in words and "hidden units" in words.split("Hardly")[1]
     assert words.count(". ") == 1 and words.endswith(".")
@@ -96,8 +96,8 @@ def test_the_page_of_a_study_has_its_parts(study, tmp_path):
 def test_too_few_trials_say_nothing(tmp_path):
     settings = Settings("tune", "moons", OPTIONS, asdict(RECIPES["table"]), SPACE)
     study = create_study(tmp_path, settings, "accuracy", [])
-    assert "do not tell what mattered" in in_plain_words(study)
-    assert [part.heading for part in study_parts(study)] == ["The best trials"]
+    assert "do not tell what mattered" in in_plain_words(Judged(study))
+    assert [part.heading for part in study_parts(Judged(study))] == ["The best trials"]
 
 
 def test_the_page_of_a_sweep_has_its_grid(tmp_path):
@@ -105,7 +105,7 @@ def test_the_page_of_a_sweep_has_its_grid(tmp_path):
     space = {"learning_rate": [0.0001, 0.01, 0.1], "hidden_units": [2, 8], "seed": [0, 1]}
     study = begin_sweep(tmp_path / "s", Settings("sweep", "moons", OPTIONS, base, space, repeats=2))
     run(study, workers=1, on_progress=lambda _: None)
-    headings = {part.heading: part for part in study_parts(study)}
+    headings = {part.heading: part for part in study_parts(Judged(study))}
     assert len(headings["The grid"].tables[0].rows) == 6
     assert "How the search went on" not in headings
     assert optuna.get_all_study_names(storage=study.storage) == ["search"]
@@ -124,5 +124,5 @@ def test_chance_is_not_told_as_what_mattered(tmp_path):
         }
         score = float(rng.normal(0.9, 0.01))
         study.optuna.add_trial(create_trial(params=params, distributions=kinds, value=score))
-    assert "no more than chance" in in_plain_words(study)
-    assert "What mattered" not in [part.heading for part in study_parts(study)]
+    assert "no more than chance" in in_plain_words(Judged(study))
+    assert "What mattered" not in [part.heading for part in study_parts(Judged(study))]

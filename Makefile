@@ -39,6 +39,7 @@ system:
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/pydoclint src/mlcvkit hw1/mlcvlab
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

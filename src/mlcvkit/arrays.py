@@ -15,7 +15,18 @@ Images = npt.NDArray[np.uint8]
 
 
 def scale_images(images: Images) -> npt.NDArray[np.float32]:
-    """Turn grey values from 0 to 255, (N, H, W), into rows from 0 to 1, (N, H · W)."""
+    """Turn grey values from 0 to 255 into rows of numbers from 0 to 1.
+
+    Parameters
+    ----------
+    images
+        The images, (N, H, W).
+
+    Returns
+    -------
+    Array
+        The rows, (N, H · W).
+    """
     rows: npt.NDArray[np.float32] = np.divide(
         images.reshape(len(images), math.prod(images.shape[1:])), 255, dtype=np.float32
     )
@@ -23,7 +34,18 @@ def scale_images(images: Images) -> npt.NDArray[np.float32]:
 
 
 def float_rows(X: Array) -> Array:
-    """Samples, (N, ...), as rows, (N, K); uint8 are grey values from 0 to 255 and become 0 to 1; sparse rows stay."""
+    """Samples of any shape as rows of numbers.
+
+    Parameters
+    ----------
+    X
+        Samples, (N, ...): floats, uint8 from 0 to 255, which are scaled to 0 to 1, or a scipy.sparse matrix.
+
+    Returns
+    -------
+    Array
+        The rows, (N, K); a sparse matrix stays sparse.
+    """
     if X.dtype == np.uint8:
         return scale_images(X)
     return X if X.ndim == 2 else X.reshape(len(X), -1)

@@ -19,7 +19,18 @@ EXTRAS = {
 
 
 def require(extra: str) -> None:
-    """Raise MissingExtra unless the libraries of an extra can be imported."""
+    """Make sure that the libraries of an extra can be imported.
+
+    Parameters
+    ----------
+    extra
+        A name in ``EXTRAS``.
+
+    Raises
+    ------
+    MissingExtra
+        Where one cannot be imported, with the extra that brings it.
+    """
     for library in EXTRAS[extra]:
         if importlib.util.find_spec(library) is None:
             raise MissingExtra(f"this needs {library}, which is not installed: pip install 'mlcvlab[{extra}]'")

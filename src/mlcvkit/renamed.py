@@ -20,7 +20,18 @@ GONE = {
 
 
 def resolved(module: str) -> Callable[[str], object]:
-    """The ``__getattr__`` of a module whose names have changed."""
+    """The ``__getattr__`` of a module whose names have changed.
+
+    Parameters
+    ----------
+    module
+        The name of the module.
+
+    Returns
+    -------
+    Callable[[str], object]
+        A function that returns the value under the new name, with a warning.
+    """
 
     def attribute(name: str) -> object:
         old = f"{module}.{name}"

@@ -1,6 +1,7 @@
 """The public face, and the arrows between rooms that a linter of imports cannot see."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -17,6 +18,13 @@ from mlcvkit.renamed import GONE, RENAMED
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/mlcvkit"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = [
+    *(f"mlcvkit.{room}" for room in ("models", "training", "datasets", "experiments", "storage", "estimators")),
+    *(f"mlcvkit.{room}" for room in ("cluster", "tuning", "report", "plots")),
+    *("mlcvlab.nn", "mlcvlab.nn.activations", "mlcvlab.nn.losses", "mlcvlab.nn.basis", "mlcvlab.models.nn2"),
+    *("mlcvlab.optim.sgd", "mlcvlab.optim.adam"),
+]
+"""Those whose docstrings are read by people who call them."""
 
 
 def imported(path):
@@ -34,6 +42,47 @@ def test_every_public_name_is_there_and_documented():
         assert getattr(mlcvkit, name).__doc__ or name.isupper(), name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         mlcvkit.nothing  # noqa: B018
+
+
+def documented(thing):
+    """The names that the section "Parameters" of a docstring has an entry for."""
+    section = (inspect.getdoc(thing) or "").partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    entries = [line for line in section.splitlines() if not line.startswith(" ")]
+    return {name.strip(" *") for entry in entries for name in entry.split(",")}
+
+
+def parameters(thing):
+    """What a function or a class is called with; of a dataclass whose fields have docstrings of their own, nothing."""
+    if inspect.isclass(thing):
+        words_of_fields = "__post_init__" in vars(thing) and "Parameters" not in (thing.__doc__ or "")
+        plain_exception = issubclass(thing, Exception) and "__init__" not in vars(thing)
+        if words_of_fields or plain_exception or getattr(thing, "_is_protocol", False):
+            return set()
+    return set(inspect.signature(thing).parameters) - {"self"}
+
+
+def public_things():
+    for room in ROOMS:
+        module = import_module(room)
+        own = [name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == room]
+        for name in getattr(module, "__all__", [name for name in own if not name.startswith("_")]):
+            thing = getattr(module, name)
+            if inspect.isfunction(thing) or inspect.isclass(thing):
+                yield f"{room}.{name}", thing
+            if inspect.isclass(thing):
+                inherited = {method for base in thing.__mro__[1:] for method in vars(base)}
+                for method, function in vars(thing).items():
+                    if inspect.isfunction(function) and not method.startswith("_") and method not in inherited:
+                        yield f"{room}.{name}.{method}", function
+
+
+@pytest.mark.parametrize(("name", "thing"), sorted(dict(public_things()).items()))
+def test_every_parameter_of_a_public_name_has_an_entry(name, thing):
+    assert inspect.getdoc(thing), name
+    entries = documented(thing)
+    if "others" not in entries:
+        assert parameters(thing) <= entries, name
+    assert entries - {"others"} <= parameters(thing), name
 
 
 @pytest.mark.parametrize("old", RENAMED)

@@ -8,7 +8,15 @@ from mlcvlab.nn import Array, as_float
 
 
 class Layer:
-    """One layer: weights ``W``, one row a unit's inputs, and the activation that follows them."""
+    """One layer of a network.
+
+    Parameters
+    ----------
+    W
+        The weights, or None before they are drawn.
+    activation
+        The activation that follows them.
+    """
 
     def __init__(self, W: Array | None, activation: Callable[[npt.ArrayLike], Array]) -> None:
         self.W = W
@@ -16,7 +24,13 @@ class Layer:
 
 
 class LayerWeights(list[Array]):
-    """The weights of some layers as a list; assigning an item assigns the layer's ``W``."""
+    """The weights of some layers as a list; assigning an item assigns the layer's ``W``.
+
+    Parameters
+    ----------
+    layers
+        The layers.
+    """
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         self._layers = tuple(layers)
@@ -29,7 +43,23 @@ class LayerWeights(list[Array]):
 
 
 def copy_weights(weights: Sequence[Array]) -> list[Array]:
-    """The weights as new arrays of floating-point numbers; ValueError where a model has none yet."""
+    """Copy weights as floating-point numbers.
+
+    Parameters
+    ----------
+    weights
+        The weights.
+
+    Returns
+    -------
+    list[Array]
+        New arrays.
+
+    Raises
+    ------
+    ValueError
+        Where a model has none yet.
+    """
     if any(w is None for w in weights):
         raise ValueError("the model has no weights to start from: initialise it or assign its W")
     return [as_float(w).copy() for w in weights]

@@ -23,6 +23,15 @@ class NN2Coordinates:
 
     Z₁ changes in one row, and there only for the samples whose feature k is not zero; z₂ and δ₂ change only where the
     hidden unit is or becomes active. A step costs the same however many hidden units there are.
+
+    Parameters
+    ----------
+    model
+        The network.
+    X
+        The samples, (K, N), one a column.
+    y
+        Their labels, (1, N).
     """
 
     def __init__(self, model: "NN2", X: npt.ArrayLike, y: npt.ArrayLike) -> None:
@@ -36,6 +45,22 @@ class NN2Coordinates:
         self.columns: dict[int, tuple[Indices, Array]] = {}
 
     def step(self, layer: int, j: int, lr: float) -> float:
+        """Move parameter j of a layer by one step of gradient descent.
+
+        Parameters
+        ----------
+        layer
+            The layer, 0 or 1.
+        j
+            The parameter, counted row by row.
+        lr
+            The learning rate.
+
+        Returns
+        -------
+        float
+            A number that is finite if the loss is.
+        """
         m, k = divmod(j, self.W[0].shape[1])
         return self._step_w2(j, lr) if layer == 1 else self._step_W1(m, k, lr)
 
@@ -84,9 +109,17 @@ class NN2:
     ``layers`` are its two layers and ``W`` is the list [W1, w2] of their weights: one storage, two names, and either
     may be assigned. W1 is (M, K), w2 is (M, 1), for K features and M hidden units.
 
-    Arguments: ``loss``, what is minimised: "cross_entropy", "l2" or "mse".
-    Source: handout, Problem 2.
+    Parameters
+    ----------
+    loss
+        The loss that is minimised: "cross_entropy", "l2" or "mse".
 
+    References
+    ----------
+    Handout, Problem 2.
+
+    Examples
+    --------
     >>> model = NN2().initialize(features=3, hidden_units=4, seed=0)
     >>> model.nn2(np.ones((3, 5), np.float32)).shape
     (1, 5)
@@ -100,6 +133,7 @@ class NN2:
 
     @property
     def W(self) -> list[Array]:
+        """The weights [W1, w2]; assigning it assigns those of the layers."""
         return LayerWeights(self.layers)
 
     @W.setter
@@ -121,10 +155,31 @@ class NN2:
 
             W₁ ~ N(0, 2 / K),    w₂ ~ N(0, 1 / M)
 
-        Arguments: ``features`` K, ``hidden_units`` M, ``seed`` a number or a Generator, ``dtype`` of the weights.
-        Raises: ValueError where K or M is below 1.
-        Source: He, Zhang, Ren, Sun (2015), "Delving Deep into Rectifiers", equation 10, for the ReLU layer;
-        LeCun, Bottou, Orr, Müller (1998), "Efficient BackProp", equation 16, for the output.
+        Parameters
+        ----------
+        features
+            The number of features K.
+        hidden_units
+            The number of hidden units M.
+        seed
+            A seed, or the generator to draw from.
+        dtype
+            The dtype of the weights.
+
+        Returns
+        -------
+        NN2
+            The model itself.
+
+        Raises
+        ------
+        ValueError
+            Where K or M is below 1.
+
+        References
+        ----------
+        He, Zhang, Ren, Sun (2015), "Delving Deep into Rectifiers", equation 10, for the ReLU layer; LeCun, Bottou, Orr,
+        Müller (1998), "Efficient BackProp", equation 16, for the output.
         """
         if features < 1 or hidden_units < 1:
             raise ValueError(f"NN2 needs features >= 1 and hidden_units >= 1; got {features} and {hidden_units}")
@@ -139,9 +194,24 @@ class NN2:
 
             z₁ = W₁ · x,   z̃₁ = σ₁(z₁),   z₂ = w₂ᵀ · z̃₁,   ŷ = σ₂(z₂)
 
-        Arguments: ``x``, (K, N). Returns: y_hat, (1, N).
-        Raises: ValueError where x does not fit the weights, with both shapes, or where there are no weights yet.
-        Source: handout, Problem 2, "NN2 model".
+        Parameters
+        ----------
+        x
+            The samples, (K, N), one a column.
+
+        Returns
+        -------
+        Array
+            The probabilities ŷ, (1, N).
+
+        Raises
+        ------
+        ValueError
+            Where x does not fit the weights, with both shapes, or where there are no weights yet.
+
+        References
+        ----------
+        Handout, Problem 2, "NN2 model".
         """
         X, W = checked_samples(x, self.W)
         return np.hstack([self.layers[1].activation(self._forward(X[:, i], W)[1]) for i in _blocks(X, W)])
@@ -155,10 +225,28 @@ class NN2:
         For several samples it is the gradient of the sum of their losses. For cross-entropy δ₂ = ŷ - y, the product of
         the two factors, right even where the sigmoid is saturated and wrong.
 
-        Arguments: ``x``, (K, N); ``y``, (1, N); ``W``, the list [W1, w2], None for the model's own.
-        Returns: [∇_W₁, (M, K); ∇_w₂, (M, 1)].
-        Raises: ValueError where the shapes do not fit, with both shapes.
-        Source: handout, Problem 2, "Gradient of NN2 model (Backpropagation)".
+        Parameters
+        ----------
+        x
+            The samples, (K, N), one a column.
+        y
+            Their labels, (1, N).
+        W
+            The weights [W1, w2] to use in place of the model's.
+
+        Returns
+        -------
+        list[Array]
+            The gradients [∇_W₁, (M, K); ∇_w₂, (M, 1)].
+
+        Raises
+        ------
+        ValueError
+            Where the shapes do not fit, with both shapes.
+
+        References
+        ----------
+        Handout, Problem 2, "Gradient of NN2 model (Backpropagation)".
         """
         X, W = checked_samples(x, self.W if W is None else W)
         return self._backward(X, checked_targets(y, X, W), W, (0, 1))
@@ -175,8 +263,30 @@ class NN2:
 
             L_N = (1/N) Σ_i ω_i ℓ(y_i, ŷ_i),    ω_i = 1 unless given
 
-        Arguments and errors: as for ``emp_loss_grad``. Returns: a number.
-        Source: handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
+        Parameters
+        ----------
+        train_X
+            The samples, (K, N), one a column.
+        train_y
+            Their labels, (1, N).
+        W
+            The weights [W1, w2] to use in place of the model's.
+        sample_weight
+            The weight ω of each sample, (N,).
+
+        Returns
+        -------
+        float
+            The empirical risk.
+
+        Raises
+        ------
+        ValueError
+            Where the shapes do not fit, with both shapes.
+
+        References
+        ----------
+        Handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
         """
         X, W = checked_samples(train_X, self.W if W is None else W)
         y = checked_targets(train_y, X, W)
@@ -218,11 +328,32 @@ class NN2:
 
         Computed in blocks of columns, so that the memory does not grow with N.
 
-        Arguments: ``train_X``, (K, N); ``train_y``, (1, N); ``W``, the list [W1, w2], None for the model's own;
-        ``layer``, 0 or 1 for the gradient of that layer alone, None for both; ``sample_weight`` ω, (N,).
-        Returns: [∇_W₁, (M, K); ∇_w₂, (M, 1)], or the one asked for.
-        Raises: ValueError where the shapes do not fit, with both shapes, or where there is no such layer.
-        Source: handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
+        Parameters
+        ----------
+        train_X
+            The samples, (K, N), one a column.
+        train_y
+            Their labels, (1, N).
+        W
+            The weights [W1, w2] to use in place of the model's.
+        layer
+            The layer whose gradient is wanted, 0 or 1. By default both.
+        sample_weight
+            The weight ω of each sample, (N,).
+
+        Returns
+        -------
+        list[Array] | Array
+            The gradients [∇_W₁, (M, K); ∇_w₂, (M, 1)], or the one asked for.
+
+        Raises
+        ------
+        ValueError
+            Where the shapes do not fit, with both shapes, or where there is no such layer.
+
+        References
+        ----------
+        Handout, Problem 2, "Gradient of Empirical Risk of NN2 model".
         """
         X, W = checked_samples(train_X, self.W if W is None else W)
         if layer not in (None, 0, 1):
@@ -263,7 +394,25 @@ class NN2:
 
 
 def checked_samples(x: npt.ArrayLike, weights: Sequence[Array]) -> tuple[Array, list[Array]]:
-    """The samples (K, N) and the weights [W1, w2] as arrays; ValueError where their shapes do not fit."""
+    """Check samples and weights.
+
+    Parameters
+    ----------
+    x
+        The samples, (K, N), one a column.
+    weights
+        The weights [W1, w2].
+
+    Returns
+    -------
+    tuple[Array, list[Array]]
+        Both as arrays of floats.
+
+    Raises
+    ------
+    ValueError
+        Where their shapes do not fit.
+    """
     if len(weights) != 2 or any(w is None for w in weights):
         raise ValueError("NN2 needs two arrays of weights: call initialize(features, hidden_units) or assign W")
     W1, w2 = map(as_float, weights)
@@ -276,7 +425,27 @@ def checked_samples(x: npt.ArrayLike, weights: Sequence[Array]) -> tuple[Array, 
 
 
 def checked_targets(y: npt.ArrayLike, X: Array, W: Sequence[Array]) -> Array:
-    """The targets as a row of the weights' dtype, (1, N), if they fit the samples; one sample's may be a number."""
+    """Check the targets of some samples.
+
+    Parameters
+    ----------
+    y
+        The targets, (1, N); of a single sample also a number.
+    X
+        The samples.
+    W
+        The weights.
+
+    Returns
+    -------
+    Array
+        The targets, (1, N), with the dtype of the weights.
+
+    Raises
+    ------
+    ValueError
+        Where they do not fit the samples.
+    """
     targets = np.asarray(y, dtype=W[1].dtype)
     if targets.ndim == 0:
         targets = targets.reshape(1, 1)

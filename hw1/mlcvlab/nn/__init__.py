@@ -7,6 +7,17 @@ Array = npt.NDArray[np.floating]
 
 
 def as_float(x: npt.ArrayLike) -> Array:
-    """Return ``x`` as an array of floating-point numbers: floats as they are, integers as float64."""
+    """Turn numbers into an array of floats.
+
+    Parameters
+    ----------
+    x
+        Numbers of any shape. Floats keep their dtype; integers become float64.
+
+    Returns
+    -------
+    Array
+        The array.
+    """
     array = np.asarray(x)
     return array if array.dtype.kind in "fc" else array.astype(np.float64)

@@ -18,8 +18,19 @@ def step(x: npt.ArrayLike) -> Array:
 
         y = 1 if x >= 0, else 0
 
-    Arguments: ``x`` of any shape. Returns: y of the same shape.
-    Source: handout, Problem 1; its value at 0 is 1, as for the handout's ReLU gradient.
+    Parameters
+    ----------
+    x
+        The inputs, of any shape.
+
+    Returns
+    -------
+    Array
+        The outputs y, of the same shape.
+
+    References
+    ----------
+    Handout, Problem 1; its value at 0 is 1, as for the handout's ReLU gradient.
     """
     x = as_float(x)
     return _keep_nan((x >= 0).astype(x.dtype), x)
@@ -28,8 +39,19 @@ def step(x: npt.ArrayLike) -> Array:
 def step_grad(y: npt.ArrayLike) -> Array:
     """Gradient of the step function: 0 wherever it exists, and by convention at x = 0.
 
-    Arguments: ``y``, the output of ``step``, of any shape. Returns: zeros of the same shape.
-    Source: handout, Problem 1.
+    Parameters
+    ----------
+    y
+        The outputs of ``step``, of any shape.
+
+    Returns
+    -------
+    Array
+        Zeros of the same shape.
+
+    References
+    ----------
+    Handout, Problem 1.
     """
     y = as_float(y)
     return _keep_nan(np.zeros_like(y), y)
@@ -45,8 +67,19 @@ def relu(x: npt.ArrayLike) -> Array:
 
         y = x if x >= 0, else 0
 
-    Arguments: ``x`` of any shape. Returns: y of the same shape.
-    Source: handout, Problem 1, "ReLU Activation".
+    Parameters
+    ----------
+    x
+        The inputs, of any shape.
+
+    Returns
+    -------
+    Array
+        The outputs y, of the same shape.
+
+    References
+    ----------
+    Handout, Problem 1, "ReLU Activation".
     """
     return np.maximum(as_float(x), 0)
 
@@ -59,8 +92,19 @@ def relu_grad(y: npt.ArrayLike) -> Array:
     The handout prints 1 where x >= 0 (erratum 2); from y alone x = 0 and x < 0 cannot be told apart, and 0 is a
     subgradient at x = 0 as well.
 
-    Arguments: ``y``, the output of ``relu``, of any shape. Returns: the gradient, of the same shape.
-    Source: handout, Problem 1, "ReLU Activation".
+    Parameters
+    ----------
+    y
+        The outputs of ``relu``, of any shape.
+
+    Returns
+    -------
+    Array
+        The derivative, of the same shape.
+
+    References
+    ----------
+    Handout, Problem 1, "ReLU Activation".
     """
     y = as_float(y)
     return _keep_nan((y > 0).astype(y.dtype), y)
@@ -74,9 +118,22 @@ def sigmoid(x: npt.ArrayLike) -> Array:
     Computed from e = e^-|x|, which cannot overflow: as 1 / (1 + e) for x >= 0 and as e / (1 + e) below, so that both
     tails keep their full relative accuracy. (e is at most 1, so max(e, x >= 0) is the numerator of either.)
 
-    Arguments: ``x`` of any shape. Returns: y of the same shape, in [0, 1].
-    Source: handout, Problem 1, "Sigmoid Function".
+    Parameters
+    ----------
+    x
+        The inputs, of any shape.
 
+    Returns
+    -------
+    Array
+        The outputs y, of the same shape, in [0, 1].
+
+    References
+    ----------
+    Handout, Problem 1, "Sigmoid Function".
+
+    Examples
+    --------
     >>> float(sigmoid(0.0))
     0.5
     """
@@ -91,8 +148,19 @@ def sigmoid_grad(y: npt.ArrayLike) -> Array:
 
         ∇_x y = y (1 - y)
 
-    Arguments: ``y``, the output of ``sigmoid``, of any shape. Returns: the gradient, of the same shape.
-    Source: handout, Problem 1, "Sigmoid Function".
+    Parameters
+    ----------
+    y
+        The outputs of ``sigmoid``, of any shape.
+
+    Returns
+    -------
+    Array
+        The derivative, of the same shape.
+
+    References
+    ----------
+    Handout, Problem 1, "Sigmoid Function".
     """
     y = as_float(y)
     return y * (1 - y)
@@ -106,9 +174,24 @@ def softmax(x: npt.ArrayLike) -> Array:
     A vector, one-dimensional, lying (1, N) or standing (N, 1), is one distribution; of a matrix each row is one.
     Computed after the largest x is subtracted, which changes nothing and cannot overflow.
 
-    Arguments: ``x``, (N,), (1, N), (N, 1) or (B, N). Returns: y of the same shape.
-    Raises: ValueError where ``x`` is empty or has more than two dimensions.
-    Source: handout, Problem 1, "Softmax Function".
+    Parameters
+    ----------
+    x
+        One distribution's inputs, (N,), (1, N) or (N, 1), or one in each row, (B, N).
+
+    Returns
+    -------
+    Array
+        The outputs y, of the same shape.
+
+    Raises
+    ------
+    ValueError
+        Where ``x`` is empty or has more than two dimensions.
+
+    References
+    ----------
+    Handout, Problem 1, "Softmax Function".
     """
     x = as_float(x)
     if x.size == 0 or x.ndim > 2:
@@ -123,10 +206,24 @@ def softmax_grad(y: npt.ArrayLike) -> Array:
 
         ∂y_i / ∂x_j = y_i (1 - y_i) if i = j, else -y_i y_j
 
-    Arguments: ``y``, the output of ``softmax``, (N,), (1, N), (N, 1) or (B, N).
-    Returns: the Jacobian, (N, N); for a matrix of B rows one for each, (B, N, N).
-    Raises: ValueError where ``y`` is empty or has more than two dimensions.
-    Source: handout, Problem 1, "Softmax Function".
+    Parameters
+    ----------
+    y
+        The outputs of ``softmax``, (N,), (1, N), (N, 1) or (B, N).
+
+    Returns
+    -------
+    Array
+        The Jacobian, (N, N); for a matrix of B rows one for each, (B, N, N).
+
+    Raises
+    ------
+    ValueError
+        Where ``y`` is empty or has more than two dimensions.
+
+    References
+    ----------
+    Handout, Problem 1, "Softmax Function".
     """
     y = as_float(y)
     if y.size == 0 or y.ndim > 2:
@@ -147,8 +244,19 @@ def tanh(x: npt.ArrayLike) -> Array:
 
         y = (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)
 
-    Arguments: ``x`` of any shape. Returns: y of the same shape, in [-1, 1].
-    Source: handout, Problem 1, "Hyperbolic Tangent Function".
+    Parameters
+    ----------
+    x
+        The inputs, of any shape.
+
+    Returns
+    -------
+    Array
+        The outputs y, of the same shape, in [-1, 1].
+
+    References
+    ----------
+    Handout, Problem 1, "Hyperbolic Tangent Function".
     """
     return np.tanh(as_float(x))
 
@@ -158,18 +266,37 @@ def tanh_grad(y: npt.ArrayLike) -> Array:
 
         ∇_x y = 1 - y²
 
-    Arguments: ``y``, the output of ``tanh``, of any shape. Returns: the gradient, of the same shape.
-    Source: handout, Problem 1, "Hyperbolic Tangent Function".
+    Parameters
+    ----------
+    y
+        The outputs of ``tanh``, of any shape.
+
+    Returns
+    -------
+    Array
+        The derivative, of the same shape.
+
+    References
+    ----------
+    Handout, Problem 1, "Hyperbolic Tangent Function".
     """
     y = as_float(y)
     return (1 - y) * (1 + y)
 
 
 class Activation(NamedTuple):
-    """An activation and its gradient in terms of the activation's output.
+    """An activation and its gradient.
 
-    ``hidden`` says whether it can follow a hidden layer: elementwise, with a gradient that teaches. ``gain`` times
-    1 / K is the variance of a unit's K weights that keeps the signal's size from layer to layer.
+    Parameters
+    ----------
+    function
+        The activation.
+    gradient
+        Its gradient, in terms of the activation's output.
+    hidden
+        Whether it can follow a hidden layer: elementwise, with a gradient that teaches.
+    gain
+        ``gain`` / K is the variance of a unit's K weights that keeps the signal's size from layer to layer.
     """
 
     function: Callable[[npt.ArrayLike], Array]

@@ -10,11 +10,29 @@ def linear(x: npt.ArrayLike, W: npt.ArrayLike) -> Array:
 
         Y = W · X
 
-    Arguments: ``x`` is (K, N), one sample a column; ``W`` is (M, K).
-    Returns: Y, (M, N).
-    Raises: ValueError where the K of both differ, with both shapes.
-    Source: handout, Problem 1, "Linear Basis".
+    Parameters
+    ----------
+    x
+        The samples X, (K, N), one a column.
+    W
+        The weights, (M, K).
 
+    Returns
+    -------
+    Array
+        The outputs Y, (M, N).
+
+    Raises
+    ------
+    ValueError
+        Where the K of both differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1, "Linear Basis".
+
+    Examples
+    --------
     >>> linear([[1.0], [2.0]], [[3.0, 4.0]])
     array([[11.]])
     """
@@ -34,8 +52,18 @@ def linear_grad(x: npt.ArrayLike) -> Array:
 
         ∇_W ℓ = ∇_Y ℓ · linear_grad(x)ᵀ
 
-    Arguments: ``x`` is (K, N).
-    Returns: x itself, (K, N), not a copy.
-    Source: handout, Problem 1, "Linear Basis".
+    Parameters
+    ----------
+    x
+        The samples, (K, N), one a column.
+
+    Returns
+    -------
+    Array
+        x itself, (K, N), not a copy.
+
+    References
+    ----------
+    Handout, Problem 1, "Linear Basis".
     """
     return as_float(x)

@@ -26,12 +26,31 @@ def l2(y: npt.ArrayLike, y_hat: npt.ArrayLike, *, axis: Axis = None) -> Array:
 
     Scaled by the largest error before squaring, so that it neither overflows nor vanishes.
 
-    Arguments: ``y`` and ``y_hat`` of the same shape; ``axis``, as in ``numpy.linalg.norm``: None for one norm over all
-    entries, 0 for one norm a column.
-    Returns: a number, or one along ``axis``.
-    Raises: ValueError where the shapes differ, with both shapes.
-    Source: handout, Problem 1, "ℓ₂ norm". Mean squared error is another function: ``mse`` (erratum 4).
+    Parameters
+    ----------
+    y
+        The targets, of any shape.
+    y_hat
+        The predictions, of the same shape.
+    axis
+        As in ``numpy.linalg.norm``: None for one norm over all entries, 0 for one norm a column.
 
+    Returns
+    -------
+    Array
+        One number, or one along ``axis``.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1, "ℓ₂ norm". Mean squared error is another function: ``mse`` (erratum 4).
+
+    Examples
+    --------
     >>> float(l2([0.0, 0.0], [3.0, 4.0]))
     5.0
     """
@@ -46,8 +65,28 @@ def l2_grad(y: npt.ArrayLike, y_hat: npt.ArrayLike, *, axis: Axis = None) -> Arr
     The handout prints (y - ŷ) / z, which is the gradient with respect to y (erratum 1). At z = 0 every vector of
     length at most 1 is a subgradient; 0 is the one that leaves a perfect prediction alone.
 
-    Arguments and errors: as for ``l2``. Returns: the gradient, of the shape of ``y_hat``.
-    Source: handout, Problem 1, "ℓ₂ norm".
+    Parameters
+    ----------
+    y
+        The targets, of any shape.
+    y_hat
+        The predictions, of the same shape.
+    axis
+        As in ``numpy.linalg.norm``.
+
+    Returns
+    -------
+    Array
+        The gradient, of the shape of ``y_hat``.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1, "ℓ₂ norm".
     """
     error = _error(y, y_hat)
     z = _norm(error, axis)
@@ -66,9 +105,28 @@ def mse(y: npt.ArrayLike, y_hat: npt.ArrayLike, *, axis: Axis = None) -> Array:
 
         z = (1/n) Σ_i (y_i - ŷ_i)²
 
-    Arguments, errors: as for ``l2``; n is the number of entries along ``axis``.
-    Returns: a number, or one along ``axis``.
-    Source: handout, Problem 1, names it and defines the ℓ₂ norm instead (erratum 4).
+    Parameters
+    ----------
+    y
+        The targets, of any shape.
+    y_hat
+        The predictions, of the same shape.
+    axis
+        The axis along which the n entries lie; None for all entries.
+
+    Returns
+    -------
+    Array
+        One number, or one along ``axis``.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1, names it and defines the ℓ₂ norm instead (erratum 4).
     """
     return np.asarray(np.square(_error(y, y_hat)).mean(axis=axis))
 
@@ -78,8 +136,28 @@ def mse_grad(y: npt.ArrayLike, y_hat: npt.ArrayLike, *, axis: Axis = None) -> Ar
 
         ∂z / ∂ŷ_i = 2 (ŷ_i - y_i) / n
 
-    Arguments and errors: as for ``l2``. Returns: the gradient, of the shape of ``y_hat``.
-    Source: handout, Problem 1 (erratum 4).
+    Parameters
+    ----------
+    y
+        The targets, of any shape.
+    y_hat
+        The predictions, of the same shape.
+    axis
+        The axis along which the n entries lie; None for all entries.
+
+    Returns
+    -------
+    Array
+        The gradient, of the shape of ``y_hat``.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1 (erratum 4).
     """
     error = _error(y, y_hat)
     n = error.size if axis is None else np.take(error.shape, axis).prod()
@@ -94,10 +172,26 @@ def cross_entropy(y: npt.ArrayLike, y_hat: npt.ArrayLike) -> Array:
     Where ŷ is exactly 0 or 1 the logarithm of the smallest normal number stands in for log 0, so that the loss is
     finite; everywhere else the formula is evaluated as it stands.
 
-    Arguments: ``y`` and ``y_hat`` of the same shape, both in [0, 1].
-    Returns: the losses, of that shape.
-    Raises: ValueError where the shapes differ, with both shapes.
-    Source: handout, Problem 1, "Binary Cross Entropy".
+    Parameters
+    ----------
+    y
+        The targets, of any shape, in [0, 1].
+    y_hat
+        The predicted probabilities, of the same shape.
+
+    Returns
+    -------
+    Array
+        The losses, of the same shape.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1, "Binary Cross Entropy".
     """
     y, y_hat = _pair(y, y_hat)
     tiny = np.finfo(y_hat.dtype).tiny
@@ -116,8 +210,26 @@ def cross_entropy_grad(y: npt.ArrayLike, y_hat: npt.ArrayLike) -> Array:
     certain and right prediction keeps the exact limit, ±1, and a certain and wrong one gets the right sign, ±10⁶.
     Behind a sigmoid use ``sigmoid_cross_entropy_grad``, which needs neither.
 
-    Arguments and errors: as for ``cross_entropy``. Returns: the gradient, of the shape of ``y_hat``.
-    Source: handout, Problem 1, "Binary Cross Entropy".
+    Parameters
+    ----------
+    y
+        The targets, of any shape, in [0, 1].
+    y_hat
+        The predicted probabilities, of the same shape.
+
+    Returns
+    -------
+    Array
+        The gradient, of the same shape.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1, "Binary Cross Entropy".
     """
     y, y_hat = _pair(y, y_hat)
     return (1 - y) / _not_zero(1 - y_hat) - y / _not_zero(y_hat)
@@ -135,9 +247,26 @@ def sigmoid_cross_entropy(y: npt.ArrayLike, z: npt.ArrayLike) -> Array:
 
     Exact where σ(z) has already been rounded to 0 or 1.
 
-    Arguments: ``y`` and ``z`` of the same shape. Returns: the losses, of that shape.
-    Raises: ValueError where the shapes differ, with both shapes.
-    Source: handout, Problem 1: its sigmoid in its binary cross-entropy.
+    Parameters
+    ----------
+    y
+        The targets, of any shape, in [0, 1].
+    z
+        The sigmoid's arguments, of the same shape.
+
+    Returns
+    -------
+    Array
+        The losses, of the same shape.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1: its sigmoid in its binary cross-entropy.
     """
     y, z = _pair(y, z)
     # max(z, 0) - y z cancels exactly where the loss is small
@@ -151,8 +280,26 @@ def sigmoid_cross_entropy_grad(y: npt.ArrayLike, z: npt.ArrayLike) -> Array:
 
     The product of the two derivatives, (1 - y)/(1 - ŷ) - y/ŷ times ŷ (1 - ŷ), without its 0 · ∞.
 
-    Arguments and errors: as for ``sigmoid_cross_entropy``. Returns: the gradient, of the shape of ``z``.
-    Source: handout, Problem 1.
+    Parameters
+    ----------
+    y
+        The targets, of any shape, in [0, 1].
+    z
+        The sigmoid's arguments, of the same shape.
+
+    Returns
+    -------
+    Array
+        The gradient, of the same shape.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ, with both shapes.
+
+    References
+    ----------
+    Handout, Problem 1.
     """
     y, z = _pair(y, z)
     return sigmoid(z) - y
@@ -171,10 +318,14 @@ def _error(y: npt.ArrayLike, y_hat: npt.ArrayLike) -> Array:
 
 
 class Loss(NamedTuple):
-    """A loss behind a sigmoid, one value a sample: what a model needs to be trained.
+    """A loss behind a sigmoid, as a model needs it for its training.
 
-    ``value(y, z)`` and ``gradient(y, z)`` take targets and sigmoid arguments, (1, N), and return (N,) and (1, N);
-    the gradient is with respect to z.
+    Parameters
+    ----------
+    value
+        ``value(y, z)``: the loss of each sample, (N,), for targets and sigmoid arguments, (1, N).
+    gradient
+        ``gradient(y, z)``: the gradient with respect to z, (1, N).
     """
 
     value: Callable[[Array, Array], Array]

@@ -35,13 +35,45 @@ def Adam(
     ``lookahead=False`` takes both gradients at W^(r), which is Kingma and Ba's Adam. ε is added to the corrected root,
     not folded into the learning rate.
 
-    Arguments: ``model`` with ``W``, ``emp_loss`` and ``emp_loss_grad(X, y, W)``; ``train_X``, (K, N); ``train_y``,
-    (1, N); ``alpha``, the learning rate; ``beta1`` and ``beta2``, in [0, 1); ``delta``, the ε; ``R``, the number of
-    steps; ``callback(r, W)``, called after each step r = 1 … R with a copy of the weights.
-    Returns: the final list of weights, which the model holds as well.
-    Raises: ValueError for a hyperparameter out of its range; FloatingPointError, with the step and the learning rate,
-    where the loss becomes NaN or infinite: the model then keeps its old weights.
-    Source: handout, Problem 3, "AdaM"; Kingma and Ba (2015), "Adam", algorithm 1.
+    Parameters
+    ----------
+    model
+        A model with ``W``, ``emp_loss`` and ``emp_loss_grad(X, y, W)``.
+    train_X
+        The samples, (K, N), one a column.
+    train_y
+        Their labels, (1, N).
+    alpha
+        The learning rate α.
+    beta1
+        The decay β₁ of the running mean of the gradient, in [0, 1).
+    beta2
+        The decay β₂ of the running mean of its square, in [0, 1).
+    delta
+        The δ that keeps the divisor above 0.
+    R
+        The number of steps.
+    lookahead
+        Whether the momentum takes the gradient at W + β₁ m, as the handout prints it.
+    callback
+        ``callback(r, W)`` is called after each step r = 1 … R with a copy of the weights.
+
+    Returns
+    -------
+    list[Array]
+        The final weights, which the model holds as well.
+
+    Raises
+    ------
+    ValueError
+        For a hyperparameter out of its range.
+    FloatingPointError
+        With the step and the learning rate, where the loss becomes NaN or infinite: the model then keeps its old
+        weights.
+
+    References
+    ----------
+    Handout, Problem 3, "AdaM"; Kingma and Ba (2015), "Adam", algorithm 1.
     """
     check_hyperparameters(R, alpha=alpha, delta=delta)
     for name, beta in (("beta1", beta1), ("beta2", beta2)):

@@ -31,13 +31,39 @@ def SGD(
     is done here (erratum 6). For NN2 a step touches only what its weight touches; for any other model it takes
     component j of ``emp_loss_grad``. Both are one algorithm, to rounding.
 
-    Arguments: ``model`` with ``W``, ``emp_loss`` and ``emp_loss_grad(X, y, W, layer)``; ``train_X``, (K, N);
-    ``train_y``, (1, N); ``lr``, the learning rate δ; ``R``, the number of steps; ``seed``, a number or a Generator;
-    ``callback(r, W)``, called after each step r = 1 … R with a copy of the weights.
-    Returns: the final list of weights, which the model holds as well.
-    Raises: ValueError for a learning rate that is not positive and finite or an R below 0; FloatingPointError, with
-    the step and the learning rate, where the loss becomes NaN or infinite: the model then keeps its old weights.
-    Source: handout, Problem 3, "SGD".
+    Parameters
+    ----------
+    model
+        A model with ``W``, ``emp_loss`` and ``emp_loss_grad(X, y, W, layer)``.
+    train_X
+        The samples, (K, N), one a column.
+    train_y
+        Their labels, (1, N).
+    lr
+        The learning rate δ.
+    R
+        The number of steps.
+    seed
+        A seed, or the generator that the parameters are drawn from.
+    callback
+        ``callback(r, W)`` is called after each step r = 1 … R with a copy of the weights.
+
+    Returns
+    -------
+    list[Array]
+        The final weights, which the model holds as well.
+
+    Raises
+    ------
+    ValueError
+        For a learning rate that is not positive and finite or an R below 0.
+    FloatingPointError
+        With the step and the learning rate, where the loss becomes NaN or infinite: the model then keeps its old
+        weights.
+
+    References
+    ----------
+    Handout, Problem 3, "SGD".
     """
     check_hyperparameters(lr=lr, R=R)
     coordinates = NN2Coordinates if type(model) is NN2 else ModelCoordinates  # a subclass may have another gradient
@@ -52,10 +78,26 @@ def descend(
     seed: int | np.random.Generator | None = None,
     callback: Callback | None = None,
 ) -> list[Array]:
-    """The loop of ``SGD``: R steps, each on a coordinate drawn uniformly; returns the final list of weights.
+    """The loop of ``SGD``: R steps, each on a coordinate drawn uniformly.
 
-    ``coordinates.step(layer, j, lr)`` moves parameter j of ``coordinates.W[layer]``, counted row by row, and returns a
-    number that is finite if the loss is.
+    Parameters
+    ----------
+    coordinates
+        ``coordinates.step(layer, j, lr)`` moves parameter j of ``coordinates.W[layer]``, counted row by row, and
+        returns a number that is finite if the loss is.
+    lr
+        The learning rate δ.
+    R
+        The number of steps.
+    seed
+        A seed, or the generator that the parameters are drawn from.
+    callback
+        As for ``SGD``.
+
+    Returns
+    -------
+    list[Array]
+        The final weights.
     """
     sizes = [w.size for w in coordinates.W]
     draws = np.random.default_rng(seed).integers(sum(sizes), size=R)
@@ -71,20 +113,59 @@ def descend(
 
 
 class ModelCoordinates:
-    """The plain reading, for any model: component j of the full gradient."""
+    """The plain reading, for any model: component j of the full gradient.
+
+    Parameters
+    ----------
+    model
+        Any model.
+    X
+        The samples, (K, N), one a column.
+    y
+        Their targets.
+    """
 
     def __init__(self, model: Any, X: npt.ArrayLike, y: npt.ArrayLike) -> None:
         self.model, self.X, self.y = model, X, y
         self.W = copy_weights(model.W)
 
     def step(self, layer: int, j: int, lr: float) -> float:
+        """Move parameter j of a layer by one step of gradient descent.
+
+        Parameters
+        ----------
+        layer
+            The index of the array of weights.
+        j
+            The parameter, counted row by row.
+        lr
+            The learning rate.
+
+        Returns
+        -------
+        float
+            The loss.
+        """
         gradient = self.model.emp_loss_grad(self.X, self.y, self.W, layer)
         self.W[layer].flat[j] -= lr * gradient.flat[j]
         return float(self.model.emp_loss(self.X, self.y, self.W))
 
 
 def check_hyperparameters(R: int, **positive: float) -> None:
-    """Raise ValueError unless R >= 0 and every other value is positive and finite."""
+    """Check that R is 0 or more, and every other value positive and finite.
+
+    Parameters
+    ----------
+    R
+        The number of steps.
+    **positive
+        The other values by name.
+
+    Raises
+    ------
+    ValueError
+        Where one is not, with its name.
+    """
     if R < 0:
         raise ValueError(f"R, the number of steps, must be 0 or more; got {R}")
     for name, value in positive.items():
@@ -93,7 +174,24 @@ def check_hyperparameters(R: int, **positive: float) -> None:
 
 
 def check_loss(loss: float, r: int, optimizer: str, learning_rate: str) -> None:
-    """Raise FloatingPointError where the loss after step ``r`` is NaN or infinite."""
+    """Check that the loss is finite.
+
+    Parameters
+    ----------
+    loss
+        The loss after a step.
+    r
+        The number of the step.
+    optimizer
+        The name of the optimizer, for the message.
+    learning_rate
+        The learning rate, for the message.
+
+    Raises
+    ------
+    FloatingPointError
+        Where it is NaN or infinite.
+    """
     if not np.isfinite(loss):
         raise FloatingPointError(
             f"{optimizer} diverged: the loss is {loss} after step {r} with {learning_rate}; try a smaller learning rate"

@@ -101,6 +101,7 @@ def _exit_code() -> int:
 
 
 def read_config(path: Path) -> dict[str, Any]:
+    """Read a TOML file with options."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -131,6 +132,7 @@ def print_data(data: bytes) -> None:
 
 
 def limited_threads(threads: int | None) -> AbstractContextManager[Any]:
+    """Limit the threads of matrix products for the time of a block."""
     if threads is None:
         return nullcontext()
     if threads < 1:
@@ -144,5 +146,6 @@ def limited_threads(threads: int | None) -> AbstractContextManager[Any]:
 
 
 def say(kind: str, message: object) -> None:
+    """Print a line on standard error, with what kind of line it is."""
     text = " ".join(str(message).split())
     Console(stderr=True).print(f"mlcvlab: [bold]{kind}[/bold]: {escape(text)}", soft_wrap=True, highlight=False)

@@ -158,6 +158,7 @@ def export(
 
 
 def print_measures(measures: Mapping[str, Any]) -> None:
+    """Print a table of measures."""
     if "accuracy" not in measures:
         r2 = "" if measures["r2"] is None else f"R² [bold]{measures['r2']:.4f}[/bold], "
         console.print(

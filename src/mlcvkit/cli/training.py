@@ -419,6 +419,7 @@ class _KeepConfiguration(Callback):
 
 
 def write_configuration(folder: Path, configuration: Mapping[str, Any]) -> None:
+    """Write config.toml into the folder of a run."""
     storage.write_whole(folder / CONFIG_FILE, as_toml(configuration).encode())
 
 

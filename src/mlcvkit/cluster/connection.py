@@ -32,11 +32,25 @@ SETTINGS = {
 def connect(address: str | None = None, *, scheduler_file: Path | str | None = None) -> Iterator[Any]:
     """Connect to a cluster, and check that its workers can do the work.
 
-    Arguments: ``address``, "local:4" to start four workers of one thread each on this machine, "local" for one for each
-    core, or a scheduler's address such as "tcp://10.0.0.5:8786"; or ``scheduler_file``, which Dask's scheduler writes.
-    Yields: a ``distributed.Client``.
-    Raises: InputError for an address that is none, or workers with other versions or missing packages, with which;
-    ClusterError where nobody answers.
+    Parameters
+    ----------
+    address
+        "local:4" to start four workers of one thread each on this machine, "local" for one for each core, or a
+        scheduler's address such as "tcp://10.0.0.5:8786".
+    scheduler_file
+        The file that Dask's scheduler writes, in place of an address.
+
+    Yields
+    ------
+    Any
+        A ``distributed.Client``.
+
+    Raises
+    ------
+    InputError
+        For an address that is none, or workers with other versions or missing packages, with which.
+    ClusterError
+        Where nobody answers.
     """
     if (address is None) == (scheduler_file is None):
         raise InputError("give the address of a cluster or its scheduler file, one of both")
@@ -117,7 +131,20 @@ def _local_workers(count: str | None) -> Iterator[Any]:
 
 
 def require_workers(client: Any, place: str) -> None:
-    """Wait for a worker; InputError where one has other versions than this process, or lacks a package."""
+    """Wait for a worker, and check what it has.
+
+    Parameters
+    ----------
+    client
+        The ``distributed.Client``.
+    place
+        The address, for messages.
+
+    Raises
+    ------
+    InputError
+        Where a worker has other versions than this process, or lacks a package.
+    """
     try:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
     except TimeoutError:

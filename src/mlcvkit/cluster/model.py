@@ -22,9 +22,18 @@ class ShardedModel:
     for weights that the last one was not for; one that is asked for the loss brings the gradient along, which is what
     an optimizer asks for next. So the handout's ``Adam`` takes one round a step, and two with its look-ahead.
 
-    Arguments: ``model``, with ``W``, ``emp_loss`` and ``emp_loss_grad``; it shares its weights with this one.
-    Attributes: ``rounds``, how many there were.
+    Parameters
+    ----------
+    model
+        A model with ``W``, ``emp_loss`` and ``emp_loss_grad``, which shares its weights with this one.
 
+    Attributes
+    ----------
+    rounds
+        The number of rounds so far.
+
+    Examples
+    --------
     >>> from mlcvkit.cluster import ShardedSamples, array_shards
     >>> from mlcvlab.models.nn2 import NN2
     >>> rng = np.random.default_rng(0)
@@ -41,25 +50,57 @@ class ShardedModel:
 
     @property
     def W(self) -> list[Array]:
+        """The weights of the model."""
         return self.model.W  # type: ignore[no-any-return]
 
     @W.setter
     def W(self, weights: Sequence[Array]) -> None:
+        """The weights of the model."""
         self.model.W = weights
 
     @property
     def output(self) -> str | None:
+        """The output activation of the model, where it has one."""
         return getattr(self.model, "output", None)
 
     def predict(self, x: Array) -> Array:
-        """The output for samples that are here, (C, N)."""
+        """The output for samples that are in this process.
+
+        Parameters
+        ----------
+        x
+            The samples, (K, N).
+
+        Returns
+        -------
+        Array
+            The predictions, (C, N).
+        """
         return predictions(self.model, x)
 
     def emp_loss(self, train_X: Any, train_y: Any, W: Sequence[Array] | None = None) -> float:
-        """Empirical risk.
+        """Empirical risk of samples in shards or here.
 
-        Arguments: ``train_X``, (K, N), and ``train_y``, (C, N), sharded or arrays; ``W``, None for the model's own.
-        Raises: ValueError where the shapes do not fit; InputError and ClusterError as ``ShardedSamples.mean``.
+        Parameters
+        ----------
+        train_X
+            The samples, (K, N), sharded or an array.
+        train_y
+            The targets, (C, N), sharded or an array.
+        W
+            The weights to use in place of the model's.
+
+        Returns
+        -------
+        float
+            The empirical risk.
+
+        Raises
+        ------
+        ValueError
+            Where the shapes do not fit.
+        InputError, ClusterError
+            As ``ShardedSamples.mean``.
         """
         if not isinstance(train_X, ShardedArray):
             return float(self.model.emp_loss(train_X, train_y, W))
@@ -70,10 +111,28 @@ class ShardedModel:
     def emp_loss_grad(
         self, train_X: Any, train_y: Any, W: Sequence[Array] | None = None, layer: int | None = None
     ) -> Any:
-        """Gradient of the empirical risk.
+        """Gradient of the empirical risk of samples in shards or here.
 
-        Arguments and errors: as for ``emp_loss``; ``layer``, the index of one of ``W`` for its gradient alone.
-        Returns: one array for each of ``W``, or the one asked for.
+        Parameters
+        ----------
+        train_X
+            The samples, (K, N), sharded or an array.
+        train_y
+            The targets, (C, N), sharded or an array.
+        W
+            The weights to use in place of the model's.
+        layer
+            The index of the one array of ``W`` whose gradient is wanted. By default all.
+
+        Returns
+        -------
+        Any
+            The gradient with respect to each array of ``W``, or to the one asked for.
+
+        Raises
+        ------
+        ValueError, InputError, ClusterError
+            As for ``emp_loss``.
         """
         if not isinstance(train_X, ShardedArray):
             return self.model.emp_loss_grad(train_X, train_y, W, layer)

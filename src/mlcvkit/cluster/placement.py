@@ -33,7 +33,17 @@ class ClusterError(ConnectionError):
 
 
 class ShardError(InputError):
-    """A shard that cannot be read, with its index, its location and the reason."""
+    """A shard cannot be read.
+
+    Parameters
+    ----------
+    index
+        Its index.
+    location
+        Where it lies.
+    reason
+        Why.
+    """
 
     def __init__(self, index: int, location: str, reason: str) -> None:
         super().__init__(f"a shard cannot be read ({location}): {reason}")
@@ -44,7 +54,17 @@ class ShardError(InputError):
 
 
 class LeftOut(NamedTuple):
-    """A shard that the training goes on without; ``rows`` is None where it was never read."""
+    """A shard that the training goes on without.
+
+    Parameters
+    ----------
+    location
+        Where it lies.
+    reason
+        Why it was left out.
+    rows
+        The number of its rows, or None where it was never read.
+    """
 
     location: str
     reason: str
@@ -52,7 +72,21 @@ class LeftOut(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is known of a shard without having it."""
+    """What is known of a shard without having it.
+
+    Parameters
+    ----------
+    rows
+        The number of its rows.
+    shape
+        The shape of a sample.
+    dtype
+        The dtype of the samples.
+    target_shape
+        The shape of a target.
+    target_dtype
+        The dtype of the targets.
+    """
 
     rows: int
     shape: tuple[int, ...]
@@ -62,7 +96,15 @@ class Facts(NamedTuple):
 
 
 class Loaded:
-    """A shard as it lies on a worker: its samples and targets, or, of a mapped file, only the way to them."""
+    """A shard as it lies on a worker: its samples and targets, or, of a mapped file, only the way to them.
+
+    Parameters
+    ----------
+    index
+        The index of the shard.
+    shard
+        The shard.
+    """
 
     def __init__(self, index: int, shard: Shard) -> None:
         self.index, self.shard = index, shard
@@ -73,7 +115,7 @@ class Loaded:
         self._arrays = None if isinstance(X, np.memmap) else (X, y)
 
     def samples(self) -> tuple[Array, Array]:
-        """The samples, (n, ...), and their targets."""
+        """Read the samples, (n, ...), and their targets."""
         return self._arrays or self._read()
 
     def blocks(self) -> Iterable[slice]:
@@ -95,8 +137,16 @@ class Loaded:
 class PlacedShards:
     """Shards, each on one of a cluster's workers or, without a cluster, in this process, and rounds over them.
 
-    Arguments: ``kind(index, shard)``, which makes what is kept of a shard, with ``facts``; the other arguments, the
-    attributes and the errors are those of ``ShardedSamples``.
+    Parameters
+    ----------
+    shards
+        The shards.
+    client
+        A ``distributed.Client``, or None for this process.
+    allow_missing
+        Whether a shard that cannot be read is left out, with a warning.
+    kind
+        ``kind(index, shard)`` makes what is kept of a shard; it has ``facts``.
     """
 
     def __init__(
@@ -126,7 +176,18 @@ class PlacedShards:
         return sum(facts.rows for facts in self.facts.values())
 
     def share(self, value: Any) -> Any:
-        """Something that many rounds need: it travels to each worker once."""
+        """Send something that many rounds need; it travels to each worker once.
+
+        Parameters
+        ----------
+        value
+            What they need.
+
+        Returns
+        -------
+        Any
+            What ``mean`` and ``each`` take as ``shared``.
+        """
         return value if self.client is None else self.client.submit(_itself, value, key=self._key("shared"))
 
     def mean(self, function: Callable[..., list[Array]], shared: Any, *arguments: Any) -> list[Array]:
@@ -134,15 +195,51 @@ class PlacedShards:
 
             Σ_i (n_i / N) f(shard_i, shared, arguments)
 
-        Arguments: ``function(loaded, shared, *arguments)``, which returns a list of arrays; ``shared``, made by
-        ``share``; ``arguments``, which travel to each worker once.
-        Returns: the list of means.
-        Raises: InputError for a shard that cannot be read any more; ClusterError where the cluster is gone.
+        Parameters
+        ----------
+        function
+            ``function(loaded, shared, *arguments)`` returns a list of arrays.
+        shared
+            What ``share`` returned.
+        *arguments
+            Further arguments, which travel to each worker once.
+
+        Returns
+        -------
+        list[Array]
+            The means.
+
+        Raises
+        ------
+        InputError
+            For a shard that cannot be read any more.
+        ClusterError
+            Where the cluster is gone.
         """
         return self._retried(lambda: self._computed(self._tree(function, shared, arguments)))  # type: ignore[no-any-return]
 
     def each(self, function: Callable[..., Any], shared: Any = None, *arguments: Any) -> list[Any]:
-        """A function of every shard, in the order of the shards. Arguments and errors: as for ``mean``."""
+        """A function of every shard.
+
+        Parameters
+        ----------
+        function
+            ``function(loaded, shared, *arguments)``.
+        shared
+            What ``share`` returned.
+        *arguments
+            Further arguments, which travel to each worker once.
+
+        Returns
+        -------
+        list[Any]
+            The results, in the order of the shards.
+
+        Raises
+        ------
+        InputError, ClusterError
+            As for ``mean``.
+        """
 
         def work() -> Any:
             told = self._task(_arguments, arguments)

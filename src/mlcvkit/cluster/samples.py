@@ -26,11 +26,30 @@ class ShardedSamples(PlacedShards):
     location. Means over the shards are added up in a tree whose order is that of the shards, so that they are the same,
     bit for bit, for any number of workers, on machines of one kind with the same libraries.
 
-    Arguments: ``shards``; ``client``, a ``distributed.Client``, None for this process; ``allow_missing``: a shard that
-    cannot be read is left out, with a warning that says which, instead of being an error.
-    Attributes: ``X`` and ``y``, which models, optimizers, ``fit`` and estimators take as they take arrays;
-    ``left_out``, a list of ``LeftOut``; ``facts``, what is known of each shard.
-    Raises: InputError for a shard that cannot be read, with its location, or that does not fit the others.
+    Parameters
+    ----------
+    shards
+        The shards, as ``find_shards`` and ``array_shards`` make them.
+    client
+        A ``distributed.Client``, or None for this process.
+    allow_missing
+        Whether a shard that cannot be read is left out, with a warning that says which, instead of being an error.
+    kind
+        What is kept of a shard; for other uses than training.
+
+    Attributes
+    ----------
+    X, y
+        The samples and the targets, which models, optimizers, ``fit`` and estimators take as they take arrays.
+    left_out
+        The shards that were left out.
+    facts
+        What is known of each shard.
+
+    Raises
+    ------
+    InputError
+        For a shard that cannot be read, with its location, or that does not fit the others.
     """
 
     @property
@@ -53,9 +72,24 @@ class ShardedSamples(PlacedShards):
 
 @dataclass(frozen=True, eq=False)
 class ShardedArray:
-    """Samples, (N, K), or targets, (N,) or (N, C), that lie in shards; or their columns, (K, N), after ``T``.
+    """Samples or targets that lie in shards, or their transpose.
 
     ``array[rows]`` brings some of them here. Bytes are grey values from 0 to 255 and count as floats from 0 to 1.
+
+    Parameters
+    ----------
+    data
+        The shards.
+    part
+        Which part of them: the samples or the targets.
+    shape
+        The shape, (N, K), (N,) or (N, C), or of the transpose (K, N).
+    dtype
+        The dtype.
+    function
+        What is applied to the targets where they lie.
+    columns
+        Whether it is the transpose.
     """
 
     data: PlacedShards
@@ -67,10 +101,12 @@ class ShardedArray:
 
     @property
     def ndim(self) -> int:
+        """The number of dimensions."""
         return len(self.shape)
 
     @property
     def T(self) -> "ShardedArray":
+        """The transpose."""
         return replace(self, shape=self.shape[::-1], columns=not self.columns)
 
     def __len__(self) -> int:
@@ -96,12 +132,34 @@ class ShardedArray:
         )
 
     def map(self, function: Callable[[Array], Array]) -> "ShardedArray":
-        """The targets as a function makes them, where they lie; the function must be one that can be pickled."""
+        """Apply a function to the targets where they lie.
+
+        Parameters
+        ----------
+        function
+            The function, which must be one that can be pickled.
+
+        Returns
+        -------
+        ShardedArray
+            The targets as the function makes them.
+        """
         example = function(self[:1])
         return replace(self, shape=(len(self), *example.shape[1:]), dtype=example.dtype, function=function)
 
     def distinct(self) -> Array:
-        """The different targets; InputError where they are more than 10,000."""
+        """The distinct targets.
+
+        Returns
+        -------
+        Array
+            The targets, ascending.
+
+        Raises
+        ------
+        InputError
+            Where there are more than 10,000.
+        """
         parts = self.data.each(_distinct, None, self.function)
         values = np.unique(np.concatenate(parts))
         if any(len(part) > MOST_VALUES for part in parts) or len(values) > MOST_VALUES:
@@ -109,11 +167,41 @@ class ShardedArray:
         return values
 
     def some(self, y: "ShardedArray", most: int, seed: int) -> tuple[Array, Array]:
-        """Up to so many rows that the seed draws, with their targets, but those of shards that are left out."""
+        """Some rows with their targets, without those of shards that are left out.
+
+        Parameters
+        ----------
+        y
+            The targets.
+        most
+            The largest number of rows.
+        seed
+            The seed that they are drawn by.
+
+        Returns
+        -------
+        tuple[Array, Array]
+            The rows and their targets.
+        """
         return self._gathered(drawn(len(self), most, seed), y.function)
 
     def steps(self, model: Any, y: "ShardedArray", hp: Hyperparameters) -> Steps:
-        """How ``fit`` trains on it: by rounds of local steps, or of one exact gradient."""
+        """The steps of a training on it: rounds of local steps, or of one exact gradient.
+
+        Parameters
+        ----------
+        model
+            The model.
+        y
+            The targets.
+        hp
+            The hyperparameters.
+
+        Returns
+        -------
+        Steps
+            The steps.
+        """
         from mlcvkit.cluster.steps import Averaging, Synchronous
 
         return (Averaging if hp.local_steps else Synchronous)(model, self, y, hp)
@@ -134,7 +222,22 @@ class ShardedArray:
 
 
 def drawn(N: int, most: int, seed: int | Sequence[int]) -> npt.NDArray[np.intp]:
-    """Up to so many of N indices, drawn by the seed and ascending."""
+    """Draw some of N indices.
+
+    Parameters
+    ----------
+    N
+        The number of indices.
+    most
+        The largest number to draw.
+    seed
+        The seed.
+
+    Returns
+    -------
+    Array
+        The indices, ascending.
+    """
     if most >= N:
         return np.arange(N)
     return np.sort(np.random.default_rng(seed).choice(N, most, replace=False))

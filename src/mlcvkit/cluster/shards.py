@@ -29,7 +29,7 @@ SHARD_BYTES = 64 << 20
 
 
 class Shard(Protocol):
-    """A part of a data set. ``load`` reads it, on whichever worker, and always the same."""
+    """A part of a data set, which any worker can read, always with the same result."""
 
     @property
     def location(self) -> str:
@@ -40,16 +40,35 @@ class Shard(Protocol):
         """How many samples it has, by its header; 0 where that cannot be read."""
 
     def load(self) -> tuple[Any, Array]:
-        """The samples, a sample a row, as an array or a polars frame; and their targets, (n,).
+        """Read the samples and their targets.
 
         A memory-mapped array is mapped anew whenever it is used, and takes no memory in between.
-        Raises: InputError, with the file, where it cannot be read.
+
+        Returns
+        -------
+        tuple[Any, Array]
+            The samples, one a row, as an array or a polars data frame; and their targets, (n,).
+
+        Raises
+        ------
+        InputError
+            With the file, where it cannot be read.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayShard:
-    """Samples and targets that this process has in memory."""
+    """Samples and targets that this process has in memory.
+
+    Parameters
+    ----------
+    X
+        The samples, (n, ...).
+    y
+        The targets, (n,).
+    location
+        Where it lies, for messages.
+    """
 
     X: Array
     y: Array
@@ -57,15 +76,27 @@ class ArrayShard:
 
     @property
     def count(self) -> int:
+        """The number of its samples."""
         return len(self.y)
 
     def load(self) -> tuple[Array, Array]:
+        """The samples and their targets."""
         return self.X, self.y
 
 
 @dataclass(frozen=True, eq=False)
 class NamedShard:
-    """Some samples of a set that needs no file, by their indices: each worker has it from the package."""
+    """Some samples of a set that needs no file, which each worker has from the package.
+
+    Parameters
+    ----------
+    name
+        The name of the set.
+    samples
+        The indices of the samples.
+    location
+        Where it lies, for messages.
+    """
 
     name: str
     samples: npt.NDArray[np.intp]
@@ -73,22 +104,35 @@ class NamedShard:
 
     @property
     def count(self) -> int:
+        """The number of its samples."""
         return len(self.samples)
 
     def load(self) -> tuple[Array, Array]:
+        """The samples and their targets."""
         X, y = TOYS[self.name]()
         return np.array(X[self.samples]), y[self.samples]
 
 
 @dataclass(frozen=True)
 class UnreadableShard:
-    """A file that could not even be opened; to load it tells the reason."""
+    """A file that could not even be opened; loading it raises the error.
+
+    Parameters
+    ----------
+    location
+        Where it lies.
+    reason
+        Why it could not be opened.
+    count
+        The number of its samples, which is not known.
+    """
 
     location: str
     reason: str
     count: int = 0
 
     def load(self) -> tuple[Array, Array]:
+        """Raise the error."""
         raise InputError(self.reason)
 
 
@@ -96,8 +140,16 @@ class UnreadableShard:
 class FileShard:
     """Some rows of a file, local or of any file system that fsspec knows.
 
-    ``target`` is the column of a table, the array of an .npz file, the number of a column, or the file of the labels;
-    ``bytes`` is the file's size when it was cut into shards: one that has changed since is refused.
+    Parameters
+    ----------
+    source
+        The file.
+    target
+        The column of a table, the array of an .npz file, the number of a column, or the file of the labels.
+    rows
+        Which rows.
+    bytes
+        The size of the file when it was cut into shards; one that has changed since is refused.
     """
 
     source: str
@@ -107,13 +159,16 @@ class FileShard:
 
     @property
     def location(self) -> str:
+        """Where it lies, for messages."""
         return f"{self.source}, {_told(self.rows)}"
 
     @property
     def count(self) -> int:
+        """The number of its samples."""
         return int(self.rows.stop - self.rows.start)
 
     def load(self) -> tuple[Any, Array]:
+        """Read the samples and their targets."""
         with _naming(self.source):
             file = _File(self.source)
             if file.size != self.bytes:
@@ -129,12 +184,26 @@ def find_shards(
 ) -> list[Shard]:
     """Cut a data set into shards, of which only the headers are read here.
 
-    Arguments: ``source``, a .parquet, .npz, .npy or IDX file (also gzipped) that the workers can read under the same
-    name, a folder of them, a pattern such as "part-*.parquet", several in a list, or the name of a set that needs no
-    file; ``target``, the column, or the name of the array in .npz files, or for .npy and IDX the file of the labels, of
-    as many files a pattern that finds as many; ``shards``, about how many to make: at least 8 and none above 64 MiB
-    where left out, and never a shard of two files.
-    Raises: InputError where nothing is found, or of a kind that cannot be cut.
+    Parameters
+    ----------
+    source
+        A .parquet, .npz, .npy or IDX file (also gzipped) that the workers can read under the same name, a folder of
+        them, a pattern such as "part-*.parquet", several in a list, or the name of a set that needs no file.
+    target
+        The column, or the name of the array in .npz files, or for .npy and IDX the file of the labels, of as many files
+        a pattern that finds as many.
+    shards
+        About how many to make: at least 8 and none above 64 MiB where left out, and never a shard of two files.
+
+    Returns
+    -------
+    list[Shard]
+        The shards.
+
+    Raises
+    ------
+    InputError
+        Where nothing is found, or of a kind that cannot be cut.
     """
     if shards is not None and shards < 1:
         raise InputError(f"shards must be 1 or more; got {shards}")
@@ -158,7 +227,22 @@ def find_shards(
 
 
 def named_shards(name: str, samples: npt.NDArray[np.intp], shards: int | None = None) -> list[Shard]:
-    """Some samples of a set that needs no file, by their indices, in 8 shards where no number is given."""
+    """Cut a set that needs no file into shards.
+
+    Parameters
+    ----------
+    name
+        The name of the set.
+    samples
+        The indices of the samples to use.
+    shards
+        The number of shards, 8 by default.
+
+    Returns
+    -------
+    list[Shard]
+        The shards.
+    """
     if shards is not None and not 1 <= shards <= len(samples):
         raise InputError(f"shards must be from 1 to the {len(samples):,} samples; got {shards}")
     parts = _cut(len(samples), shards or min(FEWEST_SHARDS, len(samples)))
@@ -166,7 +250,27 @@ def named_shards(name: str, samples: npt.NDArray[np.intp], shards: int | None = 
 
 
 def array_shards(X: Array, y: Array, shards: int = FEWEST_SHARDS) -> list[Shard]:
-    """Cut arrays in memory, a sample a row, into shards; ValueError where they have not the same number of samples."""
+    """Cut arrays in memory into shards.
+
+    Parameters
+    ----------
+    X
+        The samples, (N, ...).
+    y
+        The targets, (N,).
+    shards
+        The number of shards.
+
+    Returns
+    -------
+    list[Shard]
+        The shards.
+
+    Raises
+    ------
+    ValueError
+        Where samples and targets have not the same number.
+    """
     if len(X) != len(y) or not 1 <= shards <= len(X):
         raise ValueError(
             f"X and y need the same number of samples, and as many shards at most; got {np.shape(X)}, {np.shape(y)} "

@@ -44,6 +44,17 @@ class Synchronous(_OnShards):
     """One step of the optimizer an epoch, with the exact gradient of all samples.
 
     A round costs the slowest worker's pass over its shards, and what ``docs/cluster.md`` says for the way.
+
+    Parameters
+    ----------
+    model
+        The model.
+    X
+        The samples in shards.
+    y
+        The targets in shards.
+    hp
+        The hyperparameters.
     """
 
     def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
@@ -54,6 +65,7 @@ class Synchronous(_OnShards):
         self.gradient = with_penalty_and_limit(plain, hp)
 
     def epoch(self, epoch: int) -> Iterator[Step]:
+        """The one step of an epoch."""
         batch = Batch(self.X, self.y, np.arange(0), None, np.random.default_rng())  # type: ignore[arg-type]
 
         def step(w: Array, state: Any, learning_rate: float) -> int:
@@ -71,9 +83,23 @@ class Averaging(_OnShards):
     The shards go through their samples in passes of their own, each shuffled anew. A round follows from the weights,
     the state and its number, so that it can be done again elsewhere. An epoch has as many rounds as make one pass over
     the samples. ``batch_size`` is that of all shards together, of which each takes its part, but 32 samples or more.
-    Source: McMahan et al. (2017), "Communication-efficient learning of deep networks from decentralized data",
-    algorithm 1, with each shard in each round; the averaging of the optimizers' states is that of Yu, Jin, Yang (2019),
-    "On the linear speedup analysis of communication efficient momentum SGD", algorithm 1.
+
+    Parameters
+    ----------
+    model
+        The model.
+    X
+        The samples in shards.
+    y
+        The targets in shards.
+    hp
+        The hyperparameters.
+
+    References
+    ----------
+    McMahan et al. (2017), "Communication-efficient learning of deep networks from decentralized data", algorithm 1,
+    with each shard in each round; the averaging of the optimizers' states is that of Yu, Jin, Yang (2019), "On the
+    linear speedup analysis of communication efficient momentum SGD", algorithm 1.
     """
 
     def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
@@ -86,6 +112,7 @@ class Averaging(_OnShards):
         self.shared = X.data.share((self.model, own, y.function))
 
     def epoch(self, epoch: int) -> Iterator[Step]:
+        """The rounds of an epoch."""
         for number in range(epoch * self.steps, (epoch + 1) * self.steps):
 
             def step(w: Array, state: Any, learning_rate: float, number: int = number) -> int:

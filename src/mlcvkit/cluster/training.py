@@ -42,13 +42,37 @@ LOOKED_AT = 50_000
 
 @dataclass(frozen=True)
 class TrainedOnShards(Trained):
-    """A training on a cluster at its end, with the shards that were left out."""
+    """A training on a cluster at its end.
+
+    Parameters
+    ----------
+    predictor, run, test
+        As in ``mlcvkit.experiments.Trained``.
+    left_out
+        The shards that were left out.
+    """
 
     left_out: list[LeftOut]
 
 
 def used_on_cluster(experiment: Experiment) -> dict[str, Any]:
-    """The hyperparameters that a training on a cluster uses, by name; InputError for those that it would not use."""
+    """The hyperparameters that a training on a cluster uses, by name.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+
+    Returns
+    -------
+    dict[str, Any]
+        Names and values.
+
+    Raises
+    ------
+    InputError
+        For one that would not be used.
+    """
     e = experiment
     known = circumstances(datasets.TOYS[e.data]()[0]) if e.data in datasets.TOYS else {}
     require_used(e.hyperparameters, e.model, on_cluster=True, **known)
@@ -75,11 +99,18 @@ def train_on_shards(
     shards
         The data in shards.
     client
-        As for ``ShardedSamples``.
+        A ``distributed.Client``, or None for this process.
     allow_missing
-        Go on without shards that cannot be read.
-    callbacks, resume
-        As for ``mlcvkit.experiments.train``.
+        Whether shards that cannot be read are left out.
+    callbacks
+        Callbacks, which are informed in this order.
+    resume
+        A folder with a checkpoint to go on from.
+
+    Returns
+    -------
+    TrainedOnShards
+        The predictor, the run, the test rows, and the shards that were left out.
 
     Raises
     ------
@@ -166,7 +197,17 @@ class _Plan:
 
 
 class Survey:
-    """What is looked at of a raw shard before the training: its different targets, and some of its rows."""
+    """What is looked at of a raw shard before the training: its different targets, and some of its rows.
+
+    Parameters
+    ----------
+    plan
+        What is drawn from each shard.
+    index
+        The index of the shard.
+    shard
+        The shard.
+    """
 
     def __init__(self, plan: _Plan, index: int, shard: Shard) -> None:
         self.index = index
@@ -182,7 +223,21 @@ class Survey:
 
 @dataclass(frozen=True, eq=False)
 class PreparedShard:
-    """A shard without the rows that are held out, as the numbers that the encoder makes of it."""
+    """A shard without the rows that are held out, as the numbers that the encoder makes of it.
+
+    Parameters
+    ----------
+    shard
+        The raw shard.
+    index
+        Its index.
+    plan
+        Which of its rows are held out.
+    encoder
+        The encoder.
+    target_dtype
+        The dtype of the targets.
+    """
 
     shard: Shard
     index: int
@@ -192,13 +247,16 @@ class PreparedShard:
 
     @property
     def location(self) -> str:
+        """Where it lies, for messages."""
         return self.shard.location
 
     @property
     def count(self) -> int:
+        """The number of its samples."""
         return self.shard.count
 
     def load(self) -> tuple[Array, Array]:
+        """Read and encode the samples and their targets."""
         X, y = self.shard.load()
         *_, rows = self.plan.split(len(y), self.index)
         rows_X = X[rows]

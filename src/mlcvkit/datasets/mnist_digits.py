@@ -27,7 +27,19 @@ PARITY_NAMES = ("odd", "even")
 
 
 class DataSet(NamedTuple):
-    """Training and test samples with their labels; row i of an X belongs to entry i of its y."""
+    """Training and test samples with their labels, one sample a row.
+
+    Parameters
+    ----------
+    train_X
+        The training samples, (N, ...).
+    train_y
+        Their labels, (N,).
+    test_X
+        The test samples, (T, ...).
+    test_y
+        Their labels, (T,).
+    """
 
     train_X: Array
     train_y: Array
@@ -67,9 +79,19 @@ def mnist() -> DataSet:
     user's cache folder, and memory-mapped from there afterwards. Where that folder cannot be written the arrays stay in
     memory, with a warning that says so.
 
-    Returns: images, (60000, 28, 28) and (10000, 28, 28), and labels 0 to 9, (60000,) and (10000,); uint8, read-only.
-    Raises: InputError where a file is damaged or missing, with its name.
-    Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
+    Returns
+    -------
+    DataSet
+        Images, (60000, 28, 28) and (10000, 28, 28), and labels 0 to 9, (60000,) and (10000,); uint8, read-only.
+
+    Raises
+    ------
+    InputError
+        Where a file is damaged or missing, with its name.
+
+    References
+    ----------
+    Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
     """
     return DataSet(*(_load_idx(name, idx) for name, idx in _MNIST.items()))
 
@@ -77,10 +99,19 @@ def mnist() -> DataSet:
 def mnist_parity() -> DataSet:
     """MNIST as the handout's problem 4 wants it: 1 for an even digit, 0 for an odd one, 10,000 test samples.
 
-    Returns: pixels from 0 (black) to 1 (white), (60000, 784) and (10000, 784), and labels, (60000,) and (10000,);
-    float32.
-    Raises: InputError as for ``mnist``.
-    Source: handout, Problem 4, "Data Preprocessing on MNIST".
+    Returns
+    -------
+    DataSet
+        Pixels from 0 (black) to 1 (white), (60000, 784) and (10000, 784), and labels, (60000,) and (10000,); float32.
+
+    Raises
+    ------
+    InputError
+        As for ``mnist``.
+
+    References
+    ----------
+    Handout, Problem 4, "Data Preprocessing on MNIST".
     """
     digits = mnist()
     return DataSet(
@@ -89,22 +120,52 @@ def mnist_parity() -> DataSet:
 
 
 def mnist_test_parity() -> tuple[Array, Array]:
-    """The test samples of ``mnist_parity`` alone, which are there at once."""
+    """The test samples of ``mnist_parity`` alone, which are there at once.
+
+    Returns
+    -------
+    tuple[Array, Array]
+        The samples, (10000, 784), and their labels, (10000,).
+    """
     digits = mnist()
     return scale_images(digits.test_X), is_even(digits.test_y)
 
 
 def is_even(digits: Array) -> Array:
-    """The handout's binary label: 1 for an even digit, 0 for an odd one; float32."""
+    """The handout's label of a digit: 1 where it is even, 0 where it is odd.
+
+    Parameters
+    ----------
+    digits
+        The digits, of any shape.
+
+    Returns
+    -------
+    Array
+        The labels, float32, of the same shape.
+    """
     return np.asarray(digits % 2 == 0, dtype=np.float32)
 
 
 def read_digit(path: Path, *, invert: bool = False) -> Array:
     """Read one picture of a digit as an image, (1, 28, 28), of bytes from 0 (black) to 255 (white).
 
-    Arguments: ``path`` of an image of 28 x 28 grey pixels, a light digit on black; ``invert`` for a dark digit on
-    white.
-    Raises: InputError where the file is not an image, has another size, has colours, is blank, or looks inverted.
+    Parameters
+    ----------
+    path
+        The file of an image of 28 x 28 grey pixels, a light digit on black.
+    invert
+        Whether the digit is dark on white.
+
+    Returns
+    -------
+    Array
+        The image, (1, 28, 28), uint8.
+
+    Raises
+    ------
+    InputError
+        Where the file is not an image, has another size, has colours, is blank, or looks inverted.
     """
     pixels = _grey_pixels(path, background="white" if invert else "black")
     if pixels.shape != (SIDE, SIDE):

@@ -1,5 +1,7 @@
-"""Files, folders and names as samples. A file that cannot be read is named, with the line or the place where it
-ends."""
+"""Files, folders and names as samples.
+
+A file that cannot be read is named, with the line or the place where it ends.
+"""
 
 import csv
 import gzip
@@ -37,9 +39,24 @@ LARGEST = 1 << 31
 class Samples:
     """Samples and, where a target was named, their targets.
 
-    ``X`` is a polars data frame or an array, (N, ...), a sample a row; ``y``, (N,) or None; ``fingerprint``, the
-    SHA-256 sum of the content; ``test``, X and y of a test set that came with them, or None; ``files``, the images'
-    names; ``class_names``, what the classes are called where that is not what they are.
+    Parameters
+    ----------
+    name
+        The name of the data, for messages.
+    X
+        The samples, one a row: a polars data frame, or an array, (N, ...).
+    y
+        The targets, (N,), or None.
+    target
+        The name of the target, or None.
+    fingerprint
+        The SHA-256 sum of the content.
+    test
+        X and y of the test set that came with the data, or None.
+    files
+        The names of the images' files.
+    class_names
+        The names of the classes where the targets are numbers that stand for them.
     """
 
     name: str
@@ -57,12 +74,28 @@ def read(
 ) -> Samples:
     """Open a data set.
 
-    Arguments: ``source``, a table (.csv, .tsv, .parquet, .arrow, .feather), arrays (.npz, .npy, IDX as of MNIST; text
-    and IDX may be gzipped), a folder with a folder of images for each class, or the name of a set that needs no file
-    (``TOYS``); ``target``, the column to predict; of a .npy or IDX file the file with the labels, of a .npz file the
-    name of the array, "y" where left out; ``image_size``, to which the images of a folder are scaled.
-    Raises: InputError for what cannot be read, with the file and the place, and for a target that is not there, with
-    what is.
+    Parameters
+    ----------
+    source
+        A table (.csv, .tsv, .parquet, .arrow, .feather), arrays (.npz, .npy, IDX as of MNIST; text and IDX may be
+        gzipped), a folder with a folder of images for each class, or the name of a set that needs no file (``TOYS``).
+    target
+        The column to predict; of a .npy or IDX file the file with the labels, of a .npz file the name of the array, "y"
+        where left out.
+    image_size
+        The height and the width to which the images of a folder are scaled, in pixels.
+    as_text
+        Whether the columns of a text file are left as text.
+
+    Returns
+    -------
+    Samples
+        The data set.
+
+    Raises
+    ------
+    InputError
+        For what cannot be read, with the file and the place, and for a target that is not there, with what is.
     """
     if str(source) in TOYS:
         return _toy(str(source), target)
@@ -108,7 +141,27 @@ def _of_table(path: Path, frame: Any, target: str | Path | None) -> Samples:
 
 
 def split_target(frame: Any, target: str, path: Any) -> tuple[Any, Array]:
-    """The other columns, and the target as an array; InputError where it is not there or has missing values."""
+    """Take the target out of a table.
+
+    Parameters
+    ----------
+    frame
+        The table, a polars data frame.
+    target
+        The name of its column.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    tuple[Any, Array]
+        The other columns, and the target.
+
+    Raises
+    ------
+    InputError
+        Where it is not there or has missing values.
+    """
     if target not in frame.columns:
         raise InputError(f"{path} has no column {target!r}; its columns are {_listed(frame.columns)}")
     if frame.width == 1:
@@ -140,7 +193,27 @@ def _of_arrays(path: Path, arrays: dict[str, Array], target: str | Path | None) 
 
 
 def choose_arrays(path: Any, names: Iterable[str], target: str | Path | None) -> tuple[str, str | None]:
-    """Which of several arrays is the samples and which the targets; InputError where that cannot be told."""
+    """Tell which of several arrays holds the samples and which the targets.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    names
+        The names of the arrays.
+    target
+        The name of the one with the targets, where it is known.
+
+    Returns
+    -------
+    tuple[str, str | None]
+        The names of both; None for the targets where there are none.
+
+    Raises
+    ------
+    InputError
+        Where that cannot be told.
+    """
     names = list(names)
     given = str(target) if target is not None else next((n for n in ("y", "labels", "target") if n in names), None)
     if given is not None and given not in names:
@@ -178,7 +251,29 @@ def _samples(path: Path, X: Array, y: Array | None, target: str | None) -> Sampl
 
 
 def checked_arrays(path: Any, X: Array, y: Array | None, target: str | None) -> Array | None:
-    """The targets as one dimension; InputError where samples and targets are not what they must be."""
+    """Check samples and targets that were read from arrays.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    X
+        The samples.
+    y
+        The targets, or None.
+    target
+        The name of the targets.
+
+    Returns
+    -------
+    Array | None
+        The targets, (N,), or None.
+
+    Raises
+    ------
+    InputError
+        Where samples or targets are not what they must be.
+    """
     if X.ndim < 2 or len(X) == 0 or X[0].size == 0 or X.dtype.kind not in "fiub":
         raise InputError(f"{path} needs samples as rows of numbers, (N, K) or (N, H, W); got {X.dtype} {X.shape}")
     if y is not None:
@@ -214,7 +309,25 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
 
 
 def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray[np.uint8]:
-    """Images of one size as bytes, (N, H, W) where all are grey, else (N, H, W, 3)."""
+    """Read images of one size.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    image_size
+        The height and the width to which they are scaled, in pixels. By default they stay as they are.
+
+    Returns
+    -------
+    Array
+        The images as bytes, (N, H, W) where all are grey, else (N, H, W, 3).
+
+    Raises
+    ------
+    InputError
+        For a file that is no image, or has another size than the first one.
+    """
     from PIL import Image
 
     if image_size is not None and not 1 <= image_size <= 1024:
@@ -298,7 +411,24 @@ def _decoded(path: Path, content: bytes) -> str:
 def _checked_lines(path: Path, text: str, separator: str) -> tuple[list[str], str]:
     """The column names, and the text without empty lines and without spaces before the fields.
 
-    Raises: InputError with the line where a line has another number of fields.
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    text
+        Its text.
+    separator
+        What separates its fields.
+
+    Returns
+    -------
+    tuple[list[str], str]
+        The column names, and the text.
+
+    Raises
+    ------
+    InputError
+        With the line where a line has another number of fields.
     """
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     names: list[str] = []
@@ -338,7 +468,27 @@ def _read_binary_table(kind: str) -> Callable[[Path], Any]:
 
 
 def as_frame(path: Any, kind: str, read_table: Callable[[Any], Any]) -> Any:
-    """What ``read_table(pyarrow)`` returns as a polars frame; InputError where it is damaged."""
+    """A table that pyarrow reads, as a polars data frame.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    kind
+        The format of the file, for messages.
+    read_table
+        ``read_table(pyarrow)`` reads the table.
+
+    Returns
+    -------
+    Any
+        The data frame.
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged.
+    """
     polars, arrow = _polars(), _arrow()
     try:
         table = read_table(arrow)
@@ -389,7 +539,24 @@ def _npy(path: Path, name: str, file: Any, size: int) -> Array:
 def npy_header(path: Any, name: str, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether the columns lie together, and type of the array that follows in an .npy file.
 
-    Raises: InputError where it is damaged or holds Python objects.
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    name
+        The name of the array, for messages.
+    file
+        The open file, at the beginning of the array's header.
+
+    Returns
+    -------
+    tuple[tuple[int, ...], bool, np.dtype[Any]]
+        The shape, whether the columns lie together, and the dtype.
+
+    Raises
+    ------
+    InputError
+        Where it is damaged or holds Python objects.
     """
     try:
         version = np.lib.format.read_magic(file)
@@ -440,7 +607,23 @@ def idx_header(path: Any, content: bytes) -> tuple[tuple[int, ...], np.dtype[Any
     """Shape and type of the array in an IDX file, the format of MNIST, and where it begins.
 
     Two zero bytes, the type, the number of dimensions, each dimension, and the data.
-    Arguments: ``content``, its first 20 bytes or more. Raises: InputError where it is no IDX file.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    content
+        Its first 20 bytes or more.
+
+    Returns
+    -------
+    tuple[tuple[int, ...], np.dtype[Any], int]
+        The shape, the dtype, and the number of bytes before the data.
+
+    Raises
+    ------
+    InputError
+        Where it is no IDX file.
     """
     types = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in types or not 1 <= content[3] <= 4:
@@ -479,7 +662,25 @@ FORMATS: dict[str, Callable[[Path], Any]] = {
 
 
 def as_file(columns: Mapping[str, Array], suffix: str) -> bytes:
-    """Columns as the content of a .csv, .tsv, .parquet, .arrow or .feather file; InputError for another suffix."""
+    """Columns as the content of a file.
+
+    Parameters
+    ----------
+    columns
+        The columns by name, (N,) each.
+    suffix
+        The format: .csv, .tsv, .parquet, .arrow or .feather.
+
+    Returns
+    -------
+    bytes
+        The content.
+
+    Raises
+    ------
+    InputError
+        For another suffix.
+    """
     polars = _polars()
     frame, buffer = polars.DataFrame(dict(columns)), io.BytesIO()
     suffix = suffix.lower()
@@ -495,7 +696,18 @@ def as_file(columns: Mapping[str, Array], suffix: str) -> bytes:
 
 
 def suffix_of(path: Path) -> str:
-    """The format of a file by its name, as in ``FORMATS``."""
+    """The format of a file by its name, as in ``FORMATS``.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    str
+        The suffix, without the one of the compression.
+    """
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     return ".idx" if "ubyte" in path.name or suffix.startswith(".idx") else suffix
 

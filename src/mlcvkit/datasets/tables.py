@@ -32,10 +32,22 @@ class TableEncoder:
     month, day and weekday, and hour and minute where they differ, as numbers. What tells nothing is left out: constant
     and empty columns, and names that are all different.
 
-    Parameters: ``max_categories``, the most that get columns of their own; ``min_frequency``, how often a category must
-    be there for that.
-    Attributes: ``columns_``, what each column is, by name; ``n_features_in_``, ``feature_names_in_``.
+    Parameters
+    ----------
+    max_categories
+        The largest number of categories of a column that get a column each.
+    min_frequency
+        How often a category must occur for that.
 
+    Attributes
+    ----------
+    columns_
+        What each column is, by name.
+    n_features_in_, feature_names_in_
+        The number of columns and their names.
+
+    Examples
+    --------
     >>> import polars
     >>> table = polars.DataFrame({"size": [1.0, None, 3.0], "colour": ["red", "blue", "red"]})
     >>> TableEncoder(min_frequency=1).fit_transform(table).round(2).tolist()
@@ -46,11 +58,38 @@ class TableEncoder:
         self.max_categories, self.min_frequency = max_categories, min_frequency
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters, as scikit-learn asks for them."""
+        """The parameters, as scikit-learn asks for them.
+
+        Parameters
+        ----------
+        deep
+            Not used.
+
+        Returns
+        -------
+        dict[str, Any]
+            The parameters by name.
+        """
         return {"max_categories": self.max_categories, "min_frequency": self.min_frequency}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, as scikit-learn does."""
+        """Set parameters, as scikit-learn does.
+
+        Parameters
+        ----------
+        **params
+            The parameters by name.
+
+        Returns
+        -------
+        Self
+            The encoder itself.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name.
+        """
         for name, value in params.items():
             if name not in self.get_params():
                 raise InputError(f"TableEncoder has no parameter {name!r}; it has {', '.join(self.get_params())}")
@@ -64,9 +103,24 @@ class TableEncoder:
         return Tags("transformer", TargetTags(required=False), TransformerTags(), input_tags=inputs)
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Find out what each column is. ``X``: a polars or pandas data frame, or an array, (N, K).
+        """Find out what each column is.
 
-        Raises: InputError where no column tells anything.
+        Parameters
+        ----------
+        X
+            A polars or pandas data frame, or an array, (N, K).
+        y
+            Not used; here because scikit-learn passes it.
+
+        Returns
+        -------
+        Self
+            The encoder itself.
+
+        Raises
+        ------
+        InputError
+            Where no column tells anything.
         """
         frame = _frame(X)
         self._rows = len(X)
@@ -105,13 +159,39 @@ class TableEncoder:
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> npt.NDArray[np.float32]:
-        """``fit`` and ``transform``."""
+        """Call ``fit`` and ``transform``.
+
+        Parameters
+        ----------
+        X
+            A polars or pandas data frame, or an array, (N, K).
+        y
+            Not used.
+
+        Returns
+        -------
+        Array
+            The numbers, (N, F).
+        """
         return self.fit(X, y).transform(X)
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:
-        """The table as numbers, (N, F): the numbers and the dates' parts first, then the categories.
+        """The table as numbers: first the numbers and the parts of dates, then the categories.
 
-        Raises: InputError for a column that is missing, or has text where numbers were, with the column and the row.
+        Parameters
+        ----------
+        X
+            A table with the columns of the one that was fitted.
+
+        Returns
+        -------
+        Array
+            The numbers, (N, F).
+
+        Raises
+        ------
+        InputError
+            For a column that is missing, or has text where numbers were, with the column and the row.
         """
         if not hasattr(self, "columns_"):
             raise InputError("this TableEncoder is not fitted yet: call fit first")
@@ -128,7 +208,18 @@ class TableEncoder:
         return np.hstack(parts)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
-        """The names of the columns that ``transform`` makes."""
+        """The names of the columns that ``transform`` makes.
+
+        Parameters
+        ----------
+        input_features
+            Not used.
+
+        Returns
+        -------
+        Array
+            The names, (F,).
+        """
         names = [name for name, kept in zip(self._number_names(), self.kept_, strict=True) if kept]
         for name, fact in self.columns_.items():
             if fact["kind"] == "category":
@@ -136,7 +227,13 @@ class TableEncoder:
         return np.array(names, dtype=object)
 
     def to_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All that is known, as plain data and arrays."""
+        """The state of the encoder as plain data and arrays.
+
+        Returns
+        -------
+        tuple[dict[str, Any], dict[str, Array]]
+            The plain data, and the arrays by name.
+        """
         arrays = {"fill": self.fill_, "mean": self.mean_, "scale": self.scale_, "kept": self.kept_.astype(np.uint8)}
         return {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}, arrays
 
@@ -232,15 +329,44 @@ class TableEncoder:
 
 
 class ImageEncoder:
-    """Images as rows of numbers from 0 to 1: bytes, (N, H, W) or (N, H, W, 3), over 255."""
+    """Turn images of bytes, (N, H, W) or (N, H, W, 3), into rows of numbers from 0 to 1."""
 
     def fit(self, X: npt.NDArray[np.uint8], y: Any = None) -> Self:
-        """Keep the size of the images."""
+        """Remember the size of the images.
+
+        Parameters
+        ----------
+        X
+            The images.
+        y
+            Not used.
+
+        Returns
+        -------
+        Self
+            The encoder itself.
+        """
         self.shape_ = X.shape[1:]
         return self
 
     def transform(self, X: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """The images as float32 rows; InputError where they are none, or have another size."""
+        """The images as rows of numbers.
+
+        Parameters
+        ----------
+        X
+            Images of the size that was fitted.
+
+        Returns
+        -------
+        Array
+            The rows, (N, H · W) or (N, H · W · 3), float32.
+
+        Raises
+        ------
+        InputError
+            Where they are no images, or have another size.
+        """
         if not isinstance(X, np.ndarray) or X.ndim < 3:
             raise InputError(f"the model reads images of {' x '.join(map(str, self.shape_))}, and this is a table")
         if X.ndim == 3 and len(self.shape_) == 3:
@@ -254,17 +380,52 @@ class ImageEncoder:
         return rows
 
     def to_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All that is known, as plain data and arrays."""
+        """The state of the encoder as plain data and arrays.
+
+        Returns
+        -------
+        tuple[dict[str, Any], dict[str, Array]]
+            The plain data, and no arrays.
+        """
         return {"encoder": "images", "shape": list(self.shape_)}, {}
 
 
 def encoder_for(X: Any) -> TableEncoder | ImageEncoder:
-    """The encoder for samples: images are bytes with three dimensions or more."""
+    """The encoder for some samples.
+
+    Parameters
+    ----------
+    X
+        Bytes of three dimensions or more are images; everything else is a table.
+
+    Returns
+    -------
+    TableEncoder | ImageEncoder
+        The encoder, not fitted yet.
+    """
     return ImageEncoder() if isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype == np.uint8 else TableEncoder()
 
 
 def restored_encoder(facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> TableEncoder | ImageEncoder:
-    """The encoder that these facts are of; InputError where they are none."""
+    """The encoder that ``to_dict`` was called on.
+
+    Parameters
+    ----------
+    facts
+        The plain data.
+    arrays
+        The arrays by name.
+
+    Returns
+    -------
+    TableEncoder | ImageEncoder
+        The fitted encoder.
+
+    Raises
+    ------
+    InputError
+        Where they describe none.
+    """
     try:
         if facts["encoder"] == "images":
             encoder = ImageEncoder()
@@ -356,8 +517,16 @@ def _one_hot(column: Any, categories: list[str]) -> npt.NDArray[np.float32]:
 def describe(samples: Samples) -> dict[str, Any]:
     """What each column is, how many values are missing and different, and what the encoder makes of it.
 
-    Returns: ``name``, ``samples``, and ``columns``, a list with ``name``, ``kind``, ``missing``, ``different``,
-    ``values`` and ``note`` of each; the target is one of the columns.
+    Parameters
+    ----------
+    samples
+        The data.
+
+    Returns
+    -------
+    dict[str, Any]
+        ``name``, ``samples``, and ``columns``, a list with ``name``, ``kind``, ``missing``, ``different``, ``values``
+        and ``note`` of each; the target is one of the columns.
     """
     import polars as pl
 

@@ -37,16 +37,44 @@ FULL_BATCH = 200
 @dataclass(kw_only=True, eq=False, repr=False)
 @with_fields_of_optimizers
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
-    """The parameters of every estimator, and its training.
+    """The training of every estimator, and the parameters that all of them have.
 
-    Every parameter is a keyword. What they do: ``optimizer``, ``learning_rate``, ``schedule``, ``warm_up``,
-    ``momentum``, ``beta1``, ``beta2``, ``rho``, ``epsilon``, ``weight_decay``, ``clip_norm``, ``average_epochs`` and
-    ``local_steps`` as in ``mlcvkit.training.Hyperparameters``; ``batch_size``, "auto" for min(200, N); ``epochs``, at
-    most so many; ``patience``: stop after so many epochs without a better validation loss and restore the best weights,
-    or, without validation samples, without a training loss that is better by ``tol``, 0 for never;
-    ``validation_fraction`` of the samples to hold out for that; ``warm_start``: ``fit`` goes on from the weights it
-    finds; ``callbacks`` of ``mlcvkit.training``; ``random_state``, a number for the same weights each time; ``verbose``
-    for a progress bar.
+    Every parameter is a keyword.
+
+    Parameters
+    ----------
+    optimizer, learning_rate, schedule, warm_up
+        As in ``mlcvkit.training.Hyperparameters``.
+    batch_size
+        The number of samples in a step; "auto" for min(200, N).
+    epochs
+        The largest number of passes over the samples.
+    momentum, beta1, beta2, rho, epsilon, weight_decay, clip_norm, average_epochs, local_steps
+        As in ``mlcvkit.training.Hyperparameters``.
+    patience
+        Stop after this many epochs without a better validation loss, and restore the best weights; without validation
+        samples, after this many without a better training loss. 0 for never.
+    tol
+        How much lower a training loss must be to count as better.
+    validation_fraction
+        The share of the samples to hold out and to stop by.
+    warm_start
+        Whether ``fit`` goes on from the weights of the last one.
+    callbacks
+        Callbacks of ``mlcvkit.training``.
+    random_state
+        A number for the same weights each time.
+    verbose
+        Whether a progress bar is shown.
+
+    Attributes
+    ----------
+    model_
+        The trained network.
+    history_
+        The measurements after each epoch, by name.
+    n_iter_
+        The number of epochs.
     """
 
     optimizer: OptimizerName = "adam"
@@ -83,13 +111,32 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Train the network.
 
-        Arguments: ``X``, (N, K), an array, a data frame of numbers, a scipy.sparse matrix, or ``X`` of
-        ``mlcvkit.cluster.ShardedSamples`` with its ``y``; ``y``, (N,) or (N, C);
-        ``sample_weight``, (N,): a whole number counts as that many repetitions of its sample; ``validation_data``, a
-        pair X and y, in place of ``validation_fraction``; ``resume``, a folder with the checkpoint of an earlier run of
-        the same parameters (``WriteCheckpoints`` among the callbacks leaves one), to go on with it.
-        Returns: the estimator, with ``model_``, ``history_`` and ``n_iter_``, the number of epochs.
-        Raises: ValueError for what does not fit, with what was given; FloatingPointError where the loss diverges.
+        Parameters
+        ----------
+        X
+            The samples, (N, K): an array, a data frame of numbers, a scipy.sparse matrix, or ``X`` of
+            ``mlcvkit.cluster.ShardedSamples`` with its ``y``.
+        y
+            The targets, (N,) or (N, C).
+        sample_weight
+            The weight of each sample, (N,). A whole number counts as that many repetitions of its sample.
+        validation_data
+            A pair of X and y to stop by, in place of ``validation_fraction``.
+        resume
+            A folder with the checkpoint of an earlier run of the same parameters (``WriteCheckpoints`` among the
+            callbacks leaves one), to go on with it.
+
+        Returns
+        -------
+        Self
+            The estimator, with ``model_``, ``history_`` and ``n_iter_``, the number of epochs.
+
+        Raises
+        ------
+        ValueError
+            For what does not fit, with what was given.
+        FloatingPointError
+            Where the loss diverges.
         """
         go_on = self.warm_start and hasattr(self, "model_")
         X, targets = self._validated(X, y, sample_weight, reset=True, first=not go_on)
@@ -117,7 +164,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def save(self, path: Path | str) -> None:
         """Write the fitted estimator as a safetensors file, which ``load_estimator`` reads without running code.
 
-        Raises: InputError where it is not fitted; OSError where the file cannot be written.
+        Parameters
+        ----------
+        path
+            The file.
+
+        Raises
+        ------
+        InputError
+            Where it is not fitted.
+        OSError
+            Where the file cannot be written.
         """
         from mlcvkit.estimators.files import saved_model
 
@@ -126,7 +183,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def export_onnx(self, path: Path | str) -> None:
         """Write the fitted estimator as an ONNX file with the input "X", (N, K), float32.
 
-        Raises: InputError where it is not fitted, ONNX has no operator for it, or the file cannot be written.
+        Parameters
+        ----------
+        path
+            The file.
+
+        Raises
+        ------
+        InputError
+            Where it is not fitted, ONNX has no operator for it, or the file cannot be written.
         """
         from mlcvkit.estimators.files import saved_model
 
@@ -281,7 +346,21 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MLPParameters:
-    """The parameters of a multi-layer perceptron, for classes and for numbers."""
+    """The parameters of a multi-layer perceptron, for classes and for numbers.
+
+    Parameters
+    ----------
+    hidden_units
+        The number of units of each hidden layer.
+    activation
+        The activation of the hidden layers, a name in ``mlcvkit.models.ACTIVATIONS``.
+    initialization
+        How the weights are drawn, a name in ``mlcvkit.models.INITIALIZATIONS``.
+    loss
+        The loss, a name or a ``mlcvkit.models.Loss``. By default the one that fits the target.
+    biases, dropout, l2
+        As in ``mlcvkit.models.MLP``.
+    """
 
     hidden_units: tuple[int, ...] = (100,)
     activation: ActivationName = "relu"

@@ -25,9 +25,23 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     def partial_fit(
         self, X: Any, y: Any, classes: npt.ArrayLike | None = None, sample_weight: npt.ArrayLike | None = None
     ) -> Self:
-        """One pass over some samples, which goes on from the weights and the optimizer's state of the pass before.
+        """Take one pass over some samples, from the weights and the optimizer's state of the pass before.
 
-        Arguments: as for ``fit``; ``classes``, all that will ever come, which the first call needs.
+        Parameters
+        ----------
+        X
+            The samples, (N, K), as for ``fit``.
+        y
+            The targets, (N,) or (N, C).
+        classes
+            All classes that will ever come, which the first call needs.
+        sample_weight
+            The weight of each sample, (N,).
+
+        Returns
+        -------
+        Self
+            The estimator itself.
         """
         first = not hasattr(self, "model_")
         if first and classes is None:
@@ -98,16 +112,39 @@ class _Probabilities(_Classifier):
 class MLPClassifier(MLPParameters, _Probabilities):
     """Multi-layer perceptron for two classes, more, or several labels a sample.
 
-    Two classes and labels are told by sigmoids with cross-entropy, more classes by a softmax with categorical
+    Two classes and labels are predicted by sigmoids with cross-entropy, more classes by a softmax with categorical
     cross-entropy. Scale the features first (``StandardScaler``, or ``mlcvkit.datasets.TableEncoder``).
 
-    Parameters: ``hidden_units``, one number for each hidden layer; ``activation``; ``initialization``, one of
-    ``mlcvkit.models.INITIALIZATIONS``; ``loss``, a name or a ``mlcvkit.models.Loss``, the output's own where None;
-    ``biases``; ``dropout``; ``l2``, as in ``mlcvkit.models.MLP``; ``label_smoothing`` as in
-    ``mlcvkit.training.Hyperparameters``; ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
-    Attributes: ``classes_``, ``model_`` (an ``MLP``), ``history_``, ``n_iter_``, ``n_features_in_``,
-    ``feature_names_in_``.
+    Parameters
+    ----------
+    hidden_units
+        The number of units of each hidden layer.
+    activation
+        The activation of the hidden layers, a name in ``mlcvkit.models.ACTIVATIONS``.
+    initialization
+        How the weights are drawn, a name in ``mlcvkit.models.INITIALIZATIONS``.
+    loss
+        The loss, a name or a ``mlcvkit.models.Loss``. By default the one that fits the target.
+    biases, dropout, l2
+        As in ``mlcvkit.models.MLP``.
+    label_smoothing
+        As in ``mlcvkit.training.Hyperparameters``.
+    class_weight
+        The weights of the classes, as in scikit-learn.
+    others
+        All other parameters are those of ``NetworkEstimator``.
 
+    Attributes
+    ----------
+    classes_
+        The classes, ascending.
+    model_
+        The trained ``MLP``.
+    history_, n_iter_, n_features_in_, feature_names_in_
+        As in ``NetworkEstimator`` and scikit-learn.
+
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
     >>> MLPClassifier(hidden_units=(16,), learning_rate=0.01, random_state=0).fit(X, y).score(X, y) > 0.95
@@ -133,12 +170,29 @@ class MLPClassifier(MLPParameters, _Probabilities):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NN2Classifier(_Probabilities):
-    """The handout's two-layer network, for two classes: a hidden ReLU layer without biases, and a sigmoid.
+    """The handout's two-layer network for two classes: a hidden ReLU layer without biases, and a sigmoid.
 
-    Parameters: ``hidden_units``, one number; ``initialization``; ``loss``, "cross_entropy", "l2" or "mse";
-    ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
-    Attributes: as of ``MLPClassifier``; ``model_`` is an ``mlcvlab.models.nn2.NN2``.
-    Source: handout, Problem 2.
+    Parameters
+    ----------
+    hidden_units
+        The number of hidden units.
+    initialization
+        How the weights are drawn, a name in ``mlcvkit.models.INITIALIZATIONS``.
+    loss
+        The loss: "cross_entropy", "l2" or "mse".
+    label_smoothing
+        As in ``mlcvkit.training.Hyperparameters``.
+    class_weight
+        The weights of the classes, as in scikit-learn.
+    others
+        All other parameters are those of ``NetworkEstimator``.
+
+    Attributes
+    ----------
+    model_
+        The trained ``mlcvlab.models.nn2.NN2``.
+    classes_, history_, n_iter_, n_features_in_, feature_names_in_
+        As in ``MLPClassifier``.
     """
 
     hidden_units: int = 100
@@ -169,16 +223,28 @@ class NN2Classifier(_Probabilities):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PerceptronClassifier(_Classifier):
-    """Rosenblatt's perceptron; for more than two classes one unit against the rest for each.
+    """Rosenblatt's perceptron; for more than two classes one unit for each, against the rest.
 
     Its steps follow the perceptron rule, averaged over a batch, and shrink to 0 over the epochs, so that it settles
     where no plane separates the classes; with ``batch_size=1`` and ``schedule="constant"`` it is the rule as published.
     It stops when no training sample is wrong, of the 10,000 that are looked at where there are more. It has no
     probabilities.
 
-    Parameters: ``biases``; ``class_weight``, as in scikit-learn; the others as in ``NetworkEstimator``.
-    Attributes: as of ``MLPClassifier``; ``model_`` is a ``mlcvkit.models.Perceptron``.
-    Source: Rosenblatt (1958), "The perceptron".
+    Parameters
+    ----------
+    biases
+        Whether the units have biases.
+    class_weight
+        The weights of the classes, as in scikit-learn.
+    others
+        All other parameters are those of ``NetworkEstimator``.
+
+    Attributes
+    ----------
+    model_
+        The trained ``mlcvkit.models.Perceptron``.
+    classes_, history_, n_iter_, n_features_in_, feature_names_in_
+        As in ``MLPClassifier``.
     """
 
     optimizer: OptimizerName = "sgd"

@@ -21,7 +21,22 @@ ESTIMATORS: dict[str, Any] = {
 def saved_model(estimator: Any) -> SavedModel:
     """A fitted estimator as what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports.
 
-    Callbacks, a loss of one's own, a dictionary of class weights and a random state that is no number stay behind.
+    Callbacks, a custom loss, a dictionary of class weights and a random state that is no number are not saved.
+
+    Parameters
+    ----------
+    estimator
+        The fitted estimator.
+
+    Returns
+    -------
+    SavedModel
+        The model with all that is stored beside its weights.
+
+    Raises
+    ------
+    InputError
+        Where the estimator is not fitted.
     """
     if not hasattr(estimator, "model_"):
         raise InputError(f"this {type(estimator).__name__} is not fitted yet: call fit first")
@@ -39,7 +54,23 @@ def saved_model(estimator: Any) -> SavedModel:
 
 
 def restored_estimator(saved: SavedModel) -> Any:
-    """The estimator that ``saved_model`` was made of; InputError where the file holds none."""
+    """The estimator that ``saved_model`` was made of.
+
+    Parameters
+    ----------
+    saved
+        The model as it was saved.
+
+    Returns
+    -------
+    Any
+        The fitted estimator.
+
+    Raises
+    ------
+    InputError
+        Where it holds none.
+    """
     facts = saved.estimator
     try:
         parameters = dict(facts["parameters"])
@@ -59,7 +90,23 @@ def restored_estimator(saved: SavedModel) -> Any:
 
 
 def load_estimator(path: Path | str) -> Any:
-    """Read what an estimator's ``save`` wrote; InputError for anything else, with the path."""
+    """Read what an estimator's ``save`` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Any
+        The fitted estimator.
+
+    Raises
+    ------
+    InputError
+        For any other file, with the path.
+    """
     try:
         return restored_estimator(completed(load_model(Path(path))))
     except InputError as error:

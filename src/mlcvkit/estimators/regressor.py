@@ -21,12 +21,32 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
     the same for euros and for cents; the losses in ``history_`` are those of the scaled targets. Scale the features
     first (``StandardScaler``, or ``mlcvkit.datasets.TableEncoder``).
 
-    Parameters: ``hidden_units``, one number for each hidden layer; ``activation``; ``initialization``; ``loss``, a name
-    or a ``mlcvkit.models.Loss``, the mean squared error where None; ``biases``; ``dropout``; ``l2``, as in
-    ``mlcvkit.models.MLP``; the others as in ``NetworkEstimator``.
-    Attributes: ``model_`` (an ``MLP``), ``target_mean_``, ``target_scale_``, ``history_``, ``n_iter_``,
-    ``n_features_in_``, ``feature_names_in_``.
+    Parameters
+    ----------
+    hidden_units
+        The number of units of each hidden layer.
+    activation
+        The activation of the hidden layers, a name in ``mlcvkit.models.ACTIVATIONS``.
+    initialization
+        How the weights are drawn, a name in ``mlcvkit.models.INITIALIZATIONS``.
+    loss
+        The loss, a name or a ``mlcvkit.models.Loss``. By default the mean squared error.
+    biases, dropout, l2
+        As in ``mlcvkit.models.MLP``.
+    others
+        All other parameters are those of ``NetworkEstimator``.
 
+    Attributes
+    ----------
+    model_
+        The trained ``MLP``.
+    target_mean_, target_scale_
+        The mean and the standard deviation of each column of the targets.
+    history_, n_iter_, n_features_in_, feature_names_in_
+        As in ``NetworkEstimator`` and scikit-learn.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> X = np.linspace(-1, 1, 100)[:, None]
     >>> MLPRegressor(learning_rate=0.01, random_state=0).fit(X, 1000 * X[:, 0] ** 2).score(X, 1000 * X[:, 0] ** 2) > 0.9
@@ -36,14 +56,39 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
     _y_numeric = True
 
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """One pass over some samples, which goes on from the weights and the optimizer's state of the pass before.
+        """Take one pass over some samples, from the weights and the optimizer's state of the pass before.
 
-        The first call decides the targets' mean and scale. Arguments: as for ``fit``.
+        The first call decides the targets' mean and scale.
+
+        Parameters
+        ----------
+        X
+            The samples, (N, K), as for ``fit``.
+        y
+            The targets, (N,) or (N, C).
+        sample_weight
+            The weight of each sample, (N,).
+
+        Returns
+        -------
+        Self
+            The estimator itself.
         """
         return self._partial_fit(X, y, sample_weight, first=not hasattr(self, "model_"))
 
     def predict(self, X: Any) -> Array:
-        """The prediction for each sample, (N,), or (N, C) where y had C columns."""
+        """The prediction for each sample.
+
+        Parameters
+        ----------
+        X
+            The samples, (N, K).
+
+        Returns
+        -------
+        Array
+            The predictions, (N,), or (N, C) where y had C columns.
+        """
         scores = self._scores(X)
         return self._targets.predicted(scores)  # type: ignore[no-any-return]
 

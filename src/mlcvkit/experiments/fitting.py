@@ -30,7 +30,35 @@ def fit_network(
     """Train a network on encoded rows until its epochs are over or it gets no better.
 
     Without validation rows ``patience`` counts the epochs without a training loss that is better by the tolerance; a
-    perceptron stops when no training row is wrong. ``measured``: measure the training rows' score in each epoch too.
+    perceptron stops when no training row is wrong.
+
+    Parameters
+    ----------
+    model
+        The network, with weights.
+    X
+        The rows, (N, ...).
+    y
+        The encoded targets, (N,) or (N, C).
+    hp
+        The hyperparameters.
+    targets
+        What the network predicts, for the metrics.
+    validation
+        Rows and targets to watch the training by.
+    callbacks
+        Callbacks, which are informed in this order.
+    tolerance
+        How much better a training loss must be to count as better.
+    measured
+        Whether the score of the training rows is measured in each epoch.
+    **options
+        As for ``mlcvkit.training.fit``.
+
+    Returns
+    -------
+    Run
+        The run at its end.
     """
     callbacks = [*callbacks]
     if hp.patience and validation is None and hp.epochs > 1:
@@ -50,12 +78,21 @@ def fit_network(
 
 
 class Converged(Callback):
-    """Stops where the training loss has not been better by a tolerance for some epochs."""
+    """Stop where the training loss has not got better for some epochs.
+
+    Parameters
+    ----------
+    patience
+        The number of epochs.
+    tolerance
+        How much lower a loss must be to count as better.
+    """
 
     def __init__(self, patience: int, tolerance: float) -> None:
         self.patience, self.tolerance = patience, tolerance
 
     def on_epoch(self, run: Run) -> None:
+        """Compare the training loss with the best one so far."""
         losses = run.history["train_loss"]
         if len(losses) > self.patience:
             before, latest = losses[: -self.patience], losses[-self.patience :]
@@ -64,9 +101,10 @@ class Converged(Callback):
 
 
 class NoMistakes(Callback):
-    """Stops where every training sample that is measured is predicted correctly."""
+    """Stop where every training sample that is measured is predicted correctly."""
 
     def on_epoch(self, run: Run) -> None:
+        """Look at the training accuracy."""
         if run.history["train_accuracy"][-1] == 1:
             raise StopTraining
 
@@ -75,6 +113,20 @@ def r2(model: Any, X: Any, y: Array) -> float:
     """Coefficient of determination, the mean over the outputs; 0 where a target is constant.
 
     R² = 1 - Σ_i (y_i - ŷ_i)² / Σ_i (y_i - ȳ)²
+
+    Parameters
+    ----------
+    model
+        A model with ``predict``.
+    X
+        The samples, (K, N), one a column.
+    y
+        The targets, (C, N).
+
+    Returns
+    -------
+    float
+        The coefficient of determination, at most 1.
     """
     residual = np.square(y - model.predict(X)).sum(axis=1)
     total = np.square(y - y.mean(axis=1, keepdims=True)).sum(axis=1)

@@ -60,7 +60,20 @@ KINDS: dict[KindName, Kind] = {
 
 
 def recipe_for(kind: KindName, recipe: str = "table") -> Hyperparameters:
-    """The hyperparameters of a recipe, with the kind's own defaults and without what the kind does not use."""
+    """The hyperparameters of a recipe, with the kind's own defaults and without what the kind does not use.
+
+    Parameters
+    ----------
+    kind
+        The kind of network.
+    recipe
+        The name of the recipe.
+
+    Returns
+    -------
+    Hyperparameters
+        The hyperparameters.
+    """
     plain = Hyperparameters()
     unused = {name: getattr(plain, name) for name in KINDS[kind].unused}
     return replace(RECIPES[recipe], **unused, **KINDS[kind].defaults)
@@ -97,11 +110,11 @@ def require_used(hyperparameters: Hyperparameters, kind: KindName, **circumstanc
     Parameters
     ----------
     hyperparameters
-        All of them.
+        All hyperparameters.
     kind
         The kind of network.
-    circumstances
-        As for ``Circumstances``.
+    **circumstances
+        The fields of ``Circumstances``.
 
     Raises
     ------
@@ -121,7 +134,27 @@ def require_used(hyperparameters: Hyperparameters, kind: KindName, **circumstanc
 
 
 def used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any) -> dict[str, Any]:
-    """Those hyperparameters that a training uses, by name; circumstances as for ``require_used``."""
+    """The hyperparameters that a training uses, by name.
+
+    Parameters
+    ----------
+    hyperparameters
+        All hyperparameters.
+    kind
+        The kind of network.
+    **circumstances
+        The fields of ``Circumstances``.
+
+    Returns
+    -------
+    dict[str, Any]
+        Names and values.
+
+    Raises
+    ------
+    InputError
+        As for ``require_used``.
+    """
     unused = _unused(hyperparameters, kind, Circumstances(**circumstances))
     return {name: value for name, value in asdict(hyperparameters).items() if name not in unused}
 
@@ -131,6 +164,18 @@ def without_old_defaults(stored: Mapping[str, Any], kind: KindName) -> dict[str,
 
     It recorded the recipe's values of all hyperparameters, also of those that a kind does not use, and trained every
     perceptron with the kind's own defaults. A later version records none of the former.
+
+    Parameters
+    ----------
+    stored
+        What was stored: names and values.
+    kind
+        The kind of network.
+
+    Returns
+    -------
+    dict[str, Any]
+        The same without those values.
     """
     unused, recipe = KINDS[kind].unused, asdict(RECIPES["table"])
     recorded = unused.keys() & {"hidden_units", "activation", "initialization", "dropout", "l2"}
@@ -142,7 +187,18 @@ def without_old_defaults(stored: Mapping[str, Any], kind: KindName) -> dict[str,
 
 
 def with_used_only(hyperparameters: Hyperparameters) -> Hyperparameters:
-    """A trial's hyperparameters, with those that only other optimizers have at their defaults."""
+    """The hyperparameters of a trial, with those that only other optimizers have at their defaults.
+
+    Parameters
+    ----------
+    hyperparameters
+        What was drawn.
+
+    Returns
+    -------
+    Hyperparameters
+        What is trained with.
+    """
     plain = Hyperparameters()
     names = _of_other_optimizers(hyperparameters.optimizer)
     return replace(hyperparameters, **{name: getattr(plain, name) for name in names})

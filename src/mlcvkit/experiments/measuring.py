@@ -15,6 +15,22 @@ from mlcvkit.experiments.targets import checked_target
 def test_rows(predictor: Predictor, configuration: Mapping[str, Any], data: str | None, target: str | None) -> Rows:
     """The rows to measure with: those of a file, or those that the training held out.
 
+    Parameters
+    ----------
+    predictor
+        The predictor of the run.
+    configuration
+        What the run recorded.
+    data
+        The file to measure with. By default the rows that the training held out.
+    target
+        The column of the target in that file. By default that of the training.
+
+    Returns
+    -------
+    Rows
+        The raw rows, and their targets.
+
     Raises
     ------
     InputError

@@ -71,16 +71,49 @@ class Predictor:
         return len(shape) == 2 and shape[0] == shape[1] and bool(self.mlp.hidden_units)
 
     def logits(self, X: Any) -> Array:
-        """The logits for raw rows, (N, C)."""
+        """The logits of raw rows.
+
+        Parameters
+        ----------
+        X
+            The raw rows, as the training's data had them.
+
+        Returns
+        -------
+        Array
+            The logits, (N, C).
+        """
         rows = self.encoder.transform(X).astype(self.model.W[0].dtype, copy=False)
         return self.mlp.logits(rows.T).T
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The prediction for each raw row, (N,)."""
+        """The prediction for each raw row.
+
+        Parameters
+        ----------
+        X
+            The raw rows, as the training's data had them.
+
+        Returns
+        -------
+        Array
+            The classes or numbers, (N,).
+        """
         return self._named(self.targets.predicted(self.logits(X)))
 
     def predict_columns(self, X: Any) -> dict[str, npt.NDArray[Any]]:
-        """The prediction for each raw row, and the probability of each class where there are probabilities."""
+        """The prediction for each raw row, with the probability of each class where there are probabilities.
+
+        Parameters
+        ----------
+        X
+            The raw rows, as the training's data had them.
+
+        Returns
+        -------
+        dict[str, Array
+            The columns by name, (N,) each.
+        """
         logits = self.logits(X)
         columns = {self.target: self._named(self.targets.predicted(logits))}
         if isinstance(self.targets, Classes) and self.has_probabilities:
@@ -97,10 +130,18 @@ class Predictor:
     def measure(self, X: Any, y: npt.NDArray[Any]) -> dict[str, Any]:
         """How good the predictions for raw rows with known targets are.
 
+        Parameters
+        ----------
+        X
+            The raw rows.
+        y
+            Their targets, (N,).
+
         Returns
         -------
-        For classes ``accuracy``, ``log_loss`` where there are probabilities, and ``confusion``, a row for each true
-        class with how often each class was predicted; for numbers ``r2``, ``rmse`` and ``mae``.
+        dict[str, Any]
+            For classes ``accuracy``, ``log_loss`` where there are probabilities, and ``confusion``, a row for each true
+            class with how often each class was predicted; for numbers ``r2``, ``rmse`` and ``mae``.
         """
         if isinstance(self.targets, Classes):
             return self._measure_classes(self.targets, X, y)
@@ -136,7 +177,18 @@ class Predictor:
         return result
 
     def saved(self, configuration: Mapping[str, Any] | None = None) -> SavedModel:
-        """As what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports."""
+        """What ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports.
+
+        Parameters
+        ----------
+        configuration
+            What the run records.
+
+        Returns
+        -------
+        SavedModel
+            The model with all that stands around it.
+        """
         preprocessing, arrays = self.encoder.to_dict()
         return SavedModel(
             self.model,
@@ -151,6 +203,16 @@ class Predictor:
     @classmethod
     def load(cls, run: Path) -> tuple["Predictor", SavedModel]:
         """Read a run.
+
+        Parameters
+        ----------
+        run
+            The folder of the run, or its model file.
+
+        Returns
+        -------
+        tuple['Predictor', SavedModel]
+            The predictor, and the model as it was saved.
 
         Raises
         ------
@@ -174,17 +236,62 @@ class Predictor:
 
 
 def load(run: Path | str) -> Predictor:
-    """The predictor of a run's folder or model file; InputError where there is none, with the path."""
+    """Read the predictor of a run.
+
+    Parameters
+    ----------
+    run
+        The folder of the run, or its model file.
+
+    Returns
+    -------
+    Predictor
+        The predictor.
+
+    Raises
+    ------
+    InputError
+        Where there is none, with the path.
+    """
     return Predictor.load(Path(run))[0]
 
 
 def confusion_matrix(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
-    """How often each class, by its index, was predicted for each true class: a row for each true class, (C, C)."""
+    """How often each class was predicted for each true class.
+
+    Parameters
+    ----------
+    truth
+        The indices of the true classes, (N,).
+    predicted
+        The indices of the predicted classes, (N,).
+    classes
+        The number of classes C.
+
+    Returns
+    -------
+    Array
+        The matrix, (C, C): a row for each true class, a column for each predicted one.
+    """
     return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def targets_as_known(targets: Classes, y: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Targets as text, numbers or the classes' names, as the classes that the model knows.
+    """Targets in any form as the classes that a model knows.
+
+    Parameters
+    ----------
+    targets
+        The classes of the model.
+    y
+        Text, numbers, or the names of the classes, (N,).
+    name
+        The name of the data, for messages.
+
+    Returns
+    -------
+    Array
+        The classes, (N,).
 
     Raises
     ------
@@ -208,7 +315,25 @@ def targets_as_known(targets: Classes, y: npt.NDArray[Any], name: str) -> npt.ND
 
 
 def as_numbers(y: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Targets as numbers; InputError where they are text that is none."""
+    """Targets as numbers.
+
+    Parameters
+    ----------
+    y
+        Numbers, or text that holds numbers, (N,).
+    name
+        The name of the data, for messages.
+
+    Returns
+    -------
+    Array
+        The numbers, (N,).
+
+    Raises
+    ------
+    InputError
+        Where text is no number.
+    """
     if y.dtype.kind in "fiub":
         return y
     try:
@@ -218,7 +343,20 @@ def as_numbers(y: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
 
 
 def completed(saved: SavedModel) -> SavedModel:
-    """A model file that says what is around the network; one of MNIST's parity did not need to say it before."""
+    """A model file of an earlier version with all that is recorded today.
+
+    NN2 on MNIST's parity did not record its preprocessing and its classes.
+
+    Parameters
+    ----------
+    saved
+        The model as it was saved.
+
+    Returns
+    -------
+    SavedModel
+        The model with what stands around it.
+    """
     of_parity = saved.configuration.get("data", PARITY_DATA) in (None, PARITY_DATA)
     pixels = datasets.SIDE**2
     if saved.estimator or saved.preprocessing or not of_parity or len(saved.model.W) != 2:

@@ -60,18 +60,51 @@ class Experiment:
             raise InputError(f"test_fraction must be at least 0 and below 1; got {self.test_fraction}")
 
     def read(self) -> Samples:
-        """The samples; InputError where they cannot be read."""
+        """Read the data.
+
+        Returns
+        -------
+        Samples
+            The samples.
+
+        Raises
+        ------
+        InputError
+            Where they cannot be read.
+        """
         if self.image_size is not None and (self.data in datasets.TOYS or not Path(self.data).is_dir()):
             raise InputError(f"image_size scales the images of a folder: leave it out for {self.data}")
         return datasets.read(self.data, self.target, image_size=self.image_size)
 
     def to_dict(self) -> dict[str, Any]:
-        """The data and the network as plain values, by the names of the command line's options."""
+        """The data and the network as plain values, by the names of the command line's options.
+
+        Returns
+        -------
+        dict[str, Any]
+            Names and values.
+        """
         return {name: getattr(self, name) for name in SOURCE_FIELDS}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Experiment":
-        """What a run recorded, or the options of a command line: names and values, all in one level."""
+        """The experiment that a run recorded, or that the options of a command line describe.
+
+        Parameters
+        ----------
+        stored
+            Names and values, all in one level.
+
+        Returns
+        -------
+        Experiment
+            The experiment.
+
+        Raises
+        ------
+        InputError
+            For an unknown name or a value that cannot be used.
+        """
         values = {name: stored[name] for name in SOURCE_FIELDS if stored.get(name) is not None}
         experiment = cls(**values)
         given = {part.name: stored[part.name] for part in fields(Hyperparameters) if part.name in stored}
@@ -82,7 +115,18 @@ SOURCE_FIELDS = tuple(field.name for field in fields(Experiment) if field.name !
 
 
 def portable(source: str | None) -> str | None:
-    """The name of data that is good in any folder."""
+    """The name of data that is good in any folder.
+
+    Parameters
+    ----------
+    source
+        A file, a folder, or the name of a set that needs no file.
+
+    Returns
+    -------
+    str | None
+        The absolute path of a file, any other name as it is.
+    """
     if source is None or source in datasets.TOYS or "://" in source:
         return source
     return str(Path(source).resolve())

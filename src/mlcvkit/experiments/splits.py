@@ -1,5 +1,7 @@
-"""Rows held out from the others, drawn as scikit-learn's ``train_test_split`` draws them, so that a seed holds out the
-same rows with and without it."""
+"""Rows held out from the others.
+
+They are drawn as scikit-learn's ``train_test_split`` draws them: a seed holds out the same rows with and without it.
+"""
 
 from typing import Any
 
@@ -36,7 +38,8 @@ def split_rows(
 
     Returns
     -------
-    The indices of the remaining rows, and of those held out, both ascending.
+    tuple[Indices, Indices]
+        The indices of the remaining rows, and of those held out, both ascending.
     """
     random = np.random.RandomState(random) if isinstance(random, int | np.integer) else random
     if strata is not None:
@@ -84,7 +87,26 @@ def _shares(sizes: npt.NDArray[np.intp], total: int, random: np.random.RandomSta
 
 
 def split_test_rows(samples: Samples, y: npt.NDArray[Any], fraction: float, task: str, seed: int) -> tuple[Rows, Rows]:
-    """The rows to train on and those to test with: the data's own test rows, or a share of all, drawn by the seed."""
+    """The rows to train on and those to test with: the data's own test rows, or a share of all.
+
+    Parameters
+    ----------
+    samples
+        The data.
+    y
+        The targets, (N,).
+    fraction
+        The share of the rows to test with, from 0 to below 1.
+    task
+        "classification", where each class gets its share, or "regression".
+    seed
+        The seed that the rows are drawn by.
+
+    Returns
+    -------
+    tuple[Rows, Rows]
+        The rows to train on and those to test with, each with its targets.
+    """
     if samples.test is not None:
         require_fraction_used(samples.name, samples.test, fraction)
         return (samples.X, y), samples.test
@@ -98,6 +120,21 @@ def split_test_rows(samples: Samples, y: npt.NDArray[Any], fraction: float, task
 
 
 def require_fraction_used(name: str, test: Rows | None, fraction: float) -> None:
-    """Refuse another fraction of test rows where the data have test rows of their own."""
+    """Refuse another fraction of test rows where the data have test rows of their own.
+
+    Parameters
+    ----------
+    name
+        The name of the data, for messages.
+    test
+        The test rows of the data, or None.
+    fraction
+        The share of the rows to test with.
+
+    Raises
+    ------
+    InputError
+        Where there are test rows, and the fraction is not the default.
+    """
     if test is not None and fraction != TEST_FRACTION:
         raise InputError(f"{name} has a test set of its own: leave out test_fraction")

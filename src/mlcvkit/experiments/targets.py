@@ -44,34 +44,52 @@ class Classes:
 
     @property
     def binary(self) -> bool:
+        """Whether there are two classes."""
         return len(self.classes) == 2
 
     @property
     def output(self) -> OutputName:
+        """The output activation that fits."""
         return "sigmoid" if self.binary else "softmax"
 
     @property
     def outputs(self) -> int:
+        """The number of outputs C of the network."""
         return 1 if self.binary else len(self.classes)
 
     @property
     def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, in their order."""
         return self.names or tuple(map(str, self.classes))
 
     def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
-        """1 for the second of two classes, else a column for each class: (N,) or (N, C).
+        """Encode the targets: 1 for the second of two classes, else a column for each class.
 
             y' = (1 - ε) y + ε / C      for label smoothing ε and C classes
 
-        References
+        Parameters
         ----------
-        Szegedy, Vanhoucke, Ioffe, Shlens, Wojna (2016), "Rethinking the inception architecture for computer vision",
-        section 7.
+        y
+            The classes, (N,).
+        dtype
+            The dtype of the result.
+        smoothing
+            The label smoothing ε, in [0, 1).
+
+        Returns
+        -------
+        Array
+            The encoded targets, (N,) or (N, C).
 
         Raises
         ------
         ValueError
             For classes that are not among these.
+
+        References
+        ----------
+        Szegedy, Vanhoucke, Ioffe, Shlens, Wojna (2016), "Rethinking the inception architecture for computer vision",
+        section 7.
         """
         index = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
         unknown = self.classes[index] != y
@@ -85,24 +103,73 @@ class Classes:
         return self.smoothed(encoded, smoothing)
 
     def smoothed(self, encoded: Array, smoothing: float) -> Array:
-        """Encoded targets with label smoothing."""
+        """Apply label smoothing.
+
+        Parameters
+        ----------
+        encoded
+            The encoded targets.
+        smoothing
+            The label smoothing ε, in [0, 1).
+
+        Returns
+        -------
+        Array
+            The smoothed targets, of the same shape.
+        """
         return _smoothed(encoded, smoothing, len(self.classes))
 
     def strata(self, targets: Array) -> Array:
-        """The stratum of each encoded target, of which each side of a split gets its share."""
+        """The strata of which each side of a split gets its share.
+
+        Parameters
+        ----------
+        targets
+            The encoded targets.
+
+        Returns
+        -------
+        Array
+            The stratum of each, (N,).
+        """
         return targets if targets.ndim == 1 else targets.argmax(axis=1)
 
     def predicted(self, logits: Array) -> npt.NDArray[Any]:
-        """The class for each row of logits, (N, C)."""
+        """The class with the largest logit.
+
+        Parameters
+        ----------
+        logits
+            The logits, (N, C).
+
+        Returns
+        -------
+        Array
+            The classes, (N,).
+        """
         best = (logits[:, 0] > 0).astype(int) if self.binary else logits.argmax(axis=1)
         return np.asarray(self.classes[best])
 
     def probabilities(self, logits: Array, output: str) -> Array:
-        """The probability of each class, (N, C)."""
+        """The probability of each class.
+
+        Parameters
+        ----------
+        logits
+            The logits, (N, C).
+        output
+            The output activation of the network.
+
+        Returns
+        -------
+        Array
+            The probabilities, (N, number of classes).
+        """
         y_hat = OUTPUTS[output].function(logits.T).T
         return np.hstack([1 - y_hat, y_hat]) if self.binary else y_hat
 
     def to_dict(self) -> dict[str, Any]:
+        """What a model file records."""
         return {"classes": self.classes.tolist(), "has_labels": False} | (
             {"class_names": list(self.names)} if self.names else {}
         )
@@ -110,7 +177,13 @@ class Classes:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Any of several labels, each told by a sigmoid of its own: y is (N, C) of 0 and 1."""
+    """Any of several labels, each predicted by a sigmoid: y is (N, C) of 0 and 1.
+
+    Parameters
+    ----------
+    classes
+        The names of the labels, (C,).
+    """
 
     classes: npt.NDArray[Any]
 
@@ -121,30 +194,96 @@ class Labels:
 
     @property
     def outputs(self) -> int:
+        """The number of outputs C of the network."""
         return len(self.classes)
 
     def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
-        """The targets, (N, C); of label smoothing each label gets its share as of two classes."""
+        """Encode the targets.
+
+        Parameters
+        ----------
+        y
+            The labels, (N, C), of 0 and 1.
+        dtype
+            The dtype of the result.
+        smoothing
+            The label smoothing, in [0, 1), where each label counts as two classes.
+
+        Returns
+        -------
+        Array
+            The encoded targets, (N, C).
+
+        Raises
+        ------
+        ValueError
+            Where y has another number of columns.
+        """
         if y.ndim != 2 or y.shape[1] != len(self.classes):
             raise ValueError(f"y must have {len(self.classes)} columns, one for each label; got {y.shape}")
         return self.smoothed(y.astype(dtype), smoothing)
 
     def smoothed(self, encoded: Array, smoothing: float) -> Array:
-        """Encoded targets with label smoothing, each label as one of two classes."""
+        """Apply label smoothing, each label as one of two classes.
+
+        Parameters
+        ----------
+        encoded
+            The encoded targets, (N, C).
+        smoothing
+            The label smoothing, in [0, 1).
+
+        Returns
+        -------
+        Array
+            The smoothed targets, (N, C).
+        """
         return _smoothed(encoded, smoothing, 2)
 
     def strata(self, targets: Array) -> None:
-        return None
+        """None: a split draws from all rows alike.
+
+        Parameters
+        ----------
+        targets
+            The encoded targets.
+        """
+        return
 
     def predicted(self, logits: Array) -> npt.NDArray[Any]:
-        """Which labels each row has, (N, C)."""
+        """The labels with a positive logit.
+
+        Parameters
+        ----------
+        logits
+            The logits, (N, C).
+
+        Returns
+        -------
+        Array
+            0 or 1 for each label, (N, C).
+        """
         return (logits > 0).astype(int)
 
     def probabilities(self, logits: Array, output: str) -> Array:
-        """The probability of each label, (N, C)."""
+        """The probability of each label.
+
+        Parameters
+        ----------
+        logits
+            The logits, (N, C).
+        output
+            The output activation of the network.
+
+        Returns
+        -------
+        Array
+            The probabilities, (N, C).
+        """
         return OUTPUTS[output].function(logits.T).T
 
     def to_dict(self) -> dict[str, Any]:
+        """What a model file records."""
         return {"classes": self.classes.tolist(), "has_labels": True}
 
 
@@ -154,8 +293,10 @@ class Numbers:
 
     Parameters
     ----------
-    mean, scale
-        Of each column, (C,).
+    mean
+        The mean of each column, (C,).
+    scale
+        The standard deviation of each column, (C,); 1 for a constant one.
     one_column
         Whether the targets are (N,), not (N, C).
     """
@@ -171,7 +312,20 @@ class Numbers:
 
     @classmethod
     def of(cls, y: npt.NDArray[Any], weights: npt.NDArray[np.float64] | None = None) -> "Numbers":
-        """The mean and the standard deviation of targets, (N,) or (N, C), with a weight for each row if any."""
+        """Learn the mean and the scale of targets.
+
+        Parameters
+        ----------
+        y
+            The targets, (N,) or (N, C).
+        weights
+            The weight of each row, (N,).
+
+        Returns
+        -------
+        Numbers
+            The targets' description.
+        """
         columns = y.reshape(len(y), -1).astype(np.float64)
         mean = np.average(columns, axis=0, weights=weights)
         difference = columns - mean
@@ -182,30 +336,90 @@ class Numbers:
 
     @property
     def outputs(self) -> int:
+        """The number of outputs C of the network."""
         return len(self.mean)
 
     def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
-        """(y - mean) / scale, (N,) or (N, C); ``smoothing`` is for classes, and must be 0."""
+        """Encode the targets: (y - mean) / scale.
+
+        Parameters
+        ----------
+        y
+            The targets, (N,) or (N, C).
+        dtype
+            The dtype of the result.
+        smoothing
+            Must be 0: label smoothing is for classes.
+
+        Returns
+        -------
+        Array
+            The encoded targets, of the shape of y.
+
+        Raises
+        ------
+        ValueError
+            Where y has another number of columns.
+        InputError
+            For label smoothing.
+        """
         if (y.ndim == 1) != self.one_column or (y.ndim == 2 and y.shape[1] != len(self.mean)):
             raise ValueError(f"y must have {len(self.mean)} columns as before; got {y.shape}")
         scaled: Array = ((y.reshape(len(y), -1) - self.mean) / self.scale).astype(dtype)
         return self.smoothed(scaled[:, 0] if self.one_column else scaled, smoothing)
 
     def smoothed(self, encoded: Array, smoothing: float) -> Array:
-        """As they are; InputError where label smoothing is asked for."""
+        """The targets as they are: label smoothing is for classes.
+
+        Parameters
+        ----------
+        encoded
+            The encoded targets.
+        smoothing
+            Must be 0.
+
+        Returns
+        -------
+        Array
+            The same targets.
+
+        Raises
+        ------
+        InputError
+            For label smoothing.
+        """
         if smoothing:
             raise InputError("label_smoothing is for classes: leave it out where the target is a number")
         return encoded
 
     def strata(self, targets: Array) -> None:
-        return None
+        """None: a split draws from all rows alike.
+
+        Parameters
+        ----------
+        targets
+            The encoded targets.
+        """
+        return
 
     def predicted(self, logits: Array) -> npt.NDArray[Any]:
-        """The number for each row, (N,), or the numbers, (N, C)."""
+        """The numbers on their own scale.
+
+        Parameters
+        ----------
+        logits
+            The outputs of the network, (N, C).
+
+        Returns
+        -------
+        Array
+            The predictions, (N,) or (N, C).
+        """
         y_hat = logits * self.scale + self.mean
         return y_hat[:, 0] if self.one_column else y_hat
 
     def to_dict(self) -> dict[str, Any]:
+        """What a model file records."""
         return {
             "target_mean": self.mean.tolist(),
             "target_scale": self.scale.tolist(),
@@ -227,7 +441,23 @@ def _smoothed(y: Array, smoothing: float, classes: int) -> Array:
 
 
 def targets_from_dict(stored: Mapping[str, Any]) -> Targets:
-    """The targets that a model file describes; KeyError where it describes none."""
+    """The targets that a model file describes.
+
+    Parameters
+    ----------
+    stored
+        What ``to_dict`` returned.
+
+    Returns
+    -------
+    Targets
+        The targets.
+
+    Raises
+    ------
+    KeyError
+        Where it describes none.
+    """
     if "classes" not in stored:
         return Numbers(np.array(stored["target_mean"]), np.array(stored["target_scale"]), stored["one_column"])
     if stored["has_labels"]:
@@ -236,7 +466,22 @@ def targets_from_dict(stored: Mapping[str, Any]) -> Targets:
 
 
 def learn_targets(y: npt.NDArray[Any], task: Task, names: tuple[str, ...] = ()) -> Targets:
-    """The targets of the training rows, (N,): their classes, which may have names, or their mean and scale."""
+    """Learn the classes of the training rows, or the mean and scale of their numbers.
+
+    Parameters
+    ----------
+    y
+        The targets of the training rows, (N,).
+    task
+        Whether they are classes or numbers.
+    names
+        The names of the classes.
+
+    Returns
+    -------
+    Targets
+        The targets' description.
+    """
     return Numbers.of(y) if task == "regression" else Classes(np.unique(y), names)
 
 
@@ -249,6 +494,11 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[npt.NDArray[Any
         Samples with a target.
     task
         What the target is; where None, text, and whole numbers of up to 20 values, are classes.
+
+    Returns
+    -------
+    tuple[Array
+        The targets, and the task.
 
     Raises
     ------

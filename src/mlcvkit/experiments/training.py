@@ -27,7 +27,17 @@ NOT_OF_ESTIMATORS = {"seed", "validation_samples", *(part.name for part in field
 
 @dataclass(frozen=True)
 class Trained:
-    """A training at its end: the predictor, the run, and the raw test rows with their targets."""
+    """A training at its end.
+
+    Parameters
+    ----------
+    predictor
+        The predictor with the trained network.
+    run
+        The run.
+    test
+        The raw test rows, and their targets.
+    """
 
     predictor: Predictor
     run: Run
@@ -54,6 +64,11 @@ def train(
     resume
         A folder with the checkpoint of an earlier run of the same experiment, to go on with it.
 
+    Returns
+    -------
+    Trained
+        The predictor, the run, and the test rows.
+
     Raises
     ------
     InputError
@@ -71,23 +86,29 @@ class Preparation:
     Parameters
     ----------
     experiment
-        As it is run: with the number of rows that are held out.
-    encoder, targets
-        Of the raw rows and of their targets.
+        The experiment as it is run: with the number of rows that are held out.
+    encoder
+        The encoder of the raw rows.
+    targets
+        The description of the targets.
     model
         The network with its first weights.
-    X, y
-        The training rows as the network takes them, (N, ...), and their targets, (N,) or (N, C).
+    X
+        The training rows as the network takes them, (N, ...).
+    y
+        Their encoded targets, (N,) or (N, C).
     rows
-        Which of them are trained on, all where None.
+        The indices of the rows to train on, or None for all.
     validation
-        Rows and targets to watch the training by, None where there are none.
+        Rows and targets to watch the training by, or None.
     hyperparameters
-        Those of the loop, with the seed of the order of the rows.
+        The hyperparameters of the loop, with the seed of the order of the rows.
     test
-        Raw rows to test with at the end, and their targets.
-    target, fingerprint
-        The name of the target, and the SHA-256 sum of the data.
+        The raw rows to test with at the end, and their targets.
+    target
+        The name of the target.
+    fingerprint
+        The SHA-256 sum of the data.
     """
 
     experiment: Experiment
@@ -105,7 +126,7 @@ class Preparation:
 
     @property
     def samples(self) -> int:
-        """How many rows are trained on."""
+        """The number of rows that are trained on."""
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
     @property
@@ -120,7 +141,25 @@ class Preparation:
         )
 
     def fit(self, *, callbacks: Sequence[Callback] = (), resume: Path | None = None) -> Trained:
-        """Train the network; arguments and errors as for ``train``."""
+        """Train the network.
+
+        Parameters
+        ----------
+        callbacks
+            Callbacks, which are informed in this order.
+        resume
+            A folder with a checkpoint to go on from.
+
+        Returns
+        -------
+        Trained
+            The predictor, the run, and the test rows.
+
+        Raises
+        ------
+        InputError, FloatingPointError
+            As for ``train``.
+        """
         try:
             run = fit_network(
                 self.model,
@@ -138,7 +177,18 @@ class Preparation:
         return Trained(self.predictor(run.history), run, self.test)
 
     def predictor(self, history: dict[str, list[float]] | None = None) -> Predictor:
-        """The predictor with the network as it stands."""
+        """The predictor with the network as it stands.
+
+        Parameters
+        ----------
+        history
+            The measurements so far.
+
+        Returns
+        -------
+        Predictor
+            The predictor.
+        """
         names = self.target, self.fingerprint
         e, features = self.experiment, int(np.prod(self.X.shape[1:]))
         stored = estimator_to_dict(e.model, e.hyperparameters, self.targets, features)
@@ -146,7 +196,25 @@ class Preparation:
 
 
 def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparation:
-    """Read the data of an experiment, hold out rows, and make the network; arguments and errors as for ``train``."""
+    """Read the data of an experiment, hold out rows, and make the network.
+
+    Parameters
+    ----------
+    experiment
+        The data, the network and its hyperparameters.
+    samples
+        The data, where they are not to be read from where the experiment says.
+
+    Returns
+    -------
+    Preparation
+        All that there is before the first step.
+
+    Raises
+    ------
+    InputError
+        As for ``train``.
+    """
     e = experiment
     samples = e.read() if samples is None else samples
     y, task = checked_target(samples, e.task)
@@ -164,6 +232,22 @@ def prepare_rows(
 
     Images stay bytes, which are scaled and distorted batch by batch, and their validation rows are drawn from all
     alike; of other rows each class gets its share.
+
+    Parameters
+    ----------
+    experiment
+        The network and its hyperparameters, with its task.
+    samples
+        The data that the rows are of.
+    training
+        The raw rows to train on, and their targets.
+    validation
+        The raw rows to watch the training by, and their targets; where left out some of the others are held out.
+
+    Returns
+    -------
+    Preparation
+        All that there is before the first step.
     """
     (X, y), hp, kind = training, experiment.hyperparameters, experiment.model
     assert experiment.task is not None
@@ -212,10 +296,26 @@ def _draw(y: Array, count: int, seed: int, targets: Targets, images: bool) -> tu
 
 
 def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool) -> int:
-    """How many of N training rows are held out to watch the training by.
+    """The number of training rows that are held out to watch the training by.
 
     Of images always, of other rows only where the training stops by them, and a fifth of all at most. Where the data
     have test rows of their own, exactly ``validation_samples``.
+
+    Parameters
+    ----------
+    hp
+        The hyperparameters.
+    N
+        The number of training rows.
+    images
+        Whether they are images.
+    own_test
+        Whether the data have test rows of their own.
+
+    Returns
+    -------
+    int
+        The number.
     """
     if N < FEWEST_TO_VALIDATE or not (images or hp.patience):
         return 0
@@ -223,7 +323,26 @@ def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool
 
 
 def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features: int, seed: Any) -> Any:
-    """A network of a kind with its first weights, float32."""
+    """A network of a kind with its first weights, float32.
+
+    Parameters
+    ----------
+    kind
+        The kind of network.
+    hp
+        The hyperparameters.
+    targets
+        What it predicts.
+    features
+        The number of features K.
+    seed
+        A seed, or the generator that the weights are drawn from.
+
+    Returns
+    -------
+    Any
+        The network.
+    """
     if kind == "perceptron":
         return Perceptron().initialize(features, targets.outputs, seed=seed)
     if kind == "nn2":
@@ -235,13 +354,41 @@ def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features
 
 
 def circumstances(X: Any) -> dict[str, Any]:
-    """Whether raw rows are images as bytes, and whether these are grey and can be distorted."""
+    """What raw rows are: images as bytes, and images that can be distorted.
+
+    Parameters
+    ----------
+    X
+        The raw rows.
+
+    Returns
+    -------
+    dict[str, Any]
+        Fields of ``Circumstances``.
+    """
     images = isinstance(encoder_for(X), ImageEncoder)
     return {"images": images, "distortable": images and X.ndim == 3}
 
 
 def require_fits(kind: KindName, hp: Hyperparameters, targets: Targets, **circumstances: Any) -> None:
-    """Refuse hyperparameters that a network would not use, and targets that it cannot predict."""
+    """Refuse hyperparameters that a network would not use, and targets that it cannot predict.
+
+    Parameters
+    ----------
+    kind
+        The kind of network.
+    hp
+        The hyperparameters.
+    targets
+        What is predicted.
+    **circumstances
+        The fields of ``Circumstances``.
+
+    Raises
+    ------
+    InputError
+        With what does not fit, and what to do.
+    """
     if targets.task == "regression" and kind != "mlp":
         raise InputError(f"{kind} predicts classes; a target of numbers needs --model mlp")
     require_used(hp, kind, task=targets.task, **circumstances)
@@ -255,7 +402,24 @@ def require_fits(kind: KindName, hp: Hyperparameters, targets: Targets, **circum
 
 
 def estimator_to_dict(kind: KindName, hp: Hyperparameters, targets: Targets, features: int) -> dict[str, Any]:
-    """The scikit-learn estimator with the same network, by its name and parameters, as a model file records it."""
+    """The scikit-learn estimator with the same network, by its name and parameters, as a model file records it.
+
+    Parameters
+    ----------
+    kind
+        The kind of network.
+    hp
+        The hyperparameters.
+    targets
+        What is predicted.
+    features
+        The number of features K.
+
+    Returns
+    -------
+    dict[str, Any]
+        Its name, its parameters, and the number of features.
+    """
     estimator = {"perceptron": "PerceptronClassifier", "nn2": "NN2Classifier"}.get(kind)
     estimator = estimator or ("MLPRegressor" if targets.task == "regression" else "MLPClassifier")
     left_out = NOT_OF_ESTIMATORS | KINDS[kind].unused.keys()

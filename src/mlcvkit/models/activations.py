@@ -22,6 +22,16 @@ def leaky_relu(z: Array) -> Array:
 
         a = z if z >= 0, else 0.01 z
 
+    Parameters
+    ----------
+    z
+        The inputs, of any shape.
+
+    Returns
+    -------
+    Array
+        The activations a, of the same shape.
+
     References
     ----------
     Maas, Hannun, Ng (2013), "Rectifier nonlinearities improve neural network acoustic models", section 2.
@@ -30,7 +40,18 @@ def leaky_relu(z: Array) -> Array:
 
 
 def leaky_relu_grad(a: Array) -> Array:
-    """Gradient of the leaky ReLU in terms of its output: 1 if a > 0, else 0.01."""
+    """Gradient of the leaky ReLU in terms of its output: 1 if a > 0, else 0.01.
+
+    Parameters
+    ----------
+    a
+        The activations.
+
+    Returns
+    -------
+    Array
+        The derivative, of the same shape.
+    """
     return np.where(a > 0, a.dtype.type(1), a.dtype.type(LEAK))
 
 
@@ -38,6 +59,16 @@ def elu(z: Array) -> Array:
     """Exponential linear unit, elementwise.
 
         a = z if z > 0, else eᶻ - 1
+
+    Parameters
+    ----------
+    z
+        The inputs, of any shape.
+
+    Returns
+    -------
+    Array
+        The activations a, of the same shape.
 
     References
     ----------
@@ -48,7 +79,18 @@ def elu(z: Array) -> Array:
 
 
 def elu_grad(a: Array) -> Array:
-    """Gradient of the ELU in terms of its output: 1 if a > 0, else a + 1."""
+    """Gradient of the ELU in terms of its output: 1 if a > 0, else a + 1.
+
+    Parameters
+    ----------
+    a
+        The activations.
+
+    Returns
+    -------
+    Array
+        The derivative, of the same shape.
+    """
     return np.minimum(a, 0) + a.dtype.type(1)
 
 
@@ -56,6 +98,16 @@ def softplus(z: Array) -> Array:
     """Softplus, a smooth ReLU, elementwise.
 
         a = log(1 + eᶻ) = max(z, 0) + log(1 + e^-|z|)
+
+    Parameters
+    ----------
+    z
+        The inputs, of any shape.
+
+    Returns
+    -------
+    Array
+        The activations a, of the same shape.
 
     References
     ----------
@@ -67,7 +119,18 @@ def softplus(z: Array) -> Array:
 
 
 def softplus_grad(a: Array) -> Array:
-    """Gradient of softplus in terms of its output: sigmoid(z) = 1 - e⁻ᵃ."""
+    """Gradient of softplus in terms of its output: sigmoid(z) = 1 - e⁻ᵃ.
+
+    Parameters
+    ----------
+    a
+        The activations.
+
+    Returns
+    -------
+    Array
+        The derivative, of the same shape.
+    """
     return -np.expm1(-a)
 
 
@@ -75,6 +138,16 @@ def silu(z: Array) -> Array:
     """Sigmoid linear unit (also: swish), elementwise.
 
         a = z sigmoid(z)
+
+    Parameters
+    ----------
+    z
+        The inputs, of any shape.
+
+    Returns
+    -------
+    Array
+        The activations a, of the same shape.
 
     References
     ----------
@@ -85,7 +158,18 @@ def silu(z: Array) -> Array:
 
 
 def silu_grad(z: Array) -> Array:
-    """Gradient of the SiLU in terms of its input: s (1 + z (1 - s)), s = sigmoid(z)."""
+    """Gradient of the SiLU in terms of its input: s (1 + z (1 - s)), s = sigmoid(z).
+
+    Parameters
+    ----------
+    z
+        The inputs.
+
+    Returns
+    -------
+    Array
+        The derivative, of the same shape.
+    """
     s = sigmoid(z)
     gradient: Array = s * (1 + z * (1 - s))
     return gradient
@@ -96,6 +180,16 @@ def gelu(z: Array) -> Array:
 
         a = (z / 2) (1 + tanh u) = z sigmoid(2 u),    u = √(2/π) (z + 0.044715 z³)
 
+    Parameters
+    ----------
+    z
+        The inputs, of any shape.
+
+    Returns
+    -------
+    Array
+        The activations a, of the same shape.
+
     References
     ----------
     Hendrycks, Gimpel (2016), "Gaussian error linear units", section 2.
@@ -105,7 +199,18 @@ def gelu(z: Array) -> Array:
 
 
 def gelu_grad(z: Array) -> Array:
-    """Gradient of the GELU in terms of its input: s (1 + z (1 - s) 2 u'), s = sigmoid(2 u)."""
+    """Gradient of the GELU in terms of its input: s (1 + z (1 - s) 2 u'), s = sigmoid(2 u).
+
+    Parameters
+    ----------
+    z
+        The inputs.
+
+    Returns
+    -------
+    Array
+        The derivative, of the same shape.
+    """
     s, z = sigmoid(_twice_u(z)), np.clip(z, -FAR, FAR)
     slope = (2 * sqrt(2 / pi) * (1 + 3 * CUBIC * z * z)).astype(z.dtype)
     gradient: Array = s * (1 + z * (1 - s) * slope)
@@ -168,14 +273,33 @@ class Activation(NamedTuple):
     searched: bool = False
 
     def apply(self, z: Array) -> tuple[Array, Array]:
-        """The output, and what the gradient is computed from; z may be overwritten."""
+        """Compute the activations of a layer.
+
+        Parameters
+        ----------
+        z
+            The inputs of the activation, which may be overwritten.
+
+        Returns
+        -------
+        tuple[Array, Array]
+            The activations, and the array that ``backward`` computes the derivative from.
+        """
         if self.of_input:
             return self.function(z), z
         a = self.function(z) if self.in_place is None else self.in_place(z)
         return a, a
 
     def backward(self, kept: Array, delta: Array) -> None:
-        """Multiply delta by the gradient, in place; ``kept`` is the second of what ``apply`` returned."""
+        """Multiply an upstream gradient by the derivative, in place.
+
+        Parameters
+        ----------
+        kept
+            The second array that ``apply`` returned.
+        delta
+            The gradient with respect to the activations, which becomes the one with respect to the inputs.
+        """
         if self.function is relu:
             np.multiply(delta, kept > 0, out=delta)  # without an array of floats
         else:
@@ -260,7 +384,23 @@ else:
 
 
 def activation_of(name: str) -> Activation:
-    """The row of a name; ValueError for an unknown one, with the choices."""
+    """Look up an activation by its name.
+
+    Parameters
+    ----------
+    name
+        A name in ``ACTIVATIONS``.
+
+    Returns
+    -------
+    Activation
+        The row of the table.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the choices.
+    """
     if name not in ACTIVATIONS:
         raise ValueError(f"unknown activation {name!r}; choose one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]

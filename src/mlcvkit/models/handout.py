@@ -8,7 +8,18 @@ from mlcvlab.nn import Array
 
 
 def as_mlp(model: Any) -> MLP:
-    """An NN2, or what has its weights, as the MLP that is equal to it and has the same weights; an MLP as it is."""
+    """The MLP that is equal to a model and shares its weights.
+
+    Parameters
+    ----------
+    model
+        An NN2, what has an NN2's weights, or an MLP, which is returned as it is.
+
+    Returns
+    -------
+    MLP
+        The MLP.
+    """
     if isinstance(model, MLP):
         return model
     equal = MLP((len(model.W[0]),), loss=getattr(model, "loss", "cross_entropy"), biases=False)
@@ -17,7 +28,17 @@ def as_mlp(model: Any) -> MLP:
 
 
 def as_trained(model: Any) -> Any:
-    """What is trained in the place of a model: of an NN2 the equal MLP, of any other, a subclass too, itself.
+    """What is trained in place of a model: the equal MLP for an NN2, the model itself for any other.
+
+    Parameters
+    ----------
+    model
+        An NN2 with weights, or any other model.
+
+    Returns
+    -------
+    Any
+        The model to train. Training it changes the weights of the model that was given.
 
     Raises
     ------
@@ -32,13 +53,37 @@ def as_trained(model: Any) -> Any:
 
 
 def predictions(model: Any, X: Any) -> Array:
-    """The output of a model for samples, (K, N): by its ``nn2`` or its ``predict``, (C, N)."""
+    """The output of a model for some samples.
+
+    Parameters
+    ----------
+    model
+        A model with ``nn2`` or with ``predict``.
+    X
+        The samples, (K, N).
+
+    Returns
+    -------
+    Array
+        The predictions ŷ, (C, N).
+    """
     y_hat: Array = model.nn2(X) if isinstance(model, NN2) else model.predict(X)
     return y_hat
 
 
 def architecture(model: Any) -> dict[str, Any]:
-    """The arguments that make a model, without its weights."""
+    """The arguments that make a model, without its weights.
+
+    Parameters
+    ----------
+    model
+        An NN2 or an MLP.
+
+    Returns
+    -------
+    dict[str, Any]
+        The arguments by name.
+    """
     if isinstance(model, NN2):
         return {"loss": model.loss}
     stored: dict[str, Any] = model.architecture()

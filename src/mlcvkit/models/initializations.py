@@ -15,8 +15,24 @@ from mlcvkit.models.handout import as_mlp
 def he(inputs: int, units: int, gain: float) -> float:
     """√(gain / inputs): what goes forward keeps its size, from layer to layer.
 
-    Source: He, Zhang, Ren, Sun (2015), "Delving Deep into Rectifiers", equation 10; with gain 1 LeCun, Bottou, Orr,
-    Müller (1998), "Efficient BackProp", equation 16.
+    Parameters
+    ----------
+    inputs
+        The number of inputs of the layer.
+    units
+        The number of units of the layer.
+    gain
+        The gain g of the activation.
+
+    Returns
+    -------
+    float
+        The standard deviation of the weights.
+
+    References
+    ----------
+    He, Zhang, Ren, Sun (2015), "Delving Deep into Rectifiers", equation 10; with gain 1 LeCun, Bottou, Orr, Müller
+    (1998), "Efficient BackProp", equation 16.
     """
     return sqrt(gain / inputs)
 
@@ -24,8 +40,23 @@ def he(inputs: int, units: int, gain: float) -> float:
 def glorot(inputs: int, units: int, gain: float) -> float:
     """√(2 / (inputs + units)): a compromise between what goes forward and what comes back.
 
-    Source: Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks",
-    equation 12.
+    Parameters
+    ----------
+    inputs
+        The number of inputs of the layer.
+    units
+        The number of units of the layer.
+    gain
+        Not used.
+
+    Returns
+    -------
+    float
+        The standard deviation of the weights.
+
+    References
+    ----------
+    Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks", equation 12.
     """
     return sqrt(2 / (inputs + units))
 
@@ -46,12 +77,21 @@ def zeros(inputs: int, units: int, gain: float) -> float:
 
 
 class Initialization(NamedTuple):
-    """A standard deviation as a function of a layer's inputs, units and gain, and W's distribution in TeX."""
+    """How weights are drawn before the first step.
+
+    Parameters
+    ----------
+    function
+        The standard deviation as a function of a layer's inputs, its units and the gain of its activation.
+    latex
+        The distribution of W as an equation in TeX.
+    """
 
     function: Callable[[int, int, float], float]
     latex: str
 
     def __call__(self, inputs: int, units: int, gain: float) -> float:
+        """The standard deviation of the weights of a layer."""
         return self.function(inputs, units, gain)
 
 
@@ -75,8 +115,22 @@ def scale_weights(model: Any, initialization: str) -> Any:
 
     The random numbers stay, so that two initializations of one seed differ in scale alone. Biases stay 0.
 
-    Arguments: ``model``, an NN2 or an MLP with weights. Returns: the model.
-    Raises: ValueError for an unknown name, with the choices.
+    Parameters
+    ----------
+    model
+        An NN2 or an MLP with weights that ``initialize`` has drawn.
+    initialization
+        A name in ``INITIALIZATIONS``.
+
+    Returns
+    -------
+    Any
+        The model itself.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the choices.
     """
     if initialization not in INITIALIZATIONS:
         raise ValueError(f"unknown initialization {initialization!r}; choose one of {', '.join(INITIALIZATIONS)}")

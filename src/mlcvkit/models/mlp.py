@@ -15,19 +15,53 @@ from mlcvlab.nn import Array, as_float
 
 
 def dropout_mask(rng: np.random.Generator, p: float, a: Array) -> Array:
-    """What inverted dropout multiplies hidden units with: 0 with probability p, else 1 / (1 - p)."""
+    """The factors of inverted dropout: 0 with probability p, else 1 / (1 - p).
+
+    Parameters
+    ----------
+    rng
+        The generator that they are drawn from.
+    p
+        The probability that a unit is dropped, in [0, 1).
+    a
+        The hidden units, (M, N), whose shape and dtype the factors have.
+
+    Returns
+    -------
+    Array
+        The factors, (M, N).
+    """
     mask: Array = (rng.random(a.shape, np.float32) >= p) / a.dtype.type(1 - p)
     return mask
 
 
 class Dense(Layer):
-    """A layer with biases ``b``, (M, 1), one a unit, or None."""
+    """A layer with a bias for each unit.
+
+    Parameters
+    ----------
+    W
+        The weights, (M, K), or None before they are drawn.
+    activation
+        The activation function of the layer.
+
+    Attributes
+    ----------
+    b
+        The biases, (M, 1), or None for none.
+    """
 
     b: Array | None = None
 
 
 class Parameters(list[Array]):
-    """The weights and biases of some layers as a list; assigning an item assigns the layer's."""
+    """The weights and biases of some layers as a list; assigning an item assigns the layer's.
+
+    Parameters
+    ----------
+    places
+        The layers, each with the name of the attribute.
+    """
 
     def __init__(self, places: Iterable[tuple[Dense, str]]) -> None:
         self._places = tuple(places)
@@ -40,8 +74,11 @@ class Parameters(list[Array]):
 
 
 class _Pass(NamedTuple):
-    """What a forward pass leaves for the backward pass: each layer's input, what each hidden layer's gradient is
-    computed from with its mask of dropout (None for none), and the logits z."""
+    """What a forward pass leaves for the backward pass.
+
+    These are each layer's input, what each hidden layer's gradient is computed from, with its mask of dropout or None,
+    and the logits z.
+    """
 
     inputs: list[Any]
     hidden: list[tuple[Array, Array | None]]
@@ -65,13 +102,35 @@ class MLP:
     Dropout, where a random generator is given, sets each hidden unit to 0 with probability p and divides the others by
     1 - p.
 
-    Arguments: ``hidden_units``, one number for each hidden layer; ``activation`` of the hidden layers; ``output``
-    activation; ``loss``, a name or a ``Loss``, the output's own where None; ``biases``; ``dropout`` p; ``l2``, the
-    penalty's λ, which leaves biases alone.
-    Raises: ValueError for a name that is unknown, with the choices, or a number out of its range.
-    Source: handout, Problem 2, for depth L and with biases; Srivastava et al. (2014), "Dropout", section 10, for the
-    division during training.
+    Parameters
+    ----------
+    hidden_units
+        The number of units of each hidden layer, from the input to the output.
+    activation
+        The activation of the hidden layers, a name in ``ACTIVATIONS``.
+    output
+        The activation of the output, a name in ``OUTPUTS``.
+    loss
+        The loss, a name in ``LOSSES`` or a ``Loss``. By default the one that goes with the output.
+    biases
+        Whether the layers have biases.
+    dropout
+        The probability p that dropout sets a hidden unit to 0, in [0, 1).
+    l2
+        The penalty's λ, 0 or more; biases are not penalised.
 
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the choices, or a number out of its range.
+
+    References
+    ----------
+    Handout, Problem 2, for depth L and with biases; Srivastava et al. (2014), "Dropout", section 10, for the division
+    during training.
+
+    Examples
+    --------
     >>> model = MLP((8, 4), output="softmax").initialize(features=3, outputs=2, seed=0)
     >>> model.predict(np.ones((3, 5), np.float32)).shape
     (2, 5)
@@ -109,6 +168,7 @@ class MLP:
 
     @property
     def W(self) -> list[Array]:
+        """The weights and biases, layer by layer; assigning it assigns those of the layers."""
         names = ("W", "b") if self.biases else ("W",)
         return Parameters((layer, name) for layer in self.layers for name in names)
 
@@ -131,10 +191,31 @@ class MLP:
 
             W_l ~ N(0, g / M_(l-1)),    g = 2 for ReLU, else as in ACTIVATIONS
 
-        Arguments: ``features`` K, ``outputs`` C, ``seed`` a number or a Generator, ``dtype`` of the weights.
-        Raises: ValueError where K or C is below 1, or C below 2 for a softmax.
-        Source: He, Zhang, Ren, Sun (2015), equation 10, for ReLU; LeCun, Bottou, Orr, Müller (1998), "Efficient
-        BackProp", equation 16, for the others and the output.
+        Parameters
+        ----------
+        features
+            The number of features K.
+        outputs
+            The number of outputs C.
+        seed
+            A seed, or the generator to draw from.
+        dtype
+            The dtype of the weights.
+
+        Returns
+        -------
+        MLP
+            The model itself.
+
+        Raises
+        ------
+        ValueError
+            Where K or C is below 1, or C below 2 for a softmax.
+
+        References
+        ----------
+        He, Zhang, Ren, Sun (2015), equation 10, for ReLU; LeCun, Bottou, Orr, Müller (1998), "Efficient BackProp",
+        equation 16, for the others and the output.
         """
         if features < 1 or outputs < 1 + (self.output == "softmax"):
             raise ValueError(f"a model needs features >= 1 and outputs >= 1, a softmax 2; got {features} and {outputs}")
@@ -150,15 +231,43 @@ class MLP:
         return self
 
     def predict(self, x: npt.ArrayLike) -> Array:
-        """Predict: the output ŷ of each sample.
+        """Predict the output ŷ of each sample.
 
-        Arguments: ``x``, (K, N), an array or a scipy.sparse matrix. Returns: y_hat, (C, N).
-        Raises: ValueError where x does not fit the weights, with both shapes, or where there are no weights yet.
+        Parameters
+        ----------
+        x
+            The samples, (K, N), one a column; an array or a scipy.sparse matrix.
+
+        Returns
+        -------
+        Array
+            The predictions ŷ, (C, N).
+
+        Raises
+        ------
+        ValueError
+            Where x does not fit the weights, with both shapes, or where there are no weights yet.
         """
         return OUTPUTS[self.output].function(self.logits(x))
 
     def logits(self, x: npt.ArrayLike) -> Array:
-        """The logits z, before the output activation, (C, N). Arguments and errors: as for ``predict``."""
+        """The logits z, before the output activation.
+
+        Parameters
+        ----------
+        x
+            The samples, (K, N), one a column; an array or a scipy.sparse matrix.
+
+        Returns
+        -------
+        Array
+            The logits, (C, N).
+
+        Raises
+        ------
+        ValueError
+            As for ``predict``.
+        """
         X, W = self._checked(x, self.W)
         return np.hstack([self._forward(X[:, i], W).z for i in _blocks(X, W)])
 
@@ -173,9 +282,28 @@ class MLP:
     ) -> float:
         """Empirical risk L_N with its penalty; see the class for the equation.
 
-        Arguments: ``train_X``, (K, N); ``train_y``, (C, N); ``W``, None for the model's own; ``sample_weight`` ω, (N,);
-        ``rng``, from which dropout is drawn, none where None.
-        Returns: a number. Raises: ValueError where the shapes do not fit, with both shapes.
+        Parameters
+        ----------
+        train_X
+            The samples, (K, N).
+        train_y
+            The targets, (C, N).
+        W
+            The weights to use in place of the model's.
+        sample_weight
+            The weight ω of each sample, (N,).
+        rng
+            The generator that dropout is drawn from; without one nothing is dropped.
+
+        Returns
+        -------
+        float
+            The empirical risk L_N.
+
+        Raises
+        ------
+        ValueError
+            Where the shapes do not fit, with both shapes.
         """
         X, W = self._checked(train_X, self.W if W is None else W)
         y = self._targets(train_y, X, W)
@@ -187,9 +315,21 @@ class MLP:
         return float(total / X.shape[1] + penalty)
 
     def grad(self, x: npt.ArrayLike, y: npt.ArrayLike, W: Sequence[Array] | None = None) -> list[Array]:
-        """Gradient of the summed loss of some samples, without the penalty; the arguments are those of ``emp_loss``.
+        """Gradient of the summed loss of some samples, without the penalty.
 
-        Returns: one array for each of ``W``.
+        Parameters
+        ----------
+        x
+            The samples, (K, N).
+        y
+            The targets, (C, N).
+        W
+            The weights to use in place of the model's.
+
+        Returns
+        -------
+        list[Array]
+            The gradient with respect to each array of ``W``.
         """
         X, W = self._checked(x, self.W if W is None else W)
         return self._backward(X, self._targets(y, X, W), W, None, None)
@@ -228,9 +368,30 @@ class MLP:
 
         and the penalty's λ W_l. Computed in blocks of columns, so that the memory does not grow with N.
 
-        Arguments and errors: as for ``emp_loss``; ``layer``, the index of one of ``W`` for its gradient alone, None for
-        all; the same state of ``rng`` gives the same dropout.
-        Returns: one array for each of ``W``, or the one asked for.
+        Parameters
+        ----------
+        train_X
+            The samples, (K, N).
+        train_y
+            The targets, (C, N).
+        W
+            The weights to use in place of the model's.
+        layer
+            The index of the one array of ``W`` whose gradient is wanted. By default all.
+        sample_weight
+            The weight ω of each sample, (N,).
+        rng
+            The generator that dropout is drawn from; the same state gives the same dropout.
+
+        Returns
+        -------
+        list[Array] | Array
+            The gradient with respect to each array of ``W``, or to the one asked for.
+
+        Raises
+        ------
+        ValueError
+            Where the shapes do not fit, with both shapes.
         """
         X, W = self._checked(train_X, self.W if W is None else W)
         total = self._backward(X, self._targets(train_y, X, W), W, sample_weight, rng)
@@ -247,7 +408,18 @@ class MLP:
         return {name: getattr(self, name) for name in names}
 
     def pairs(self, W: Sequence[Array]) -> list[tuple[Array, Array | None]]:
-        """The weights and the biases of each layer; the output's weights turned so that all are (units, inputs)."""
+        """The weights and biases of each layer, with the output's weights transposed: all are (units, inputs).
+
+        Parameters
+        ----------
+        W
+            The weights and biases, as in the attribute ``W``.
+
+        Returns
+        -------
+        list[tuple[Array, Array | None]]
+            The weights and the biases, or None, of each layer.
+        """
         pairs: list[tuple[Array, Array | None]] = (
             list(zip(W[::2], W[1::2], strict=True)) if self.biases else [(w, None) for w in W]
         )
@@ -317,14 +489,25 @@ class NN1(MLP):
 
     ``W`` is [w, (K, 1); b, (1, 1)], or [w] without a bias.
 
-    Arguments: ``loss``, ``biases`` and ``l2``, as for ``MLP``.
-    Source: Bishop (2006), equation 4.87.
+    Parameters
+    ----------
+    loss
+        The loss, a name or a ``Loss``; the cross-entropy by default.
+    biases
+        Whether the unit has a bias.
+    l2
+        The penalty's λ, 0 or more.
+
+    References
+    ----------
+    Bishop (2006), equation 4.87.
     """
 
     def __init__(self, *, loss: str | Loss | None = None, biases: bool = True, l2: float = 0.0) -> None:
         super().__init__((), loss=loss, biases=biases, l2=l2)
 
     def architecture(self) -> dict[str, Any]:
+        """The arguments that make this model, without its weights."""
         return {name: getattr(self, name) for name in ("loss", "biases", "l2")}
 
 

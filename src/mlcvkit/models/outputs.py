@@ -25,9 +25,16 @@ from mlcvlab.nn.losses import (
 
 
 class Output(NamedTuple):
-    """An output activation, ŷ = σ(z), and its backward pass: ``backward(y_hat, ∇_ŷ ℓ)`` is ∇_z ℓ.
+    """An output activation, ŷ = σ(z).
 
-    ``loss`` is the name of the loss that goes with it where none is chosen.
+    Parameters
+    ----------
+    function
+        The activation σ.
+    backward
+        ``backward(y_hat, upstream)`` turns the gradient with respect to ŷ into the one with respect to z.
+    loss
+        The name of the loss that is used where none is chosen.
     """
 
     function: Callable[[Array], Array]
@@ -58,10 +65,20 @@ OUTPUTS = {
 
 
 class Loss(NamedTuple):
-    """A loss: ``value(y, y_hat)``, (N,), one number a sample, and ``gradient(y, y_hat)``, (C, N), by ŷ.
+    """A loss of predictions.
 
-    ``outputs`` are the output activations it can follow, and ``latex`` is its equation in TeX. A custom loss is given
-    to a model in place of a name.
+    A custom loss is given to a model in place of a name.
+
+    Parameters
+    ----------
+    value
+        ``value(y, y_hat)`` is the loss of each sample, (N,).
+    gradient
+        ``gradient(y, y_hat)`` is the gradient with respect to ŷ, (C, N).
+    outputs
+        The names of the output activations that it can follow.
+    latex
+        The loss of one sample as an equation in TeX.
     """
 
     value: Callable[[Array, Array], Array]
@@ -77,8 +94,21 @@ def categorical_cross_entropy(y: Array, y_hat: Array) -> Array:
 
     Where ŷ_c is 0 the logarithm of the smallest normal number stands in for log 0.
 
-    Arguments: ``y`` and ``y_hat``, (C, N). Returns: the losses, (N,).
-    Source: Bishop (2006), "Pattern Recognition and Machine Learning", equation 4.108.
+    Parameters
+    ----------
+    y
+        The targets, (C, N).
+    y_hat
+        The predicted probabilities, (C, N).
+
+    Returns
+    -------
+    Array
+        The loss of each sample, (N,).
+
+    References
+    ----------
+    Bishop (2006), "Pattern Recognition and Machine Learning", equation 4.108.
     """
     loss: Array = -(y * np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny))).sum(axis=0)
     return loss
@@ -89,7 +119,17 @@ def categorical_cross_entropy_grad(y: Array, y_hat: Array) -> Array:
 
         ∂z / ∂ŷ_c = -y_c / ŷ_c
 
-    Arguments and source: as for ``categorical_cross_entropy``. Returns: the gradient, (C, N).
+    Parameters
+    ----------
+    y
+        The targets, (C, N).
+    y_hat
+        The predicted probabilities, (C, N).
+
+    Returns
+    -------
+    Array
+        The gradient, (C, N).
     """
     return -y / np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)
 
@@ -99,8 +139,21 @@ def huber(y: Array, y_hat: Array) -> Array:
 
         ℓ = Σ_c h(ŷ_c - y_c),    h(r) = r² / 2 if |r| <= 1, else |r| - 1/2
 
-    Arguments: ``y`` and ``y_hat``, (C, N). Returns: the losses, (N,).
-    Source: Huber (1964), "Robust estimation of a location parameter", equation 1.2, with k = 1.
+    Parameters
+    ----------
+    y
+        The targets, (C, N).
+    y_hat
+        The predictions, (C, N).
+
+    Returns
+    -------
+    Array
+        The loss of each sample, (N,).
+
+    References
+    ----------
+    Huber (1964), "Robust estimation of a location parameter", equation 1.2, with k = 1.
     """
     r = np.abs(y_hat - y)
     small = np.minimum(r, 1)
@@ -109,9 +162,19 @@ def huber(y: Array, y_hat: Array) -> Array:
 
 
 def huber_grad(y: Array, y_hat: Array) -> Array:
-    """Gradient of Huber's loss with respect to y_hat: the error, cut off at -1 and 1.
+    """Gradient of Huber's loss with respect to y_hat: the error, limited to [-1, 1].
 
-    Arguments and source: as for ``huber``. Returns: the gradient, (C, N).
+    Parameters
+    ----------
+    y
+        The targets, (C, N).
+    y_hat
+        The predictions, (C, N).
+
+    Returns
+    -------
+    Array
+        The gradient, (C, N).
     """
     return np.clip(y_hat - y, -1, 1)
 
@@ -151,7 +214,15 @@ else:
 
 
 class LogitLoss(NamedTuple):
-    """A loss of an output activation as a function of the logits z: (N,), and its gradient by z, (C, N)."""
+    """The loss of an output activation as a function of the logits z.
+
+    Parameters
+    ----------
+    value
+        ``value(y, z)`` is the loss of each sample, (N,).
+    gradient
+        ``gradient(y, z)`` is the gradient with respect to z, (C, N).
+    """
 
     value: Callable[[Array, Array], Array]
     gradient: Callable[[Array, Array], Array]
@@ -164,8 +235,21 @@ def softmax_cross_entropy(y: Array, z: Array) -> Array:
 
     The largest z is subtracted first and its own term, 1, is left to log1p, so that small losses keep their digits.
 
-    Arguments: ``y`` and ``z``, (C, N). Returns: the losses, (N,).
-    Source: Bishop (2006), equations 4.104 and 4.108.
+    Parameters
+    ----------
+    y
+        The targets, (C, N).
+    z
+        The logits, (C, N).
+
+    Returns
+    -------
+    Array
+        The loss of each sample, (N,).
+
+    References
+    ----------
+    Bishop (2006), equations 4.104 and 4.108.
     """
     largest = z.argmax(axis=0)[None]
     s = z - np.take_along_axis(z, largest, axis=0)
@@ -180,8 +264,21 @@ def softmax_cross_entropy_grad(y: Array, z: Array) -> Array:
 
         ∂/∂z = softmax(z) - y
 
-    Arguments: ``y`` and ``z``, (C, N). Returns: the gradient, (C, N).
-    Source: Bishop (2006), equation 4.109.
+    Parameters
+    ----------
+    y
+        The targets, (C, N).
+    z
+        The logits, (C, N).
+
+    Returns
+    -------
+    Array
+        The gradient, (C, N).
+
+    References
+    ----------
+    Bishop (2006), equation 4.109.
     """
     return _softmax(z) - y
 
@@ -191,8 +288,21 @@ def perceptron_criterion(y: Array, z: Array) -> Array:
 
         Σ_c (step(z_c) - y_c) z_c
 
-    Arguments: ``y``, of 0 and 1, and ``z``, (C, N). Returns: the losses, (N,).
-    Source: Bishop (2006), equation 4.54, with targets 0 and 1.
+    Parameters
+    ----------
+    y
+        The targets, (C, N), of 0 and 1.
+    z
+        The logits, (C, N).
+
+    Returns
+    -------
+    Array
+        The loss of each sample, (N,).
+
+    References
+    ----------
+    Bishop (2006), equation 4.54, with targets 0 and 1.
     """
     loss: Array = ((step(z) - y) * z).sum(axis=0)
     return loss
@@ -203,8 +313,21 @@ def perceptron_rule(y: Array, z: Array) -> Array:
 
         ∂/∂z = step(z) - y
 
-    Arguments: as for ``perceptron_criterion``. Returns: the gradient, (C, N).
-    Source: Rosenblatt (1958), "The perceptron".
+    Parameters
+    ----------
+    y
+        The targets, (C, N), of 0 and 1.
+    z
+        The logits, (C, N).
+
+    Returns
+    -------
+    Array
+        The gradient, (C, N).
+
+    References
+    ----------
+    Rosenblatt (1958), "The perceptron".
     """
     return step(z) - y
 
@@ -219,9 +342,24 @@ FUSED = {
 
 
 def logit_loss(output: str, loss: str | Loss) -> LogitLoss:
-    """A loss behind an output activation: the stable form where there is one, else the chain rule.
+    """The loss behind an output activation: the stable form where there is one, else the chain rule.
 
-    Raises: ValueError for an unknown name, with the choices, and for a loss that cannot stand behind this output.
+    Parameters
+    ----------
+    output
+        The name of the output activation.
+    loss
+        The name of a loss, or a ``Loss``.
+
+    Returns
+    -------
+    LogitLoss
+        The loss as a function of the logits.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the choices, and for a loss that cannot stand behind this output.
     """
     if output not in OUTPUTS:
         raise ValueError(f"unknown output {output!r}; choose one of {', '.join(OUTPUTS)}")
@@ -247,5 +385,16 @@ def logit_loss(output: str, loss: str | Loss) -> LogitLoss:
 
 
 def losses_behind(output: str) -> list[str]:
-    """The names of the losses that can stand behind an output."""
+    """The names of the losses that can follow an output activation.
+
+    Parameters
+    ----------
+    output
+        The name of the output activation.
+
+    Returns
+    -------
+    list[str]
+        The names, in the order of ``LOSSES``.
+    """
     return [name for name, loss in LOSSES.items() if output in loss.outputs]

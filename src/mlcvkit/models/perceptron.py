@@ -18,9 +18,17 @@ class Perceptron(MLP):
     the perceptron rule, so that descent in steps of one sample and learning rate 1 is Rosenblatt's algorithm; ``learn``
     is that algorithm itself.
 
-    Arguments: ``biases``.
-    Source: Rosenblatt (1958), "The perceptron".
+    Parameters
+    ----------
+    biases
+        Whether the units have biases.
 
+    References
+    ----------
+    Rosenblatt (1958), "The perceptron".
+
+    Examples
+    --------
     >>> model = Perceptron().initialize(features=2)
     >>> X, y = np.array([[0, 0, 1, 1], [0, 1, 0, 1]]), np.array([[0, 0, 0, 1]])
     >>> model.learn(X, y) > 0, model.predict(X).astype(int)
@@ -31,6 +39,7 @@ class Perceptron(MLP):
         super().__init__((), output="step", biases=biases)
 
     def architecture(self) -> dict[str, Any]:
+        """The arguments that make this model, without its weights."""
         return {"biases": self.biases}
 
     def initialize(
@@ -41,7 +50,24 @@ class Perceptron(MLP):
         seed: int | np.random.Generator | None = None,
         dtype: npt.DTypeLike = np.float32,
     ) -> "Perceptron":
-        """Set all weights to 0, where the perceptron rule starts; ``seed`` draws nothing. As for ``MLP`` otherwise."""
+        """Set all weights to 0, where the perceptron rule starts.
+
+        Parameters
+        ----------
+        features
+            The number of features K.
+        outputs
+            The number of units C.
+        seed
+            Not used; here so that the signature is the one of ``MLP``.
+        dtype
+            The dtype of the weights.
+
+        Returns
+        -------
+        Perceptron
+            The model itself.
+        """
         super().initialize(features, outputs, seed=seed, dtype=dtype)
         self.W = [np.zeros_like(w) for w in self.W]
         return self
@@ -54,9 +80,28 @@ class Perceptron(MLP):
         Where a plane separates the samples by a margin γ (of unit normal, bias included) and all (x, 1) are shorter
         than R, it makes at most (R / γ)² corrections, however many samples there are.
 
-        Arguments: ``train_X``, (K, N); ``train_y``, (C, N), of 0 and 1; ``epochs``, after which it gives up.
-        Returns: the number of corrections. Raises: ValueError where the shapes do not fit.
-        Source: Rosenblatt (1958); Novikoff (1962), "On convergence proofs on perceptrons", for the bound.
+        Parameters
+        ----------
+        train_X
+            The samples, (K, N).
+        train_y
+            The targets, (C, N), of 0 and 1.
+        epochs
+            The number of epochs after which it gives up.
+
+        Returns
+        -------
+        int
+            The number of corrections.
+
+        Raises
+        ------
+        ValueError
+            Where the shapes do not fit.
+
+        References
+        ----------
+        Rosenblatt (1958); Novikoff (1962), "On convergence proofs on perceptrons", for the bound.
         """
         X, W = self._checked(train_X, self.W)
         targets = self._targets(train_y, X, W)

@@ -18,10 +18,27 @@ def hidden_units(
     Each image is a row of W1 times the sign of its weight to the output: red pixels speak for the second of two
     classes, blue ones for the first. A unit matters by |w2| times the length of its row.
 
-    Arguments: ``W1``, (M, K) with a square K; ``w2``, (M, 1), None where a unit speaks for no single output: then red
-    is a positive weight, and a unit matters by the length of its row; ``names`` of the two classes; ``most``, how many
-    units are shown.
-    Raises: ValueError where K is not a square.
+    Parameters
+    ----------
+    W1
+        The weights of the hidden layer, (M, K), with a square K.
+    w2
+        The weights of the output, (M, 1). By default a unit counts for no single output: red is then a positive weight,
+        and a unit matters by the length of its row.
+    names
+        The names of the two classes.
+    most
+        The largest number of units to show.
+
+    Returns
+    -------
+    Figure
+        The picture.
+
+    Raises
+    ------
+    ValueError
+        Where K is not a square.
     """
     W1 = np.asarray(W1)
     told = ": red is a positive weight, blue a negative"
@@ -50,8 +67,19 @@ def hidden_units(
 
 
 class LayerStatistics(NamedTuple):
-    """A hidden layer or the output on some samples: its name, its activations, (M, N), each unit's share of samples for
-    which it is 0, (M,), and the gradients of the loss with respect to its weights."""
+    """A hidden layer, or the output, on some samples.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    activations
+        Its activations, (M, N).
+    silent
+        The share of the samples for which each unit is 0, (M,).
+    gradients
+        The gradients of the loss with respect to its weights.
+    """
 
     name: str
     activations: npt.NDArray[np.floating]
@@ -60,7 +88,18 @@ class LayerStatistics(NamedTuple):
 
 
 def layers(statistics: Sequence[LayerStatistics]) -> Figure:
-    """For each layer how its activations are distributed, and how large the gradients of its weights are."""
+    """How the activations of each layer are distributed, and how large the gradients of its weights are.
+
+    Parameters
+    ----------
+    statistics
+        The layers, from the input to the output.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for layer, colour in zip(statistics, COLOURS, strict=False):
@@ -83,7 +122,20 @@ def layers(statistics: Sequence[LayerStatistics]) -> Figure:
 
 
 def surface(losses: npt.NDArray[np.floating], extent: float) -> Figure:
-    """The loss along two directions from the weights, which are in the middle: (n, n), from -extent to extent."""
+    """The loss along two directions from the weights, which are in the middle.
+
+    Parameters
+    ----------
+    losses
+        The losses, (n, n).
+    extent
+        How far the directions go, from -extent to extent.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     figure = Figure(figsize=(5.4, 4.4), layout="constrained")
     axes = figure.subplots()
     at = np.linspace(-extent, extent, len(losses))

@@ -12,7 +12,20 @@ Array = npt.NDArray[np.floating]
 
 
 def confusion(counts: npt.NDArray[np.integer], names: Sequence[str]) -> Figure:
-    """A row for each true class, a column for each predicted one; the colour is the share of a row's mistakes."""
+    """A confusion matrix; the colour is the share of a row's mistakes.
+
+    Parameters
+    ----------
+    counts
+        A row for each true class, a column for each predicted one, (C, C).
+    names
+        The names of the classes.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     size = min(8.0, 2.2 + 0.45 * len(names))
     figure = Figure(figsize=(size + 0.6, size), layout="constrained")
     axes = figure.subplots()
@@ -30,7 +43,18 @@ def confusion(counts: npt.NDArray[np.integer], names: Sequence[str]) -> Figure:
 
 
 def roc(rates: Mapping[str, tuple[Array, Array, float]]) -> Figure:
-    """Receiver operating characteristics: for each name false positive rates, true positive rates, and the area."""
+    """Receiver operating characteristics.
+
+    Parameters
+    ----------
+    rates
+        For each name the false positive rates, the true positive rates, and the area.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     figure = Figure(figsize=(4.8, 4.4), layout="constrained")
     axes = figure.subplots()
     for (name, (false, true, area)), colour in zip(rates.items(), COLOURS, strict=False):
@@ -43,7 +67,22 @@ def roc(rates: Mapping[str, tuple[Array, Array, float]]) -> Figure:
 
 
 def calibration(sure: Array, right: Array, counts: npt.NDArray[np.integer]) -> Figure:
-    """How often it is right against how sure it is, in bins; below it how many samples each bin has."""
+    """How often predictions are correct against how probable they were, and how many samples each bin has.
+
+    Parameters
+    ----------
+    sure
+        The mean probability of each bin.
+    right
+        The share of correct predictions in each bin.
+    counts
+        The number of samples in each bin.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     figure = Figure(figsize=(4.8, 4.4), layout="constrained")
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     top.plot([0, 1], [0, 1], color="#8a8b8c", linestyle="dashed")
@@ -58,7 +97,20 @@ def calibration(sure: Array, right: Array, counts: npt.NDArray[np.integer]) -> F
 
 
 def images(pictures: Array, captions: Sequence[str]) -> Figure:
-    """Square images, (n, side · side), with a line below each."""
+    """Square images with a line below each.
+
+    Parameters
+    ----------
+    pictures
+        The images, (n, side · side).
+    captions
+        The lines.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     columns = min(8, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(1.2 * columns, 1.5 * rows), layout="constrained")
@@ -74,7 +126,20 @@ def images(pictures: Array, captions: Sequence[str]) -> Figure:
 
 
 def numbers(truth: Array, predicted: Array) -> Figure:
-    """Predicted against true numbers."""
+    """Predicted against true numbers.
+
+    Parameters
+    ----------
+    truth
+        The true numbers, (N,).
+    predicted
+        The predicted ones, (N,).
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     figure = Figure(figsize=(4.8, 4.4), layout="constrained")
     axes = figure.subplots()
     limits = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]

@@ -12,7 +12,22 @@ Array = npt.NDArray[np.floating]
 
 
 def progress(scores: Array, ended_early: npt.NDArray[np.bool_], label: str) -> Figure:
-    """The score of each trial in its order, and the best so far."""
+    """The score of each trial in its order, and the best so far.
+
+    Parameters
+    ----------
+    scores
+        The scores, (n,).
+    ended_early
+        Whether each trial was ended early, (n,).
+    label
+        The name of the score.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     figure = Figure(figsize=(6.5, 3.4), layout="constrained")
     axes = figure.subplots()
     number = np.arange(len(scores))
@@ -29,7 +44,20 @@ def progress(scores: Array, ended_early: npt.NDArray[np.bool_], label: str) -> F
 
 
 def importances(names: Sequence[str], shares: Sequence[float]) -> Figure:
-    """How much of the differences between the trials each hyperparameter explains, the largest at the top."""
+    """How much of the differences between the trials each hyperparameter explains, the largest at the top.
+
+    Parameters
+    ----------
+    names
+        The names of the hyperparameters.
+    shares
+        The share that each explains.
+
+    Returns
+    -------
+    Figure
+        The picture.
+    """
     figure = Figure(figsize=(6.5, 0.8 + 0.32 * len(names)), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(names[::-1], shares[::-1], color=TRAIN)
@@ -40,11 +68,42 @@ def importances(names: Sequence[str], shares: Sequence[float]) -> Figure:
 
 
 def effect(axes: object, x: Array, scores: Array, at: Array, expected: Array) -> None:
-    """The trials as points, and what is expected at each value of one hyperparameter alone."""
+    """Draw the trials as points, and the expected score as a function of one hyperparameter.
+
+    Parameters
+    ----------
+    axes
+        The axes to draw on.
+    x
+        The hyperparameter of each trial.
+    scores
+        The score of each trial.
+    at
+        Values of the hyperparameter.
+    expected
+        The expected score at each.
+    """
     axes.scatter(x, scores, s=9, color="#8a8b8c", alpha=0.7)  # type: ignore[attr-defined]
     axes.plot(at, expected, color=VALIDATION, marker="o" if len(at) < 12 else "")  # type: ignore[attr-defined]
 
 
 def pair(axes: object, x: Array, y: Array, expected: Array) -> object:
-    """What is expected over two hyperparameters, as a heat map."""
+    """Draw the expected score as a function of two hyperparameters, as a heat map.
+
+    Parameters
+    ----------
+    axes
+        The axes to draw on.
+    x
+        Values of the first hyperparameter.
+    y
+        Values of the second.
+    expected
+        The expected scores, (x, y).
+
+    Returns
+    -------
+    object
+        The heat map, for a colour bar.
+    """
     return axes.pcolormesh(x, y, expected, cmap="viridis", shading="nearest")  # type: ignore[attr-defined]

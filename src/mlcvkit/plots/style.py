@@ -14,13 +14,27 @@ INK = "#111213"
 
 
 def tidy(axes: Any) -> None:
-    """A faint grid, and no frame at the top and the right."""
+    """Give axes a faint grid, and no frame at the top and the right.
+
+    Parameters
+    ----------
+    axes
+        The axes.
+    """
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def logarithmic(axes: Any, which: str) -> None:
-    """Make the axis "x" or "y" logarithmic, with plain numbers: a page does not read formulas."""
+    """Make an axis logarithmic, with plain numbers: a page does not read formulas.
+
+    Parameters
+    ----------
+    axes
+        The axes.
+    which
+        "x" or "y".
+    """
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
@@ -29,7 +43,7 @@ def logarithmic(axes: Any, which: str) -> None:
 
 @contextmanager
 def page_style() -> Iterator[None]:
-    """Pictures for a page: no background, and text that stays text."""
+    """Draw pictures for a page: no background, and text that stays text."""
     names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "axes.titlecolor")
     style: dict[str, Any] = dict.fromkeys(names, INK)
     style |= {"svg.fonttype": "none", "figure.facecolor": "none", "axes.facecolor": "none", "font.size": 10}

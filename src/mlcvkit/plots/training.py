@@ -10,9 +10,17 @@ from mlcvkit.plots.style import COLOURS, TRAIN, VALIDATION, tidy
 
 
 def curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """The loss, and the accuracy or R² where it was measured, over the epochs, for the training and validation samples.
+    """The loss, and the accuracy or R² where it was measured, over the epochs.
 
-    Arguments: ``history`` as ``mlcvkit.training.fit`` returns it, of at least one epoch.
+    Parameters
+    ----------
+    history
+        The history that ``mlcvkit.training.fit`` returns, of one epoch or more.
+
+    Returns
+    -------
+    Figure
+        The picture.
     """
     labels = {"loss": "Loss", "accuracy": "Accuracy", "r2": "R²"}
     shown = [name for name in labels if f"train_{name}" in history]
@@ -38,9 +46,21 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
 def curves_of_seeds(
     histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], quantity: str, label: str
 ) -> Figure:
-    """One quantity over the epochs for several configurations: the mean of their seeds, and its spread.
+    """One quantity over the epochs for several configurations: the mean of their seeds, and the spread.
 
-    Arguments: ``histories``, for each configuration those of its seeds; the spread is from the lowest to the highest.
+    Parameters
+    ----------
+    histories
+        For each configuration the histories of its seeds.
+    quantity
+        The name of the quantity in a history.
+    label
+        What the quantity is called in the picture.
+
+    Returns
+    -------
+    Figure
+        The picture.
     """
     figure = Figure(figsize=(6.5, 3.6), layout="constrained")
     axes = figure.subplots()

@@ -24,7 +24,24 @@ JOURNAL_FILE = "journal.log"  # of mlcvkit.tuning, which needs Optuna
 def report_on(run: Path, data: str | None = None, target: str | None = None) -> tuple[str, str, Iterator[Part]]:
     """The title, the lead and the parts of the report of a run or a study.
 
-    Raises: InputError where there is neither, or the samples of a run cannot be read.
+    Parameters
+    ----------
+    run
+        The folder of a run or a study.
+    data
+        The data to measure a run with. By default the rows that its training held out.
+    target
+        The column of the target in these data.
+
+    Returns
+    -------
+    tuple[str, str, Iterator[Part]]
+        The title, a sentence that leads in, and the parts.
+
+    Raises
+    ------
+    InputError
+        Where there is neither, or the samples of a run cannot be read.
     """
     if not (run / JOURNAL_FILE).is_file():
         subject = read_subject(run, data, target)

@@ -17,7 +17,15 @@ from mlcvkit.plots import INK, page_style
 
 @dataclass(frozen=True)
 class Table:
-    """Headings and rows of text."""
+    """A table of text.
+
+    Parameters
+    ----------
+    headings
+        The headings of the columns.
+    rows
+        The rows.
+    """
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -25,7 +33,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a report: what it says in words, and a picture with the name of its file."""
+    """A part of a report.
+
+    Parameters
+    ----------
+    heading
+        The heading.
+    words
+        What it says.
+    name
+        The name of the picture's file.
+    figure
+        The picture, or None.
+    tables
+        The tables below it.
+    """
 
     heading: str
     words: str = ""
@@ -35,21 +57,64 @@ class Part:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage."""
+    """A share as a percentage.
+
+    Parameters
+    ----------
+    share
+        The share, from 0 to 1.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     return f"{share:.2%}"
 
 
 def number(value: Any) -> str:
-    """A value as it is read best."""
+    """A value as text that is easy to read.
+
+    Parameters
+    ----------
+    value
+        The value.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     if isinstance(value, list | tuple):
         return ", ".join(map(number, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def write_report(folder: Path, title: str, lead: str, parts: Iterable[Part], stem: str = "report") -> Path:
-    """Write ``report.html`` and the pictures into a folder, each whole or not at all.
+    """Write a page and its pictures into a folder. Each file is complete, or not there.
 
-    Returns: the place of the page. Raises: InputError where the folder cannot be written.
+    Parameters
+    ----------
+    folder
+        The folder.
+    title
+        The title of the page.
+    lead
+        The sentence that leads in.
+    parts
+        The parts.
+    stem
+        The name of the page without its suffix, and the beginning of the names of the pictures.
+
+    Returns
+    -------
+    Path
+        The place of the page.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written.
     """
     with page_style():  # the pictures are made in the page's colours
         found = list(parts)
@@ -66,7 +131,22 @@ def write_report(folder: Path, title: str, lead: str, parts: Iterable[Part], ste
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> str:
-    """A picture as an element of a page, in the page's colours, with names of its own for what it refers to."""
+    """A picture as an element of a page, in the page's colours.
+
+    Parameters
+    ----------
+    figure
+        The picture.
+    name
+        Its name, which the names of all that it refers to begin with.
+    label
+        What it shows, for screen readers.
+
+    Returns
+    -------
+    str
+        The element.
+    """
     content = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

@@ -23,7 +23,18 @@ WORST = 24
 
 
 def run_parts(subject: Subject) -> Iterator[Part]:
-    """The parts that there are for a run."""
+    """The parts of the report of a run.
+
+    Parameters
+    ----------
+    subject
+        The model and its test samples.
+
+    Yields
+    ------
+    Part
+        The parts that there are.
+    """
     measured = subject.X.shape[1] > 0
     yield _summary(subject)
     if subject.saved.history.get("epoch"):
@@ -197,7 +208,18 @@ def _units(subject: Subject) -> Part:
 
 
 def layer_statistics(subject: Subject) -> list[LayerStatistics]:
-    """Each hidden layer and the output on some of the samples."""
+    """What each hidden layer and the output do on some of the samples.
+
+    Parameters
+    ----------
+    subject
+        The model and its test samples.
+
+    Returns
+    -------
+    list[LayerStatistics]
+        The layers, from the input to the output.
+    """
     model = subject.model
     X, y = subject.some(LOOKED_AT)
     gradients = model.pairs(model.emp_loss_grad(X, y))
@@ -245,10 +267,29 @@ def _layers(subject: Subject) -> Part:
 
 
 def loss_surface(subject: Subject, points: int, extent: float, seed: int = 0) -> npt.NDArray[np.float64]:
-    """The loss around the weights along two random directions, each as long, row by row, as the weights are.
+    """The loss around the weights, along two random directions.
 
-    Returns: (points, points); the weights are in the middle.
-    Source: Li, Xu, Taylor, Studer, Goldstein (2018), "Visualizing the loss landscape of neural nets", section 4.
+    Each direction is scaled, row by row, to the length of the weights.
+
+    Parameters
+    ----------
+    subject
+        The model and its test samples.
+    points
+        The number of points along each direction.
+    extent
+        How far to go along each direction; 1 is the length of the weights.
+    seed
+        The seed of the directions.
+
+    Returns
+    -------
+    Array
+        The losses, (points, points), with the weights in the middle.
+
+    References
+    ----------
+    Li, Xu, Taylor, Studer, Goldstein (2018), "Visualizing the loss landscape of neural nets", section 4.
     """
     model = subject.model
     rng = np.random.default_rng(seed)

@@ -32,7 +32,13 @@ LOWEST = 0.1
 
 @dataclass
 class Judged:
-    """The trials of a study that were judged at all, each with a score: its last one where it was ended early."""
+    """The trials of a study that have a score: the last one where a trial was ended early.
+
+    Parameters
+    ----------
+    study
+        The study.
+    """
 
     study: Study
 
@@ -59,12 +65,25 @@ class Judged:
 
     @cached_property
     def counted(self) -> npt.NDArray[np.float64]:
-        """The scores as they count for what mattered: the lowest tenth as the highest of it, so that a few trials in
-        which nothing was learned do not outweigh all others."""
+        """The scores that are compared: the lowest tenth counts as the highest score among it.
+
+        A few trials in which nothing was learned do not outweigh all others then.
+        """
         return np.maximum(self.scores, np.quantile(self.scores, LOWEST))
 
     def is_log(self, name: str) -> bool:
-        """Whether a hyperparameter lies on a logarithmic scale."""
+        """Whether a hyperparameter lies on a logarithmic scale.
+
+        Parameters
+        ----------
+        name
+            Its name.
+
+        Returns
+        -------
+        bool
+            Whether it does.
+        """
         values = self.study.settings.search_space[name]
         if isinstance(values, Range):
             return values.logarithmic
@@ -72,12 +91,36 @@ class Judged:
         return len(numbers) == len(values) and min(numbers) > 0 and max(numbers) >= 10 * min(numbers)
 
     def labels(self, name: str) -> list[Any] | None:
-        """The values of a hyperparameter that is chosen from a list, None for a range."""
+        """The values of a hyperparameter that is chosen from a list.
+
+        Parameters
+        ----------
+        name
+            Its name.
+
+        Returns
+        -------
+        list[Any] | None
+            The values, or None for a range.
+        """
         values = self.study.settings.search_space[name]
         return None if isinstance(values, Range) else sorted(values, key=lambda value: (isinstance(value, str), value))
 
     def encoded(self, name: str, value: Any) -> float:
-        """A value as a number: its place in the list, or on the scale of its range."""
+        """A value as a number: its position in the list, or on the scale of its range.
+
+        Parameters
+        ----------
+        name
+            The name of the hyperparameter.
+        value
+            The value.
+
+        Returns
+        -------
+        float
+            The number.
+        """
         labels = self.labels(name)
         if labels is not None:
             return float(labels.index(value))
@@ -90,20 +133,45 @@ class Judged:
 
     @cached_property
     def forest(self) -> RandomForestRegressor:
-        """What score is expected of hyperparameters."""
+        """A forest that predicts the score of hyperparameters."""
         return RandomForestRegressor(200, min_samples_leaf=2, oob_score=True, random_state=0).fit(self.X, self.counted)
 
     def at(self, index: int, points: int = GRID) -> npt.NDArray[np.float64]:
-        """Values of a hyperparameter, encoded, from its lowest to its highest."""
+        """Values of a hyperparameter, encoded, from its lowest to its highest.
+
+        Parameters
+        ----------
+        index
+            The index of the hyperparameter.
+        points
+            The number of values of a range.
+
+        Returns
+        -------
+        Array
+            The values, ascending.
+        """
         labels = self.labels(self.names[index])
         if labels is not None:
             return np.arange(len(labels), dtype=float)
         return np.linspace(self.X[:, index].min(), self.X[:, index].max(), points)
 
     def expected(self, *indices: int) -> npt.NDArray[np.float64]:
-        """The score that is expected over some hyperparameters alone: the mean over what the trials had for the others.
+        """The expected score as a function of some hyperparameters: the mean over the trials' values of the others.
 
-        Source: Friedman (2001), "Greedy function approximation", section 8.2, partial dependence.
+        Parameters
+        ----------
+        *indices
+            The indices of the hyperparameters.
+
+        Returns
+        -------
+        Array
+            The scores, with a dimension for each hyperparameter.
+
+        References
+        ----------
+        Friedman (2001), "Greedy function approximation", section 8.2, partial dependence.
         """
         axes = [self.at(index) for index in indices]
         shape = tuple(map(len, axes))
@@ -121,7 +189,7 @@ class Judged:
 
     @property
     def tells(self) -> bool:
-        """Whether there are trials enough, and differences that are no chance, to say what mattered."""
+        """Whether there are enough trials, and differences that are not chance, to say what mattered."""
         if len(self.trials) < max(FEWEST, 2 * len(self.names)) or not self.names or np.ptp(self.scores) == 0:
             return False
         return self.explained >= EXPLAINED
@@ -138,7 +206,18 @@ class Judged:
 
 
 def study_parts(judged: Judged) -> Iterator[Part]:
-    """The parts that there are for a study."""
+    """The parts of the report of a study.
+
+    Parameters
+    ----------
+    judged
+        The study's trials with their scores.
+
+    Yields
+    ------
+    Part
+        The parts that there are.
+    """
     study = judged.study
     yield _found(study, judged)
     if judged.tells and len(judged.names) > 1:
@@ -155,7 +234,18 @@ def study_parts(judged: Judged) -> Iterator[Part]:
 
 
 def in_plain_words(judged: Judged) -> str:
-    """Two sentences: what mattered, and what did not."""
+    """Two sentences: what mattered, and what did not.
+
+    Parameters
+    ----------
+    judged
+        The study's trials with their scores.
+
+    Returns
+    -------
+    str
+        The sentences.
+    """
     if not judged.tells:
         return (
             f"{len(judged.trials)} trials do not tell what mattered. "

@@ -21,9 +21,24 @@ from mlcvlab.nn import Array
 class Subject:
     """A trained model and its test samples.
 
-    ``X``, (K, N), are the samples as the model takes them, a sample a column, and ``y``, (C, N), their targets;
-    ``raw`` the rows as they were given; ``names`` those of the classes, none for a target of numbers; ``scale``, by
-    which a number is scaled back.
+    Parameters
+    ----------
+    name
+        The name of the run.
+    saved
+        The model as it was saved.
+    X
+        The samples as the model takes them, (K, N), one a column.
+    y
+        Their targets, (C, N).
+    raw
+        The samples as they were given.
+    names
+        The names of the classes; none for a target of numbers.
+    scale
+        The mean and the scale of a target of numbers.
+    missing
+        Why there are no test samples.
     """
 
     name: str
@@ -42,16 +57,27 @@ class Subject:
 
     @property
     def classifies(self) -> bool:
-        """Whether it tells classes."""
+        """Whether it predicts classes."""
         return bool(self.names)
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether its output is one, and not a decision alone."""
+        """Whether its output is a probability."""
         return self.classifies and self.model.output != "step"
 
     def some(self, most: int) -> tuple[Array, Array]:
-        """Samples and targets, so many at most, drawn at random."""
+        """Some of the samples, drawn at random.
+
+        Parameters
+        ----------
+        most
+            The largest number of samples.
+
+        Returns
+        -------
+        tuple[Array, Array]
+            The samples, (K, n), and their targets, (C, n).
+        """
         count = self.X.shape[1]
         if count <= most:
             return self.X, self.y
@@ -83,16 +109,33 @@ class Subject:
 
     @property
     def side(self) -> int | None:
-        """The side of the images that the samples are, None where they are no square images."""
+        """The height and width of the images that the samples are, or None where they are no square images."""
         side = math.isqrt(self.X.shape[0])
         images = self.saved.preprocessing.get("encoder") == "images"
         return side if images and side * side == self.X.shape[0] and side > 3 else None
 
 
 def read_subject(run: Path, data: str | None = None, target: str | None = None) -> Subject:
-    """The model of a run, with the samples its training held out, or those of ``data``.
+    """Read the model of a run, with samples to measure it on.
 
-    Raises: InputError where there is no model, or no samples to measure it on.
+    Parameters
+    ----------
+    run
+        The folder of the run.
+    data
+        The data to measure it with. By default the rows that its training held out.
+    target
+        The column of the target in these data.
+
+    Returns
+    -------
+    Subject
+        The model and the samples.
+
+    Raises
+    ------
+    InputError
+        Where there is no model, or no samples to measure it on.
     """
     predictor, saved = Predictor.load(run)
     name = run.resolve().name if run.is_dir() else run.resolve().parent.name

@@ -17,9 +17,21 @@ Array = npt.NDArray[Any]
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write arrays by name as a safetensors file, with text as metadata and a checksum over all of it.
+    """Write arrays as a safetensors file, with text as metadata and a checksum over all of it.
 
-    Raises: OSError where the file cannot be written; what was there before is then still there.
+    Parameters
+    ----------
+    path
+        The file.
+    arrays
+        The arrays by name.
+    metadata
+        The text by name.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written; what was there before is then still there.
     """
     # safetensors stores an array's buffer as it lies in memory
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -34,9 +46,24 @@ def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str,
 
 
 def read_arrays(path: Path, *formats: str) -> tuple[dict[str, Array], dict[str, str]]:
-    """Read what ``write_arrays`` wrote, with one of the "format"s that are wanted: arrays by name, and the metadata.
+    """Read what ``write_arrays`` wrote.
 
-    Raises: InputError where the file is truncated, damaged, or of another format; with the path.
+    Parameters
+    ----------
+    path
+        The file.
+    *formats
+        The values of the metadata "format" that are accepted.
+
+    Returns
+    -------
+    tuple[dict[str, Array], dict[str, str]]
+        The arrays and the metadata, each by name.
+
+    Raises
+    ------
+    InputError
+        Where the file is truncated, damaged, or of another format; with the path.
     """
     try:
         with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]

@@ -24,11 +24,24 @@ MODELS: dict[str, type[NN2] | type[MLP]] = {"NN2": NN2, "NN1": NN1, "MLP": MLP, 
 
 @dataclass
 class SavedModel:
-    """A model with the configuration that made it and the history of its training.
+    """A model with all that is stored beside its weights.
 
-    ``estimator`` holds what stands around the model: the classes or the scale of the target, and the parameters;
-    ``preprocessing`` are the facts of the encoder of raw rows, and ``arrays`` its numbers; ``provenance`` the versions
-    and the fingerprint of the data. Each is empty where there is none.
+    Parameters
+    ----------
+    model
+        The model.
+    configuration
+        The configuration of the run.
+    history
+        The measurements after each epoch, by name.
+    estimator
+        The classes or the scale of the target, and the parameters of the scikit-learn estimator.
+    preprocessing
+        The state of the encoder of raw rows.
+    arrays
+        The arrays of the encoder.
+    provenance
+        The versions, and the fingerprint of the data.
     """
 
     model: Any
@@ -46,9 +59,19 @@ _TEXTS = ("configuration", "history", "estimator", "preprocessing", "provenance"
 def save_model(path: Path, saved: SavedModel) -> None:
     """Write a model as a safetensors file, with all that is not an array as JSON metadata.
 
-    A loss of one's own has no name to store: in the file stands the output's own, which predicts the same.
+    A custom loss is not saved; the default loss is recorded instead, which predicts the same.
 
-    Raises: OSError where the file cannot be written.
+    Parameters
+    ----------
+    path
+        The file.
+    saved
+        The model with all that is stored beside its weights.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written.
     """
     kind = type(saved.model).__name__
     made_of = architecture(saved.model)
@@ -65,8 +88,20 @@ def save_model(path: Path, saved: SavedModel) -> None:
 def load_model(run: Path) -> SavedModel:
     """Read what ``save_model`` wrote, now or in an earlier version.
 
-    Arguments: ``run``, a run folder or a model file.
-    Raises: InputError where there is none, or it is truncated, or is not a model of ours; with the path.
+    Parameters
+    ----------
+    run
+        The folder of a run, or a model file.
+
+    Returns
+    -------
+    SavedModel
+        The model with all that was stored beside its weights.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or it is truncated, or is not a model of ours; with the path.
     """
     path = run / MODEL_FILE if run.is_dir() else run
     if not path.is_file():

@@ -18,11 +18,21 @@ OPSET, ML_OPSET = 17, 3
 def export_onnx(saved: SavedModel, path: Path) -> None:
     """Write a model with its preprocessing as an ONNX file.
 
-    Inputs: where all columns are numbers, one, "X", (N, K) of float32, NaN for a missing value; else one for each
-    column, by its name, (N, 1), of float32 or of text. Outputs: "label" and "probabilities" (a perceptron has
-    "scores"), or "prediction"; with "predicted" before it where a column has that name.
+    Where all columns are numbers there is one input, "X", (N, K), float32, with NaN for a missing value; else one for
+    each column, by its name, (N, 1), float32 or text. The outputs are "label" and "probabilities" (a perceptron has
+    "scores"), or "prediction", with "predicted" before it where a column has that name.
 
-    Raises: InputError for what ONNX has no operators for, with the reason, or where the file cannot be written.
+    Parameters
+    ----------
+    saved
+        The model.
+    path
+        The file.
+
+    Raises
+    ------
+    InputError
+        For what ONNX has no operators for, with the reason, or where the file cannot be written.
     """
     require("onnx")
     content = _Graph(saved).build()

@@ -16,9 +16,22 @@ from mlcvkit.errors import InputError
 def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
     """A new run folder that appears whole, when the block ends, or not at all.
 
-    Arguments: ``root``, the folder of runs, made if it is missing; ``name`` of the run, the time where None.
-    Yields: the folder to write to, and the place where it will be afterwards.
-    Raises: InputError where the name is taken or not a name, or the folder cannot be written.
+    Parameters
+    ----------
+    root
+        The folder of all runs, which is made if it is missing.
+    name
+        The name of the run. By default the time.
+
+    Yields
+    ------
+    tuple[Path, Path]
+        The folder to write to, and the place where it will be afterwards.
+
+    Raises
+    ------
+    InputError
+        Where the name is taken or not a name, or the folder cannot be written.
     """
     target = free_folder(root, name)
     missing = _missing(root)
@@ -60,8 +73,20 @@ def _is_taken(root: Path, name: str) -> bool:
 def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
     """A run folder that is there from the start, for checkpoints; results appear in it when the block ends.
 
-    Yields: the folder to write results to, and ``folder``.
-    Raises: InputError where the folder cannot be written.
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+
+    Yields
+    ------
+    tuple[Path, Path]
+        The folder to write results to, and ``folder``.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written.
     """
     missing = _missing(folder)
     beside = folder / ".partial"
@@ -81,7 +106,20 @@ def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it; InputError where the folder cannot be written."""
+    """Write a file beside its place and rename it, so that it is complete or not there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    content
+        Its content.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written.
+    """
     beside = path.with_name(f".{path.name}.partial")
     try:
         beside.write_bytes(content)
@@ -93,9 +131,26 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def free_folder(root: Path, name: str | None) -> Path:
-    """The place of a new run, named after the time where ``name`` is None; InputError where it is taken.
+    """The folder of a new run.
 
     Runs of the same second are numbered. What a run left that was killed before its first checkpoint takes no name.
+
+    Parameters
+    ----------
+    root
+        The folder of all runs.
+    name
+        The name of the run. By default the time.
+
+    Returns
+    -------
+    Path
+        The folder, which does not exist yet.
+
+    Raises
+    ------
+    InputError
+        Where the name is taken or is no name.
     """
     if name is None:
         start = datetime.now().strftime("%Y-%m-%d-%H%M%S")

@@ -15,16 +15,31 @@ SMOOTHNESS = 4.0
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far images are distorted, each at random between minus and plus the strength; 0 for not at all.
+    """How strongly images are distorted.
 
         x' = A (x - c) + c + t + d(x),    A = R(θ) · (1, 0; shear, 1) · diag(1 + a, 1 + b)
 
-    for pixels x = (row, column) and the centre c. ``shift`` t in pixels, ``rotation`` θ in degrees, ``scale`` a and b
-    as shares, ``shear``, the slant, as a share of the height; ``elastic``, the root mean square in pixels of either
-    component of the displacement d, a random field under a Gaussian.
+    for pixels x = (row, column) and the centre c. Each quantity is drawn anew for each image, between minus and plus
+    its strength; a strength of 0 leaves it out.
 
-    Source: Simard, Steinkraus, Platt (2003), "Best practices for convolutional neural networks applied to visual
-    document analysis", section 2.
+    Parameters
+    ----------
+    shift
+        Largest shift t, in pixels.
+    rotation
+        Largest angle θ, in degrees.
+    scale
+        Largest a and b, the change of height and width, as shares.
+    shear
+        Largest slant, as a share of the height.
+    elastic
+        Root mean square of either component of the displacement d, in pixels, which is a random field smoothed by a
+        Gaussian.
+
+    References
+    ----------
+    Simard, Steinkraus, Platt (2003), "Best practices for convolutional neural networks applied to visual document
+    analysis", section 2.
     """
 
     shift: float = 0

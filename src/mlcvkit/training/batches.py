@@ -22,8 +22,20 @@ READ_SAMPLES = 64 * CHUNK_SAMPLES
 
 
 class Batch(NamedTuple):
-    """Samples x, (B, n), an array or a scipy.sparse matrix; their targets y, (B,) or (B, C); the n features that x has:
-    the others are zero in all samples; their weights, (B,), if they have any; and where the batch's randomness is from.
+    """A mini-batch of n samples.
+
+    Parameters
+    ----------
+    x
+        The samples, (n, K), an array or a scipy.sparse matrix.
+    y
+        Their targets, (n,) or (n, C).
+    features
+        The indices of the features that ``x`` has; all others are zero in all of its samples.
+    sample_weight
+        The weight of each sample, (n,), or None.
+    rng
+        The generator for what is random in this step, such as dropout.
     """
 
     x: Any
@@ -34,15 +46,30 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """The mini-batches of a data set, epoch by epoch, each a function of the seed and the epoch alone.
-
-    ``X``, (N, ...), a sample a row: numbers, which are float32 or float64 in the batch, or uint8 from 0 to 255, which
-    stay so in memory and become float32 from 0 to 1 in the batch, or a scipy.sparse matrix in rows; ``y``, (N,) or
-    (N, C); ``samples``, the indices to use, all where None; ``sample_weight``, (N,); ``packed``, whether a batch leaves
-    out the features that are zero in all of it.
+    """The mini-batches of a data set, epoch by epoch; each follows from the seed and the epoch alone.
 
     A memory-mapped file that is larger than the pool is not read at random: its chunks of neighbouring samples are
     shuffled, as many as the pool holds are read ahead in a thread, and the samples of the pool are shuffled.
+
+    Parameters
+    ----------
+    X
+        The samples, (N, ...), one a row. Floats are used as they are; uint8 from 0 to 255 stay so in memory and become
+        float32 from 0 to 1 in the batch; a scipy.sparse matrix is read by rows.
+    y
+        Their targets, (N,) or (N, C).
+    batch_size
+        The number of samples in a batch. The last one of an epoch may have fewer.
+    samples
+        The indices of the samples to use. By default all.
+    sample_weight
+        The weight of each sample, (N,).
+    augmentation
+        How images are distorted.
+    packed
+        Whether a batch leaves out the features that are zero in all of it.
+    seed
+        The seed of the order and of all that is random.
     """
 
     def __init__(
@@ -71,9 +98,19 @@ class Batches:
         self._distorted = np.empty((batch_size if self.augmentation else 0, K), self.dtype)
 
     def epoch(self, epoch: int, part: slice = slice(None)) -> Iterator[Batch]:
-        """Each sample once; the next batch overwrites the samples of this one.
+        """Each sample of an epoch once. The next batch overwrites the samples of this one.
 
-        ``part`` chooses some of the epoch's batches, where all samples are in memory.
+        Parameters
+        ----------
+        epoch
+            The number of the epoch, from 0.
+        part
+            Which of the epoch's batches are wanted, where all samples are in memory.
+
+        Yields
+        ------
+        Batch
+            The batches.
         """
         rng = np.random.default_rng([self.seed, epoch + 1])  # [seed, 0] would be the stream of the seed alone
         for X, samples, order in self._pools(rng):
@@ -147,7 +184,18 @@ class Batches:
 
 
 def is_sparse(X: object) -> bool:
-    """Whether it is a scipy.sparse matrix or array, without importing SciPy."""
+    """Whether something is a scipy.sparse matrix or array, without importing SciPy.
+
+    Parameters
+    ----------
+    X
+        Anything.
+
+    Returns
+    -------
+    bool
+        Whether it is sparse.
+    """
     return hasattr(X, "tocsr")
 
 

@@ -19,10 +19,17 @@ OF_THE_NETWORK = ("hidden_units", "activation", "initialization", "loss", "dropo
 
 
 class WriteCheckpoints(Callback):
-    """Writes a checkpoint before the first epoch and after every so many, the new one in place of the last.
+    """Write a checkpoint before the first epoch and then every few epochs, each in place of the one before.
 
-    It is written beside its place and then renamed, so that a whole one is there at any instant. Where the first one
-    cannot be written, OSError ends the training; where a later one cannot, a warning says so and the last one stays.
+    A complete checkpoint is there at any instant. Where the first one cannot be written, OSError ends the training;
+    where a later one cannot, a warning says so and the one before stays.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run, which is made if it is missing.
+    every
+        The number of epochs between two checkpoints.
     """
 
     def __init__(self, folder: Path, every: int) -> None:
@@ -31,10 +38,12 @@ class WriteCheckpoints(Callback):
         self.path, self.every = folder / CHECKPOINT_FILE, every
 
     def on_start(self, run: Run) -> None:
+        """Write the first checkpoint."""
         if run.epoch == 0 or not self.path.exists():
             self._write(run)
 
     def on_epoch(self, run: Run) -> None:
+        """Write a checkpoint where it is time for one."""
         if run.epoch % self.every:
             return
         try:
@@ -50,8 +59,25 @@ class WriteCheckpoints(Callback):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run that was saved; ``every`` is how many epochs lie between its checkpoints, and ``complete`` says whether the
-    hyperparameters of the network are recorded too."""
+    """A training run as it was saved.
+
+    Parameters
+    ----------
+    hyperparameters
+        The hyperparameters of the run.
+    samples
+        The number of samples in an epoch.
+    epoch
+        The number of epochs that were complete.
+    history
+        The measurements after each of them.
+    every
+        The number of epochs between two checkpoints.
+    arrays
+        The arrays of the run by name.
+    complete
+        Whether the hyperparameters of the network are recorded as well; old versions did not.
+    """
 
     hyperparameters: Hyperparameters
     samples: int
@@ -63,7 +89,23 @@ class Checkpoint:
 
     @classmethod
     def read(cls, folder: Path) -> "Checkpoint":
-        """Read the checkpoint in a run's folder; InputError where there is none, or it is damaged."""
+        """Read the checkpoint in the folder of a run.
+
+        Parameters
+        ----------
+        folder
+            The folder.
+
+        Returns
+        -------
+        Checkpoint
+            The checkpoint.
+
+        Raises
+        ------
+        InputError
+            Where there is none, or it is damaged.
+        """
         path = folder / CHECKPOINT_FILE
         if not path.is_file():
             raise InputError(
@@ -79,7 +121,18 @@ class Checkpoint:
             raise InputError(f"{path} is damaged or of another version: {error}") from None
 
     def require_same(self, hyperparameters: Hyperparameters) -> None:
-        """InputError, with what differs, unless these are the hyperparameters of the checkpoint."""
+        """Make sure that a run has the hyperparameters of the checkpoint.
+
+        Parameters
+        ----------
+        hyperparameters
+            The hyperparameters of the run.
+
+        Raises
+        ------
+        InputError
+            Where they differ, with what differs.
+        """
         differ = [
             f"{field.name} is {mine!r} there, not {given!r}"
             for field in fields(Hyperparameters)
@@ -95,7 +148,15 @@ class Checkpoint:
     def restore(self, run: Run) -> None:
         """Put the checkpoint into a run that has not begun: ``fit(..., resume=checkpoint.restore)``.
 
-        Raises: InputError, with what differs, where the run is of another configuration, network or data set.
+        Parameters
+        ----------
+        run
+            A run that has not begun.
+
+        Raises
+        ------
+        InputError
+            With what differs, where the run is of another configuration, network or data set.
         """
         self.require_same(run.hyperparameters)
         if self.samples != run.samples:

@@ -25,12 +25,38 @@ def coordinate_sgd(
 ) -> list[Array]:
     """``mlcvlab.optim.sgd.SGD`` on an NN2 with cross-entropy, the same steps to rounding, several times as fast.
 
-    Arguments: ``X``, (N, ...), a sample a row, floats or uint8, which are scaled to 0 to 1; ``y``, (N,), of 0 and 1;
-    ``steps`` R; ``callback(r, W)`` after each step.
-    Returns: the final list of weights, which the model holds as well.
-    Raises: ValueError for another loss, a learning rate that is not positive and finite, or fewer than 0 steps;
-    FloatingPointError where the loss becomes NaN or infinite: the model then keeps its old weights.
-    Source: handout, Problem 3, "SGD".
+    Parameters
+    ----------
+    model
+        An NN2 with weights and cross-entropy.
+    X
+        The samples, (N, ...), one a row: floats, or uint8 from 0 to 255, which are scaled to 0 to 1.
+    y
+        Their targets, (N,), of 0 and 1.
+    learning_rate
+        The learning rate α.
+    steps
+        The number of steps R.
+    seed
+        A seed, or the generator that the coordinates are drawn from.
+    callback
+        Called as ``callback(r, W)`` after each step.
+
+    Returns
+    -------
+    list[Array]
+        The final weights, which the model holds as well.
+
+    Raises
+    ------
+    ValueError
+        For another loss, a learning rate that is not positive and finite, or fewer than 0 steps.
+    FloatingPointError
+        Where the loss becomes NaN or infinite: the model then keeps its old weights.
+
+    References
+    ----------
+    Handout, Problem 3, "SGD".
     """
     check_hyperparameters(learning_rate=learning_rate, R=steps)
     if model.loss != "cross_entropy":
@@ -41,14 +67,25 @@ def coordinate_sgd(
 
 
 def coordinates_of(model: Any) -> Any:
-    """The fastest steps on single weights that there are for a model: a class of ``mlcvlab.optim.sgd``'s kind."""
+    """The fastest steps on single weights that there are for a model.
+
+    Parameters
+    ----------
+    model
+        An NN2, or any other model with ``emp_loss_grad``.
+
+    Returns
+    -------
+    Any
+        A class of steps, as in ``mlcvlab.optim.sgd``.
+    """
     if as_trained(model) is model:
         return ModelCoordinates
     return CompiledCoordinates if model.loss == "cross_entropy" else NN2Coordinates
 
 
 class CompiledCoordinates(NN2Coordinates):
-    """The incremental reading with the step on a weight of W₁ in one compiled pass."""
+    """Incremental steps on single weights, with the step on a weight of W₁ in one compiled pass."""
 
     def __init__(self, model: NN2, X: Array, y: Array) -> None:
         super().__init__(model, X, y)

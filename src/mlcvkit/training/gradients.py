@@ -14,15 +14,23 @@ from mlcvlab.nn import Array, as_float
 
 
 class Model(Protocol):
-    """What can be trained: inside a model a sample is a column, X is (K, N) and y is (C, N)."""
+    """What can be trained. Inside a model a sample is a column: X is (K, N) and y is (C, N).
+
+    Attributes
+    ----------
+    W
+        The weights, which are read and assigned.
+    """
 
     W: list[Array]
 
-    def emp_loss(self, train_X: npt.ArrayLike, train_y: npt.ArrayLike) -> float: ...
+    def emp_loss(self, train_X: npt.ArrayLike, train_y: npt.ArrayLike) -> float:
+        """Empirical risk of some samples."""
 
     def emp_loss_grad(
         self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None
-    ) -> list[Array]: ...
+    ) -> list[Array]:
+        """Gradient of the empirical risk with respect to each array of ``W``."""
 
 
 Gradient = Callable[[Array, Batch], Array]
@@ -30,14 +38,38 @@ Gradient = Callable[[Array, Batch], Array]
 
 
 def as_columns(y: Array) -> Array:
-    """Targets as a model takes them: (N,) as a row, (1, N), and (N, C) as (C, N)."""
+    """Targets as a model takes them.
+
+    Parameters
+    ----------
+    y
+        Targets, (N,) or (N, C).
+
+    Returns
+    -------
+    Array
+        The same as (1, N) or (C, N).
+    """
     return y[None] if y.ndim == 1 else y.T
 
 
 def flatten(model: Model) -> Array:
     """Put all weights of a model into one flat vector, of which the model's weights become views.
 
-    Raises: ValueError where the model has no weights yet, or they are neither float32 nor float64.
+    Parameters
+    ----------
+    model
+        A model with weights.
+
+    Returns
+    -------
+    Array
+        The flat vector.
+
+    Raises
+    ------
+    ValueError
+        Where the model has no weights yet, or they are neither float32 nor float64.
     """
     if not len(model.W) or any(w is None for w in model.W):
         raise ValueError("the model has no weights to start from: initialise it or assign its W")
@@ -50,9 +82,21 @@ def flatten(model: Model) -> Array:
 
 
 def unflatten(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
-    """Views of a flat vector with the given shapes, one after the other.
+    """Views of a flat vector as matrices, one after the other.
 
     A matrix lies there column by column: the products of a mini-batch are faster with it transposed.
+
+    Parameters
+    ----------
+    flat
+        The vector.
+    shapes
+        The shapes of the matrices.
+
+    Returns
+    -------
+    list[Array]
+        The views.
     """
     views, start = [], 0
     for shape in shapes:
@@ -69,7 +113,24 @@ def _concatenated(W: Sequence[Array]) -> Array:
 def gradient_of(
     model: Any, batch_size: int, *, weighted: bool = False, sparse: bool = False
 ) -> "NN2Gradient | MLPGradient | ModelGradient":
-    """The fastest gradient there is for a model, for samples with or without weights, in an array or sparse."""
+    """The fastest gradient that there is for a model.
+
+    Parameters
+    ----------
+    model
+        The model.
+    batch_size
+        The largest number of samples in a batch.
+    weighted
+        Whether the samples have weights.
+    sparse
+        Whether the samples are a scipy.sparse matrix.
+
+    Returns
+    -------
+    NN2Gradient | MLPGradient | ModelGradient
+        The gradient, which is called with the weights and a batch.
+    """
     model = as_trained(model)
     if type(model) is MLP and NN2Gradient.computes(model) and not (weighted or sparse):
         return NN2Gradient(model, batch_size)
@@ -80,6 +141,11 @@ class ModelGradient:
     """The gradient of any model, by its ``emp_loss_grad``.
 
     It is given ``sample_weight`` only where the samples have weights, and ``rng`` only where the model has dropout.
+
+    Parameters
+    ----------
+    model
+        A model with ``emp_loss_grad``.
     """
 
     takes_packed = False
@@ -91,6 +157,7 @@ class ModelGradient:
         self.dropout = bool(getattr(model, "dropout", 0))
 
     def __call__(self, w: Array, batch: Batch) -> Array:
+        """The gradient at a flat vector of weights."""
         options: dict[str, Any] = {}
         if batch.sample_weight is not None:
             options["sample_weight"] = batch.sample_weight
@@ -107,13 +174,31 @@ class NN2Gradient:
 
     Features that are zero in the whole batch add nothing to z₁, and their rows of ∇_W₁ᵀ are zero: both products leave
     them out. Of MNIST's pixels that is a third.
+
+    Parameters
+    ----------
+    model
+        The MLP that is equal to an NN2.
+    batch_size
+        The largest number of samples in a batch.
     """
 
     takes_packed = True
 
     @staticmethod
     def computes(model: MLP) -> bool:
-        """Whether a model is an NN2 by another name: one ReLU layer, no biases, a sigmoid with its cross-entropy."""
+        """Whether a model is equal to an NN2: one ReLU layer, no biases, a sigmoid with its cross-entropy.
+
+        Parameters
+        ----------
+        model
+            The model.
+
+        Returns
+        -------
+        bool
+            Whether it is.
+        """
         plain = len(model.hidden_units) == 1 and not (model.biases or model.dropout or model.l2)
         return plain and (model.activation, model.output, model.loss) == ("relu", "sigmoid", "cross_entropy")
 
@@ -125,6 +210,7 @@ class NN2Gradient:
         self.some_rows = np.empty((self.features, self.hidden_units), dtype)
 
     def __call__(self, w: Array, batch: Batch) -> Array:
+        """The gradient at a flat vector of weights."""
         x, y, features = batch.x, batch.y.reshape(-1), batch.features
         W1, w2 = self._split(w)
         W1_gradient, w2_gradient = self._split(self.flat)
@@ -155,6 +241,13 @@ class MLPGradient:
 
     z_l = a_(l-1) W_lᵀ + b_l forward and δ_(l-1) = δ_l W_l backward, as there. Features that are zero in the whole batch
     are left out, as for NN2.
+
+    Parameters
+    ----------
+    model
+        The model.
+    batch_size
+        The largest number of samples in a batch.
     """
 
     takes_packed = True
@@ -174,6 +267,7 @@ class MLPGradient:
         self.deltas = [np.empty((batch_size, units), dtype) for units in sizes[:-1]]
 
     def __call__(self, w: Array, batch: Batch) -> Array:
+        """The gradient at a flat vector of weights."""
         if w is not self.latest:  # most optimizers ask at one and the same vector
             self.latest, self.parts = w, self._parts(w)
         parts = self.parts
@@ -233,7 +327,7 @@ class MLPGradient:
 
 
 def _product(a: Any, b: Array, out: Array) -> Array:
-    """a @ b into ``out``; ``a`` may be sparse. A result whose columns are contiguous is made as its transpose."""
+    """Compute a @ b into ``out``, as the transpose where the columns are contiguous; ``a`` may be sparse."""
     if not isinstance(a, np.ndarray):
         out[...] = a @ b
     elif out.flags.c_contiguous:

@@ -62,12 +62,27 @@ def _adam_step_numpy(
 
 
 def _packed_rows(X: Array, order: Array, scale: float, features: Array, out: Array) -> int:
-    """Samples in an order, times a scale, without the features that are zero in all of them; returns how many are left.
+    """Samples in an order, times a scale, without the features that are zero in all of them.
 
     Where less than a tenth would be left out, none is.
 
-    Arguments: ``X``, (N, K); ``order``, (B,); ``features``, (K,), which gets the n features that are left; ``out``,
-    flat, which gets their values, (B, n).
+    Parameters
+    ----------
+    X
+        The samples, (N, K).
+    order
+        The indices of the samples, (B,).
+    scale
+        What each value is multiplied by.
+    features
+        The indices of the n features that are left, which are written here, (K,).
+    out
+        Their values, which are written here, flat, (B, n).
+
+    Returns
+    -------
+    int
+        The number n of features that are left.
     """
     K = X.shape[1]
     seen = np.zeros(K, np.uint8)
@@ -111,7 +126,14 @@ def _packed_rows_numpy(X: Array, order: Array, scale: float, features: Array, ou
 def _spread_rows(rows: Array, features: Array, out: Array) -> None:
     """Rows to their places in a matrix, and zero to the rows between them; the other way round of a selection.
 
-    Arguments: ``rows``, (n, M); ``features``, (n,), ascending, where they belong; ``out``, (K, M).
+    Parameters
+    ----------
+    rows
+        (n, M).
+    features
+        (n,), ascending, where they belong.
+    out
+        (K, M).
     """
     zero = out.dtype.type(0)
     n = 0
@@ -165,8 +187,16 @@ def _warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
 
     Pixel (i, j) is read at A (i, j, 1)ᵀ plus the field's two displacements; outside of the image all is 0.
 
-    Arguments: ``images``, (N, H, W); ``maps`` A, (N, 2, 3); ``fields``, (N, 2, H, W) or (0, 2, H, W) for none;
-    ``out``, (N, H · W).
+    Parameters
+    ----------
+    images
+        (N, H, W).
+    maps
+        A, (N, 2, 3).
+    fields
+        (N, 2, H, W) or (0, 2, H, W) for none.
+    out
+        (N, H · W).
     """
     N, H, W = images.shape
     at = np.arange(-1, max(H, W) + 1).astype(maps.dtype)  # all in one dtype: an integer would make it float64

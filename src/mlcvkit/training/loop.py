@@ -36,7 +36,19 @@ def accuracy(model: Any, X: Array, y: Array) -> float:
 
     Behind a softmax it is the class with the largest probability that must be right, and of several outputs all.
 
-    Arguments: ``model`` with ``predict(X)`` or ``nn2(X)``; ``X``, (K, N), a sample a column; ``y``, (C, N), of 0 and 1.
+    Parameters
+    ----------
+    model
+        A model with ``nn2`` or ``predict``.
+    X
+        The samples, (K, N), one a column.
+    y
+        The labels, (C, N), of 0 and 1.
+
+    Returns
+    -------
+    float
+        The share, from 0 to 1.
     """
     y_hat = predictions(model, X)
     if getattr(model, "output", None) == "softmax":
@@ -46,12 +58,30 @@ def accuracy(model: Any, X: Array, y: Array) -> float:
 
 @dataclass
 class Run:
-    """A training run as it stands between two epochs: all that is needed to go on with it.
+    """A training run between two epochs: all that is needed to go on with it.
 
-    ``weights`` is one flat vector, and the model's weights are views of it; ``state`` is the optimizer's, a NamedTuple
-    of arrays; ``samples`` are trained on in an epoch, and ``epoch`` counts the whole ones. ``best`` are the weights
-    with the lowest validation loss so far, where they will be restored, and ``mean`` is the mean of the epochs'
-    weights, where that is asked for. Shuffling and augmentation follow from the seed and the epoch.
+    Shuffling and augmentation follow from the seed and the epoch.
+
+    Parameters
+    ----------
+    hyperparameters
+        The hyperparameters of the run.
+    weights
+        All weights as one flat vector, of which the model's are views.
+    state
+        The state of the optimizer, a NamedTuple of arrays.
+    samples
+        The number of samples in an epoch.
+    epoch
+        The number of epochs that are complete.
+    history
+        The measurements after each of them, by name.
+    best
+        The weights with the lowest validation loss so far, where they will be restored.
+    mean
+        The mean of the weights after each of the last epochs, where that is asked for.
+    interrupted
+        Whether Ctrl-C ended the run.
     """
 
     hyperparameters: Hyperparameters
@@ -73,22 +103,46 @@ class Run:
 
 
 class Callback:
-    """What is told of a training run as it goes on. Override what you need.
+    """Informed of a training run as it goes on. Override the methods you need.
 
     A callback may read the run and must not change it. ``StopTraining`` raised in one ends the training in good order.
     """
 
     def on_start(self, run: Run) -> None:
-        """Before the first step, or the first after an earlier run was put into this one."""
+        """Called before the first step of a run, new or resumed.
+
+        Parameters
+        ----------
+        run
+            The run.
+        """
 
     def on_batch(self, samples: int) -> None:
-        """After each step, with the number of its samples."""
+        """Called after each step.
+
+        Parameters
+        ----------
+        samples
+            The number of samples in the batch.
+        """
 
     def on_epoch(self, run: Run) -> None:
-        """After each epoch, when its measurements are in ``run.history``."""
+        """Called after each epoch, when its measurements are in ``run.history``.
+
+        Parameters
+        ----------
+        run
+            The run.
+        """
 
     def on_end(self, run: Run) -> None:
-        """At the end, however it came about."""
+        """Called at the end of the run, also where it was interrupted.
+
+        Parameters
+        ----------
+        run
+            The run.
+        """
 
 
 class StopTraining(Exception):
@@ -98,9 +152,26 @@ class StopTraining(Exception):
 def split_validation(
     N: int, samples: int, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Draw validation samples from N training samples; returns the indices for training and for validation.
+    """Draw validation samples from the training samples.
 
-    Raises: InputError where that leaves no training sample.
+    Parameters
+    ----------
+    N
+        The number of training samples.
+    samples
+        The number of validation samples wanted.
+    rng
+        The generator that they are drawn from.
+
+    Returns
+    -------
+    tuple[Array
+        The indices to train on, and those to validate with.
+
+    Raises
+    ------
+    InputError
+        Where that leaves no training sample.
     """
     if samples >= N:
         raise InputError(f"validation_samples must be below the {N} training samples; got {samples}")
@@ -109,13 +180,25 @@ def split_validation(
 
 
 class Step(NamedTuple):
-    """A step was taken, on this number of samples."""
+    """A step was taken.
+
+    Parameters
+    ----------
+    samples
+        The number of samples in its batch.
+    """
 
     samples: int
 
 
 class Epoch(NamedTuple):
-    """An epoch has ended, with these measurements."""
+    """An epoch has ended.
+
+    Parameters
+    ----------
+    record
+        The measurements after it, by name.
+    """
 
     record: dict[str, float]
 
@@ -127,7 +210,7 @@ class Training:
     ``run.history``. It ends when its epochs are over, or after ``patience`` epochs without a better validation loss;
     ``choose_weights`` then restores the best weights, or takes the mean of the last.
 
-    The arguments and errors are those of ``fit``; ``measured``: whether the loss and the metrics are measured.
+
 
     >>> from mlcvkit.datasets import read
     >>> from mlcvkit.models import MLP
@@ -137,6 +220,29 @@ class Training:
     Step(samples=128)
     >>> len(list(training)), training.run.epoch
     (9, 2)
+
+    Parameters
+    ----------
+    model
+        As for ``fit``, and so are the other parameters.
+    X
+        Samples, (N, ...).
+    y
+        Their targets, (N,) or (N, C).
+    samples
+        The indices to train on.
+    sample_weight
+        The weight of each sample, (N,).
+    validation
+        A pair of X and y to measure with.
+    hyperparameters
+        The hyperparameters of the run.
+    metrics
+        Metrics by name.
+    resume
+        ``resume(run)`` puts an earlier run into the new one.
+    measured
+        Whether the loss and the metrics are measured after each epoch.
     """
 
     def __init__(
@@ -201,7 +307,7 @@ class Training:
         return found
 
     def choose_weights(self) -> None:
-        """Restore the best weights, or take the mean of the last epochs', where one of them was asked for."""
+        """Restore the best weights, or take the mean of those of the last epochs, where either was asked for."""
         run = self.run
         chosen = run.best if run.best is not None else run.mean
         if chosen is not None and not (run.interrupted and run.best is None):
@@ -237,20 +343,26 @@ def fit(
     y
         Their targets, (N,) or (N, C).
     samples
-        The indices to train on, all where None.
+        The indices to train on. By default all.
     sample_weight
-        A weight for each sample, (N,), of mean 1 if the risk's scale is to stay.
+        The weight of each sample, (N,); of mean 1 if the scale of the risk is to stay.
     validation
         A pair of X and y to measure with.
     hyperparameters
-        The defaults where None. ``hidden_units``, ``activation``, ``initialization``, ``loss``, ``dropout``, ``l2``,
-        ``label_smoothing`` and ``validation_samples`` are for whoever makes the model and splits the samples.
+        The hyperparameters, by default those of ``Hyperparameters()``. ``hidden_units``, ``activation``,
+        ``initialization``, ``loss``, ``dropout``, ``l2``, ``label_smoothing`` and ``validation_samples`` are for
+        whoever makes the model and splits the samples.
     metrics
-        By name, such as {"accuracy": accuracy}.
+        Metrics by name, such as {"accuracy": accuracy}.
     callbacks
-        Informed in their order.
+        Callbacks, which are informed in this order.
     resume
         ``resume(run)`` puts an earlier run into the new one.
+
+    Returns
+    -------
+    Run
+        The run at its end.
 
     Raises
     ------
@@ -309,12 +421,21 @@ def _steps(
 
 
 class Rate:
-    """The learning rate as a function of the step."""
+    """The learning rate as a function of the step.
+
+    Parameters
+    ----------
+    hp
+        The hyperparameters.
+    steps_per_epoch
+        The number of steps in an epoch.
+    """
 
     def __init__(self, hp: Hyperparameters, steps_per_epoch: int) -> None:
         self.hp, self.steps = hp, hp.epochs * steps_per_epoch
 
     def __call__(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
         hp = self.hp
         return hp.learning_rate * warmed_up(SCHEDULES[hp.schedule].function, step / self.steps, hp.warm_up)
 

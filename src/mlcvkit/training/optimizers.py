@@ -21,17 +21,27 @@ GradientAt = Callable[[Array], Array]
 
 
 class Optimizer(Protocol):
-    """Its state before the first step, and one step in place; ``latex`` is the step as an equation."""
+    """An optimizer: its state before the first step, and a step in place.
+
+    Its own hyperparameters are the fields of its class.
+
+    Attributes
+    ----------
+    latex
+        The step as an equation in TeX.
+    """
 
     latex: ClassVar[str]
 
-    def start(self, w: Array) -> Any: ...
+    def start(self, w: Array) -> Any:
+        """The state before the first step, for these weights."""
 
-    def step(self, w: Array, gradient_at: GradientAt, state: Any, learning_rate: float) -> None: ...
+    def step(self, w: Array, gradient_at: GradientAt, state: Any, learning_rate: float) -> None:
+        """Take one step: change the weights and the state in place."""
 
 
 class NoState(NamedTuple):
-    """Nothing is remembered from step to step."""
+    """The state of an optimizer that remembers nothing."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +50,32 @@ class SGD:
 
         w ← w - α ∇L
 
-    Source: Robbins and Monro (1951), "A stochastic approximation method".
+    References
+    ----------
+    Robbins and Monro (1951), "A stochastic approximation method".
     """
 
     latex: ClassVar[str] = r"w \leftarrow w - \alpha \nabla L"
 
     def start(self, w: Array) -> NoState:
+        """The state before the first step."""
         return NoState()
 
     def step(self, w: Array, gradient_at: GradientAt, state: NoState, learning_rate: float) -> None:
+        """Take one step."""
         g = gradient_at(w)
         g *= learning_rate
         w -= g
 
 
 class MomentumState(NamedTuple):
-    """The velocity."""
+    """The state of SGD with momentum.
+
+    Parameters
+    ----------
+    v
+        The velocity, of the shape of the weights.
+    """
 
     v: Array
 
@@ -66,8 +86,15 @@ class Momentum:
 
         v ← μ v + ∇L,    w ← w - α v
 
-    Source: Polyak (1964), "Some methods of speeding up the convergence of iteration methods", in the form of
-    Sutskever, Martens, Dahl, Hinton (2013) with the learning rate outside of the velocity.
+    Parameters
+    ----------
+    momentum
+        The momentum μ, in [0, 1).
+
+    References
+    ----------
+    Polyak (1964), "Some methods of speeding up the convergence of iteration methods", in the form of Sutskever,
+    Martens, Dahl, Hinton (2013) with the learning rate outside of the velocity.
     """
 
     latex: ClassVar[str] = r"w \leftarrow w - \alpha v"
@@ -75,9 +102,11 @@ class Momentum:
     momentum: float = 0.9
 
     def start(self, w: Array) -> MomentumState:
+        """The state before the first step."""
         return MomentumState(np.zeros_like(w))
 
     def step(self, w: Array, gradient_at: GradientAt, state: MomentumState, learning_rate: float) -> None:
+        """Take one step."""
         v = state.v
         v *= self.momentum
         v += gradient_at(w)
@@ -90,13 +119,21 @@ class Nesterov(Momentum):
 
         v ← μ v + ∇L,    w ← w - α (∇L + μ v)
 
-    Source: Nesterov (1983); with the weights shifted to the point ahead, as in Bengio, Boulanger-Lewandowski, Pascanu
-    (2013), "Advances in optimizing recurrent networks", equation 7.
+    Parameters
+    ----------
+    momentum
+        The momentum μ, in [0, 1).
+
+    References
+    ----------
+    Nesterov (1983); with the weights shifted to the point ahead, as in Bengio, Boulanger-Lewandowski, Pascanu (2013),
+    "Advances in optimizing recurrent networks", equation 7.
     """
 
     latex: ClassVar[str] = r"w \leftarrow w - \alpha (\nabla L + \mu v)"
 
     def step(self, w: Array, gradient_at: GradientAt, state: MomentumState, learning_rate: float) -> None:
+        """Take one step."""
         v, g = state.v, gradient_at(w)
         v *= self.momentum
         v += g
@@ -106,7 +143,13 @@ class Nesterov(Momentum):
 
 
 class RMSpropState(NamedTuple):
-    """The running mean of the squared gradient."""
+    """The state of RMSprop.
+
+    Parameters
+    ----------
+    s
+        The running mean of the squared gradient.
+    """
 
     s: Array
 
@@ -117,7 +160,16 @@ class RMSprop:
 
         s ← ρ s + (1 - ρ) ∇L²,    w ← w - α ∇L / (√s + ε)
 
-    Source: Tieleman and Hinton (2012), "Lecture 6.5, rmsprop", Neural networks for machine learning.
+    Parameters
+    ----------
+    rho
+        The decay ρ of the running mean, in [0, 1).
+    epsilon
+        The ε that keeps the divisor above 0.
+
+    References
+    ----------
+    Tieleman and Hinton (2012), "Lecture 6.5, rmsprop", Neural networks for machine learning.
     """
 
     latex: ClassVar[str] = r"w \leftarrow w - \alpha \frac{\nabla L}{\sqrt{s} + \varepsilon}"
@@ -126,16 +178,28 @@ class RMSprop:
     epsilon: float = 1e-8
 
     def start(self, w: Array) -> RMSpropState:
+        """The state before the first step."""
         return RMSpropState(np.zeros_like(w))
 
     def step(self, w: Array, gradient_at: GradientAt, state: RMSpropState, learning_rate: float) -> None:
+        """Take one step."""
         g, s = gradient_at(w), state.s
         s += (1 - self.rho) * (g * g - s)
         w -= learning_rate * g / (np.sqrt(s) + self.epsilon)
 
 
 class AdamState(NamedTuple):
-    """Both moments, and the number of steps taken, an array of one."""
+    """The state of Adam.
+
+    Parameters
+    ----------
+    m
+        The running mean of the gradient.
+    s
+        The running mean of the squared gradient.
+    steps
+        The number of steps taken, an array of one.
+    """
 
     m: Array
     s: Array
@@ -149,7 +213,18 @@ class Adam:
         m ← β₁ m + (1 - β₁) ∇L,    s ← β₂ s + (1 - β₂) ∇L²
         w ← w - α m / (1 - β₁ᵗ) / (√(s / (1 - β₂ᵗ)) + ε)
 
-    Source: Kingma and Ba (2015), "Adam", algorithm 1.
+    Parameters
+    ----------
+    beta1
+        The decay β₁ of the running mean of the gradient, in [0, 1).
+    beta2
+        The decay β₂ of the running mean of the squared gradient, in [0, 1).
+    epsilon
+        The ε that keeps the divisor above 0.
+
+    References
+    ----------
+    Kingma and Ba (2015), "Adam", algorithm 1.
     """
 
     latex: ClassVar[str] = r"w \leftarrow w - \alpha \frac{\tilde m}{\sqrt{\tilde s} + \varepsilon}"
@@ -159,9 +234,11 @@ class Adam:
     epsilon: float = 1e-8
 
     def start(self, w: Array) -> AdamState:
+        """The state before the first step."""
         return AdamState(np.zeros_like(w), np.zeros_like(w), np.zeros(1, np.int64))
 
     def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
+        """Take one step."""
         self._step(w, gradient_at(w), state, learning_rate, decay=0)
 
     def _step(self, w: Array, g: Array, state: AdamState, learning_rate: float, decay: float) -> None:
@@ -187,7 +264,20 @@ class AdamW(Adam):
 
         w ← (1 - α λ) w - α m / (1 - β₁ᵗ) / (√(s / (1 - β₂ᵗ)) + ε)
 
-    Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization", algorithm 2.
+    Parameters
+    ----------
+    beta1
+        The decay β₁ of the running mean of the gradient, in [0, 1).
+    beta2
+        The decay β₂ of the running mean of the squared gradient, in [0, 1).
+    epsilon
+        The ε that keeps the divisor above 0.
+    weight_decay
+        The weight decay λ, 0 or more.
+
+    References
+    ----------
+    Loshchilov and Hutter (2019), "Decoupled weight decay regularization", algorithm 2.
     """
 
     latex: ClassVar[str] = (
@@ -197,6 +287,7 @@ class AdamW(Adam):
     weight_decay: float = 0.01
 
     def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
+        """Take one step."""
         self._step(w, gradient_at(w), state, learning_rate, decay=learning_rate * self.weight_decay)
 
 
@@ -206,12 +297,24 @@ class HandoutAdam(Adam):
 
         m ← β₁ m + (1 - β₁) ∇L(w + β₁ m),    s and the step as for Adam
 
-    Source: handout, Problem 3, "AdaM"; its look-ahead goes uphill (erratum 7).
+    Parameters
+    ----------
+    beta1
+        The decay β₁ of the running mean of the gradient, in [0, 1).
+    beta2
+        The decay β₂ of the running mean of the squared gradient, in [0, 1).
+    epsilon
+        The ε that keeps the divisor above 0.
+
+    References
+    ----------
+    Handout, Problem 3, "AdaM"; its look-ahead goes uphill (erratum 7).
     """
 
     latex: ClassVar[str] = r"m \leftarrow \beta_1 m + (1 - \beta_1)\, \nabla L(w + \beta_1 m)"
 
     def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
+        """Take one step."""
         m, s = state.m, state.s
         g = gradient_at(w)
         s += (1 - self.beta2) * (g * g - s)
@@ -234,7 +337,18 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 
 def with_fields_of_optimizers(kind: type[Kind]) -> type[Kind]:
-    """A class that is to become a dataclass, with the hyperparameters of optimizers that it does not declare itself."""
+    """Give a class that is to become a dataclass the hyperparameters of all optimizers.
+
+    Parameters
+    ----------
+    kind
+        The class; a hyperparameter that it declares itself stays as it is.
+
+    Returns
+    -------
+    type[Kind]
+        The same class.
+    """
     for optimizer in OPTIMIZERS.values():
         for part in fields(optimizer):  # type: ignore[arg-type]
             if not any(part.name in getattr(base, "__annotations__", {}) for base in kind.__mro__):

@@ -7,12 +7,21 @@ from mlcvkit.training.loop import Callback, Run
 
 
 class ProgressBar(Callback):
-    """A live bar with the latest loss and metrics, of the validation samples where there are any, and the speed."""
+    """A live bar with the latest loss and metrics, and the speed.
+
+    The measurements are those of the validation samples where there are any.
+
+    Parameters
+    ----------
+    console
+        Where it is drawn, the standard error by default.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console
 
     def on_start(self, run: Run) -> None:
+        """Show the bar."""
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=10),
@@ -30,9 +39,11 @@ class ProgressBar(Callback):
         self.bar.start()
 
     def on_batch(self, samples: int) -> None:
+        """Move the bar."""
         self.bar.update(self.task, advance=samples)
 
     def on_epoch(self, run: Run) -> None:
+        """Show the measurements."""
         epochs = run.hyperparameters.epochs
         self.bar.update(
             self.task,
@@ -42,6 +53,7 @@ class ProgressBar(Callback):
         )
 
     def on_end(self, run: Run) -> None:
+        """Leave the bar as it is."""
         if hasattr(self, "bar"):
             self.bar.stop()
             del self.bar  # a bar holds locks, which can be neither copied nor pickled

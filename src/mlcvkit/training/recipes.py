@@ -1,5 +1,8 @@
-"""Hyperparameters that are known to be good: for MNIST's even and odd digits, there "cluster" where eight shards are
-averaged, and "table" for other data."""
+"""Hyperparameters that are known to be good.
+
+Those for MNIST's even and odd digits are "default", "quick", "best", and "cluster" where eight shards are averaged;
+"table" is for other data.
+"""
 
 from mlcvkit.training.hyperparameters import Hyperparameters
 

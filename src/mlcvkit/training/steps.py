@@ -22,29 +22,98 @@ Measured = tuple[Any, Array, dict[str, Any]]
 
 
 class Steps(Protocol):
-    """The steps of a training on some samples: ``steps`` in an epoch, which take ``samples``."""
+    """The steps of a training on some samples.
+
+    Attributes
+    ----------
+    samples
+        The number of samples in an epoch.
+    steps
+        The number of steps in an epoch.
+    """
 
     samples: int
     steps: int
 
     def start(self, w: Array) -> Any:
-        """The optimizer's state before the first step."""
+        """The optimizer's state before the first step.
+
+        Parameters
+        ----------
+        w
+            All weights as a flat vector.
+
+        Returns
+        -------
+        Any
+            The state.
+        """
 
     def epoch(self, epoch: int) -> Iterator[Step]:
-        """Each step once."""
+        """The steps of an epoch.
+
+        Parameters
+        ----------
+        epoch
+            The number of the epoch, from 0.
+
+        Returns
+        -------
+        Step
+            Each step, which is called with the weights, the state and the learning rate.
+        """
 
     def some(self, most: int) -> Measured:
-        """Up to so many of the samples, to measure the training loss on."""
+        """Some of the samples, to measure the training loss on.
+
+        Parameters
+        ----------
+        most
+            The largest number of samples.
+
+        Returns
+        -------
+        Measured
+            The samples and their targets.
+        """
 
 
 def lies_elsewhere(X: object) -> bool:
-    """Whether samples are not in this process's memory: then they make their own steps, with ``X.steps(model, y, hp)``,
-    and ``X[rows]`` brings some of them here."""
+    """Whether samples are not in this process's memory, but on a cluster.
+
+    They then make their own steps, with ``X.steps(model, y, hp)``, and ``X[rows]`` brings some of them here.
+
+    Parameters
+    ----------
+    X
+        The samples.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
     return hasattr(X, "steps")
 
 
 class MiniBatchSteps:
-    """One step of the optimizer for each mini-batch of samples in memory, or in a mapped file."""
+    """One step of the optimizer for each mini-batch of samples in memory, or in a mapped file.
+
+    Parameters
+    ----------
+    model
+        The model.
+    X
+        The samples, (N, ...), one a row.
+    y
+        Their targets, (N,) or (N, C).
+    hp
+        The hyperparameters.
+    samples
+        The indices to train on. By default all.
+    sample_weight
+        The weight of each sample, (N,).
+    """
 
     def __init__(
         self,
@@ -75,10 +144,35 @@ class MiniBatchSteps:
         self.samples, self.steps = len(self.batches.samples), self.batches.steps
 
     def start(self, w: Array) -> Any:
+        """The optimizer's state before the first step.
+
+        Parameters
+        ----------
+        w
+            All weights as a flat vector.
+
+        Returns
+        -------
+        Any
+            The state.
+        """
         return self.optimizer.start(w)
 
     def epoch(self, epoch: int, part: slice = slice(None)) -> Iterator[Step]:
-        """The steps of an epoch, or a part of them."""
+        """The steps of an epoch, or of a part of it.
+
+        Parameters
+        ----------
+        epoch
+            The number of the epoch, from 0.
+        part
+            Which of the epoch's batches are wanted.
+
+        Yields
+        ------
+        Step
+            Each step, which is called with the weights, the state and the learning rate.
+        """
         for batch in self.batches.epoch(epoch, part):
 
             def step(w: Array, state: Any, learning_rate: float, batch: Batch = batch) -> int:
@@ -88,6 +182,18 @@ class MiniBatchSteps:
             yield step
 
     def some(self, most: int) -> Measured:
+        """Some of the samples, to measure the training loss on.
+
+        Parameters
+        ----------
+        most
+            The largest number of samples.
+
+        Returns
+        -------
+        Measured
+            The samples and their targets.
+        """
         rows = self.batches.samples
         if len(rows) > most:
             rows = np.sort(np.random.default_rng(self.seed).choice(rows, most, replace=False))
@@ -96,12 +202,38 @@ class MiniBatchSteps:
 
 
 def with_penalty_and_limit(gradient: Gradient, hp: Hyperparameters) -> Gradient:
-    """The gradient with the penalty of ``weight_decay`` added, and then shortened to ``clip_norm``."""
+    """A gradient with the penalty of ``weight_decay`` added, and then shortened to ``clip_norm``.
+
+    Parameters
+    ----------
+    gradient
+        The gradient of the loss.
+    hp
+        The hyperparameters.
+
+    Returns
+    -------
+    Gradient
+        The gradient that the optimizer is given.
+    """
     return clipped(decayed(gradient, hp), hp.clip_norm)
 
 
 def decayed(gradient: Gradient, hp: Hyperparameters) -> Gradient:
-    """The gradient with that of the penalty (λ/2) ‖w‖² added; as it is for AdamW, which decays the weights itself."""
+    """A gradient with that of the penalty (λ/2) ‖w‖² added.
+
+    Parameters
+    ----------
+    gradient
+        The gradient of the loss.
+    hp
+        The hyperparameters. AdamW decays the weights itself: its gradient is left as it is.
+
+    Returns
+    -------
+    Gradient
+        The gradient with the penalty's.
+    """
     if not hp.weight_decay or hasattr(hp.make_optimizer(), "weight_decay"):
         return gradient
 
@@ -114,9 +246,23 @@ def decayed(gradient: Gradient, hp: Hyperparameters) -> Gradient:
 
 
 def clipped(gradient: Gradient, clip_norm: float) -> Gradient:
-    """The gradient, shortened to a norm of ``clip_norm`` where it is longer; as it is for 0.
+    """A gradient that is shortened where it is longer than a limit.
 
-    Source: Pascanu, Mikolov, Bengio (2013), "On the difficulty of training recurrent neural networks", algorithm 1.
+    Parameters
+    ----------
+    gradient
+        The gradient.
+    clip_norm
+        The largest norm; 0 for no limit.
+
+    Returns
+    -------
+    Gradient
+        The gradient with at most that norm.
+
+    References
+    ----------
+    Pascanu, Mikolov, Bengio (2013), "On the difficulty of training recurrent neural networks", algorithm 1.
     """
     if not clip_norm:
         return gradient

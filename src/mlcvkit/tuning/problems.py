@@ -26,7 +26,17 @@ VALIDATION_SAMPLES = 10_000
 
 
 class Trained(NamedTuple):
-    """A training at its end: its score, its history, and the model as it is stored."""
+    """A training at its end.
+
+    Parameters
+    ----------
+    score
+        The score by which trials are compared.
+    history
+        The measurements after each epoch, by name.
+    saved
+        The model as it is stored, or None.
+    """
 
     score: float
     history: History
@@ -41,7 +51,7 @@ class Problem:
     experiment
         The data and the kind of network.
     seed
-        Of the rows that are held out.
+        The seed of the rows that are held out.
     """
 
     def __init__(self, experiment: Experiment, seed: int) -> None:
@@ -72,13 +82,39 @@ class Problem:
         return (X[chosen], y[chosen]), (X[held_out], y[held_out])
 
     def validate(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
-        """Train on a part of the training rows; the score is that of the rest."""
+        """Train on a part of the training rows.
+
+        Parameters
+        ----------
+        hp
+            The hyperparameters.
+        callbacks
+            Callbacks, which are informed in this order.
+
+        Returns
+        -------
+        Trained
+            The training, with the score of the other training rows.
+        """
         prepared = prepare_rows(replace(self.experiment, hyperparameters=hp), self.samples, *self._parts)
         history = prepared.fit(callbacks=callbacks).run.history
         return Trained(final_score(history, self.score, hp), history)
 
     def test(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
-        """Train on all training rows, unless the training stops by some of them; the score is that of the test rows."""
+        """Train on all training rows, unless the training stops by some of them.
+
+        Parameters
+        ----------
+        hp
+            The hyperparameters.
+        callbacks
+            Callbacks, which are informed in this order.
+
+        Returns
+        -------
+        Trained
+            The training, with the score of the test rows.
+        """
         hp = hp if hp.patience else replace(hp, validation_samples=0)
         prepared = prepare_rows(replace(self.experiment, hyperparameters=hp), self.samples, self.training)
         predictor: Predictor = prepared.fit(callbacks=callbacks).predictor
@@ -87,13 +123,41 @@ class Problem:
 
 
 def final_score(history: History, score: str, hp: Hyperparameters) -> float:
-    """The validation score of the weights that are retained: the last, or those of the lowest loss under patience."""
+    """The validation score of the weights that a training ends with.
+
+    Parameters
+    ----------
+    history
+        The measurements after each epoch, by name.
+    score
+        The name of the score.
+    hp
+        The hyperparameters: with patience the weights are those of the lowest loss, else the last.
+
+    Returns
+    -------
+    float
+        The score.
+    """
     scores, losses = history[f"validation_{score}"], history["validation_loss"]
     return scores[losses.index(min(losses))] if hp.patience else scores[-1]
 
 
 def default_space(experiment: Experiment, seed: int) -> dict[str, Any]:
-    """What usually matters for an experiment, as ``read_space`` takes it."""
+    """The hyperparameters that usually matter for an experiment, with their ranges.
+
+    Parameters
+    ----------
+    experiment
+        The data and the kind of network.
+    seed
+        The seed of the rows that are held out.
+
+    Returns
+    -------
+    dict[str, Any]
+        The space as ``read_space`` takes it.
+    """
     kind = experiment.model
     unused = {*KINDS[kind].unused, *(("depth",) if kind != "mlp" else ())}
     space: dict[str, Any] = {name: values for name, values in MLP_SPACE.items() if name not in unused}
@@ -103,7 +167,20 @@ def default_space(experiment: Experiment, seed: int) -> dict[str, Any]:
 
 
 def experiment_of(data: str | None, options: Mapping[str, Any]) -> Experiment:
-    """The experiment of a study; an earlier version recorded NN2 on MNIST's parity as no data at all."""
+    """The experiment of a study.
+
+    Parameters
+    ----------
+    data
+        The data, or None, by which an earlier version recorded NN2 on MNIST's parity.
+    options
+        The other options of the experiment.
+
+    Returns
+    -------
+    Experiment
+        The experiment.
+    """
     if data is None:
         return Experiment(data="mnist-parity", model="nn2")
     return Experiment.from_dict({"data": data, **options})

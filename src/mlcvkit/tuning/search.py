@@ -41,7 +41,22 @@ class WorkersFailed(OSError):
 def begin_search(folder: Path, settings: Settings) -> Study:
     """A study that searches the space; its first trial is the base, so that what is found is no worse.
 
-    Raises: InputError where the space or the data cannot be used.
+    Parameters
+    ----------
+    folder
+        The folder of the study, which is made.
+    settings
+        What is searched, and how.
+
+    Returns
+    -------
+    Study
+        The study.
+
+    Raises
+    ------
+    InputError
+        Where the space or the data cannot be used.
     """
     problem = settings.problem()
     _require_used(settings, problem)
@@ -55,7 +70,17 @@ def begin_search(folder: Path, settings: Settings) -> Study:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found: the best hyperparameters, how they compare with the defaults, and where the study is."""
+    """The result of a search.
+
+    Parameters
+    ----------
+    best
+        The best hyperparameters.
+    comparison
+        How they compare with the defaults.
+    folder
+        The folder of the study, with the best model.
+    """
 
     best: Hyperparameters
     comparison: "Comparison"
@@ -88,6 +113,11 @@ def tune(
     seed
         Of the rows that are held out and of the draws.
 
+    Returns
+    -------
+    Tuned
+        The best hyperparameters, how they compare, and where the study is.
+
     Raises
     ------
     InputError
@@ -114,9 +144,24 @@ def _in_silence(study: Study) -> None:
 
 
 def begin_sweep(folder: Path, settings: Settings) -> Study:
-    """A study of every combination of a grid, each with so many seeds; ``space`` holds the points and the seeds.
+    """A study of every combination of a grid, each with several seeds.
 
-    Raises: InputError where the data cannot be used, or the grid is too large.
+    Parameters
+    ----------
+    folder
+        The folder of the study, which is made.
+    settings
+        What is trained; its space holds the points and the seeds.
+
+    Returns
+    -------
+    Study
+        The study.
+
+    Raises
+    ------
+    InputError
+        Where the data cannot be used, or the grid is too large.
     """
     problem = settings.problem()
     _require_used(settings, problem)
@@ -170,13 +215,30 @@ def _is_within(settings: Settings, name: str, value: Any) -> bool:
 def run(
     study: Study, *, workers: int, on_progress: OnProgress, budget: float = math.inf, most_trials: int | None = None
 ) -> None:
-    """Work on a study until its budget, in seconds, is spent, so many trials are taken, or its queue is empty; then
-    wait for the workers of other processes.
+    """Work on a study until its budget is spent, enough trials are taken, or its queue is empty.
 
-    Ctrl-C, and the death of this process, end the workers; what they were at is queued again.
+    It then waits for the workers of other processes. Ctrl-C, and the death of this process, end the workers; what they
+    were at is queued again.
 
-    Raises: InputError where what the study is about cannot be used, or no trial can be trained; WorkersFailed where the
-    workers end whatever they do.
+    Parameters
+    ----------
+    study
+        The study.
+    workers
+        The number of processes that train at the same time.
+    on_progress
+        Called with the study now and then.
+    budget
+        The time to search, in seconds.
+    most_trials
+        The largest number of trials to take.
+
+    Raises
+    ------
+    InputError
+        Where what the study is about cannot be used, or no trial can be trained.
+    WorkersFailed
+        Where the workers end whatever trial they take.
     """
     study.keep_limits(budget, most_trials)
     remaining = budget - study.seconds()
@@ -224,7 +286,13 @@ class _Worker:
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use.
+
+    Returns
+    -------
+    int
+        The number.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -270,10 +338,28 @@ class _Workers:
 
 
 def run_final(study: Study, configuration: dict[str, Any], *, workers: int, on_progress: OnProgress) -> "Comparison":
-    """Train the best configuration and the base on everything, with some seeds each, and test each once.
+    """Train the best configuration and the base on everything, with several seeds each, and test each once.
 
-    Arguments: ``configuration``, what the best model is stored with, beside its hyperparameters.
-    Raises: InputError where no trial went to its end.
+    Parameters
+    ----------
+    study
+        The study.
+    configuration
+        What the best model is stored with, beside its hyperparameters.
+    workers
+        The number of processes that train at the same time.
+    on_progress
+        Called with the study now and then.
+
+    Returns
+    -------
+    Comparison
+        The test scores of both.
+
+    Raises
+    ------
+    InputError
+        Where no trial went to its end.
     """
     best = study.best()
     if best is None:
@@ -306,26 +392,34 @@ def _final_study(study: Study, best: Any, configuration: dict[str, Any]) -> Stud
 
 @dataclass(frozen=True)
 class Comparison:
-    """The test scores of the best configuration and of the base, seed by seed, NaN where the training diverged."""
+    """The test scores of the best configuration and of the base, seed by seed; NaN where the training diverged.
+
+    Parameters
+    ----------
+    best
+        The scores of the best configuration.
+    defaults
+        The scores of the base.
+    """
 
     best: list[float]
     defaults: list[float]
 
     @property
     def diverged(self) -> dict[str, int]:
-        """How many trainings of each diverged."""
+        """The number of trainings of each that diverged."""
         return {"best": int(np.isnan(self.best).sum()), "defaults": int(np.isnan(self.defaults).sum())}
 
     @property
     def p(self) -> float | None:
-        """Of a paired t-test over the seeds; None where a training diverged, or all differences are alike."""
+        """The p-value of a paired t-test over the seeds, or None where one diverged or all differences are alike."""
         differences = np.subtract(self.best, self.defaults)
         if len(differences) < 2 or np.isnan(differences).any() or np.ptp(differences) < 1e-9:
             return None
         return float(ttest_rel(self.best, self.defaults).pvalue)
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The comparison as plain data."""
         return {"best": _summary(self.best), "defaults": _summary(self.defaults), "p": self.p}
 
 
@@ -339,14 +433,36 @@ def _summary(scores: list[float]) -> dict[str, Any]:
 
 
 def finals(study: Study) -> Study | None:
-    """The trainings at the end after the best trial; None where there are none yet."""
+    """The trainings at the end after the best trial.
+
+    Parameters
+    ----------
+    study
+        The search.
+
+    Returns
+    -------
+    Study | None
+        The study of these trainings, or None where there are none yet.
+    """
     best = study.best()
     name = None if best is None else f"final-{best.number}"
     return Study(study.folder, name) if name in optuna.get_all_study_names(storage=study.storage) else None
 
 
 def comparison(study: Study) -> Comparison | None:
-    """What the trainings at the end found so far; None where there are none."""
+    """What the trainings at the end have found so far.
+
+    Parameters
+    ----------
+    study
+        The search.
+
+    Returns
+    -------
+    Comparison | None
+        The comparison, or None where there is none.
+    """
     final = finals(study)
     if final is None:
         return None
@@ -360,8 +476,19 @@ def comparison(study: Study) -> Comparison | None:
 
 @dataclass(frozen=True)
 class Cell:
-    """A combination of a sweep's grid: the scores of the seeds that went to their end, how many seeds diverged, and why
-    others could not be trained."""
+    """A combination of a sweep's grid.
+
+    Parameters
+    ----------
+    params
+        The values of the hyperparameters.
+    scores
+        The scores of the seeds that went to their end.
+    diverged
+        The number of seeds that diverged.
+    failed
+        Why other seeds could not be trained.
+    """
 
     params: dict[str, Any]
     scores: list[float]
@@ -370,14 +497,27 @@ class Cell:
 
     @property
     def mean(self) -> float:
+        """The mean of the scores; NaN where there is none."""
         return float(np.mean(self.scores)) if self.scores else math.nan
 
     @property
     def std(self) -> float:
+        """The standard deviation of the scores."""
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else math.nan
 
     def row(self, shown: Callable[[Any], str]) -> list[str]:
-        """As a row of ``CELL_HEADINGS``, behind the parameters."""
+        """The cell as a row of a table with ``CELL_HEADINGS``, after the hyperparameters.
+
+        Parameters
+        ----------
+        shown
+            Turns a value into text.
+
+        Returns
+        -------
+        list[str]
+            The texts.
+        """
         mean = "" if math.isnan(self.mean) else f"{self.mean:.4f}"
         std = "" if math.isnan(self.std) else f"{self.std:.4f}"
         return [*map(shown, self.params.values()), mean, std, str(self.diverged or ""), self.failed]
@@ -387,7 +527,18 @@ CELL_HEADINGS = ("mean", "standard deviation", "diverged", "")
 
 
 def cells(study: Study) -> list[Cell]:
-    """The grid of a sweep with its scores, in the order of the grid."""
+    """The grid of a sweep with its scores.
+
+    Parameters
+    ----------
+    study
+        The sweep.
+
+    Returns
+    -------
+    list[Cell]
+        The cells, in the order of the grid.
+    """
     found: dict[tuple[Any, ...], list[Any]] = {}
     names = [name for name in study.settings.space if name != "seed"]
     for trial in study.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL):

@@ -48,7 +48,17 @@ Choice = int | float | str
 
 @dataclass(frozen=True)
 class Range:
-    """All numbers from ``low`` to ``high``."""
+    """All numbers from one to another.
+
+    Parameters
+    ----------
+    low
+        The lowest.
+    high
+        The highest.
+    whole
+        Whether they are whole numbers.
+    """
 
     low: float
     high: float
@@ -60,7 +70,18 @@ class Range:
         return self.low > 0 and self.high >= LOG_FROM * self.low
 
     def points(self, count: int) -> list[Choice]:
-        """So many of the numbers, evenly spaced on its scale, with both ends; fewer where there are not so many."""
+        """Some of the numbers, evenly spaced on the range's scale, with both ends.
+
+        Parameters
+        ----------
+        count
+            How many; fewer where there are not as many.
+
+        Returns
+        -------
+        list[Choice]
+            The numbers, ascending.
+        """
         spaced = np.geomspace if self.logarithmic else np.linspace
         values = [float(f"{value:.6g}") for value in spaced(self.low, self.high, count)]
         return sorted({round(value) for value in values}) if self.whole else list(values)
@@ -70,9 +91,24 @@ Space = dict[str, Range | list[Choice]]
 
 
 def read_space(texts: Mapping[str, Any], *, seeds: Sequence[int] = ()) -> Space:
-    """The space of hyperparameters by name, each as text, a number, or a list; and, of a sweep, its seeds.
+    """Read the space of a search.
 
-    Raises: InputError for an unknown name, a value out of its range, or text that is neither.
+    Parameters
+    ----------
+    texts
+        The hyperparameters by name, each as text, a number, or a list.
+    seeds
+        The seeds of a sweep.
+
+    Returns
+    -------
+    Space
+        The ranges and lists by name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, a value out of its range, or text that is neither.
     """
     space: Space = {name: _read(name, value) for name, value in texts.items()}
     return space | ({"seed": list(seeds)} if seeds else {})
@@ -141,7 +177,20 @@ def _require(name: str, value: Choice) -> None:
 
 
 def with_parameters(base: Hyperparameters, parameters: Mapping[str, Any]) -> Hyperparameters:
-    """The base with the parameters of a trial in the place of its own."""
+    """The base with the parameters of a trial.
+
+    Parameters
+    ----------
+    base
+        The hyperparameters that are not searched.
+    parameters
+        Those of the trial.
+
+    Returns
+    -------
+    Hyperparameters
+        The hyperparameters of the trial.
+    """
     changed = dict(parameters)
     if "depth" in changed or "hidden_units" in changed:
         depth = changed.pop("depth", len(base.hidden_units))
@@ -150,27 +199,82 @@ def with_parameters(base: Hyperparameters, parameters: Mapping[str, Any]) -> Hyp
 
 
 def grid(space: Mapping[str, Sequence[Choice]]) -> list[dict[str, Choice]]:
-    """Every combination of some lists, the last one varying fastest."""
+    """Every combination of some lists, the last one varying fastest.
+
+    Parameters
+    ----------
+    space
+        The lists by name.
+
+    Returns
+    -------
+    list[dict[str, Choice]]
+        The combinations.
+    """
     return [dict(zip(space, values, strict=True)) for values in product(*space.values())]
 
 
 def lists(space: Space) -> dict[str, list[Choice]]:
-    """The hyperparameters of a space that are lists; ranges are left out."""
+    """The hyperparameters of a space that are lists; ranges are left out.
+
+    Parameters
+    ----------
+    space
+        The space.
+
+    Returns
+    -------
+    dict[str, list[Choice]]
+        The lists by name.
+    """
     return {name: values for name, values in space.items() if isinstance(values, list)}
 
 
 def grid_size(space: Space) -> int:
-    """How many combinations a grid of lists has."""
+    """The number of combinations of the lists of a space.
+
+    Parameters
+    ----------
+    space
+        The space.
+
+    Returns
+    -------
+    int
+        The number.
+    """
     return math.prod(len(values) for values in space.values() if isinstance(values, list))
 
 
 def varied(space: Space) -> list[str]:
-    """The names of what has more than one value."""
+    """The hyperparameters of a space with more than one value.
+
+    Parameters
+    ----------
+    space
+        The space.
+
+    Returns
+    -------
+    list[str]
+        Their names.
+    """
     return [name for name, values in space.items() if isinstance(values, Range) or len(values) > 1]
 
 
 def distributions(space: Space) -> dict[str, Any]:
-    """The space as Optuna's distributions."""
+    """The space as Optuna's distributions.
+
+    Parameters
+    ----------
+    space
+        The space.
+
+    Returns
+    -------
+    dict[str, Any]
+        The distributions by name.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     def of(values: Range | list[Choice]) -> Any:

@@ -35,10 +35,28 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 @dataclass(frozen=True)
 class Settings:
-    """What a study is about; it never changes.
+    """What a study is about. It never changes.
 
-    ``kind`` is "tune" or "sweep"; ``data`` and ``options`` are those of the experiment; ``base`` are the
-    hyperparameters that are not searched; ``space`` is written as in ``mlcvkit.tuning.spaces``.
+    Parameters
+    ----------
+    kind
+        "tune" or "sweep".
+    data
+        The data of the experiment.
+    options
+        The other options of the experiment.
+    base
+        The hyperparameters that are not searched.
+    space
+        The space, as ``read_space`` takes it.
+    sampler
+        How trials are drawn: "tpe" or "random".
+    pruning
+        Whether trials that fall behind are ended early.
+    seed
+        The seed of the rows that are held out, and of the draws.
+    repeats
+        The number of seeds for each combination of a sweep.
     """
 
     kind: str
@@ -53,6 +71,7 @@ class Settings:
 
     @cached_property
     def hyperparameters(self) -> Hyperparameters:
+        """The hyperparameters that are not searched."""
         return Hyperparameters(**without_old_defaults(self.base, self.kind_of_network))
 
     @property
@@ -62,10 +81,12 @@ class Settings:
 
     @cached_property
     def search_space(self) -> Space:
+        """The space."""
         texts = {name: values for name, values in self.space.items() if name != "seed"}
         return read_space(texts, seeds=self.space.get("seed", ()))
 
     def problem(self) -> Problem:
+        """The experiment, with its rows divided."""
         return Problem(self.experiment, self.seed)
 
     @property
@@ -75,13 +96,22 @@ class Settings:
 
 
 class Journal(JournalFileBackend):
-    """A journal in which a line that its writer did not end, because it was killed, is cut off before the next one."""
+    """A journal in which a line that its writer did not end, because it was killed, is cut off before the next one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    lock
+        The lock that writers hold.
+    """
 
     def __init__(self, path: Path, lock: "JournalLock") -> None:
         super().__init__(str(path), lock)  # type: ignore[arg-type]
         self.path, self.lock = path, lock.lock
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add lines, after a line that was not completed is removed."""
         with self.lock:
             self._cut_broken_line()
             super().append_logs(logs)
@@ -97,16 +127,24 @@ class Journal(JournalFileBackend):
 
 
 class JournalLock:
-    """A lock of Optuna's kind that the system gives back when its holder is killed."""
+    """A lock of Optuna's kind that the system gives back when its holder is killed.
+
+    Parameters
+    ----------
+    path
+        The file that is locked.
+    """
 
     def __init__(self, path: Path) -> None:
         self.lock = FileLock(path)
 
     def acquire(self) -> bool:
+        """Wait for the lock."""
         self.lock.acquire()
         return True
 
     def release(self) -> None:
+        """Give the lock back."""
         self.lock.release()
 
 
@@ -116,6 +154,17 @@ class Study:
 
     A worker holds a lock of its own as long as it lives, so that whose trials are stale can be told, and takes its
     trials under a lock that all share.
+
+    Parameters
+    ----------
+    folder
+        The folder of the study.
+    name
+        "search", or "final-N" for the trainings at the end after trial N.
+    sampler
+        How trials are drawn; Optuna's default for a queue.
+    pruner
+        Which trials are ended early; none by default.
     """
 
     folder: Path
@@ -135,17 +184,17 @@ class Study:
 
     @cached_property
     def settings(self) -> Settings:
-        """What ``create_study`` was given."""
+        """The settings that ``create_study`` was given."""
         return Settings(**self._attributes["settings"])
 
     @property
     def score(self) -> str:
-        """The name of what is made large: "accuracy" or "r2"."""
+        """The name of the score: "accuracy" or "r2"."""
         return str(self._attributes["score"])
 
     @property
     def fingerprint(self) -> str:
-        """Of the data that it was begun with."""
+        """The SHA-256 sum of the data that the study was begun with."""
         return str(self._attributes["fingerprint"])
 
     @property
@@ -165,7 +214,15 @@ class Study:
         return kept.get("budget", float("inf")), kept.get("most_trials")
 
     def keep_limits(self, budget: float, most_trials: int | None) -> None:
-        """Keep them for whoever goes on."""
+        """Record the limits for a process that goes on.
+
+        Parameters
+        ----------
+        budget
+            The time to search, in seconds.
+        most_trials
+            The largest number of trials to take.
+        """
         if budget != float("inf"):
             self.optuna.set_user_attr("budget", budget)
         if most_trials is not None:
@@ -177,7 +234,18 @@ class Study:
         return any(self.is_alive(trial.user_attrs.get("worker")) for trial in running)
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """The trials in these states, all where none is given; those that were run again are left out."""
+        """The trials of the study; those that were run again are left out.
+
+        Parameters
+        ----------
+        *states
+            The states of the trials that are wanted. By default all.
+
+        Returns
+        -------
+        list[FrozenTrial]
+            The trials, in their order.
+        """
         trials = self.optuna.get_trials(deepcopy=False, states=states or None)
         return [trial for trial in trials if not _was_retried(trial)]
 
@@ -187,7 +255,7 @@ class Study:
         return max(done, key=lambda trial: (trial.value, -trial.number)) if done else None
 
     def seconds(self) -> float:
-        """How long trials ran that ended, those at the same time counted once."""
+        """The time in which trials ran that have ended, with those at the same time counted once."""
         spent, until = 0.0, datetime.min
         trials = self.optuna.get_trials(deepcopy=False)
         ended = [t for t in trials if t.state.is_finished() and t.user_attrs.get("failed") != KILLED]
@@ -198,13 +266,26 @@ class Study:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Alone among the workers, after the trials of the killed ones are queued again."""
+        """Hold the lock that workers take trials under; first queue the trials of dead workers again."""
         with FileLock(self.folder / ".asking.lock"):
             self.queue_stale_trials()
             yield
 
     def ask(self, worker: str, distributed: Mapping[str, Any]) -> optuna.Trial:
-        """The next trial, for a worker; within ``asking``."""
+        """Take the next trial, within ``asking``.
+
+        Parameters
+        ----------
+        worker
+            The name of the worker.
+        distributed
+            What the trial is drawn from.
+
+        Returns
+        -------
+        optuna.Trial
+            The trial.
+        """
         trial = self.optuna.ask(dict(distributed))
         trial.set_user_attr("worker", worker)
         return trial
@@ -216,7 +297,17 @@ class Study:
                 self.queue_again(trial, KILLED)
 
     def queue_again(self, trial: FrozenTrial, reason: str, *, counts: bool = True) -> None:
-        """Fail a trial, and queue it again unless it has been run too often."""
+        """Fail a trial, and queue it again unless it has been run too often.
+
+        Parameters
+        ----------
+        trial
+            The trial.
+        reason
+            Why it failed.
+        counts
+            Whether this counts as a run of it.
+        """
         retries = trial.user_attrs.get("retries", 0) + counts
         again = [t for t in self.optuna.get_trials(deepcopy=False) if t.user_attrs.get("retry_of") == trial.number]
         if not again and retries <= RETRIES:  # a process that was killed right here has queued it already
@@ -228,7 +319,18 @@ class Study:
         self.optuna.tell(trial.number, state=TrialState.FAIL)
 
     def is_alive(self, worker: str | None) -> bool:
-        """Whether the worker with this name holds its lock; the lock of a dead one is removed."""
+        """Whether a worker holds its lock. The lock of a dead one is removed.
+
+        Parameters
+        ----------
+        worker
+            The name of the worker.
+
+        Returns
+        -------
+        bool
+            Whether it is alive.
+        """
         path = self.folder / f".{worker}.lock"
         if worker is None or not path.exists():
             return False
@@ -242,19 +344,38 @@ class Study:
         return False
 
     def hyperparameters(self, trial: FrozenTrial | optuna.Trial) -> Hyperparameters:
-        """Those of a trial."""
+        """The hyperparameters of a trial.
+
+        Parameters
+        ----------
+        trial
+            The trial.
+
+        Returns
+        -------
+        Hyperparameters
+            The hyperparameters.
+        """
         own = trial.user_attrs.get("hyperparameters")
         if own:
             return Hyperparameters(**without_old_defaults(own, self.settings.kind_of_network))
         return with_used_only(with_parameters(self.settings.hyperparameters, trial.params))
 
     def queue(self, params: Params, **attributes: Any) -> None:
-        """Put a trial into the queue."""
+        """Put a trial into the queue.
+
+        Parameters
+        ----------
+        params
+            Its hyperparameters.
+        **attributes
+            What is recorded with it.
+        """
         self.optuna.enqueue_trial(params, user_attrs=attributes)
 
     @property
     def distributions(self) -> dict[str, Any]:
-        """What a trial is drawn from: nothing where every trial is queued with what it is."""
+        """What a trial is drawn from: nothing where every trial is in the queue from the start."""
         return {} if self.is_final else distributions(self.settings.search_space)
 
 
@@ -271,7 +392,26 @@ def _intervals(trials: Sequence[FrozenTrial]) -> Iterator[tuple[datetime, dateti
 def create_study(
     folder: Path, settings: Settings, score: str, queued: Sequence[Params], fingerprint: str = ""
 ) -> Study:
-    """Begin a study in a folder, with some trials in its queue."""
+    """Begin a study in a folder, with some trials in its queue.
+
+    Parameters
+    ----------
+    folder
+        The folder, which is made.
+    settings
+        What the study is about.
+    score
+        The name of the score.
+    queued
+        The hyperparameters of the trials in the queue.
+    fingerprint
+        The SHA-256 sum of the data.
+
+    Returns
+    -------
+    Study
+        The study.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -286,7 +426,23 @@ def create_study(
 
 
 def open_study(folder: Path) -> Study:
-    """The study in a folder; InputError where there is none, or its journal is damaged."""
+    """Open a study.
+
+    Parameters
+    ----------
+    folder
+        The folder of the study.
+
+    Returns
+    -------
+    Study
+        The study.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or its journal is damaged.
+    """
     if not (folder / JOURNAL_FILE).is_file():
         raise InputError(f"{folder} holds no study: give a folder that 'mlcvlab tune' or 'mlcvlab sweep' wrote")
     try:

@@ -26,16 +26,30 @@ class OutOfTime(Exception):
 
 
 class Reports(Callback):
-    """Tells the study of each epoch; ends the training where the trial is hopeless or the time is over."""
+    """Report each epoch to the study; end the training where the trial is hopeless or the time is over.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    score
+        The name of the score.
+    deadline
+        The instant at which the time is over, of ``time.monotonic``.
+    prune
+        Whether the trial may be ended early.
+    """
 
     def __init__(self, trial: optuna.Trial, score: str, deadline: float, *, prune: bool) -> None:
         self.trial, self.score, self.deadline, self.prune = trial, score, deadline, prune
 
     def on_batch(self, samples: int) -> None:
+        """End the training where the time is over."""
         if time.time() > self.deadline:
             raise OutOfTime
 
     def on_epoch(self, run: Run) -> None:
+        """Report the score; end the training where the trial is hopeless."""
         scores = run.history.get(f"validation_{self.score}")
         if scores is None:
             return
@@ -45,10 +59,23 @@ class Reports(Callback):
 
 
 def work(folder: Path, name: str, seconds: float, most_trials: float | None) -> None:
-    """Take trials until there are none, the time is over, or so many are taken.
+    """Take trials until there are none, the time is over, or enough are taken.
 
-    Arguments: ``name`` of the study; ``seconds`` from now, when all that is needed is loaded.
-    Raises: InputError where the data cannot be used, or are not those that the study was begun with.
+    Parameters
+    ----------
+    folder
+        The folder of the study.
+    name
+        The name of the study in its journal.
+    seconds
+        The time from now on, when all that is needed is loaded.
+    most_trials
+        The largest number of trials to take.
+
+    Raises
+    ------
+    InputError
+        Where the data cannot be used, or are not those that the study was begun with.
     """
     identity = f"worker-{uuid.uuid4().hex[:8]}"
     own = FileLock(folder / f".{identity}.lock")
@@ -129,7 +156,10 @@ def _frozen(study: Study, trial: optuna.Trial) -> Any:
 
 
 def main() -> None:
-    """Arguments: folder, study, threads, seconds or None, number of trials or None. Ends when standard input does."""
+    """Work on a study, as the command line says: folder, name, threads, seconds or None, number of trials or None.
+
+    The process ends when its standard input does.
+    """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder, name, threads, *limits = sys.argv[1:]
     seconds, most_trials = (None if limit == "None" else float(limit) for limit in limits)

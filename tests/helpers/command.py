@@ -7,6 +7,7 @@ imported before the fork.
 
 import atexit
 import gc
+import io
 import json
 import os
 import re
@@ -18,6 +19,8 @@ import threading
 import traceback
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 COMMAND = [sys.executable, "-m", "mlcvkit"]
 IMPORTED = "matplotlib.figure matplotlib.backends.backend_agg PIL.Image cyclopts rich.console rich.progress scipy.stats"
@@ -62,6 +65,7 @@ def server_pid():
 def _serve():
     for name in IMPORTED.split():
         __import__(name)
+    _use_once()
     gc.freeze()
     for line in sys.stdin:
         child = os.fork()
@@ -69,6 +73,18 @@ def _serve():
             _become(json.loads(line))
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _use_once():
+    """What libraries load at their first use."""
+    from matplotlib.figure import Figure
+    from numba import njit
+
+    njit(lambda x: x + 1)(np.ones((2, 2), np.float32))
+    figure = Figure(layout="constrained")
+    figure.subplots().plot([0, 1], label="a")
+    figure.legend()
+    figure.savefig(io.BytesIO())
 
 
 def _become(asked):

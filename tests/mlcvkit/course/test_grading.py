@@ -32,19 +32,36 @@ def of(grade, name):
     return next(test for test in grade.tests if test.name == name)
 
 
-def test_the_reference_has_25_of_25_and_the_fresh_handout_0_of_25(reference, tmp_path):
+@pytest.fixture(scope="module")
+def whole_grader(tmp_path_factory):
+    """A grader with all four problems, the notebook among them."""
+    folder = tmp_path_factory.mktemp("digits")
+    for place in (folder, *folder.parents[:3]):
+        place.chmod(0o755)
     assignment = read_assignment()
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(0o755)
-    grader = Grader(assignment, Sandbox(libraries(assignment)), 20, Digits.make(tmp_path, 20))
-    grade = grader.grade(Submission("reference", reference))
-    assert (grade.points, grade.out_of, grade.violations, lost(grade)) == (25, 25, (), set())
-    assert grade.test_accuracy > 0.98
-    fresh = {n.removeprefix("hw1/"): c for n, c in handout(assignment).items() if n.startswith("hw1/")}
-    grade = grader.grade(Submission("fresh", fresh))
-    assert (grade.points, grade.out_of, grade.violations) == (0, 25, ())
-    assert all("not implemented yet" in test.feedback[0] for test in grade.tests if test.problem < 4)
+    return Grader(assignment, Sandbox(libraries(assignment)), 20, Digits.make(folder, 20))
+
+
+def test_the_reference_has_all_points_of_its_code(grade, reference):
+    result = grade(reference)
+    assert (result.points, result.out_of, result.violations, lost(result)) == (19, 19, (), set())
+
+
+@only_in_soak(
+    "its notebook trains for half a minute; make test grades shorter notebooks, and the code of the reference"
+)
+def test_the_reference_has_25_of_25(whole_grader, reference):
+    result = whole_grader.grade(Submission("reference", reference))
+    assert (result.points, result.out_of, result.violations, lost(result)) == (25, 25, (), set())
+    assert result.test_accuracy > 0.98
+
+
+def test_the_fresh_handout_has_0_of_25(whole_grader):
+    written = handout(whole_grader.assignment).items()
+    fresh = {name.removeprefix("hw1/"): content for name, content in written if name.startswith("hw1/")}
+    result = whole_grader.grade(Submission("fresh", fresh))
+    assert (result.points, result.out_of, result.violations) == (0, 25, ())
+    assert all("not implemented yet" in test.feedback[0] for test in result.tests if test.problem < 4)
 
 
 @repeated("mistakes put into the reference", test=len(MUTATIONS) // 6, soak=len(MUTATIONS), full=len(MUTATIONS))

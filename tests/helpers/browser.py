@@ -23,9 +23,9 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # The first of these is a page of the browser's own that without a window is begun again and again: it takes most of
-    # a core. The others are those that Playwright would leave out, which its own list no longer does beside this one.
-    "--disable-features=PreloadTopChromeWebUI,HttpsUpgrades,PaintHolding,MediaRouter,OptimizationHints,LensOverlay,"
+    # The first of these are pages of the browser's own, which each window begins, and without a screen again and again.
+    # The others are those that Playwright would leave out, which its own list no longer does beside this one.
+    "--disable-features=PreloadTopChromeWebUI,WebUIReloadButton,InitialWebUI,WebUIToolbar,HttpsUpgrades,PaintHolding,MediaRouter,OptimizationHints,LensOverlay,"
     "PreconnectToSearch,NetworkTimeServiceQuerying,AimEnabled,ThirdPartyStoragePartitioning",
 ]
 PATIENCE = 240
@@ -92,10 +92,20 @@ class Visitor:
         self.page, self.address = page, address
         page.set_default_timeout(1000 * PATIENCE)
         self.errors, self.foreign = [], []
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", self._requested)
-        page.on("websocket", lambda socket: self._seen(socket.url))
+        self.listeners = {
+            "console": lambda message: self.errors.append(message.text) if message.type == "error" else None,
+            "pageerror": lambda error: self.errors.append(str(error)),
+            "request": self._requested,
+            "websocket": lambda socket: self._seen(socket.url),
+        }
+        for event, listener in self.listeners.items():
+            page.on(event, listener)
+
+    def leave(self):
+        """Leave the page, which another visitor may then use."""
+        self.page.goto("about:blank")
+        for event, listener in self.listeners.items():
+            self.page.remove_listener(event, listener)
 
     def _requested(self, request):
         self._seen(request.url)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections import defaultdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,19 +56,28 @@ def context(chromium):
         one.close()
 
 
+@pytest.fixture(scope="module")
+def free_pages():
+    """Pages that visitors have left, by the options of their window: to open one takes three times as long."""
+    return defaultdict(list)
+
+
 @pytest.fixture
-def visitor(server, context):
+def visitor(server, context, free_pages):
     """A visitor, of whom nothing may go wrong."""
 
     def enter(**options):
-        one = Visitor(context(**options).new_page(), server.address)
-        visitors.append(one)
+        pages = free_pages[tuple(options.items())]
+        one = Visitor(pages.pop() if pages else context(**options).new_page(), server.address)
+        visitors.append((one, pages))
         return one
 
     visitors = []
     yield enter
-    for one in visitors:
-        one.page.close()
+    for one, pages in visitors:
+        one.leave()
+        pages.append(one.page)
+    visitors = [one for one, _ in visitors]
     assert [one.errors for one in visitors if one.errors] == []
     assert [one.foreign for one in visitors if one.foreign] == []
     assert "mlcvkit/playground" not in server.stderr()  # NiceGUI tells of messages that its own elements do not send

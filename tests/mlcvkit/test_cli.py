@@ -1,6 +1,7 @@
 """The mlcvlab command as a real process."""
 
 import re
+import signal
 import subprocess
 import time
 from dataclasses import replace
@@ -233,6 +234,35 @@ def test_a_run_killed_at_a_random_instant_ends_with_the_same_weights_bit_for_bit
         assert run("train", *options, folder=tmp_path).returncode == 0
     assert weights_of(folder) == undisturbed
     assert names(folder) == ["config.toml", "curves.png", "hidden_units.png", "model.safetensors"]
+
+
+@pytest.mark.parametrize("kept", [[], ["--checkpoint-every", "1"]])
+def test_a_second_run_of_the_same_name_is_told_at_its_start_and_costs_the_first_nothing(tmp_path, kept):
+    first = subprocess.Popen(
+        [*COMMAND, "train", "moons", "--epochs", "100000", "--patience", "0", "--name", "r", *kept],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for(lambda: (tmp_path / "runs/.r.partial").exists(), first)
+    second = run("train", "moons", "--epochs", "1", "--name", "r", folder=tmp_path)
+    assert_one_line_error(second, "another run is being saved as runs/r; choose another --name")
+    if kept:
+        wait_for(lambda: (tmp_path / "runs/r/checkpoint.safetensors").exists(), first)
+        second = run("train", "--resume", "runs/r", folder=tmp_path)
+        assert_one_line_error(second, "another process is training in runs/r")
+    first.send_signal(signal.SIGINT)
+    assert first.wait() == 130
+    assert run("evaluate", "runs/r", folder=tmp_path).returncode == 0
+    assert names(tmp_path / "runs") == ["r"]
+
+
+def test_what_a_killed_run_left_takes_no_name(tmp_path):
+    first = subprocess.Popen([*COMMAND, "train", "moons", "--epochs", "100000", "--name", "r"], cwd=tmp_path)
+    wait_for(lambda: (tmp_path / "runs/.r.partial").exists(), first)
+    first.kill()
+    first.wait()
+    assert run("train", "moons", "--epochs", "1", "--name", "r", folder=tmp_path).returncode == 0
+    assert names(tmp_path / "runs") == ["r"]
 
 
 def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):

@@ -20,7 +20,6 @@ from mlcvkit.cli.output import Output, guard
 from mlcvkit.errors import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-CONFIG_FILE = "config.toml"
 
 console = Console(highlight=False)
 

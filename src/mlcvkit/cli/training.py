@@ -15,7 +15,6 @@ from rich.markup import escape
 
 from mlcvkit import datasets, storage
 from mlcvkit.cli.app import (
-    CONFIG_FILE,
     INTERRUPTED,
     as_toml,
     console,
@@ -80,8 +79,8 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
 
 
 def _configuration_of(run: Path) -> dict[str, Any]:
-    if (run / CONFIG_FILE).is_file():
-        return read_config(run / CONFIG_FILE)
+    if (run / storage.CONFIG_FILE).is_file():
+        return read_config(run / storage.CONFIG_FILE)
     return asdict(Checkpoint.read(run).hyperparameters)
 
 
@@ -420,7 +419,7 @@ class _KeepConfiguration(Callback):
 
 def write_configuration(folder: Path, configuration: Mapping[str, Any]) -> None:
     """Write config.toml into the folder of a run."""
-    storage.write_whole(folder / CONFIG_FILE, as_toml(configuration).encode())
+    storage.write_whole(folder / storage.CONFIG_FILE, as_toml(configuration).encode())
 
 
 def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:
@@ -437,4 +436,4 @@ def _run_folder(
 ) -> AbstractContextManager[tuple[Path, Path]]:
     if resume is not None:
         return storage.open_run(resume)
-    return storage.new_run(output, name) if every is None else storage.open_run(storage.free_folder(output, name))
+    return storage.new_run(output, name) if every is None else storage.new_resumable_run(output, name)

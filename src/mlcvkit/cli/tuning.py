@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from mlcvkit import storage
-from mlcvkit.cli.app import CONFIG_FILE, INTERRUPTED, as_toml, console, print_json, read_config, say
+from mlcvkit.cli.app import INTERRUPTED, as_toml, console, print_json, read_config, say
 from mlcvkit.cli.training import is_place, require_folder
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, KindName, portable, recipe_for
@@ -139,7 +139,8 @@ def tune(
         settings = tuning.Settings(
             "tune", options.pop("data"), options, asdict(base), texts, sampler or "tpe", pruning is not False, seed
         )
-        study = tuning.begin_search(storage.free_folder(output, name), settings)
+        with storage.claimed(output, name) as (_, folder):
+            study = tuning.begin_search(folder, settings)
         console.print(f"Searching {', '.join(texts)}".replace("_", " "))
     else:
         beginning = {"space": space_file, "sampler": sampler, "pruning": pruning}
@@ -233,7 +234,8 @@ def sweep(
         texts["seed"] = list(range(seed, seed + repeats))
         data, fixed = options.pop("data"), asdict(base)
         settings = tuning.Settings("sweep", data, options, fixed, texts, seed=seed, repeats=repeats)
-        study = tuning.begin_sweep(storage.free_folder(output, name), settings)
+        with storage.claimed(output, name) as (_, folder):
+            study = tuning.begin_sweep(folder, settings)
         console.print(f"{len(study.trials()):,} trainings, with {repeats} seeds for each combination")
     else:
         _refuse_with_resume(data=data, name=name, source=source, points=points, repeats=repeats, **_given(space))
@@ -336,7 +338,7 @@ def _save_configuration(study: Any) -> bool:
     if not (study.folder / storage.MODEL_FILE).is_file():
         return False
     configuration = storage.load_model(study.folder).configuration
-    storage.write_whole(study.folder / CONFIG_FILE, as_toml(configuration).encode())
+    storage.write_whole(study.folder / storage.CONFIG_FILE, as_toml(configuration).encode())
     return True
 
 

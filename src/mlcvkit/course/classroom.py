@@ -7,9 +7,7 @@ import json
 import os
 import re
 import secrets
-import shutil
 import statistics
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -30,6 +28,7 @@ from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import find_submissions, plain_text, read_submission
 from mlcvkit.errors import InputError
+from mlcvkit.files import temporary_folder
 from mlcvkit.storage import write_whole
 
 STATE_FILE = "grading.json"
@@ -170,12 +169,8 @@ def _digits(assignment: Assignment, seed: int) -> Iterator[Digits | None]:
     if not tests & NOTEBOOK_PROPERTIES.keys():
         yield None
         return
-    folder = Path(tempfile.mkdtemp(prefix="digits-"))
-    try:
-        folder.chmod(0o755)
+    with temporary_folder("digits-") as folder:
         yield Digits.make(folder, seed)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _names(submissions: Sequence[Path]) -> list[str]:

@@ -6,7 +6,6 @@ mistake costs its own points and no others.
 """
 
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from mlcvkit.course.rules import Violation, check_rules, code_cells
 from mlcvkit.course.sandbox import Ended, Failed, Sandbox, SandboxFailed, Session, Supplied
 from mlcvkit.course.submissions import Submission, plain_text
 from mlcvkit.course.usage import Limits
+from mlcvkit.files import temporary_folder
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import activations, basis, losses
 
@@ -110,9 +110,7 @@ class Grader:
         """Grade one submission; whatever it does, there is a grade."""
         start = time.monotonic()
         tests = [test for problem in self.assignment.problems for part in problem.parts for test in part.tests]
-        with tempfile.TemporaryDirectory(prefix="submission-") as place:
-            folder = Path(place)
-            folder.chmod(0o755)
+        with temporary_folder("submission-") as folder:
             submission.write_to(folder)
             reports, accuracy = Examination(self, submission, folder).run(tests)
         violations = [

@@ -2,8 +2,6 @@
 
 import gzip
 import hashlib
-import os
-import tempfile
 import warnings
 import zlib
 from importlib.resources import files
@@ -17,6 +15,7 @@ import platformdirs
 
 from mlcvkit.arrays import scale_images
 from mlcvkit.errors import InputError
+from mlcvkit.files import replace_file
 
 Array = npt.NDArray[Any]
 
@@ -214,7 +213,8 @@ def _load_idx(name: str, idx: _IDX) -> npt.NDArray[np.uint8]:
     if not usable:
         content = _decompress(files("mlcvkit") / "data" / "mnist" / f"{name}.gz", idx)
         try:
-            _write_whole(cached, content)
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(cached, content)
         except OSError as error:
             warnings.warn(
                 f"the cache folder {cached.parent} cannot be written ({error.strerror}); MNIST stays in memory",
@@ -234,15 +234,3 @@ def _decompress(source: Traversable, idx: _IDX) -> bytes:
     if hashlib.sha256(content).hexdigest() != idx.sha256:
         raise InputError(f"{source} is damaged (its SHA-256 sum is not MNIST's): install mlcvlab again")
     return content
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink()
-        raise

@@ -12,8 +12,6 @@ from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.playground.sessions import Session
 from mlcvkit.training import OPTIMIZERS
 
-CONFIG_FILE = "config.toml"
-
 
 def save_run(root: Path, name: str, session: Session) -> Path:
     """Write the network as it is, as a run of ``mlcvlab train``; InputError where the name is taken or is none."""
@@ -32,7 +30,7 @@ def save_run(root: Path, name: str, session: Session) -> Path:
             saved.provenance |= {"optimizer": experiment.optimizer}
         storage.save_model(folder / storage.MODEL_FILE, saved)
         lines = (f"{k} = {json.dumps(v)}" for k, v in configuration.items() if v is not None)
-        storage.write_whole(folder / CONFIG_FILE, ("\n".join(lines) + "\n").encode())
+        storage.write_whole(folder / storage.CONFIG_FILE, ("\n".join(lines) + "\n").encode())
     return target
 
 

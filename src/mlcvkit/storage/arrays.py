@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from mlcvkit.errors import InputError
+from mlcvkit.files import replace_file
 
 Array = npt.NDArray[Any]
 
@@ -35,14 +36,11 @@ def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str,
     """
     # safetensors stores an array's buffer as it lies in memory
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    beside = path.with_name(f".{path.name}.partial")
+    content = save(tensors, {**metadata, "sha256": _checksum(tensors, metadata)})
     try:
-        save_file(tensors, beside, {**metadata, "sha256": _checksum(tensors, metadata)})
-        beside.replace(path)
-    except SafetensorError as error:
-        raise OSError(f"{path} cannot be written: {_one_line(error)}") from None
-    finally:
-        beside.unlink(missing_ok=True)
+        replace_file(path, content)
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def read_arrays(path: Path, *formats: str) -> tuple[dict[str, Array], dict[str, str]]:

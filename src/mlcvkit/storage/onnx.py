@@ -7,10 +7,10 @@ import numpy as np
 
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
+from mlcvkit.files import write_whole
 from mlcvkit.models import ACTIVATIONS, as_mlp
 from mlcvkit.storage.arrays import Array
 from mlcvkit.storage.models import SavedModel
-from mlcvkit.storage.runs import write_whole
 
 OPSET, ML_OPSET = 17, 3
 

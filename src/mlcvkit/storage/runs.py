@@ -1,20 +1,23 @@
-"""Run folders. Each appears whole, or not at all."""
+"""Run folders. Each appears complete, or not at all, and its name is taken from the start."""
 
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 
 from mlcvkit.errors import InputError
+from mlcvkit.files import PARTIAL, locked_folder, remove_leftovers
+
+CONFIG_FILE = "config.toml"
 
 
 @contextmanager
 def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
-    """A new run folder that appears whole, when the block ends, or not at all.
+    """A new run folder that appears complete when the block ends, or not at all.
 
     Parameters
     ----------
@@ -31,47 +34,41 @@ def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
     Raises
     ------
     InputError
-        Where the name is taken or not a name, or the folder cannot be written.
+        Where the name is taken or is no name, or the folder cannot be written.
     """
-    target = free_folder(root, name)
-    missing = _missing(root)
-    beside: Path | None = None
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=root))
-    except OSError as error:
-        _remove_empty(missing)
-        raise InputError(f"the output folder {root} cannot be written: {error.strerror}") from None
-    try:
+    with claimed(root, name) as (beside, target):
         yield beside, target
-        beside.chmod(0o755)
         _put_in_place(beside, target)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        _remove_empty(missing)
-        raise
 
 
-def _put_in_place(beside: Path, target: Path) -> None:
-    """Rename a finished run; where another one took its name meanwhile, it is kept under the next free one."""
-    try:
-        beside.rename(target)
-    except OSError:
-        if not target.exists():
-            raise
-        free = next(path for n in count(2) if not (path := target.with_name(f"{target.name}-{n}")).exists())
-        beside.rename(free)
-        raise InputError(f"another run took the name {target} meanwhile: this one is saved as {free}") from None
+@contextmanager
+def new_resumable_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
+    """A new run folder that is there from the start, for checkpoints; the results appear in it when the block ends.
 
+    Parameters
+    ----------
+    root
+        The folder of all runs, which is made if it is missing.
+    name
+        The name of the run. By default the time.
 
-def _is_taken(root: Path, name: str) -> bool:
-    """Whether a run has this name, or one that is not finished."""
-    return (root / name).exists() or any(root.glob(f".{name}.partial-*"))
+    Yields
+    ------
+    tuple[Path, Path]
+        The folder to write results to, and the folder of the run.
+
+    Raises
+    ------
+    InputError
+        Where the name is taken or is no name, or the folder cannot be written.
+    """
+    with claimed(root, name) as (_, target), open_run(target) as places:
+        yield places
 
 
 @contextmanager
 def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """A run folder that is there from the start, for checkpoints; results appear in it when the block ends.
+    """The folder of a run that is gone on with; the results appear in it when the block ends.
 
     Parameters
     ----------
@@ -86,84 +83,117 @@ def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
     Raises
     ------
     InputError
-        Where the folder cannot be written.
+        Where another process is at work on the run, or the folder cannot be written.
     """
     missing = _missing(folder)
-    beside = folder / ".partial"
     try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-    except OSError as error:
-        _remove_empty(missing)
-        raise InputError(f"the run's folder {folder} cannot be written: {error.strerror}") from None
-    try:
-        yield beside, folder
-        for path in sorted(beside.iterdir()):
-            path.replace(folder / path.name)
+        with ExitStack() as held:
+            with _as_users_error(folder):
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                if held.enter_context(locked_folder(folder)) is False:
+                    raise InputError(f"another process is training in {folder}: wait until it has ended")
+                remove_leftovers(folder)
+                beside = folder / f".{token_hex(8)}{PARTIAL}"
+                held.enter_context(locked_folder(beside))
+            held.callback(shutil.rmtree, beside, ignore_errors=True)
+            yield beside, folder
+            for path in sorted(beside.iterdir()):
+                path.replace(folder / path.name)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
         _remove_empty(missing)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it, so that it is complete or not there.
-
-    Parameters
-    ----------
-    path
-        The file.
-    content
-        Its content.
-
-    Raises
-    ------
-    InputError
-        Where the folder cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def free_folder(root: Path, name: str | None) -> Path:
-    """The folder of a new run.
+@contextmanager
+def claimed(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
+    """Take a name among the runs, for as long as the block lasts or the process lives.
 
     Runs of the same second are numbered. What a run left that was killed before its first checkpoint takes no name.
 
     Parameters
     ----------
     root
-        The folder of all runs.
+        The folder of all runs, which is made if it is missing.
     name
         The name of the run. By default the time.
 
-    Returns
-    -------
-    Path
-        The folder, which does not exist yet.
+    Yields
+    ------
+    tuple[Path, Path]
+        An empty folder that nobody else writes to, and the folder of the run, which does not exist yet.
 
     Raises
     ------
     InputError
-        Where the name is taken or is no name.
+        Where the name is taken or is no name, or the folder cannot be written.
     """
-    if name is None:
-        start = datetime.now().strftime("%Y-%m-%d-%H%M%S")
-        names = (start, *(f"{start}-{number}" for number in range(2, 1000)))
-        name = next((name for name in names if not _is_taken(root, name)), start)
-    if not re.fullmatch(r"[\w][\w.-]*", name):
+    if name is not None and not re.fullmatch(r"[\w][\w.-]*", name):
         raise InputError(f"a run's name has letters, digits, '-', '_' and '.', and no '/'; got {name!r}")
-    target = root / name
-    if target.is_dir() and all(path.match(".*partial") for path in target.iterdir()):
-        shutil.rmtree(target)
-    if target.exists():
-        raise InputError(f"{target} exists already; choose another --name, or remove it")
-    return target
+    missing = _missing(root)
+    try:
+        with ExitStack() as held:
+            with _as_users_error(root):
+                root.mkdir(parents=True, exist_ok=True)
+                remove_leftovers(root)
+                beside, target = _claim(root, name, held)
+            held.callback(shutil.rmtree, beside, ignore_errors=True)
+            yield beside, target
+    finally:
+        _remove_empty(missing)
+
+
+def _claim(root: Path, name: str | None, held: ExitStack) -> tuple[Path, Path]:
+    for candidate in _names() if name is None else [name]:
+        beside, target = root / f".{candidate}{PARTIAL}", root / candidate
+        if held.enter_context(locked_folder(beside)):
+            _remove_unfinished(target)
+            if not target.exists():
+                return beside, target
+            beside.rmdir()
+            problem = f"{target} exists already; choose another --name, or remove it"
+        else:
+            problem = f"another run is being saved as {target}; choose another --name"
+        held.close()
+        if name is not None:
+            raise InputError(problem)
+    raise AssertionError("the names never end")
+
+
+def _names() -> Iterable[str]:
+    start = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    yield start
+    yield from (f"{start}-{number}" for number in count(2))
+
+
+def _remove_unfinished(target: Path) -> None:
+    """Remove the folder of a run that was killed before there was anything to go on with."""
+    if not target.is_dir():
+        return
+    names = {path.name for path in target.iterdir()}
+    leftovers = {name for name in names if name.startswith(".") and name.endswith(PARTIAL)}
+    if names == leftovers or (leftovers and names == leftovers | {CONFIG_FILE}):
+        with locked_folder(target) as is_mine:
+            if is_mine:
+                shutil.rmtree(target)
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
+    """Rename a finished run; where something else took its place meanwhile, it gets the next free name."""
+    try:
+        beside.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        free = next(path for n in count(2) if not (path := target.with_name(f"{target.name}-{n}")).exists())
+        beside.rename(free)
+        raise InputError(f"{target} was made by something else meanwhile: this run is saved as {free}") from None
+
+
+@contextmanager
+def _as_users_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"the output folder {folder} cannot be written: {error.strerror}") from None
 
 
 def _missing(folder: Path) -> list[Path]:

@@ -32,10 +32,10 @@ class WriteCheckpoints(Callback):
         The number of epochs between two checkpoints.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
+    def __init__(self, folder: Path | str, every: int = 1) -> None:
         if every < 1:
             raise InputError(f"checkpoint_every must be 1 or more; got {every}")
-        self.path, self.every = folder / CHECKPOINT_FILE, every
+        self.path, self.every = Path(folder) / CHECKPOINT_FILE, every
 
     def on_start(self, run: Run) -> None:
         """Write the first checkpoint."""

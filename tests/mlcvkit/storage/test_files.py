@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from mlcvkit import InputError
 from mlcvkit.experiments import Predictor
 from mlcvkit.models import MLP, NN1, Perceptron
-from mlcvkit.storage import SavedModel, load_model, new_run, open_run, save_model, write_arrays
+from mlcvkit.storage import SavedModel, load_model, new_resumable_run, new_run, open_run, save_model, write_arrays
 from mlcvlab.models.nn2 import NN2
 
 
@@ -97,7 +98,7 @@ def test_a_run_folder_appears_whole(tmp_path):
 
 def test_a_run_whose_name_was_taken_meanwhile_is_kept_under_another(tmp_path):
     with (
-        pytest.raises(InputError, match=r"this one is saved as .*first-2"),
+        pytest.raises(InputError, match=r"this run is saved as .*first-2"),
         new_run(tmp_path, "first") as (folder, target),
     ):
         (folder / "model").write_text("trained")
@@ -111,6 +112,64 @@ def test_runs_without_a_name_begin_under_different_names(tmp_path):
     with new_run(tmp_path, None) as (_, one), new_run(tmp_path, None) as (_, two):
         assert one != two
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_twenty_runs_without_a_name_that_begin_at_once_have_a_folder_each(tmp_path):
+    ready, children = os.pipe(), []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    for number in range(20):
+        children.append(os.fork())
+        if children[-1] == 0:
+            with new_run(tmp_path / "runs", None) as (folder, _):
+                (folder / "model").write_text(str(number))
+                os.write(ready[1], b".")
+                signal.sigwait([signal.SIGUSR1])
+            os._exit(0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    seen = 0
+    while seen < 20:
+        seen += len(os.read(ready[0], 20))
+    for child in children:
+        os.kill(child, signal.SIGUSR1)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 20
+    assert {path.read_text() for path in tmp_path.glob("runs/[0-9]*/model")} == set(map(str, range(20)))
+    assert len(list((tmp_path / "runs").iterdir())) == 20
+
+
+@pytest.mark.parametrize("kind", [new_run, new_resumable_run])
+def test_a_name_is_taken_from_the_start(tmp_path, kind):
+    with kind(tmp_path, "first") as (folder, _):
+        (folder / "model").touch()
+        for other in (new_run, new_resumable_run):
+            with pytest.raises(InputError, match=r"first; choose another --name"), other(tmp_path, "first"):
+                pass
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
+def test_a_run_is_gone_on_with_by_one_process_at_a_time(tmp_path):
+    folder = tmp_path / "run"
+    with open_run(folder) as (_, target):
+        (target / "checkpoint").touch()
+        with pytest.raises(InputError, match=r"another process is training in .*run: wait"), open_run(folder):
+            pass
+    with open_run(folder):
+        pass
+
+
+def test_a_run_killed_before_its_first_checkpoint_can_be_started_again(tmp_path):
+    for name, files in {"a": [".x.partial"], "b": ["config.toml", ".partial"], "c": []}.items():
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).touch()
+        with new_resumable_run(tmp_path, name) as (folder, target):
+            assert not (target / "config.toml").exists()
+            (folder / "model").touch()
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["model"]
+    (tmp_path / "config of mine").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/config.toml").touch()
+    with pytest.raises(InputError, match="mine exists already"), new_resumable_run(tmp_path, "mine"):
+        pass
 
 
 def test_an_open_run_is_there_from_the_start_and_keeps_what_was_put_into_it(tmp_path):
@@ -127,7 +186,7 @@ def test_an_open_run_is_there_from_the_start_and_keeps_what_was_put_into_it(tmp_
         (beside / "result").write_text("whole")
         assert not (folder / "result").exists()
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint", "result"]
-    with pytest.raises(InputError, match=r"the run's folder .* cannot be written"), open_run(folder / "result" / "x"):
+    with pytest.raises(InputError, match=r"the output folder .* cannot be written"), open_run(folder / "result" / "x"):
         pass
 
 

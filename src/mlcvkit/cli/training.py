@@ -148,8 +148,8 @@ def train(
     checkpoint_every
         Keep the state of the training in the run's folder, anew after so many epochs, so that it can be resumed.
     resume
-        Folder of a run that was stopped or killed: go on from its last checkpoint, to the very weights that it would
-        have ended with, given the same machine and threads.
+        Folder of a run with checkpoints: go on from the last one. A run that was stopped or killed comes to the same
+        weights as without the stop, given the same machine and threads; --epochs N trains to N epochs in all.
     name
         Name of the run's folder; the time where it is left out.
     output
@@ -323,11 +323,11 @@ def _draw(predictor: Predictor, saved: storage.SavedModel, folder: Path) -> None
 def _say_where(
     trained: Trained, folder: Path, result: dict[str, Any], seconds: float, every: int | None, json: bool
 ) -> None:
-    if not trained.run.interrupted:
-        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     console.print(f"Saved to [bold]{escape(str(folder))}[/bold] in {seconds:.1f} s")
-    if trained.run.interrupted and every is not None:
-        console.print(f"To go on: mlcvlab train --resume {escape(str(folder))}")
+    if every is not None:
+        more = "To go on" if trained.run.interrupted else "For more epochs"
+        number = "" if trained.run.interrupted else f" --epochs {2 * trained.run.epoch}"
+        console.print(f"{more}: mlcvlab train --resume {escape(str(folder))}{number}")
     print_json(json, {"run": str(folder), **result, "seconds": seconds})
 
 

@@ -1,5 +1,6 @@
 """The two ways to train on shards: rounds of one exact gradient, and rounds of local steps with averaging."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from mlcvkit.cluster.placement import Loaded
 from mlcvkit.cluster.samples import ShardedArray
 from mlcvkit.errors import InputError
 from mlcvkit.training import (
+    MEASURED_SAMPLES,
     Batch,
     Hyperparameters,
     Measured,
@@ -38,6 +40,11 @@ class _OnShards:
 
     def some(self, most: int) -> Measured:
         return (*self.X.some(self.y, most, self.hp.seed), {})
+
+    def fingerprint(self) -> str:
+        """The SHA-256 sum of some of the samples."""
+        X, y, _ = self.some(MEASURED_SAMPLES)
+        return hashlib.sha256(np.ascontiguousarray(X).tobytes() + np.ascontiguousarray(y).tobytes()).hexdigest()
 
 
 class Synchronous(_OnShards):

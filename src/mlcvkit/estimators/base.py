@@ -1,7 +1,9 @@
 """What the estimators have in common: from rows, targets and parameters to a run of the engine."""
 
+import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -20,11 +22,14 @@ from mlcvkit.training import (
     MEASURED_SAMPLES,
     Callback,
     Checkpoint,
+    History,
     Hyperparameters,
     OptimizerName,
     ProgressBar,
     Run,
     ScheduleName,
+    StopTraining,
+    Validation,
     lies_elsewhere,
     with_fields_of_optimizers,
 )
@@ -106,7 +111,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         y: Any,
         sample_weight: npt.ArrayLike | None = None,
         *,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
         resume: Path | str | None = None,
     ) -> Self:
         """Train the network.
@@ -121,7 +126,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         sample_weight
             The weight of each sample, (N,). A whole number counts as that many repetitions of its sample.
         validation_data
-            A pair of X and y to stop by, in place of ``validation_fraction``.
+            X and y to stop by, in place of ``validation_fraction``, and the weight of each of its samples if they have
+            any.
         resume
             A folder with the checkpoint of an earlier run of the same parameters (``WriteCheckpoints`` among the
             callbacks leaves one), to go on with it.
@@ -138,28 +144,67 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         FloatingPointError
             Where the loss diverges.
         """
-        go_on = self.warm_start and hasattr(self, "model_")
-        X, targets = self._validated(X, y, sample_weight, reset=True, first=not go_on)
-        weights = self._sample_weight(X, y, sample_weight)
-        random = check_random_state(self.random_state)
-        validation, chosen = None, None
-        if validation_data is not None:
-            validation = self._validated(*validation_data, None, reset=False, first=False)
-        elif self.validation_fraction:
-            if lies_elsewhere(X):
-                raise ValueError("samples on a cluster are not split: give validation_data, not validation_fraction")
-            chosen, held_out = self._split(targets, random)
-            validation = X[held_out], targets[held_out]
-        targets = self._smoothed(targets)
-        if go_on:
-            self._require_same_network(X, targets)
-        seed = int(random.randint(2**31 - 1))
-        if not go_on:
-            self.model_: Any = self._initialized(X, targets, seed)
-        restore = None if resume is None else Checkpoint.read(Path(resume)).restore
-        hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
-        self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
+        with self._as_it_was_after_an_error():
+            go_on = self.warm_start and hasattr(self, "model_")
+            X, targets = self._validated(X, y, sample_weight, reset=True, first=not go_on)
+            weights = self._sample_weight(X, y, sample_weight)
+            checkpoint = None if resume is None else Checkpoint.read(Path(resume))
+            random, seed = self._random(checkpoint)
+            validation: Validation | None = None
+            chosen = None
+            if validation_data is not None:
+                validation = self._validation(*validation_data)
+            elif self.validation_fraction:
+                if lies_elsewhere(X):
+                    raise ValueError("samples on a cluster are not split: give validation_data")
+                chosen, held_out = self._split(targets, random)
+                validation = (X[held_out], targets[held_out])
+                if weights is not None:
+                    validation = (*validation, _of_mean_1(weights[held_out]))
+            targets = self._smoothed(targets)
+            if go_on:
+                self._require_same_network(X, targets)
+            seed = int(random.randint(2**31 - 1)) if seed is None else seed
+            if not go_on:
+                self._begin(X, targets, seed)
+            hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
+            restore = None if checkpoint is None else checkpoint.restore
+            self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
         return self
+
+    @contextmanager
+    def _as_it_was_after_an_error(self) -> Iterator[None]:
+        """A fit that is refused, or diverges, leaves what was fitted before."""
+        before = dict(vars(self))
+        weights = [w.copy() for w in self.model_.W] if hasattr(self, "model_") else []
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            if weights:
+                self.model_.W = weights
+            raise
+
+    def _random(self, checkpoint: Checkpoint | None) -> tuple[np.random.RandomState, int | None]:
+        """Where all is drawn from, and the seed of the run where that is known already.
+
+        Without a ``random_state`` the seed of the run stands for it, so that a checkpoint is enough to draw all again.
+        """
+        if self.random_state is not None:
+            return check_random_state(self.random_state), None
+        drawn = int(check_random_state(None).randint(2**31 - 1))
+        seed = drawn if checkpoint is None else checkpoint.hyperparameters.seed
+        return np.random.RandomState(seed), seed
+
+    def _begin(self, X: Any, targets: Any, seed: int) -> None:
+        self.model_: Any = self._initialized(X, targets, seed)
+        self._drawn_by = getattr(self, "initialization", None)
+
+    def _validation(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Validation:
+        """Samples to stop by, encoded, with their weights and those of their classes."""
+        rows, targets = self._validated(X, y, None, reset=False, first=False)
+        weights = self._sample_weight(rows, y, sample_weight)
+        return (rows, targets) if weights is None else (rows, targets, weights)
 
     def save(self, path: Path | str) -> None:
         """Write the fitted estimator as a safetensors file, which ``load_estimator`` reads without running code.
@@ -200,28 +245,53 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _require_same_network(self, X: Any, targets: Any) -> None:
         there, wanted = architecture(self.model_), architecture(self._initialized(X, targets, 0))
         differ = [name for name, value in wanted.items() if there.get(name) != value]
+        initialization = getattr(self, "initialization", None)
+        if initialization != getattr(self, "_drawn_by", initialization):
+            differ.append("initialization")
         if differ:
-            raise ValueError(f"warm_start goes on with the network that is there, and {', '.join(differ)} changed")
+            raise ValueError(
+                f"{', '.join(differ)} changed, but the training goes on with the network that is there: set it back, "
+                "or fit a new estimator"
+            )
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
-        X, targets = self._validated(X, y, sample_weight, reset=first, first=first)
-        targets = self._smoothed(targets)
-        weights = self._sample_weight(X, y, sample_weight, normalised=False)  # what is to come is not known
-        random = check_random_state(self.random_state)
-        seed = int(random.randint(2**31 - 1))
-        if first:
-            self.model_ = self._initialized(X, targets, seed)
-            self._passes = 0
-        self._passes = getattr(self, "_passes", 0) + 1  # a number as random_state draws a new order all the same
-        hp = self._hyperparameters(X.shape[0], seed + self._passes, epochs=1, schedule="constant", average_epochs=0)
-        state = None if first else getattr(self, "_state", None)
-        self._train(
-            X, targets, hp, sample_weight=weights, resume=None if state is None else lambda run: _put(run, state)
-        )
+        for name in ("average_epochs", "validation_fraction"):
+            if getattr(self, name):
+                raise ValueError(f"{name} is for fit, which knows all epochs: partial_fit needs {name}=0")
+        with self._as_it_was_after_an_error():
+            X, targets = self._validated(X, y, sample_weight, reset=first, first=first)
+            targets = self._smoothed(targets)
+            weights = self._sample_weight(X, y, sample_weight, normalised=False)  # what is to come is not known
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            if first:
+                self._begin(X, targets, seed)
+                self._passes = 0
+                self.history_: History = {}
+            else:
+                self._require_same_network(X, targets)
+            passes, history = getattr(self, "_passes", 0), self.history_
+            if passes == self.epochs and self.schedule != "constant":
+                warnings.warn(
+                    f"the schedule {self.schedule} ends after epochs={self.epochs} passes: from here on the learning "
+                    "rate stays at its end; schedule='constant' has none",
+                    stacklevel=3,
+                )
+            # a number as random_state draws a new order all the same
+            epochs = max(self.epochs, passes + 1)
+            hp = self._hyperparameters(X.shape[0], seed + passes + 1, epochs=epochs, patience=0)
+            state = None if first else getattr(self, "_state", None)
+            one_pass = [*self.callbacks, _OnePass()]
+            self._train(
+                X, targets, hp, callbacks=one_pass, sample_weight=weights, resume=lambda run: _put(run, state, passes)
+            )
+            self._passes = passes + 1
+            self.history_ = {name: [*history.get(name, []), *new] for name, new in self.history_.items()}
         return self
 
-    def _train(self, X: Any, targets: Array, hp: Hyperparameters, **options: Any) -> None:
-        callbacks = [*self.callbacks, *([ProgressBar()] if self.verbose else [])]
+    def _train(
+        self, X: Any, targets: Array, hp: Hyperparameters, callbacks: Sequence[Callback] | None = None, **options: Any
+    ) -> None:
+        callbacks = [*(self.callbacks if callbacks is None else callbacks), *([ProgressBar()] if self.verbose else [])]
         trained = self._trained_model(X)
         options |= {"tolerance": self.tol, "measured": self.verbose}
         run = fit_network(trained, X, targets, hp, self._targets, callbacks=callbacks, **options)
@@ -229,6 +299,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.history_ = run.history
         self.n_iter_ = run.epoch
         self.interrupted_ = run.interrupted
+        if run.interrupted:
+            warnings.warn(f"the training was interrupted after {run.epoch} of {hp.epochs} epochs", stacklevel=3)
         self._state = run.state
 
     def _hyperparameters(self, N: int, seed: int, **changed: Any) -> Hyperparameters:
@@ -287,9 +359,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if balance is not None:
             weights = weights * balance
-        if weights.sum() == 0:
-            raise ValueError("the weights are zero for every sample: there is nothing to learn from")
-        scaled: Array = (weights * (len(weights) / weights.sum()) if normalised else weights).astype(X.dtype)
+        scaled: Array = (_of_mean_1(weights) if normalised else weights).astype(X.dtype)
         return scaled
 
     def _split(self, targets: Array, random: np.random.RandomState) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -381,8 +451,21 @@ class MLPParameters:
         return scale_weights(model, self.initialization)  # type: ignore[no-any-return]
 
 
-def _put(run: Run, state: Any) -> None:
-    if type(state) is not type(run.state):  # the optimizer was changed in between
-        return
-    for array, earlier in zip(run.state, state, strict=True):
-        array[:] = earlier
+def _of_mean_1(weights: Array) -> Array:
+    if weights.sum() == 0:
+        raise ValueError("the weights are zero for every sample: there is nothing to learn from, or to stop by")
+    scaled: Array = weights * (len(weights) / weights.sum())
+    return scaled
+
+
+class _OnePass(Callback):
+    def on_epoch(self, run: Run) -> None:
+        raise StopTraining
+
+
+def _put(run: Run, state: Any, passes: int) -> None:
+    """Put the passes before into a run; where the optimizer was changed in between, it begins anew."""
+    run.epoch = passes
+    if type(state) is type(run.state):
+        for array, earlier in zip(run.state, state, strict=True):
+            array[:] = earlier

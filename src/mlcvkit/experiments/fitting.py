@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlcvkit.experiments.targets import Targets
-from mlcvkit.training import Callback, Hyperparameters, Metric, Run, StopTraining, accuracy, fit
+from mlcvkit.training import Callback, Hyperparameters, Metric, Run, StopTraining, Validation, accuracy, fit
 from mlcvlab.nn import Array
 
 TOLERANCE = 1e-4
@@ -21,7 +21,7 @@ def fit_network(
     hp: Hyperparameters,
     targets: Targets,
     *,
-    validation: tuple[Any, Array] | None = None,
+    validation: Validation | None = None,
     callbacks: Sequence[Callback] = (),
     tolerance: float = TOLERANCE,
     measured: bool = False,
@@ -91,9 +91,13 @@ class Converged(Callback):
     def __init__(self, patience: int, tolerance: float) -> None:
         self.patience, self.tolerance = patience, tolerance
 
+    def on_start(self, run: Run) -> None:
+        """Look whether a run that is gone on with had ended."""
+        self.on_epoch(run)
+
     def on_epoch(self, run: Run) -> None:
         """Compare the training loss with the best one so far."""
-        losses = run.history["train_loss"]
+        losses = run.history.get("train_loss", [])
         if len(losses) > self.patience:
             before, latest = losses[: -self.patience], losses[-self.patience :]
             if min(latest) > min(before) - self.tolerance:
@@ -103,13 +107,17 @@ class Converged(Callback):
 class NoMistakes(Callback):
     """Stop where every training sample that is measured is predicted correctly."""
 
+    def on_start(self, run: Run) -> None:
+        """Look whether a run that is gone on with had ended."""
+        self.on_epoch(run)
+
     def on_epoch(self, run: Run) -> None:
         """Look at the training accuracy."""
-        if run.history["train_accuracy"][-1] == 1:
+        if run.history.get("train_accuracy", [0.0])[-1] == 1:
             raise StopTraining
 
 
-def r2(model: Any, X: Any, y: Array) -> float:
+def r2(model: Any, X: Any, y: Array, *, sample_weight: Array | None = None) -> float:
     """Coefficient of determination, the mean over the outputs; 0 where a target is constant.
 
     R² = 1 - Σ_i (y_i - ŷ_i)² / Σ_i (y_i - ȳ)²
@@ -122,14 +130,17 @@ def r2(model: Any, X: Any, y: Array) -> float:
         The samples, (K, N), one a column.
     y
         The targets, (C, N).
+    sample_weight
+        What each sample counts, (N,). By default all count alike.
 
     Returns
     -------
     float
         The coefficient of determination, at most 1.
     """
-    residual = np.square(y - model.predict(X)).sum(axis=1)
-    total = np.square(y - y.mean(axis=1, keepdims=True)).sum(axis=1)
+    mean = np.average(y, axis=1, weights=sample_weight)[:, None]
+    residual = np.average(np.square(y - model.predict(X)), axis=1, weights=sample_weight)
+    total = np.average(np.square(y - mean), axis=1, weights=sample_weight)
     return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0).mean())
 
 

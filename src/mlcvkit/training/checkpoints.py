@@ -19,7 +19,7 @@ OF_THE_NETWORK = ("hidden_units", "activation", "initialization", "loss", "dropo
 
 
 class WriteCheckpoints(Callback):
-    """Write a checkpoint before the first epoch and then every few epochs, each in place of the one before.
+    """Write a checkpoint before the first epoch, every few epochs and after the last, each in place of the one before.
 
     A complete checkpoint is there at any instant. Where the first one cannot be written, OSError ends the training;
     where a later one cannot, a warning says so and the one before stays.
@@ -39,12 +39,13 @@ class WriteCheckpoints(Callback):
 
     def on_start(self, run: Run) -> None:
         """Write the first checkpoint."""
+        self.fingerprint = run.fingerprint()
         if run.epoch == 0 or not self.path.exists():
             self._write(run)
 
     def on_epoch(self, run: Run) -> None:
         """Write a checkpoint where it is time for one."""
-        if run.epoch % self.every:
+        if run.epoch % self.every and run.epoch < run.hyperparameters.epochs:
             return
         try:
             self._write(run)
@@ -53,6 +54,7 @@ class WriteCheckpoints(Callback):
 
     def _write(self, run: Run) -> None:
         progress = {"epoch": run.epoch, "samples": run.samples, "history": run.history, "every": self.every}
+        progress["fingerprint"] = self.fingerprint
         metadata = {"hyperparameters": json.dumps(asdict(run.hyperparameters)), "progress": json.dumps(progress)}
         storage.write_arrays(self.path, run.arrays(), {"format": FORMAT, **metadata})
 
@@ -77,6 +79,8 @@ class Checkpoint:
         The arrays of the run by name.
     complete
         Whether the hyperparameters of the network are recorded as well; old versions did not.
+    fingerprint
+        The sum of the content of the training samples; empty in old versions.
     """
 
     hyperparameters: Hyperparameters
@@ -86,6 +90,7 @@ class Checkpoint:
     every: int
     arrays: dict[str, Array]
     complete: bool = True
+    fingerprint: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> "Checkpoint":
@@ -121,7 +126,7 @@ class Checkpoint:
             raise InputError(f"{path} is damaged or of another version: {error}") from None
 
     def require_same(self, hyperparameters: Hyperparameters) -> None:
-        """Make sure that a run has the hyperparameters of the checkpoint.
+        """Make sure that a run has the hyperparameters of the checkpoint; it may have more epochs, or fewer.
 
         Parameters
         ----------
@@ -133,10 +138,12 @@ class Checkpoint:
         InputError
             Where they differ, with what differs.
         """
+        if hyperparameters.epochs < self.epoch:
+            raise InputError(f"{self.epoch} epochs are trained already, which is more than {hyperparameters.epochs}")
         differ = [
             f"{field.name} is {mine!r} there, not {given!r}"
             for field in fields(Hyperparameters)
-            if self.complete or field.name not in OF_THE_NETWORK
+            if field.name != "epochs" and (self.complete or field.name not in OF_THE_NETWORK)
             if (mine := getattr(self.hyperparameters, field.name)) != (given := getattr(hyperparameters, field.name))
         ]
         if differ:
@@ -167,6 +174,10 @@ class Checkpoint:
         wanted, found = ({name: f"{a.dtype} {a.shape}" for name, a in some.items()} for some in (expected, arrays))
         if wanted != found:
             raise InputError(f"the checkpoint is of another network: it has the arrays {found}, not {wanted}")
+        if self.fingerprint and self.fingerprint != run.fingerprint():
+            raise InputError("the checkpoint is of other training samples: their content, order or targets changed")
         for name, array in expected.items():
             array[:] = arrays[name]
+        if run.hyperparameters.epochs != self.hyperparameters.epochs:
+            run.mean = None  # of other epochs
         run.epoch, run.history = self.epoch, {name: list(values) for name, values in self.history.items()}

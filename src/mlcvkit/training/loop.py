@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,15 +22,19 @@ from mlcvlab.nn import Array
 MEASURED_SAMPLES = 10_000
 """How many training samples the training loss and metrics of an epoch are measured on, at most."""
 
-Metric = Callable[[Any, Array, Array], float]
-"""``metric(model, X, y)`` of columns X, (K, N), and targets y, (C, N)."""
+Metric = Callable[..., float]
+"""``metric(model, X, y)`` of columns X, (K, N), and targets y, (C, N); where samples have weights, also with
+``sample_weight``, (N,), if the metric has a parameter of that name."""
+
+Validation = tuple[Any, Array] | tuple[Any, Array, Array]
+"""Samples, (N, ...), their targets, and, if they have any, their weights, (N,), of mean 1."""
 
 History = dict[str, list[float]]
 """One list for each quantity, with one entry an epoch: ``epoch``, ``learning_rate``, ``train_loss``,
 ``validation_loss``, the metrics (``train_accuracy``, ``validation_accuracy``), ``samples_per_second``."""
 
 
-def accuracy(model: Any, X: Array, y: Array) -> float:
+def accuracy(model: Any, X: Array, y: Array, *, sample_weight: Array | None = None) -> float:
     """Share of the samples whose prediction, cut at 0.5, is their label (handout, Problem 4; erratum 10).
 
         Acc = (1/T) Σ_i 1(y_i = [ŷ_i >= 0.5])
@@ -44,6 +49,8 @@ def accuracy(model: Any, X: Array, y: Array) -> float:
         The samples, (K, N), one a column.
     y
         The labels, (C, N), of 0 and 1.
+    sample_weight
+        What each sample counts, (N,). By default all count alike.
 
     Returns
     -------
@@ -52,8 +59,10 @@ def accuracy(model: Any, X: Array, y: Array) -> float:
     """
     y_hat = predictions(model, X)
     if getattr(model, "output", None) == "softmax":
-        return float((y_hat.argmax(axis=0) == y.argmax(axis=0)).mean())
-    return float(((y_hat >= 0.5) == (y >= 0.5)).all(axis=0).mean())
+        correct = y_hat.argmax(axis=0) == y.argmax(axis=0)
+    else:
+        correct = ((y_hat >= 0.5) == (y >= 0.5)).all(axis=0)
+    return float(np.average(correct, weights=sample_weight))
 
 
 @dataclass
@@ -82,6 +91,8 @@ class Run:
         The mean of the weights after each of the last epochs, where that is asked for.
     interrupted
         Whether Ctrl-C ended the run.
+    fingerprint
+        Computes a sum of the content of the training samples.
     """
 
     hyperparameters: Hyperparameters
@@ -93,6 +104,7 @@ class Run:
     best: Array | None = None
     mean: Array | None = None
     interrupted: bool = False
+    fingerprint: Callable[[], str] = str
 
     def arrays(self) -> dict[str, Array]:
         """Every array of the run by name."""
@@ -210,17 +222,6 @@ class Training:
     ``run.history``. It ends when its epochs are over, or after ``patience`` epochs without a better validation loss;
     ``choose_weights`` then restores the best weights, or takes the mean of the last.
 
-
-
-    >>> from mlcvkit.datasets import read
-    >>> from mlcvkit.models import MLP
-    >>> data = read("moons")
-    >>> training = Training(MLP((8,)).initialize(2, seed=0), data.X, data.y, hyperparameters=Hyperparameters(epochs=2))
-    >>> next(training)
-    Step(samples=128)
-    >>> len(list(training)), training.run.epoch
-    (9, 2)
-
     Parameters
     ----------
     model
@@ -243,6 +244,17 @@ class Training:
         ``resume(run)`` puts an earlier run into the new one.
     measured
         Whether the loss and the metrics are measured after each epoch.
+
+    Examples
+    --------
+    >>> from mlcvkit.datasets import read
+    >>> from mlcvkit.models import MLP
+    >>> data = read("moons")
+    >>> training = Training(MLP((8,)).initialize(2, seed=0), data.X, data.y, hyperparameters=Hyperparameters(epochs=2))
+    >>> next(training)
+    Step(samples=128)
+    >>> len(list(training)), training.run.epoch
+    (9, 2)
     """
 
     def __init__(
@@ -253,7 +265,7 @@ class Training:
         *,
         samples: npt.NDArray[np.intp] | None = None,
         sample_weight: Array | None = None,
-        validation: tuple[Any, Array] | None = None,
+        validation: Validation | None = None,
         hyperparameters: Hyperparameters | None = None,
         metrics: Mapping[str, Metric] | None = None,
         resume: Callable[[Run], None] | None = None,
@@ -264,17 +276,20 @@ class Training:
         if hp.patience and not measured:
             raise InputError("patience needs the validation loss of each epoch: leave out measured=False")
         self.model, self.metrics = as_trained(model), metrics or {}
-        weights = flatten(self.model)
+        _require_probabilities(self.model, y, *(validation or ())[1:2])
+        flat = flatten(self.model)
         model.W = self.model.W  # the same views
         self.model.emp_loss(float_rows(X[:1]).T, as_columns(y[:1]))  # what does not fit the weights is refused here
         self.steps = _steps(self.model, X, y, hp, samples, sample_weight)
-        self.run = Run(hp, weights, self.steps.start(weights), self.steps.samples)
+        self.run = Run(hp, flat, self.steps.start(flat), self.steps.samples, fingerprint=self.steps.fingerprint)
         if resume is not None:
             resume(self.run)
         self.rate = Rate(hp, self.steps.steps)
         self.parts: dict[str, Measured] = {"train": self.steps.some(MEASURED_SAMPLES)} if measured else {}
         if measured and validation is not None:
-            self.parts["validation"] = (float_rows(validation[0]), validation[1], {})
+            validation_X, validation_y, *weights = validation
+            options = {"sample_weight": weights[0]} if weights else {}
+            self.parts["validation"] = (float_rows(validation_X), validation_y, options)
         self._events = self._take_steps()
 
     def __iter__(self) -> Iterator[Step | Epoch]:
@@ -321,7 +336,7 @@ def fit(
     *,
     samples: npt.NDArray[np.intp] | None = None,
     sample_weight: Array | None = None,
-    validation: tuple[Any, Array] | None = None,
+    validation: Validation | None = None,
     hyperparameters: Hyperparameters | None = None,
     metrics: Mapping[str, Metric] | None = None,
     callbacks: Sequence[Callback] = (),
@@ -373,6 +388,7 @@ def fit(
     FloatingPointError
         Where a loss becomes NaN or infinite, with the step and the learning rate.
     """
+    before = [w if w is None else w.copy() for w in model.W]
     training = Training(
         model,
         X,
@@ -398,6 +414,9 @@ def fit(
         run.interrupted = True
     except StopTraining:
         pass
+    except BaseException:
+        model.W = before
+        raise
     finally:
         for callback in callbacks:
             callback.on_end(run)
@@ -445,10 +464,10 @@ def _check(
     y: Array,
     samples: npt.NDArray[np.intp] | None,
     sample_weight: Array | None,
-    validation: tuple[Any, Array] | None,
+    validation: Validation | None,
     hp: Hyperparameters,
 ) -> None:
-    for part, (part_X, part_y) in {"": (X, y), "validation ": validation or (X, y)}.items():
+    for part, (part_X, part_y, *_) in {"": (X, y), "validation ": validation or (X, y)}.items():
         N = part_X.shape[0]
         if np.ndim(part_y) not in (1, 2) or len(part_y) != N or N == 0:
             raise ValueError(
@@ -493,8 +512,23 @@ def _out_of_patience(run: Run) -> bool:
 def _measure(
     model: Any, X: Any, y: Array, metrics: Mapping[str, Metric], options: Mapping[str, Any]
 ) -> dict[str, float]:
-    values = {name: metric(model, X, y) for name, metric in metrics.items()}
+    values = {
+        name: metric(model, X, y, **(options if "sample_weight" in signature(metric).parameters else {}))
+        for name, metric in metrics.items()
+    }
     return {"loss": model.emp_loss(X, y, **options), **values}
+
+
+def _require_probabilities(model: Any, *targets: Array) -> None:
+    """Refuse targets that a sigmoid or a softmax cannot predict."""
+    if getattr(model, "output", None) not in ("sigmoid", "softmax", "step"):
+        return
+    for y in targets:
+        if not lies_elsewhere(y) and not (np.min(y) >= 0 and np.max(y) <= 1):
+            raise ValueError(
+                f"the targets of a {model.output} must be from 0 to 1; got {np.min(y):g} to {np.max(y):g}: make the "
+                "labels 0 and 1, or for several classes one column each"
+            )
 
 
 def _require_finite(record: dict[str, float], step: int, hp: Hyperparameters) -> None:

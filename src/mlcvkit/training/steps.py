@@ -1,5 +1,6 @@
 """The steps of an epoch: what the loop takes one after the other, wherever the samples lie."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -16,6 +17,11 @@ from mlcvlab.nn import Array
 Step = Callable[[Array, Any, float], int]
 """``step(weights, state, learning_rate)`` changes the weights and the optimizer's state in place, and returns how many
 samples it took."""
+
+BLOCK = 4096
+"""Rows that are looked at at a time."""
+MOST_MAPPED = 10_000
+"""How many rows of a mapped file are read to know it again."""
 
 Measured = tuple[Any, Array, dict[str, Any]]
 """Rows, their targets, and what else ``emp_loss`` is told of them."""
@@ -76,6 +82,9 @@ class Steps(Protocol):
         Measured
             The samples and their targets.
         """
+
+    def fingerprint(self) -> str:
+        """A sum of the content of the samples, by which they are known again."""
 
 
 def lies_elsewhere(X: object) -> bool:
@@ -200,6 +209,18 @@ class MiniBatchSteps:
         weighted = {} if self.sample_weight is None else {"sample_weight": self.sample_weight[rows]}
         return float_rows(self.X[rows]), self.y[rows], weighted
 
+    def fingerprint(self) -> str:
+        """The SHA-256 sum of the samples; of 10,000 of them where they lie in a mapped file."""
+        rows, content = self.batches.samples, hashlib.sha256()
+        if isinstance(self.X, np.memmap) and len(rows) > MOST_MAPPED:
+            rows = np.sort(np.random.default_rng(0).choice(rows, MOST_MAPPED, replace=False))
+        for start in range(0, len(rows), BLOCK):
+            some = rows[start : start + BLOCK]
+            parts: list[Any] = [array[some] for array in (self.X, self.y, self.sample_weight) if array is not None]
+            for part in parts:
+                content.update(np.ascontiguousarray(part.toarray() if is_sparse(part) else part).tobytes())
+        return content.hexdigest()
+
 
 def with_penalty_and_limit(gradient: Gradient, hp: Hyperparameters) -> Gradient:
     """A gradient with the penalty of ``weight_decay`` added, and then shortened to ``clip_norm``.
@@ -269,8 +290,13 @@ def clipped(gradient: Gradient, clip_norm: float) -> Gradient:
 
     def shortened(w: Array, batch: Batch) -> Array:
         g = gradient(w, batch)
-        norm = float(np.linalg.norm(g))
-        if norm > clip_norm:
+        with np.errstate(over="ignore"):
+            norm = float(np.linalg.norm(g))
+        if not np.isfinite(norm) and np.isfinite(g).all():  # the squares overflow, not the gradient
+            g /= np.abs(g).max()
+            norm = float(np.linalg.norm(g))
+            g *= clip_norm / norm
+        elif norm > clip_norm:
             g *= clip_norm / norm
         return g
 

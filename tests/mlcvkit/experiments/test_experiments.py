@@ -109,7 +109,7 @@ def test_a_warm_start_goes_on_with_the_same_network_or_not_at_all():
     y = (X[:, 0] > 0).astype(int)
     estimator = MLPClassifier(warm_start=True, hidden_units=(5,), epochs=1).fit(X, y)
     estimator.set_params(learning_rate=0.1).fit(X, y)
-    with pytest.raises(ValueError, match="goes on with the network that is there, and hidden_units changed"):
+    with pytest.raises(ValueError, match="hidden_units changed, but the training goes on with the network"):
         estimator.set_params(hidden_units=(7,)).fit(X, y)
 
 

@@ -59,7 +59,7 @@ def test_a_stopped_run_goes_on_or_says_why_not(old):
     folder = old / "trained/stopped"
     text = (folder / "config.toml").read_text()
     (folder / "config.toml").write_text(text.replace("/data/", f"{old}/"))
-    done = run("train", "--resume", folder, "--momentum", "0.7", "--learning-rate", "7", folder=old)
+    done = run("train", "--resume", folder, "--learning-rate", "7", folder=old)
     assert done.returncode == 2 and "learning_rate is " in done.stderr  # the rest of it is as it was
 
 

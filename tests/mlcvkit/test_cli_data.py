@@ -16,6 +16,7 @@ from sklearn.datasets import load_diabetes, load_iris
 
 from command import COMMAND, assert_one_line_error, run
 from events import version_of, wait_for
+from mlcvkit.storage import load_model
 
 
 def result_of(*arguments, folder):
@@ -378,3 +379,51 @@ def test_a_rare_class_does_not_spoil_the_shares_of_the_others(folder):
     (folder / "abc.csv").write_text("x,y\n" + "".join(lines))
     confusion = result_of("train", "abc.csv", "--target", "y", "--name", "r", folder=folder)["test"]["confusion"]
     assert [sum(confusion[c].values()) for c in "abc"] == [19, 1, 0]
+
+
+def test_a_run_goes_on_to_more_epochs_and_stays_ended_without(tmp_path):
+    options = ["train", "moons", "--hidden-units", "4", "--schedule", "constant", "--patience", "50"]
+    once = run(*options, "--epochs", "20", "--name", "once", folder=tmp_path)
+    begun = run(*options, "--epochs", "8", "--checkpoint-every", "3", "--name", "r", folder=tmp_path)
+    assert "For more epochs: mlcvlab train --resume runs/r --epochs 16" in begun.stdout
+    weights = load_model(tmp_path / "runs/r").model.W
+    again = run("train", "--resume", "runs/r", folder=tmp_path)
+    assert again.returncode == once.returncode == 0, again.stderr
+    assert all((a == b).all() for a, b in zip(load_model(tmp_path / "runs/r").model.W, weights, strict=True))
+    more = run("train", "--resume", "runs/r", "--epochs", "20", folder=tmp_path)
+    assert more.returncode == 0, more.stderr
+    ours, theirs = (load_model(tmp_path / "runs" / name).model.W for name in ("r", "once"))
+    assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+    assert "epochs = 20" in (tmp_path / "runs/r/config.toml").read_text()
+
+
+def test_a_run_whose_data_have_changed_is_not_gone_on_with(tmp_path):
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "d.csv").write_text("x,z,y\n" + "\n".join(rows) + "\n")
+    options = ["--target", "y", "--epochs", "3", "--checkpoint-every", "1", "--name", "r"]
+    assert run("train", "d.csv", *options, folder=tmp_path).returncode == 0
+    (tmp_path / "d.csv").write_text("x,z,y\n" + "\n".join(rows[1:] + rows[:1]) + "\n")
+    changed = run("train", "--resume", "runs/r", "--epochs", "6", folder=tmp_path)
+    assert_one_line_error(changed, "the checkpoint is of other training samples")
+
+
+def test_a_training_starts_from_the_weights_of_another_run(tmp_path):
+    first = run("train", "moons", "--hidden-units", "8", "4", "--activation", "tanh", "--name", "a", folder=tmp_path)
+    assert first.returncode == 0
+    tuned = ["train", "moons", "--init", "runs/a", "--epochs", "1", "--learning-rate", "1e-9", "--name", "b"]
+    assert run(*tuned, folder=tmp_path).returncode == 0
+    a, b = (load_model(tmp_path / "runs" / name).model for name in "ab")
+    assert b.activation == "tanh" and b.hidden_units == (8, 4)
+    for ours, theirs in zip(b.W, a.W, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    assert f'init = "{(tmp_path / "runs/a").resolve()}"' in (tmp_path / "runs/b/config.toml").read_text()
+    for options, words in (
+        (["moons", "--hidden-units", "9"], "hidden_units is (8, 4) there, not (9,)"),
+        (["moons", "--initialization", "zeros"], "would not use initialization=zeros"),
+        (["digits"], "trained on 2 columns; got 64"),
+        (["mnist"], "trained on data of this kind"),
+        (["moons", "--model", "perceptron"], "--model"),
+        (["moons", "--cluster", "local:1"], "--init is for a training on this machine"),
+    ):
+        assert run("train", *options, "--init", "runs/a", folder=tmp_path).returncode == 2, options
+        assert words.split()[0] in run("train", *options, "--init", "runs/a", folder=tmp_path).stderr

@@ -10,9 +10,9 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from rich.console import Console
 from rich.markup import escape
 
@@ -24,12 +24,28 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 console = Console(highlight=False)
 
 
+def require_whole_numbers(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Refuse a fraction, from the command line or a file, for an option that is a whole number."""
+    for argument in arguments:
+        kinds = {argument.hint, *get_args(argument.hint)}
+        for token in argument.tokens if int in kinds and float not in kinds else ():
+            try:
+                is_whole = float(token.value).is_integer()
+            except ValueError:  # which is refused as no number at all
+                continue
+            except OverflowError:
+                is_whole = False
+            if not is_whole:
+                raise InputError(f"{argument.name} must be a whole number; got {token.value}")
+
+
 app = App(
     name="mlcvlab",
     help="Neural networks built from scratch in NumPy: train one on your own table, arrays or images, or on MNIST.",
     version=version("mlcvlab"),
     result_action="return_value",
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+    config=require_whole_numbers,
 )
 data_app = App(name="data", help="Look at data before training.")
 app.command(data_app)
@@ -57,7 +73,7 @@ def register_commands(*, at_once: bool) -> None:
     for app_of, module, name in [(app, m, name) for m, names in COMMANDS.items() for name in names] + [
         (data_app, "models", "describe")
     ]:
-        options: dict[str, Any] = {"config": _options_of_train} if name == "train" else {}
+        options: dict[str, Any] = {"config": (_options_of_train, require_whole_numbers)} if name == "train" else {}
         if at_once:
             app_of.command(getattr(import_module(f"mlcvkit.cli.{module}"), name), name=name, **options)
         else:
@@ -105,7 +121,7 @@ def read_config(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"the configuration {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"the configuration {path} is not TOML: {error}") from None
 
 

@@ -59,6 +59,8 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
         stored |= read_config(Path(given["--config"]))
     if "--resume" in given:
         stored |= _configuration_of(Path(given["--resume"]))
+    if "--init" in given:
+        stored = _network_of(Path(given["--init"])) | stored
     if "--cluster" in given or "--cluster-file" in given:
         stored = {name: value for name, value in stored.items() if name not in ("cluster", "cluster_file")}
     on_cluster = any(name in given for name in ("--cluster", "--cluster-file")) or "cluster" in stored
@@ -78,6 +80,12 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
         Dict({"train": values}, source=given.get("--config", "dict"))(app, commands, arguments)
 
 
+def _network_of(run: Path) -> dict[str, Any]:
+    """The options that make the network of a run."""
+    configuration = storage.load_model(run).configuration
+    return {name: configuration[name] for name in ("model", "hidden_units", "activation") if name in configuration}
+
+
 def _configuration_of(run: Path) -> dict[str, Any]:
     if (run / storage.CONFIG_FILE).is_file():
         return read_config(run / storage.CONFIG_FILE)
@@ -93,6 +101,7 @@ def train(
     task: Literal["classification", "regression"] | None = None,
     test_fraction: float | None = None,
     image_size: int | None = None,
+    init: Path | None = None,
     recipe: Literal["default", "table", "cluster", "quick", "best"] | None = None,
     config: Path | None = None,
     cluster: str | None = None,
@@ -127,6 +136,9 @@ def train(
         The share of the rows that is kept apart to test with at the end; 0.2 where left out.
     image_size
         Scale the images of a folder to so many pixels on each side.
+    init
+        Start from the weights of this run, with its preprocessing, on data with the same columns and classes. Its
+        network is taken as well: --model, --hidden-units and --activation can be left out.
     recipe
         Hyperparameters known to be good: table for your own data; for MNIST quick is the least time to a good network
         and best the best one in minutes. Options that are given as well go before the recipe's.
@@ -170,9 +182,12 @@ def train(
         test_fraction=TEST_FRACTION if test_fraction is None else test_fraction,
         image_size=image_size,
         model=model or ("nn2" if data is None else "mlp"),
+        init=None if init is None else str(init.resolve()),
         hyperparameters=hyperparameters or Hyperparameters(),
     )
     options = _cluster_options(cluster, cluster_file, shards, allow_missing)
+    if init is not None and options:
+        raise InputError("--init is for a training on this machine: leave it out with --cluster")
     if image_size is not None and options:
         raise InputError("--image-size is for folders of images, which a cluster does not read: leave it out")
     if resume is not None:

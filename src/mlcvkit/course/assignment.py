@@ -1,5 +1,6 @@
 """The homework as data: problems, points, tasks, limits. ``assignment.toml`` holds the handout's own."""
 
+import math
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -112,19 +113,19 @@ def _require_sound(assignment: Assignment, known_tests: Collection[str]) -> None
     if len(set(numbers)) != len(numbers):
         raise ValueError(f"two problems have one number: {numbers}")
     for part in (part for problem in assignment.problems for part in problem.parts):
-        if part.points < 0 or not part.tests or min(part.tests.values()) <= 0:
+        if not 0 <= part.points < math.inf or not part.tests or not all(0 < w < math.inf for w in part.tests.values()):
             raise ValueError(f"the part {part.name!r} needs points of 0 or more, and tests with weights above 0")
         unknown = sorted(set(part.tests) - set(known_tests))
         if unknown:
             raise ValueError(f"there is no test {unknown[0]!r}; there are {', '.join(sorted(known_tests))}")
     for table in ("properties", "variants", "rules_cost", "limits", "accuracy"):
         for name, value in getattr(assignment, table).items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise ValueError(f"{table}.{name} must be a number of 0 or more; got {value!r}")
 
 
 def _with_points(assignment: Assignment, points: Sequence[float]) -> Assignment:
-    if len(points) != len(assignment.problems) or min(points) < 0:
+    if len(points) != len(assignment.problems) or not all(0 <= value < math.inf for value in points):
         raise InputError(
             f"--points needs {len(assignment.problems)} numbers of 0 or more, one a problem; got "
             f"{', '.join(f'{value:g}' for value in points)}"

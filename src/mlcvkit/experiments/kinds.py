@@ -95,6 +95,8 @@ class Circumstances:
         Whether they are grey images, which can be distorted at random.
     task
         What is predicted: classes or numbers.
+    has_weights
+        Whether the first weights are those of another run.
     """
 
     rows: int | None = None
@@ -102,6 +104,7 @@ class Circumstances:
     images: bool = False
     distortable: bool = False
     task: str | None = None
+    has_weights: bool = False
 
 
 def require_used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any) -> None:
@@ -206,6 +209,8 @@ def with_used_only(hyperparameters: Hyperparameters) -> Hyperparameters:
 
 def _unused(hp: Hyperparameters, kind: KindName, known: Circumstances) -> dict[str, str]:
     found = dict(KINDS[kind].unused)
+    if known.has_weights:
+        found["initialization"] = "the first weights are those of another run"
     if known.task == "regression":
         found["label_smoothing"] = "it is for classes"
     found |= dict.fromkeys(_of_other_optimizers(hp.optimizer), f"the optimizer {hp.optimizer} has none")

@@ -32,6 +32,8 @@ class Experiment:
         To how many pixels on each side the images of a folder are scaled.
     model
         The kind of network.
+    init
+        A run, or its model file, whose weights the training starts from; where None, they are drawn.
     hyperparameters
         Of the network and its training; where None, those that are good for tables.
 
@@ -47,6 +49,7 @@ class Experiment:
     test_fraction: float = TEST_FRACTION
     image_size: int | None = None
     model: KindName = "mlp"
+    init: str | None = None
     hyperparameters: Hyperparameters = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:

@@ -11,11 +11,11 @@ from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, encoder_for
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
-from mlcvkit.experiments.predictor import Predictor
+from mlcvkit.experiments.predictor import Predictor, load
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Indices, Rows, split_rows, split_test_rows
-from mlcvkit.experiments.targets import Targets, checked_target, learn_targets
-from mlcvkit.models import MLP, Perceptron, losses_behind, scale_weights
+from mlcvkit.experiments.targets import Targets, Task, checked_target, learn_targets
+from mlcvkit.models import MLP, Perceptron, architecture, as_mlp, losses_behind, scale_weights
 from mlcvkit.training import Augmentation, Callback, Checkpoint, Hyperparameters, Run, split_validation
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
@@ -137,6 +137,7 @@ class Preparation:
             self.experiment.model,
             rows=self.X.shape[0],
             task=self.targets.task,
+            has_weights=self.experiment.init is not None,
             **circumstances(self.X),
         )
 
@@ -251,12 +252,18 @@ def prepare_rows(
     """
     (X, y), hp, kind = training, experiment.hyperparameters, experiment.model
     assert experiment.task is not None
-    encoder = encoder_for(X).fit(X)
-    targets = learn_targets(y, experiment.task, samples.class_names)
-    require_fits(kind, hp, targets, rows=len(y), **circumstances(X))
-    images = isinstance(encoder, ImageEncoder)
+    start = None if experiment.init is None else load(experiment.init)
+    encoder = encoder_for(X).fit(X) if start is None else start.encoder
+    targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
+    require_fits(kind, hp, targets, rows=len(y), has_weights=start is not None, **circumstances(X))
+    images = isinstance(encoder_for(X), ImageEncoder)
+    if start is not None:
+        _require_as_at_the_start(start, X, experiment.task, experiment.init)
     rows = X if images else encoder.transform(X)
-    encoded = targets.encode(y, np.float32 if images else rows.dtype)
+    try:
+        encoded = targets.encode(y, np.float32 if images else rows.dtype)
+    except ValueError as error:
+        raise InputError(f"{experiment.init} was trained for other classes: {error}") from None
     count = 0
     if validation is None:
         count = validation_rows(hp, len(y), images=images, own_test=samples.test is not None)
@@ -267,11 +274,12 @@ def prepare_rows(
         watched = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
     if hp.label_smoothing:
         encoded = targets.encode(y, encoded.dtype, hp.label_smoothing)
+    model = make_network(kind, hp, targets, int(np.prod(rows.shape[1:])), model_seed)
     return Preparation(
         experiment=experiment,
         encoder=encoder,
         targets=targets,
-        model=make_network(kind, hp, targets, int(np.prod(rows.shape[1:])), model_seed),
+        model=model if start is None else _with_weights(model, start, experiment.init),
         X=rows,
         y=encoded,
         rows=chosen,
@@ -281,6 +289,26 @@ def prepare_rows(
         target=samples.target or "prediction",
         fingerprint=samples.fingerprint,
     )
+
+
+def _require_as_at_the_start(start: Predictor, X: Any, task: Task, run: str | None) -> None:
+    """Refuse data that a run, from whose weights a training starts, was not trained on the like of."""
+    if isinstance(start.encoder, ImageEncoder) != isinstance(encoder_for(X), ImageEncoder):
+        raise InputError(f"{run} was not trained on data of this kind: one is images, the other a table")
+    if start.targets.task != task:
+        raise InputError(f"{run} was trained for {start.targets.task}, and this is {task}")
+    start.encoder.transform(X[:1])  # which refuses other columns, and images of another size
+
+
+def _with_weights(model: Any, start: Predictor, run: str | None) -> Any:
+    """A network with the weights of a run, which must be of one and the same kind."""
+    ours, theirs = architecture(as_mlp(model)), architecture(start.mlp)
+    names = ("hidden_units", "activation", "output", "biases")
+    differ = [f"{name} is {theirs[name]} there, not {ours[name]}" for name in names if ours[name] != theirs[name]]
+    if differ:
+        raise InputError(f"the network of {run} is another one: {'; '.join(differ)}")
+    model.W = [w.astype(np.float32) for w in start.mlp.W]
+    return model
 
 
 def _draw(y: Array, count: int, seed: int, targets: Targets, images: bool) -> tuple[Indices | None, Any, Any, int]:

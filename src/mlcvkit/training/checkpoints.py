@@ -59,6 +59,11 @@ class WriteCheckpoints(Callback):
         storage.write_arrays(self.path, run.arrays(), {"format": FORMAT, **metadata})
 
 
+MAY_DIFFER = ("epochs", "validation_samples")
+"""What a run that is gone on with may have otherwise: more epochs, and the number of held-out rows as it is recorded,
+which the content of the training samples decides."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A training run as it was saved.
@@ -143,7 +148,7 @@ class Checkpoint:
         differ = [
             f"{field.name} is {mine!r} there, not {given!r}"
             for field in fields(Hyperparameters)
-            if field.name != "epochs" and (self.complete or field.name not in OF_THE_NETWORK)
+            if field.name not in MAY_DIFFER and (self.complete or field.name not in OF_THE_NETWORK)
             if (mine := getattr(self.hyperparameters, field.name)) != (given := getattr(hyperparameters, field.name))
         ]
         if differ:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import Any
 
 from mlcvkit.errors import InputError
@@ -16,6 +17,12 @@ from mlcvkit.models import (
 from mlcvkit.training.augmentation import Augmentation
 from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName, with_fields_of_optimizers
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
+
+WHOLE = ("batch_size", "epochs", "patience", "average_epochs", "local_steps", "validation_samples", "seed")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +97,9 @@ class Hyperparameters:
     def __post_init__(self) -> None:
         units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
         object.__setattr__(self, "hidden_units", units)
+        self._require("hidden_units", all(map(_is_whole, units)), "must be whole numbers")
+        for name in WHOLE:
+            self._require(name, _is_whole(getattr(self, name)), "must be a whole number")
         self._require("hidden_units", all(number >= 1 for number in units), "must be 1 or more in each layer")
         for name in ("batch_size", "epochs"):
             self._require(name, getattr(self, name) >= 1, "must be 1 or more")
@@ -101,6 +111,7 @@ class Hyperparameters:
             self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more and finite")
         for name in ("patience", "average_epochs", "local_steps", "validation_samples", "seed"):
             self._require(name, getattr(self, name) >= 0, "must be 0 or more")
+        self._require("seed", self.seed < 2**32, f"must be below {2**32:,}")
         self._require(
             "average_epochs", self.average_epochs <= self.epochs, f"must be at most epochs={self.epochs}, 0 for none"
         )

@@ -131,6 +131,10 @@ def test_the_assignment_says_title_due_date_points_and_rules():
     [
         ("title = ", "is not TOML"),
         ("points = 3", "has 'points'"),
+        ("[limits]\ncall_seconds = nan", "call_seconds"),
+        ("[limits]\nmemory_mb = inf", "memory_mb"),
+        ('[[problem]]\nnumber = 1\nname = "A"\n[[problem.part]]\nname = "B"\npoints = nan\ntests = { nn2 = 1 }', "'B'"),
+        ('[[problem]]\nnumber = 1\nname = "A"\n[[problem.part]]\nname = "B"\npoints = 1\ntests = { nn2 = inf }', "'B'"),
         ("[limits]\ncall_seconds = -1", "limits.call_seconds must be a number of 0 or more"),
         ("[limits]\nseconds = 1", "limits.'seconds'"),
         ("limits = 3", "limits must be a table"),

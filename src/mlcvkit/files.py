@@ -5,6 +5,7 @@ behind can be told from what is still being written, and the next process remove
 """
 
 import errno
+import json
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from mlcvkit.errors import InputError
 
@@ -162,6 +164,30 @@ def _lock_or_make(folder: Path) -> tuple[int | None, bool | None]:
                 raise
             return None, is_new or None
         return descriptor, descriptor is not None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON from a file that anybody may have written.
+
+    Parameters
+    ----------
+    text
+        The text.
+
+    Returns
+    -------
+    Any
+        Its value.
+
+    Raises
+    ------
+    ValueError
+        Where it is no JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
 
 
 @contextmanager

@@ -237,6 +237,17 @@ class TableEncoder:
         arrays = {"fill": self.fill_, "mean": self.mean_, "scale": self.scale_, "kept": self.kept_.astype(np.uint8)}
         return {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}, arrays
 
+    def blank_row(self) -> Any:
+        """A row of the table that was fitted, in which everything is missing or 0."""
+        if list(self.columns_) == [f"x{i}" for i in range(self.n_features_in_)]:  # those of an array
+            return np.zeros((1, self.n_features_in_))
+        require("tables")
+        import polars as pl
+
+        kinds = {"number": pl.Float64, "date": pl.Date, "time": pl.Datetime}
+        types = {name: kinds.get(column["kind"], pl.String) for name, column in self.columns_.items()}
+        return pl.DataFrame({name: [None] for name in types}, schema=types)
+
     def _restored(self, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
         self.set_params(**facts["parameters"])
         self.columns_ = dict(facts["columns"])
@@ -378,6 +389,10 @@ class ImageEncoder:
             )
         rows: npt.NDArray[np.float32] = np.divide(X.reshape(len(X), -1), 255, dtype=np.float32)
         return rows
+
+    def blank_row(self) -> npt.NDArray[np.uint8]:
+        """One black image."""
+        return np.zeros((1, *self.shape_), np.uint8)
 
     def to_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """The state of the encoder as plain data and arrays.

@@ -1,5 +1,7 @@
 """From raw rows to predictions: an encoder and a network, measured, saved and loaded together."""
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +12,7 @@ import numpy.typing as npt
 
 from mlcvkit import datasets
 from mlcvkit.datasets import ImageEncoder, TableEncoder, restored_encoder
-from mlcvkit.errors import InputError
+from mlcvkit.errors import InputError, MissingExtra
 from mlcvkit.experiments.targets import Classes, Numbers, Targets, targets_from_dict
 from mlcvkit.models import MLP, as_mlp
 from mlcvkit.storage import SavedModel, load_model
@@ -231,8 +233,24 @@ class Predictor:
         stored = saved.provenance
         described = targets.to_dict()
         estimator = {name: value for name, value in saved.estimator.items() if name not in described}
-        names = stored.get("target", "prediction"), stored.get("data", "")
-        return cls(encoder, saved.model, targets, *names, saved.history, estimator), saved
+        names = str(stored.get("target", "prediction")), str(stored.get("data", ""))
+        predictor = cls(encoder, saved.model, targets, *names, saved.history, estimator)
+        predictor._require_usable(run)
+        return predictor, saved
+
+    def _require_usable(self, run: Path) -> None:
+        """Use each part of a model file once, on a row of nothing: what does not fit together is refused here."""
+        try:
+            features = self.mlp.pairs(self.mlp.W)[0][0].shape[1]
+            if isinstance(self.encoder, ImageEncoder) and math.prod(self.encoder.shape_) != features:
+                raise ValueError(f"images of {self.encoder.shape_} for a network of {features} features")
+            self.predict_columns(self.encoder.blank_row())
+            json.dumps(self.history)
+        except MissingExtra:  # without the reader of tables there are no tables to predict for
+            pass
+        except Exception as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(f"{run} is damaged, its parts do not fit each other: {reason}") from None
 
 
 def load(run: Path | str) -> Predictor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlcvkit.errors import InputError
+from mlcvkit.files import parse_json
 from mlcvkit.models import MLP, NN1, Perceptron, architecture, as_mlp, predictions
 from mlcvkit.storage.arrays import Array, read_arrays, write_arrays
 from mlcvlab.models.nn2 import NN2
@@ -110,15 +111,28 @@ def load_model(run: Path) -> SavedModel:
     if metadata["format"] == FORMAT_1:
         tensors, metadata = _from_version_1(tensors, metadata)
     try:
-        texts = {name: json.loads(metadata.get(name, "{}")) for name in _TEXTS}
-        model = MODELS[metadata["kind"]](**json.loads(metadata["architecture"]))
+        texts = {name: _table(parse_json(metadata.get(name, "{}")), name) for name in _TEXTS}
+        _require_measurements(texts["history"])
+        model = MODELS[metadata["kind"]](**_table(parse_json(metadata["architecture"]), "architecture"))
         weights = [tensors.pop(f"W.{i}") for i in range(sum(name.startswith("W.") for name in tensors))]
         model.W = weights
         _require_fit(model, weights)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise InputError(f"{path} is damaged: {error}") from None
     arrays = {name.removeprefix("preprocessing."): array for name, array in tensors.items()}
     return SavedModel(model, arrays=arrays, **texts)
+
+
+def _table(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"its {name} is {type(value).__name__}, not names and values")
+    return value
+
+
+def _require_measurements(history: Mapping[str, Any]) -> None:
+    for name, values in history.items():
+        if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+            raise ValueError(f"the measurements {name} of its training are not numbers")
 
 
 def _from_version_1(tensors: dict[str, Array], metadata: Mapping[str, str]) -> tuple[dict[str, Array], dict[str, str]]:

@@ -35,7 +35,12 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
         For what ONNX has no operators for, with the reason, or where the file cannot be written.
     """
     require("onnx")
-    content = _Graph(saved).build()
+    try:
+        content = _Graph(saved).build()
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the model cannot be written as ONNX, its file is damaged: {error}") from None
     write_whole(path, content)
 
 

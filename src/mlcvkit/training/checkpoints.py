@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlcvkit import storage
 from mlcvkit.errors import InputError
+from mlcvkit.files import parse_json
 from mlcvkit.training.hyperparameters import Hyperparameters
 from mlcvkit.training.loop import Callback, History, Run
 from mlcvlab.nn import Array
@@ -124,11 +125,24 @@ class Checkpoint:
             )
         arrays, metadata = storage.read_arrays(path, FORMAT_1, FORMAT)
         try:
-            hyperparameters = Hyperparameters(**json.loads(metadata["hyperparameters"]))
+            hyperparameters = Hyperparameters(**parse_json(metadata["hyperparameters"]))
             complete = metadata["format"] == FORMAT
-            return cls(hyperparameters, arrays=arrays, complete=complete, **json.loads(metadata["progress"]))
-        except (KeyError, TypeError, ValueError) as error:
+            found = cls(hyperparameters, arrays=arrays, complete=complete, **parse_json(metadata["progress"]))
+            found._require_sound()
+            return found
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"{path} is damaged or of another version: {error}") from None
+
+    def _require_sound(self) -> None:
+        for name, least in {"samples": 1, "epoch": 0, "every": 1}.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} is {value!r}")
+        if not isinstance(self.fingerprint, str):
+            raise TypeError("the sum of its samples is no text")
+        for name, values in self.history.items():
+            if len(values) > self.epoch or not all(isinstance(value, int | float) for value in values):
+                raise ValueError(f"its measurements {name} are not the numbers of {self.epoch} epochs")
 
     def require_same(self, hyperparameters: Hyperparameters) -> None:
         """Make sure that a run has the hyperparameters of the checkpoint; it may have more epochs, or fewer.

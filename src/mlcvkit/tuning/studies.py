@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import optuna
 from filelock import FileLock, Timeout
@@ -119,11 +120,18 @@ class Journal(JournalFileBackend):
     def _cut_broken_line(self) -> None:
         with self.path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
-            back = min(size, 1 << 20)
-            file.seek(size - back)
-            tail = file.read()
-            if not tail.endswith(b"\n") and tail:
-                file.truncate(size - back + tail.rfind(b"\n") + 1)
+            end = size
+            while end and not (tail := _tail(file, end)).endswith(b"\n"):
+                end -= len(tail) - tail.rfind(b"\n") - 1
+            if end < size:
+                file.truncate(end)
+
+
+def _tail(file: BinaryIO, end: int) -> bytes:
+    """What stands before a place of a file, 1 MiB at most."""
+    start = max(0, end - (1 << 20))
+    file.seek(start)
+    return file.read(end - start)
 
 
 class JournalLock:
@@ -186,6 +194,15 @@ class Study:
     def settings(self) -> Settings:
         """The settings that ``create_study`` was given."""
         return Settings(**self._attributes["settings"])
+
+    def _require_sound(self) -> None:
+        """Read all that is used of a journal, which anybody may have written."""
+        settings = self.settings
+        if settings.kind not in ("tune", "sweep") or settings.sampler not in ("tpe", "random"):
+            raise ValueError(f"it is a {settings.kind!r} by {settings.sampler!r}")
+        _ = settings.hyperparameters, settings.search_space, self.score, self.fingerprint, self.limits
+        for trial in self.trials():
+            self.hyperparameters(trial)
 
     @property
     def score(self) -> str:
@@ -331,8 +348,10 @@ class Study:
         bool
             Whether it is alive.
         """
+        if worker is None or not re.fullmatch(r"worker-[0-9a-f]{8}", worker):  # a journal's word is no file's name
+            return False
         path = self.folder / f".{worker}.lock"
-        if worker is None or not path.exists():
+        if not path.exists():
             return False
         lock = FileLock(path)
         try:
@@ -447,8 +466,10 @@ def open_study(folder: Path) -> Study:
         raise InputError(f"{folder} holds no study: give a folder that 'mlcvlab tune' or 'mlcvlab sweep' wrote")
     try:
         study = Study(folder)
-        _ = study.settings
-    except (KeyError, ValueError, TypeError) as error:
+        study._require_sound()
+    except OSError:
+        raise
+    except Exception as error:  # whatever Optuna makes of a journal that was not written by it
         raise InputError(f"{folder / JOURNAL_FILE} is damaged, or its study was never begun: {error}") from None
     return study
 

@@ -10,7 +10,7 @@ EXTRAS = {
     "tables": ("polars", "pyarrow"),
     "sklearn": ("sklearn",),
     "onnx": ("onnx",),
-    "cluster": ("distributed", "fsspec"),
+    "cluster": ("distributed", "fsspec", "cryptography"),
     "course": ("IPython", "jinja2", "libcst", "nbformat", "psutil"),
     "tune": ("optuna", "filelock", "scipy", "threadpoolctl"),
     "report": ("jinja2", "sklearn"),

@@ -122,7 +122,8 @@ def test_sweep_prints_json_and_nothing_else(tmp_path):
     assert [(cell["learning_rate"], len(cell["scores"])) for cell in cells] == [(0.001, 2), (0.1, 2)]
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_search_which_says_how_to_go_on(tmp_path, number):
     line = [*COMMAND, "tune", "moons", "--trials", "500", "--epochs", "50", "--name", "s"]
     process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -131,7 +132,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
             return open_study(tmp_path / "runs/s").trials(TrialState.RUNNING)
 
     wait_for(is_at_work, process)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     _, said = process.communicate()
     assert process.returncode == 130
     assert "to go on: mlcvlab tune --resume runs/s" in said and "Traceback" not in said

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from mlcvkit import storage
 from mlcvkit.cli.app import FAILED, INTERRUPTED, console, print_json, say
+from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
@@ -106,7 +107,7 @@ def grade(
         return _grade_for_gradescope(course, submissions, assignment, sandbox, seed, output or Path("results.json"))
     folder = output or Path("grades")
     try:
-        with _Gradings(len(course.find_submissions(submissions))) as told:
+        with interrupts(), _Gradings(len(course.find_submissions(submissions))) as told:
             grades = course.grade_class(
                 submissions, assignment, folder=folder, sandbox=sandbox, seed=seed, jobs=jobs, told=told
             )

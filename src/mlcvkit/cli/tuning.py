@@ -19,6 +19,7 @@ from rich.table import Table
 
 from mlcvkit import storage
 from mlcvkit.cli.app import INTERRUPTED, as_toml, console, print_json, read_config, say
+from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.cli.training import is_place, require_folder
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, KindName, portable, recipe_for
@@ -157,12 +158,13 @@ def tune(
 
 def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: int, json: bool) -> int:
     try:
-        with _LiveTable(tuning, budget, trials) as on_progress:
-            tuning.run(study, workers=workers, on_progress=on_progress, budget=budget, most_trials=trials)
-        _print_search(study)
-        configuration = _configuration(study)
-        with _Bar("Training the best and the defaults on all training rows", 2 * tuning.FINAL_SEEDS) as on_progress:
-            found = tuning.run_final(study, configuration, workers=workers, on_progress=on_progress)
+        with interrupts():
+            with _LiveTable(tuning, budget, trials) as on_progress:
+                tuning.run(study, workers=workers, on_progress=on_progress, budget=budget, most_trials=trials)
+            _print_search(study)
+            configuration = _configuration(study)
+            with _Bar("Training the best and the defaults on all training rows", 2 * tuning.FINAL_SEEDS) as on_progress:
+                found = tuning.run_final(study, configuration, workers=workers, on_progress=on_progress)
     except KeyboardInterrupt:
         say("stopped", f"nothing is lost; to go on: mlcvlab tune --resume {study.folder}")
         return INTERRUPTED
@@ -243,7 +245,7 @@ def sweep(
         if study.settings.kind != "sweep":
             raise InputError(f"{resume} is no sweep: mlcvlab tune --resume {resume}")
     try:
-        with _Bar("Training the grid", len(study.trials())) as on_progress:
+        with interrupts(), _Bar("Training the grid", len(study.trials())) as on_progress:
             tuning.run(study, workers=count, on_progress=on_progress)
     except KeyboardInterrupt:
         say("stopped", f"nothing is lost; to go on: mlcvlab sweep --resume {study.folder}")

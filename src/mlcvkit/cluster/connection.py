@@ -114,12 +114,14 @@ def _quiet() -> Iterator[None]:
 def _local_workers(count: str | None) -> Iterator[Any]:
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
+    from distributed.security import Security
 
     workers = CPU_COUNT if count is None else int(count)
     cluster = LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
+        security=Security.temporary(),  # who can connect can run code: only who has the keys of this run
         dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     )

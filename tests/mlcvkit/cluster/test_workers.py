@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import ssl
 import threading
 import time
 
@@ -250,3 +252,20 @@ def test_averaging_on_two_workers_is_as_accurate_as_plain_training(two_workers):
     noise = np.sqrt(sum(p * (1 - p) for p in rights) / len(d.test_y))
     assert rights[1] > 0.98
     assert abs(rights[0] - rights[1]) < 4 * noise
+
+
+def test_the_connections_of_local_workers_are_private(two_workers):
+    """Who can connect can run code as the one who trains: only who has the keys of this run can."""
+    addresses = [two_workers.scheduler.address, *two_workers.scheduler_info()["workers"]]
+    assert len(addresses) == 3
+    for address in addresses:
+        assert address.startswith("tls://127.0.0.1:")
+        stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", int(address.rsplit(":", 1)[1]))) as plain:
+            try:
+                with stranger.wrap_socket(plain) as connection:
+                    said = connection.recv(1)
+            except (ssl.SSLError, ConnectionError):
+                said = b""
+        assert said == b""

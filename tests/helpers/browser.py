@@ -56,7 +56,7 @@ class Playground:
         environment["COLUMNS"] = "200"
         with self.printed.open("w") as printed:
             self.process = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=self.said, env=environment)
-        printed = re.compile(r"http://[\d.]+:\d+")
+        printed = re.compile(r"http://[\d.:\[\]]+:\d+")
         self.address = wait_for(lambda: printed.search(self.printed.read_text()), self.process)[0]
         wait_for(self._answers, self.process)
 

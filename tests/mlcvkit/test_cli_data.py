@@ -427,3 +427,27 @@ def test_a_training_starts_from_the_weights_of_another_run(tmp_path):
     ):
         assert run("train", *options, "--init", "runs/a", folder=tmp_path).returncode == 2, options
         assert words.split()[0] in run("train", *options, "--init", "runs/a", folder=tmp_path).stderr
+
+
+@pytest.mark.parametrize("target", ["x**2", "/a/*", "**/**", "a\\b", "[y", "x" * 5000])
+def test_a_target_that_is_no_pattern_is_one_line(tmp_path, target):
+    (tmp_path / "d.csv").write_text("x,y\n" + "\n".join(f"{i},{i % 2}" for i in range(20)) + "\n")
+    assert_one_line_error(run("train", "d.csv", "--target", target, folder=tmp_path), "target")
+
+
+def test_a_column_may_have_the_name_of_a_file_that_is_here(tmp_path):
+    (tmp_path / "price").write_text("of something else")
+    (tmp_path / "d.csv").write_text("x,price\n" + "\n".join(f"{i},{i % 2}" for i in range(20)) + "\n")
+    assert run("train", "d.csv", "--target", "price", "--epochs", "1", "--name", "r", folder=tmp_path).returncode == 0
+    assert 'target = "price"' in (tmp_path / "runs/r/config.toml").read_text()
+
+
+def test_a_path_may_look_like_markup(tmp_path):
+    folder = tmp_path / "x[" / "b]y[red]"  # x[/b]y[red]
+    folder.mkdir(parents=True)
+    (folder / "[bold]d.csv").write_text("x,y\n" + "\n".join(f"{i},{i % 2}" for i in range(20)) + "\n")
+    done = run("train", folder / "[bold]d.csv", "--target", "y", "--epochs", "1", "--name", "r", folder=folder)
+    assert done.returncode == 0 and "[bold]d.csv" in done.stdout
+    for command, *data in (["evaluate"], ["predict", "[bold]d.csv"], ["export"], ["report"]):
+        assert run(command, "runs/r", *data, folder=folder).returncode == 0, command
+    assert_one_line_error(run("evaluate", tmp_path / "x[/b]z", folder=folder), "x[/b]z does not exist")

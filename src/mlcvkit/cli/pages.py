@@ -96,9 +96,9 @@ def play(
     from mlcvkit.playground import House, serve
 
     house = House(runs, submissions, most_visitors=visitors, most_seconds=60 * minutes)
-    console.print(
-        f"The playground is at [bold]http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}[/bold]; Ctrl-C ends it"
-    )
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    address = f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+    console.print(f"The playground is at [bold]{escape(address)}[/bold]; Ctrl-C ends it")
     serve(house, host=host, port=port, show=open)
     return 0
 

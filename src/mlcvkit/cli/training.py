@@ -177,7 +177,7 @@ def train(
         require_folder(image_size, data)
     experiment = Experiment(
         data="mnist-parity" if data is None else portable(data) or data,
-        target=portable(target) if is_place(target) else target,
+        target=portable_target(data, target),
         task=task,
         test_fraction=TEST_FRACTION if test_fraction is None else test_fraction,
         image_size=image_size,
@@ -346,9 +346,23 @@ def _say_where(
     print_json(json, {"run": str(folder), **result, "seconds": seconds})
 
 
-def is_place(target: str | None) -> bool:
-    """Whether a target is a file, or the files of a pattern, and not a column's name."""
-    return target is not None and (Path(target).is_file() or any(Path().glob(target) if "*" in target else ()))
+def portable_target(data: str | None, target: str | None) -> str | None:
+    """A target that is good in any folder: the path of a file of labels, or the name of a column as it is."""
+    if target is None or data is None or datasets.has_columns(data) or not _is_place(target):
+        return target
+    return portable(target)
+
+
+def _is_place(target: str) -> bool:
+    """Whether a target is a file, or the files of a pattern."""
+    place = Path(target)
+    try:
+        if "*" not in target:
+            return place.is_file()
+        pattern = str(place.relative_to(place.anchor)) if place.anchor else target
+        return any(Path(place.anchor or ".").glob(pattern))
+    except (OSError, ValueError, NotImplementedError):  # no path, or no pattern
+        return False
 
 
 def require_folder(image_size: int | None, data: str) -> None:

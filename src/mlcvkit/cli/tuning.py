@@ -20,7 +20,7 @@ from rich.table import Table
 from mlcvkit import storage
 from mlcvkit.cli.app import INTERRUPTED, as_toml, console, print_json, read_config, say
 from mlcvkit.cli.interrupts import interrupts
-from mlcvkit.cli.training import is_place, require_folder
+from mlcvkit.cli.training import portable_target, require_folder
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, KindName, portable, recipe_for
 from mlcvkit.extras import require
@@ -285,7 +285,7 @@ def _options(data: str | None, source: Source) -> dict[str, Any]:
                 raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
         return Experiment(data="mnist-parity", model="nn2").to_dict()
     require_folder(source.image_size, data)
-    target = portable(source.target) if is_place(source.target) else source.target
+    target = portable_target(data, source.target)
     given = {name: value for name, value in asdict(source).items() if value is not None}
     return Experiment(**{**given, "data": portable(data) or data, "target": target}).to_dict()
 

@@ -15,7 +15,7 @@ from mlcvkit.datasets.mnist_digits import (
     mnist_test_parity,
     read_digit,
 )
-from mlcvkit.datasets.readers import FORMATS, IMAGE_SUFFIXES, Samples, as_file, read, read_images
+from mlcvkit.datasets.readers import FORMATS, IMAGE_SUFFIXES, Samples, as_file, has_columns, read, read_images
 from mlcvkit.datasets.tables import ImageEncoder, TableEncoder, describe, encoder_for, restored_encoder
 from mlcvkit.datasets.toys import MNIST_NAMES, TOYS
 
@@ -34,6 +34,7 @@ __all__ = [
     "describe",
     "encoder_for",
     "float_rows",
+    "has_columns",
     "is_even",
     "mnist",
     "mnist_parity",

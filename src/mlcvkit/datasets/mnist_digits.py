@@ -24,6 +24,9 @@ SIDE = 28
 PARITY_NAMES = ("odd", "even")
 """What the handout's labels 0 and 1 say of a digit."""
 
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF")
+"""What a file of an image may be: any other format that its content claims to be is not opened."""
+
 
 class DataSet(NamedTuple):
     """Training and test samples with their labels, one sample a row.
@@ -185,7 +188,7 @@ def _grey_pixels(path: Path, background: str) -> npt.NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             mode = image.mode
             flat = Image.new("RGBA", image.size, background)
             flat.alpha_composite(image.convert("RGBA"))

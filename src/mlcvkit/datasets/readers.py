@@ -11,6 +11,7 @@ import math
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
+from mlcvkit.datasets.mnist_digits import IMAGE_FORMATS, PARITY_NAMES, mnist
 from mlcvkit.datasets.toys import TOYS
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
@@ -32,6 +33,8 @@ MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 
 LARGEST = 1 << 31
+SMALL_TABLE, MOST_TIMES = 1 << 28, 100
+"""A compressed table may become so large, or so many times its size if that is more."""
 """Bytes that a compressed file may become at most."""
 
 
@@ -335,7 +338,7 @@ def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray
     images: list[Any] = []
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=IMAGE_FORMATS) as image:
                 pixels = image.convert("RGB")
                 if image_size is not None:
                     pixels = pixels.resize((image_size, image_size))
@@ -448,7 +451,7 @@ def _checked_lines(path: Path, text: str, separator: str) -> tuple[list[str], st
         raise InputError(f"{path}, line {rows.line_num}: {error}") from None
     if not names:
         raise InputError(f"{path} is empty")
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise InputError(f"{path} has more than one column of the name {twice[0]!r}: rename one")
     if plain and f"{separator} " not in text:
@@ -511,11 +514,35 @@ def _arrow_table(arrow: Any, kind: str, content: bytes) -> Any:
     if kind == "Parquet":
         import pyarrow.parquet
 
-        return pyarrow.parquet.read_table(arrow.BufferReader(content))
+        file = pyarrow.parquet.ParquetFile(arrow.BufferReader(content))
+        claimed = file.metadata.num_rows * sum(_bytes_of_a_value(field.type) for field in file.schema_arrow)
+        groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+        _require_bearable(max(sum(group.total_byte_size for group in groups), claimed), len(content))
+        return file.read()
     import pyarrow.ipc
 
     open_content = pyarrow.ipc.open_file if content[:6] == b"ARROW1" else pyarrow.ipc.open_stream
-    return open_content(arrow.BufferReader(content)).read_all()
+    reader, batches, size = open_content(arrow.BufferReader(content)), [], 0
+    count = reader.num_record_batches if content[:6] == b"ARROW1" else None
+    for batch in reader if count is None else map(reader.get_batch, range(count)):
+        size += batch.nbytes
+        _require_bearable(size, len(content))
+        batches.append(batch)
+    return arrow.Table.from_batches(batches, reader.schema)
+
+
+def _bytes_of_a_value(kind: Any) -> int:
+    try:
+        return max(1, int(kind.bit_width) // 8)
+    except ValueError:  # text and lists have no fixed width
+        return 8
+
+
+def _require_bearable(size: int, stored: int) -> None:
+    """Refuse a small file that becomes a very large table."""
+    most = min(LARGEST, max(SMALL_TABLE, MOST_TIMES * stored))
+    if size > most:
+        raise ValueError(f"its {stored:,} bytes would become {size:,}, more than {most:,}")
 
 
 def _read_npy(path: Path) -> Array:
@@ -563,6 +590,7 @@ def npy_header(path: Any, name: str, file: Any) -> tuple[tuple[int, ...], bool, 
         read_header = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
+            (3, 0): np.lib.format.read_array_header_2_0,  # the same, with names of fields in UTF-8
         }[version]
         shape, fortran_order, dtype = read_header(file)
         if min(shape, default=0) < 0:
@@ -710,6 +738,22 @@ def suffix_of(path: Path) -> str:
     """
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     return ".idx" if "ubyte" in path.name or suffix.startswith(".idx") else suffix
+
+
+def has_columns(data: str) -> bool:
+    """Whether data are a table or named arrays, whose target is a name and no file.
+
+    Parameters
+    ----------
+    data
+        A file, a pattern of files, or the name of a set that needs no file.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return suffix_of(Path(data)) in (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".npz")
 
 
 def _reader(path: Path) -> Callable[[Path], Any]:

@@ -1,5 +1,9 @@
 """The server: its pages, who may come in, and what happens when a visitor leaves."""
 
+import ipaddress
+import logging
+import re
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -9,7 +13,9 @@ from importlib.resources import files
 from fastapi import Request
 from nicegui import app, background_tasks, core, run, ui
 from nicegui.client import ClientConnectionTimeout
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from threadpoolctl import threadpool_limits
 
 from mlcvkit.errors import InputError
@@ -21,7 +27,6 @@ from mlcvkit.playground.page import Page, experiment_of
 
 TITLE = "mlcvlab playground"
 THEMES = {None: "Theme: as the system", True: "Theme: dark", False: "Theme: light"}
-LOCAL = ("127.0.0.1", "localhost", "::1")
 PING_SECONDS = 120
 """How long a page on a busy machine may take to answer before it counts as gone; a closed tab is noticed at once."""
 PAGES = {"/": "Playground", "/race": "Race", "/parity": "Parity", "/own": "Your own code", "/guide": "Experiments"}
@@ -31,8 +36,8 @@ def serve(house: House, *, host: str = "127.0.0.1", port: int = 8080, show: bool
     """Serve the playground until Ctrl-C; OSError where the port is taken."""
     from mlcvkit.playground.contests import own_code_page, parity_page, race_page
 
-    if host in LOCAL:  # a page of another name that resolves to this machine is refused
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    app.add_middleware(_Door, only_local=_is_loopback(host))
+    logging.getLogger("nicegui").addFilter(_one_line)
     ui.page("/", title=TITLE)(_visited("/", partial(_playground, house)))
     for path, build in {"/race": race_page, "/parity": parity_page, "/own": own_code_page}.items():
         ui.page(path, title=f"{PAGES[path]} - {TITLE}")(_visited(path, partial(build, house)))
@@ -45,6 +50,49 @@ def serve(house: House, *, host: str = "127.0.0.1", port: int = 8080, show: bool
             host=host, port=port, title=TITLE, dark=None, reload=False, show=show, show_welcome_message=False,
             reconnect_timeout=5.0, uvicorn_logging_level="critical", endpoint_documentation="none",
         )  # fmt: skip
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether an address or a name is this machine's, seen from itself alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class _Door:
+    """Refuses requests under names of other machines that resolve to this one, and frames of other sites."""
+
+    def __init__(self, app: ASGIApp, *, only_local: bool) -> None:
+        self.app, self.only_local = app, only_local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and self.only_local:
+            given = Headers(scope=scope).get("host", "")
+            if not _is_loopback(re.sub(r":\d+$", "", given)):
+                refusal = PlainTextResponse("this page is for this machine alone: open it as localhost", 400)
+                await refusal(scope, receive, send)
+                return
+
+        async def send_unframed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Frame-Options"] = "SAMEORIGIN"
+                headers["Content-Security-Policy"] = "frame-ancestors 'self'"
+            await send(message)
+
+        await self.app(scope, receive, send_unframed)
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """Say an error in a line with its place: a message that no page of ours sends is no defect to trace."""
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        *_, place = traceback.extract_tb(error.__traceback__) or [None]
+        where = f" ({place.filename}, line {place.lineno})" if place is not None else ""
+        record.msg, record.args = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}{where}", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _warm_up(house: House) -> None:

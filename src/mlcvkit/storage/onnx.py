@@ -49,6 +49,9 @@ class _Graph:
 
     def __init__(self, saved: SavedModel) -> None:
         self.saved, self.model = saved, as_mlp(saved.model)
+        self.prefix = "mlcvlab/"
+        while any(name.startswith(self.prefix) for name in saved.preprocessing.get("columns", ())):
+            self.prefix += "/"  # apart from the names of columns
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.inputs: list[Any] = []
@@ -149,14 +152,14 @@ class _Graph:
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         from onnx import helper
 
-        name = f"mlcvlab/{operator.lower()}_{len(self.nodes)}"  # apart from the names of columns
+        name = f"{self.prefix}{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
     def constant(self, value: Any) -> str:
         from onnx import helper, numpy_helper
 
-        name = f"mlcvlab/constant_{len(self.constants)}"
+        name = f"{self.prefix}constant_{len(self.constants)}"
         array = np.asarray(value)
         if array.dtype.kind == "U":
             texts = [text.encode() for text in array.tolist()]

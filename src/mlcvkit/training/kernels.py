@@ -7,7 +7,9 @@ twins do the same work. The functions without an underscore choose; the tests ho
 import importlib.util
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -304,9 +306,20 @@ def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
     jitted: Callable[..., Any]
     try:
         jitted = njit(cache=True, **OPTIONS)(kernel)
+        _remove_damaged_index(jitted)
     except RuntimeError:
         jitted = njit(**OPTIONS)(kernel)
     return jitted
+
+
+def _remove_damaged_index(jitted: Any) -> None:
+    """Have numba begin its index of a kernel anew where it cannot be read, which would fail each training."""
+    with suppress(AttributeError):  # of another version of numba
+        file = jitted._cache._cache_file
+        try:
+            file._load_index()
+        except Exception:
+            Path(file._index_path).unlink(missing_ok=True)
 
 
 @cache

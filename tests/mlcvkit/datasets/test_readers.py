@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import polars
+import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +16,7 @@ from PIL import Image
 
 import fuzz
 from mlcvkit import InputError
-from mlcvkit.datasets import FORMATS, TOYS, as_file, describe, read
+from mlcvkit.datasets import FORMATS, TOYS, as_file, describe, read, read_digit
 from soak import repeated
 
 
@@ -179,6 +182,51 @@ def test_an_array_that_claims_more_than_it_has_is_refused_without_the_memory(tmp
         np.lib.format.write_array_header_1_0(file, {"shape": (1 << 40, 8), "fortran_order": False, "descr": "<f8"})
     with pytest.raises(InputError, match=r"x.npy is truncated"):
         read(tmp_path / "x.npy")
+
+
+def test_a_numpy_file_of_the_third_version_is_read(tmp_path):
+    X = np.arange(12.0).reshape(4, 3)
+    with (tmp_path / "X.npy").open("wb") as file:
+        np.lib.format.write_array(file, X, version=(3, 0))
+    np.testing.assert_array_equal(read(tmp_path / "X.npy").X, X)
+
+
+def test_a_file_is_opened_as_an_image_of_its_kind_alone(tmp_path):
+    """PostScript under the name of a picture would otherwise be run by Ghostscript."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n")
+    with pytest.raises(InputError, match=r"x.png is not an image that can be read"):
+        read(tmp_path)
+    with pytest.raises(InputError, match=r"x.png is not an image"):
+        read_digit(tmp_path / "a/x.png")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_of_many_columns_with_one_name_twice_is_refused(tmp_path, suffix):
+    names = [f"c{i}" for i in range(40_000)]
+    names[-1] = "c7"
+    place = tmp_path / f"wide{suffix}"
+    if suffix == ".csv":
+        place.write_text(",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n")
+    else:
+        pyarrow.parquet.write_table(pyarrow.table([pyarrow.array([1])] * 300, names=[*names[:299], "c7"]), place)
+    with pytest.raises(InputError, match=r"c7|damaged"):
+        read(place)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "feather"])
+def test_a_small_file_that_would_become_a_very_large_table_is_refused(tmp_path, kind):
+    column = pyarrow.array(np.zeros(2_000_000))
+    table = pyarrow.table([column] * 40, names=[f"c{i}" for i in range(40)])
+    place = tmp_path / f"bomb.{kind}"
+    if kind == "parquet":
+        pyarrow.parquet.write_table(table, place, compression="zstd")
+    else:
+        pyarrow.feather.write_feather(table, place, compression="zstd", chunksize=100_000)
+    assert place.stat().st_size < 1 << 20
+    with pytest.raises(InputError, match=r"bytes would become [\d,]+, more than 268,435,456"):
+        read(place)
 
 
 @given(st.lists(st.lists(st.text(max_size=6), min_size=2, max_size=2), min_size=1, max_size=6))

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import urllib.error
+import urllib.request
 from collections import defaultdict
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -501,12 +503,36 @@ def test_the_house_is_full_at_last(tmp_path, chromium):
         playground.end()
 
 
-def test_another_hosts_name_is_refused(server):
-    import urllib.error
-    import urllib.request
+def answer(address, host=None):
+    """The status and the headers of an answer."""
+    request = urllib.request.Request(address, headers={"Host": host} if host else {})
+    try:
+        with urllib.request.urlopen(request) as found:
+            return found.status, found.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers
 
-    request = urllib.request.Request(server.address, headers={"Host": "evil.example"})
-    with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(request)
-    assert error.value.code == 400
-    error.value.close()
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::2]:80", "", "localhost.x"]
+)
+def test_another_hosts_name_is_refused(server, host):
+    assert answer(server.address, host or " ")[0] == 400
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1", "[::1]:8080", "127.0.0.2"])
+def test_a_name_of_this_machine_is_let_in_and_nobody_else_frames_the_page(server, host):
+    status, headers = answer(server.address, host)
+    assert status == 200
+    assert headers["X-Frame-Options"] == "SAMEORIGIN" and "frame-ancestors 'self'" in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
+def test_the_printed_address_works_on_every_address_of_this_machine(tmp_path, host):
+    playground = Playground(tmp_path, "--host", host)
+    try:
+        assert answer(f"{playground.address}/guide")[0] == 200
+        assert answer(f"{playground.address}/guide", "evil.example")[0] == 400
+    finally:
+        playground.end()

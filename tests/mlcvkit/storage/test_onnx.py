@@ -109,16 +109,22 @@ def test_the_whole_way_from_raw_columns_agrees(tmp_path, kind, columns):
         np.testing.assert_allclose(got["probabilities"][:, 0], answers["probability large"], atol=1e-5)
 
 
-def test_columns_may_have_the_names_of_outputs_and_hold_what_is_not_finite(tmp_path):
-    table = polars.DataFrame({"label": ["a", "b"] * 30, "div_3": [float(i % 7) for i in range(60)]})
+OTHER_NAMES = [("label", "div_3"), ("mlcvlab/constant_0", "mlcvlab/div_3"), ("mlcvlab//", "probabilities")]
+
+
+@pytest.mark.parametrize("names", OTHER_NAMES)
+def test_columns_may_have_any_names_and_hold_what_is_not_finite(tmp_path, names):
+    text, number = names
+    table = polars.DataFrame({text: ["a", "b"] * 30, number: [float(i % 7) for i in range(60)]})
     y = np.array(["no", "yes"] * 30)
     predictor = train(Experiment(), Samples("t", table, y, "y", "")).predictor
     export_onnx(predictor.saved(), tmp_path / "m.onnx")
-    new = polars.DataFrame({"label": ["a", "b"], "div_3": [float("inf"), float("nan")]})
-    raw = {"label": np.array([["a"], ["b"]], object), "div_3": np.array([[np.inf], [np.nan]], np.float32)}
+    new = polars.DataFrame({text: ["a", "b"], number: [float("inf"), float("nan")]})
+    raw = {text: np.array([["a"], ["b"]], object), number: np.array([[np.inf], [np.nan]], np.float32)}
     got, answers = outputs(tmp_path / "m.onnx", raw), predictor.predict_columns(new)
-    assert got["predicted label"].tolist() == answers["y"].tolist()
-    np.testing.assert_allclose(got["probabilities"][:, 1], answers["probability yes"], atol=1e-5)
+    label, probabilities = (f"predicted {name}" if name in names else name for name in ("label", "probabilities"))
+    assert got[label].tolist() == answers["y"].tolist()
+    np.testing.assert_allclose(got[probabilities][:, 1], answers["probability yes"], atol=1e-5)
 
 
 def test_images_go_in_as_bytes_values(tmp_path):

@@ -1,7 +1,11 @@
 """Every kernel as numba compiles it, as Python reads it, and its NumPy twin: one result."""
 
 import importlib
+import os
 import re
+import subprocess
+import sys
+from inspect import signature
 
 import numba
 import numpy as np
@@ -136,6 +140,24 @@ def test_without_a_folder_for_machine_code_it_is_made_each_time(monkeypatch):
     out = np.ones((3, 1), np.float32)
     machine(np.full((1, 1), 2, np.float32), np.array([1]), out)
     assert out[:, 0].tolist() == [0, 2, 0]
+
+
+@pytest.mark.parametrize("content", [b"", b"not an index", b"\x80\x04"])
+def test_a_damaged_index_of_machine_code_is_begun_anew(tmp_path, content):
+    code = (
+        "import numpy as np; from mlcvkit.training import kernels\n"
+        "g = np.ones(3, np.float32); w, m, s = g.copy(), 0 * g, 0 * g\n"
+        "kernels.compiled(kernels._adam_step)(w, g, m, s, **{name: 0.5 for name in NAMES})\nprint(w)"
+    )
+    names = [name for name in signature(kernels._adam_step).parameters if name not in ("w", "g", "m", "s")]
+    command = [sys.executable, "-c", code.replace("NAMES", repr(names))]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    first = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    (index,) = tmp_path.rglob("*.nbi")
+    index.write_bytes(content)
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert again.stdout == first.stdout
+    assert index.read_bytes() != content
 
 
 def test_without_numba_the_twins_do_the_work(monkeypatch):

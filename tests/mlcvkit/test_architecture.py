@@ -142,3 +142,18 @@ def test_the_table_of_extras_is_that_of_the_project():
                 else:
                     brought.add(names.get(name, name).lower())
         assert {library.lower() for library in libraries} <= brought, extra
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "extra"), [("course", "libcst", "course"), ("cluster", "distributed", None)]
+)
+def test_a_room_without_its_libraries_names_its_extra(module, library, extra):
+    """Rooms that need libraries all through say so when they are imported; the others import without them."""
+    code = (
+        "import importlib.util, sys; find = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name, *rest: None if name == {library!r} else find(name, *rest)\n"
+        f"sys.modules[{library!r}] = None\nfrom mlcvkit.errors import MissingExtra\n"
+        f"try: import mlcvkit.{module}\nexcept MissingExtra as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (f"pip install 'mlcvlab[{extra}]'" in done.stdout) if extra else done.stdout == ""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,10 @@ DEEP = "[" * 100_000
 VALUES = [None, -1, 1e308, float("nan"), True, "x" * 50, "", [], {}, [[0]], 2**70, "relu"]
 
 
+def other_value(rng):
+    return deepcopy(VALUES[rng.integers(len(VALUES))])
+
+
 def places(value, path=()):
     """The paths to everything in a JSON value."""
     found = [path] if path else []
@@ -37,7 +42,7 @@ def made_up(text, rng):
     value = json.loads(text)
     for _ in range(rng.integers(1, 3)):
         if not (paths := places(value)):
-            return json.dumps(VALUES[rng.integers(len(VALUES))])
+            return json.dumps(other_value(rng))
         *way, last = paths[rng.integers(len(paths))]
         holder = value
         for key in way:
@@ -45,7 +50,7 @@ def made_up(text, rng):
         if isinstance(holder, dict) and rng.random() < 0.3:
             del holder[last]
         else:
-            holder[last] = VALUES[rng.integers(len(VALUES))]
+            holder[last] = other_value(rng)
     return json.dumps(value)
 
 

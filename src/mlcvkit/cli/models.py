@@ -56,8 +56,8 @@ def predict(
         Data of the kind it was trained on, a table with or without the target; one picture or a folder of them; for a
         model of MNIST's digits: 28 x 28 grey pixels, a light digit on black.
     output
-        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions. Left out: they are printed, for one picture
-        as a sentence, else as CSV.
+        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions, for programs: each text is exact. Left out:
+        they are printed, for one picture as a sentence, else as CSV.
     invert
         For one picture and a model of MNIST's digits: the picture is a dark digit on white.
     json

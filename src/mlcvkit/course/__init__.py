@@ -4,6 +4,10 @@ Everything is made from the one reference solution, the installed ``mlcvlab``: t
 is compared with.
 """
 
+from mlcvkit.extras import require
+
+require("course")
+
 from mlcvkit.course.assignment import Assignment, read_assignment
 from mlcvkit.course.classroom import as_gradescope, grade_class, write_overview
 from mlcvkit.course.derivatives import GradientCheck, check

@@ -37,7 +37,7 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
     require("onnx")
     try:
         content = _Graph(saved).build()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"the model cannot be written as ONNX, its file is damaged: {error}") from None

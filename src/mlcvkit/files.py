@@ -7,11 +7,13 @@ behind can be told from what is still being written, and the next process remove
 import errno
 import json
 import os
+import platform
+import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ except ImportError:  # not a POSIX system: nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
 PARTIAL = ".partial"
+RANDOM_NAME = re.compile(r"\.[0-9a-f]{16}\.partial")
+HOST_FILE = ".host"
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -67,6 +71,9 @@ def replace_file(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            if fcntl is not None:
+                beside.replace(path)  # while it is locked
+        if fcntl is None:
             beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -105,7 +112,7 @@ def lock(path: Path) -> int | None:
     """
     if fcntl is None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_at(path, descriptor):
@@ -160,7 +167,7 @@ def _lock_or_make(folder: Path) -> tuple[int | None, bool | None]:
         except FileNotFoundError:  # another process took it for a leftover and removed it
             continue
         except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF):
                 raise
             return None, is_new or None
         return descriptor, descriptor is not None
@@ -207,32 +214,76 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
         The folder.
     """
     root = Path(tempfile.gettempdir())
-    remove_leftovers(root, f"{prefix}*")
-    folder = root / f"{prefix}{secrets.token_hex(8)}"
-    with locked_folder(folder):
+    _remove_temporary(root, prefix)
+    with ExitStack() as held:
+        folder = root / f"{prefix}{secrets.token_hex(8)}"
+        while held.enter_context(locked_folder(folder)) is False:  # taken for a leftover before it was locked
+            folder = root / f"{prefix}{secrets.token_hex(8)}"
         folder.chmod(0o755)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        held.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
 
 
-def remove_leftovers(folder: Path, pattern: str = f".*{PARTIAL}*") -> None:
+def _remove_temporary(root: Path, prefix: str) -> None:
+    """Remove the folders of killed processes of this host: a folder for temporary files is its own."""
+    for path in root.glob(f"{prefix}*"):
+        if re.fullmatch(re.escape(prefix) + "[0-9a-f]{16}", path.name) and path.is_dir():
+            with suppress(OSError):
+                descriptor = lock(path)
+                if descriptor is not None:
+                    shutil.rmtree(path, ignore_errors=True)
+                    os.close(descriptor)
+
+
+def remove_leftovers(folder: Path, names: re.Pattern[str] = RANDOM_NAME) -> None:
     """Remove what killed processes left in a folder, and nothing that a living one holds.
 
     Parameters
     ----------
     folder
         The folder.
-    pattern
-        What the names of such files and folders look like.
+    names
+        The names that only this package gives to such files and folders.
     """
-    for path in folder.glob(pattern):
+    for path in folder.iterdir():
+        is_folder = path.is_dir()
+        if not names.fullmatch(path.name) or (is_folder and host_of(path) != platform.node()):
+            continue
         with suppress(OSError):
             descriptor = lock(path)
             if descriptor is None:
                 continue
             try:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                shutil.rmtree(path) if is_folder else path.unlink()
             finally:
                 os.close(descriptor)
+
+
+def mark_host(folder: Path) -> None:
+    """Note in a folder that is locked which host holds the lock: another one may not see it.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    """
+    (folder / HOST_FILE).write_text(platform.node())
+
+
+def host_of(folder: Path) -> str | None:
+    """The host whose process made a folder, where that is noted.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Returns
+    -------
+    str | None
+        Its name.
+    """
+    try:
+        return (folder / HOST_FILE).read_text()
+    except OSError:
+        return None

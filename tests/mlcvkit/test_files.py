@@ -10,14 +10,16 @@ import pytest
 from events import wait_for
 from mlcvkit import InputError
 from mlcvkit.files import PARTIAL, lock, locked_folder, remove_leftovers, temporary_folder, write_whole
+from mlcvkit.storage.runs import RESERVED
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from mlcvkit.files import _new_file, locked_folder
+from mlcvkit.files import _new_file, locked_folder, mark_host
 folder = Path(sys.argv[1])
 path, descriptor = _new_file(folder)
 with locked_folder(folder / ".run.partial"):
+    mark_host(folder / ".run.partial")
     print(flush=True)
     time.sleep(1e6)
 """
@@ -76,13 +78,36 @@ def test_what_was_there_stays_where_nothing_can_be_written(tmp_path):
 def test_what_a_living_process_writes_stays_and_what_a_killed_one_left_is_removed(tmp_path):
     with another_process(tmp_path) as process:
         remove_leftovers(tmp_path)
+        remove_leftovers(tmp_path, RESERVED)
         assert len(names(tmp_path)) == 2 and all(name.endswith(PARTIAL) for name in names(tmp_path))
         with locked_folder(tmp_path / ".run.partial") as is_mine:
             assert is_mine is False
         process.kill()
         process.wait()
         write_whole(tmp_path / "file", b"content")
+        assert names(tmp_path) == [".run.partial", "file"], "only what is written there"
+        remove_leftovers(tmp_path, RESERVED)
         assert names(tmp_path) == ["file"]
+
+
+def test_what_others_have_left_in_a_folder_is_theirs(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    theirs = [".movie.partial", ".x.partial-backup", ".0123.partial", "submission-final.pdf", "submission-2024"]
+    for name in theirs[:3]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "precious").touch()
+    (tmp_path / theirs[3]).touch()
+    (tmp_path / theirs[4]).mkdir()
+    os.mkfifo(tmp_path / ".0123456789abcdef.partial-x")
+    of_another_host = tmp_path / ".run.partial"
+    of_another_host.mkdir()
+    (of_another_host / ".host").write_text("elsewhere")
+    before = names(tmp_path)
+    write_whole(tmp_path / "file", b"content")
+    remove_leftovers(tmp_path, RESERVED)
+    with temporary_folder("submission-"):
+        pass
+    assert names(tmp_path) == sorted([*before, "file"])
 
 
 def test_a_folder_that_is_removed_as_it_is_locked_is_made_again(tmp_path, monkeypatch):
@@ -101,7 +126,7 @@ def test_a_folder_that_is_removed_as_it_is_locked_is_made_again(tmp_path, monkey
 
 def test_temporary_folders_of_killed_processes_are_removed_and_no_others(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    (tmp_path / "work-of-a-killed-one").mkdir()
+    (tmp_path / "work-0123456789abcdef").mkdir()
     (tmp_path / "other").mkdir()
     with temporary_folder("work-") as one, temporary_folder("work-") as two:
         (one / "file").touch()

@@ -33,9 +33,9 @@ MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 
 LARGEST = 1 << 31
-SMALL_TABLE, MOST_TIMES = 1 << 28, 100
-"""A compressed table may become so large, or so many times its size if that is more."""
-"""Bytes that a compressed file may become at most."""
+"""Bytes that an archive or a zipped text may become."""
+SMALL_TABLE, MOST_TIMES = 1 << 30, 100
+"""Bytes that a compressed table may become, or so many times its size if that is more."""
 
 
 @dataclass(frozen=True)
@@ -498,6 +498,8 @@ def as_frame(path: Any, kind: str, read_table: Callable[[Any], Any]) -> Any:
         table.validate(full=True)
         # new fields, without metadata: a name that is no text is refused here, in good order
         return polars.from_arrow(arrow.Table.from_arrays(table.columns, names=table.column_names))
+    except _TooLarge as error:
+        raise InputError(f"{path} is too large a table: {error}") from None
     except (arrow.ArrowException, OSError, ValueError, polars.exceptions.PolarsError) as error:
         raise InputError(f"{path} is damaged or not a {kind} file: {_first_line(error)}") from None
 
@@ -531,6 +533,10 @@ def _arrow_table(arrow: Any, kind: str, content: bytes) -> Any:
     return arrow.Table.from_batches(batches, reader.schema)
 
 
+class _TooLarge(Exception):
+    """A table that is not damaged, and not read."""
+
+
 def _bytes_of_a_value(kind: Any) -> int:
     try:
         return max(1, int(kind.bit_width) // 8)
@@ -540,9 +546,9 @@ def _bytes_of_a_value(kind: Any) -> int:
 
 def _require_bearable(size: int, stored: int) -> None:
     """Refuse a small file that becomes a very large table."""
-    most = min(LARGEST, max(SMALL_TABLE, MOST_TIMES * stored))
+    most = max(SMALL_TABLE, MOST_TIMES * stored)
     if size > most:
-        raise ValueError(f"its {stored:,} bytes would become {size:,}, more than {most:,}")
+        raise _TooLarge(f"its {stored:,} bytes would become {size:,}, more than {most:,}")
 
 
 def _read_npy(path: Path) -> Array:

@@ -239,7 +239,8 @@ class TableEncoder:
 
     def blank_row(self) -> Any:
         """A row of the table that was fitted, in which everything is missing or 0."""
-        if list(self.columns_) == [f"x{i}" for i in range(self.n_features_in_)]:  # those of an array
+        are_numbers = all(fact["kind"] in ("number", "constant") for fact in self.columns_.values())
+        if are_numbers and list(self.columns_) == [f"x{i}" for i in range(self.n_features_in_)]:  # those of an array
             return np.zeros((1, self.n_features_in_))
         require("tables")
         import polars as pl

@@ -170,6 +170,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
             restore = None if checkpoint is None else checkpoint.restore
             self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
+            self._passes = 0  # those that follow begin the schedule anew
+            self._fitted_epochs: int = self.n_iter_
         return self
 
     @contextmanager
@@ -265,15 +267,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             if first:
                 self._begin(X, targets, seed)
-                self._passes = 0
+                self._passes, self._fitted_epochs = 0, 0
                 self.history_: History = {}
             else:
                 self._require_same_network(X, targets)
             passes, history = getattr(self, "_passes", 0), self.history_
-            if passes == self.epochs and self.schedule != "constant":
+            if passes >= self.epochs and self.schedule != "constant":
                 warnings.warn(
                     f"the schedule {self.schedule} ends after epochs={self.epochs} passes: from here on the learning "
-                    "rate stays at its end; schedule='constant' has none",
+                    "rate is close to its end, and little is learned; schedule='constant' goes on",
                     stacklevel=3,
                 )
             # a number as random_state draws a new order all the same
@@ -285,6 +287,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 X, targets, hp, callbacks=one_pass, sample_weight=weights, resume=lambda run: _put(run, state, passes)
             )
             self._passes = passes + 1
+            self.n_iter_ = int(getattr(self, "_fitted_epochs", 0)) + self._passes
             self.history_ = {name: [*history.get(name, []), *new] for name, new in self.history_.items()}
         return self
 

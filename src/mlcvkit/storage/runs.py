@@ -1,7 +1,9 @@
 """Run folders. Each appears complete, or not at all, and its name is taken from the start."""
 
+import platform
 import re
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -10,9 +12,13 @@ from pathlib import Path
 from secrets import token_hex
 
 from mlcvkit.errors import InputError
-from mlcvkit.files import PARTIAL, locked_folder, remove_leftovers
+from mlcvkit.files import HOST_FILE, PARTIAL, host_of, locked_folder, mark_host, remove_leftovers
 
 CONFIG_FILE = "config.toml"
+LOOKS = 20
+"""How often it is looked whether a name is free."""
+RESERVED = re.compile(r"\.\w[\w.-]*\.partial")
+"""The folder that a run is written in, beside its place."""
 
 
 @contextmanager
@@ -89,14 +95,17 @@ def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
     try:
         with ExitStack() as held:
             with _as_users_error(folder):
+                folder = folder.resolve()
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 if held.enter_context(locked_folder(folder)) is False:
                     raise InputError(f"another process is training in {folder}: wait until it has ended")
                 remove_leftovers(folder)
                 beside = folder / f".{token_hex(8)}{PARTIAL}"
                 held.enter_context(locked_folder(beside))
+                mark_host(beside)
             held.callback(shutil.rmtree, beside, ignore_errors=True)
             yield beside, folder
+            (beside / HOST_FILE).unlink()
             for path in sorted(beside.iterdir()):
                 path.replace(folder / path.name)
     finally:
@@ -133,7 +142,7 @@ def claimed(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
         with ExitStack() as held:
             with _as_users_error(root):
                 root.mkdir(parents=True, exist_ok=True)
-                remove_leftovers(root)
+                remove_leftovers(root, RESERVED)
                 beside, target = _claim(root, name, held)
             held.callback(shutil.rmtree, beside, ignore_errors=True)
             yield beside, target
@@ -144,11 +153,22 @@ def claimed(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
 def _claim(root: Path, name: str | None, held: ExitStack) -> tuple[Path, Path]:
     for candidate in _names() if name is None else [name]:
         beside, target = root / f".{candidate}{PARTIAL}", root / candidate
-        if held.enter_context(locked_folder(beside)):
+        is_mine = held.enter_context(locked_folder(beside))
+        for _ in range(0 if name is None else LOOKS):  # another process may just be removing a leftover
+            if is_mine is not False:
+                break
+            held.close()
+            threading.Event().wait(0.05)
+            is_mine = held.enter_context(locked_folder(beside))
+        host = host_of(beside)
+        if is_mine and host not in (None, platform.node()):
+            problem = f"a run on {host} is being saved as {target}; choose another --name, or remove {beside}"
+        elif is_mine:
             _remove_unfinished(target)
             if not target.exists():
+                mark_host(beside)
                 return beside, target
-            beside.rmdir()
+            shutil.rmtree(beside)
             problem = f"{target} exists already; choose another --name, or remove it"
         else:
             problem = f"another run is being saved as {target}; choose another --name"
@@ -166,7 +186,7 @@ def _names() -> Iterable[str]:
 
 def _remove_unfinished(target: Path) -> None:
     """Remove the folder of a run that was killed before there was anything to go on with."""
-    if not target.is_dir():
+    if not target.is_dir() or target.is_symlink():
         return
     names = {path.name for path in target.iterdir()}
     leftovers = {name for name in names if name.startswith(".") and name.endswith(PARTIAL)}
@@ -178,6 +198,7 @@ def _remove_unfinished(target: Path) -> None:
 
 def _put_in_place(beside: Path, target: Path) -> None:
     """Rename a finished run; where something else took its place meanwhile, it gets the next free name."""
+    (beside / HOST_FILE).unlink()
     try:
         beside.rename(target)
     except OSError:

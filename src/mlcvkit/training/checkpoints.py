@@ -133,6 +133,19 @@ class Checkpoint:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"{path} is damaged or of another version: {error}") from None
 
+    def _begin_mean(self, run: Run) -> None:
+        """Begin the mean of the last epochs anew, where there are other epochs than before."""
+        hp, run.mean = run.hyperparameters, None
+        if not hp.average_epochs:
+            return
+        least = self.epoch + hp.average_epochs - 1
+        if hp.epochs < least:
+            raise InputError(
+                f"{self.epoch} epochs are trained: the mean of the last {hp.average_epochs} needs {least} epochs in all"
+            )
+        if self.epoch > hp.epochs - hp.average_epochs:
+            run.mean, run.mean_from = run.weights.copy(), self.epoch
+
     def _require_sound(self) -> None:
         for name, least in {"samples": 1, "epoch": 0, "every": 1}.items():
             value = getattr(self, name)
@@ -198,5 +211,5 @@ class Checkpoint:
         for name, array in expected.items():
             array[:] = arrays[name]
         if run.hyperparameters.epochs != self.hyperparameters.epochs:
-            run.mean = None  # of other epochs
+            self._begin_mean(run)
         run.epoch, run.history = self.epoch, {name: list(values) for name, values in self.history.items()}

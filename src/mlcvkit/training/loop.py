@@ -93,6 +93,8 @@ class Run:
         Whether Ctrl-C ended the run.
     fingerprint
         Computes a sum of the content of the training samples.
+    mean_from
+        The epoch that the mean begins with, where a run that is gone on with has other epochs than before.
     """
 
     hyperparameters: Hyperparameters
@@ -105,6 +107,7 @@ class Run:
     mean: Array | None = None
     interrupted: bool = False
     fingerprint: Callable[[], str] = str
+    mean_from: int = 0
 
     def arrays(self) -> dict[str, Array]:
         """Every array of the run by name."""
@@ -500,7 +503,7 @@ def _end_epoch(run: Run, record: dict[str, float]) -> None:
     if averaged == 1:
         run.mean = run.weights.copy()
     elif averaged > 1 and run.mean is not None:
-        run.mean += (run.weights - run.mean) / averaged
+        run.mean += (run.weights - run.mean) / min(averaged, run.epoch - run.mean_from + 1)
 
 
 def _out_of_patience(run: Run) -> bool:

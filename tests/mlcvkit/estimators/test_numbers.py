@@ -229,6 +229,28 @@ def test_a_run_goes_on_to_more_epochs(rows, tmp_path):
         MLPClassifier(**{**options, "epochs": 5}).fit(X, y, resume=tmp_path)
 
 
+@pytest.mark.parametrize("trained", [8, 9, 10])
+def test_the_mean_of_the_last_epochs_is_taken_or_refused_after_more_epochs(rows, tmp_path, trained):
+    X, y, _ = rows
+    options = {**SMALL, "patience": 0, "schedule": "constant", "average_epochs": 3}
+    MLPClassifier(**{**options, "epochs": trained}, callbacks=[WriteCheckpoints(tmp_path, 1)]).fit(X, y)
+    more = MLPClassifier(**{**options, "epochs": 12}).fit(X, y, resume=tmp_path)
+    once = MLPClassifier(**{**options, "epochs": 12}).fit(X, y)
+    np.testing.assert_allclose(more.predict_proba(X), once.predict_proba(X), rtol=1e-5)
+    MLPClassifier(**{**options, "epochs": trained}, callbacks=[WriteCheckpoints(tmp_path, 1)]).fit(X, y)
+    with pytest.raises(InputError, match=f"the mean of the last 3 needs {trained + 2} epochs"):
+        MLPClassifier(**{**options, "epochs": trained + 1}).fit(X, y, resume=tmp_path)
+
+
+def test_passes_after_a_fit_begin_the_schedule_anew(rows):
+    X, y, _ = rows
+    model = MLPClassifier(batch_size=300, patience=0, **{**SMALL, "epochs": 4}).fit(X, y)
+    for call in range(1, 4):
+        model.partial_fit(X, y)
+        assert model.n_iter_ == 4 + call == len(model.history_["train_loss"])
+    assert model.history_["learning_rate"][4] == model.history_["learning_rate"][0]
+
+
 def test_a_gradient_whose_squares_overflow_is_clipped_and_not_dropped():
     X, y = np.full((20, 1), 1e6, np.float32), np.full(20, 1e15, np.float32)
     options = {"optimizer": "sgd", "schedule": "constant", "learning_rate": 1.0, "epochs": 1, "batch_size": 20}

@@ -156,6 +156,24 @@ def test_a_run_is_gone_on_with_by_one_process_at_a_time(tmp_path):
         pass
 
 
+def test_a_run_is_gone_on_with_through_a_link(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "latest").symlink_to(tmp_path / "run")
+    with open_run(tmp_path / "latest") as (beside, _):
+        (beside / "result").touch()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["result"]
+    with pytest.raises(InputError, match="latest exists already"), new_run(tmp_path, "latest"):
+        pass
+
+
+def test_a_name_that_another_host_has_taken_is_not(tmp_path):
+    (tmp_path / ".r.partial").mkdir()
+    (tmp_path / ".r.partial/.host").write_text("elsewhere")
+    with pytest.raises(InputError, match="a run on elsewhere is being saved as"), new_run(tmp_path, "r"):
+        pass
+    assert (tmp_path / ".r.partial/.host").read_text() == "elsewhere"
+
+
 def test_a_run_killed_before_its_first_checkpoint_can_be_started_again(tmp_path):
     for name, files in {"a": [".x.partial"], "b": ["config.toml", ".partial"], "c": []}.items():
         (tmp_path / name).mkdir()

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -242,35 +243,44 @@ def test_a_run_killed_at_a_random_instant_ends_with_the_same_weights_bit_for_bit
     assert names(folder) == ["checkpoint.safetensors", "config.toml", "curves.png", "hidden_units.png", MODEL_FILE]
 
 
+@contextmanager
+def endless_training(folder, *options):
+    """A run named r that trains until it is stopped."""
+    command = [*COMMAND, "train", "moons", "--epochs", "10000000", "--patience", "0", "--name", "r", *options]
+    with (folder / "printed.txt").open("w") as printed:
+        process = subprocess.Popen(command, cwd=folder, stdout=printed)
+    try:
+        wait_for(lambda: "Training mlp" in (folder / "printed.txt").read_text(), process)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("kept", [[], ["--checkpoint-every", "1"]])
 def test_a_second_run_of_the_same_name_is_told_at_its_start_and_costs_the_first_nothing(tmp_path, kept):
-    first = subprocess.Popen(
-        [*COMMAND, "train", "moons", "--epochs", "10000000", "--patience", "0", "--name", "r", *kept],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-    )
-    wait_for(lambda: (tmp_path / "runs/.r.partial").exists(), first)
-    second = run("train", "moons", "--epochs", "1", "--name", "r", folder=tmp_path)
-    assert_one_line_error(second, "another run is being saved as runs/r; choose another --name")
-    if kept:
-        wait_for(lambda: (tmp_path / "runs/r/checkpoint.safetensors").exists(), first)
-        second = run("train", "--resume", "runs/r", folder=tmp_path)
-        assert_one_line_error(second, "another process is training in runs/r")
-    first.send_signal(signal.SIGINT)
-    assert first.wait() == 130
+    with endless_training(tmp_path, *kept) as first:
+        second = run("train", "moons", "--epochs", "1", "--name", "r", folder=tmp_path)
+        assert_one_line_error(second, "another run is being saved as runs/r; choose another --name")
+        if kept:
+            wait_for(lambda: (tmp_path / "runs/r/checkpoint.safetensors").exists(), first)
+            second = run("train", "--resume", "runs/r", folder=tmp_path)
+            assert_one_line_error(second, "another process is training in runs/r")
+        first.send_signal(signal.SIGINT)
+        assert first.wait() == 130
     assert run("evaluate", "runs/r", folder=tmp_path).returncode == 0
     assert names(tmp_path / "runs") == ["r"]
 
 
 def test_what_a_killed_run_left_takes_no_name(tmp_path):
-    first = subprocess.Popen(
-        [*COMMAND, "train", "moons", "--epochs", "10000000", "--patience", "0", "--name", "r"], cwd=tmp_path
-    )
-    wait_for(lambda: (tmp_path / "runs/.r.partial").exists(), first)
-    first.kill()
-    first.wait()
+    with endless_training(tmp_path):
+        assert names(tmp_path / "runs") == [".r.partial"]
+    assert run("train", "moons", "--epochs", "1", "--name", "other", folder=tmp_path).returncode == 0
+    assert names(tmp_path / "runs") == ["other"]
+    with endless_training(tmp_path):
+        pass
     assert run("train", "moons", "--epochs", "1", "--name", "r", folder=tmp_path).returncode == 0
-    assert names(tmp_path / "runs") == ["r"]
+    assert names(tmp_path / "runs") == ["other", "r"]
 
 
 def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):

@@ -446,7 +446,7 @@ def test_columns_named_like_those_of_arrays_may_hold_anything(tmp_path):
     rows = [f"{i % 5},{'ab'[i % 2]},,2024-01-{i % 28 + 1:02},{'yn'[i % 2]}" for i in range(60)]
     (tmp_path / "d.csv").write_text("x0,x1,x2,x3,y\n" + "\n".join(rows) + "\n")
     assert run("train", "d.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path).returncode == 0
-    for command in (["predict", "runs/r", "d.csv"], ["evaluate", "runs/r"], ["export", "runs/r"]):
+    for command in (["predict", "runs/r", "d.csv"], ["evaluate", "runs/r"]):
         done = run(*command, folder=tmp_path)
         assert done.returncode == 0, done.stderr
 

@@ -95,9 +95,9 @@ def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
     try:
         with ExitStack() as held:
             with _as_users_error(folder):
-                folder = folder.resolve()
-                folder.parent.mkdir(parents=True, exist_ok=True)
-                if held.enter_context(locked_folder(folder)) is False:
+                place = folder.resolve()  # the folder may be a link to a run
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if held.enter_context(locked_folder(place)) is False:
                     raise InputError(f"another process is training in {folder}: wait until it has ended")
                 remove_leftovers(folder)
                 beside = folder / f".{token_hex(8)}{PARTIAL}"

@@ -85,7 +85,8 @@ def test_a_model_file_is_used_or_refused(tmp_path, seed, times):
         else:
             rewrite(source, place, rng)
         try:
-            _, saved = Predictor.load(place)
+            predictor, saved = Predictor.load(place)
+            predictor.predict_columns(predictor.encoder.blank_row())
             export_onnx(saved, tmp_path / "model.onnx")
             outcomes.append("used")
         except InputError as error:

@@ -19,8 +19,10 @@ train: $(VENV)/.train
 # The order of the tests is another each time, and how to have it again is printed.
 PYTEST = $(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, os.cpu_count()))') --dist worksteal
 
-test: lint system
-	@$(PYTEST) $(ARGS)
+# The linters run beside the tests, and what they say is printed at the end.
+test: $(VENV)/.test system
+	@$(MAKE) --no-print-directory lint > $(VENV)/lint.log 2>&1 & \
+	$(PYTEST) $(ARGS); tests=$$?; wait $$!; linters=$$?; cat $(VENV)/lint.log; exit $$((tests | linters))
 
 # The tests that repeat something, at a larger size: SOAK=1 for some minutes, SOAK=full for hours. What passed with
 # SOAK=full is not run again; SHARD=2/8 is the second of eight parts.
@@ -31,10 +33,10 @@ soak: $(VENV)/.test system
 
 # The grader's sandbox and the browser are programs of the system's: installed where that can be done, else named.
 system:
-	@{ command -v bwrap && command -v chromium; } > /dev/null \
+	@{ command -v bwrap && { command -v chromium-headless-shell || command -v chromium; }; } > /dev/null \
 		|| { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get -qq update \
-		&& apt-get -qq install --yes --no-install-recommends bubblewrap chromium > /dev/null; } \
-		|| echo "bubblewrap or chromium is missing, and their tests are skipped: apt install bubblewrap chromium"
+		&& apt-get -qq install --yes --no-install-recommends bubblewrap chromium-headless-shell > /dev/null; } \
+		|| echo "bubblewrap or a Chromium is missing, and its tests are skipped: apt install bubblewrap chromium-headless-shell"
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

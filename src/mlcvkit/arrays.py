@@ -1,20 +1,31 @@
 """What arrays hold, by name, and samples as rows of floats. In mlcvkit a sample is a row."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-"""An array of any dtype."""
+from mlcvlab.nn import Array
+
+if TYPE_CHECKING:
+    import polars
+
+Values: TypeAlias = np.ndarray
+"""An array of any dtype: numbers, names, dates or truth values."""
+PlainData = dict[str, Any]  # as json and tomllib have it: no type says more, and each value is checked where it is used
+"""Names with texts, numbers, truth values, lists and such tables: what JSON and TOML hold."""
+RawRows = Union["polars.DataFrame", Values]
+"""Samples as a user has them, one a row: a table, or an array, (N, ...)."""
+Rows: TypeAlias = np.ndarray
+"""Samples as rows of numbers, (N, ...): floats, or bytes of images. A scipy.sparse matrix may stand in for them."""
 Indices = npt.NDArray[np.intp]
 """Indices of rows, (N,)."""
 Images = npt.NDArray[np.uint8]
 """Grey values from 0 to 255, (N, H, W)."""
 
 
-def scale_images(images: Images) -> npt.NDArray[np.float32]:
+def scale_images(images: Rows) -> npt.NDArray[np.float32]:
     """Turn grey values from 0 to 255 into rows of numbers from 0 to 1.
 
     Parameters
@@ -33,7 +44,7 @@ def scale_images(images: Images) -> npt.NDArray[np.float32]:
     return rows
 
 
-def float_rows(X: Array) -> Array:
+def float_rows(X: Rows) -> Array:
     """Samples of any shape as rows of numbers.
 
     Parameters

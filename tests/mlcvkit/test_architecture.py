@@ -157,3 +157,14 @@ def test_a_room_without_its_libraries_names_its_extra(module, library, extra):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (f"pip install 'mlcvlab[{extra}]'" in done.stdout) if extra else done.stdout == ""
+
+
+def test_what_has_any_type_is_an_exception():
+    rooms = (path for path in MODULES if not {"course", "playground"} & set(path.parts))
+    names = [
+        f"{path}:{node.lineno}"
+        for path in rooms
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Name) and node.id == "Any"
+    ]
+    assert len(names) <= 40, names

@@ -4,18 +4,18 @@ import json as json_format
 import sys
 import tomllib
 import warnings
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from rich.console import Console
 from rich.markup import escape
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.cli.output import Output, guard
 from mlcvkit.errors import InputError
 
@@ -51,10 +51,10 @@ data_app = App(name="data", help="Look at data before training.")
 app.command(data_app)
 
 
-def _options_of_train(*given: Any) -> None:
+def _options_of_train(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     from mlcvkit.cli.training import options_not_given
 
-    options_not_given(*given)
+    options_not_given(app, commands, arguments)
 
 
 COMMANDS = {
@@ -73,7 +73,7 @@ def register_commands(*, at_once: bool) -> None:
     for app_of, module, name in [(app, m, name) for m, names in COMMANDS.items() for name in names] + [
         (data_app, "models", "describe")
     ]:
-        options: dict[str, Any] = {"config": (_options_of_train, require_whole_numbers)} if name == "train" else {}
+        options: PlainData = {"config": (_options_of_train, require_whole_numbers)} if name == "train" else {}
         if at_once:
             app_of.command(getattr(import_module(f"mlcvkit.cli.{module}"), name), name=name, **options)
         else:
@@ -115,7 +115,7 @@ def _exit_code() -> int:
     return code
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> PlainData:
     """Read a TOML file with options."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -125,13 +125,13 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"the configuration {path} is not TOML: {error}") from None
 
 
-def as_toml(values: Mapping[str, Any]) -> str:
+def as_toml(values: PlainData) -> str:
     """Names, numbers, truth values and lists of them, a line each: for these TOML is written as JSON is."""
     lines = (f"{k} = {json_format.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None)
     return "\n".join(lines) + "\n"
 
 
-def print_json(wanted: bool, result: Any) -> None:
+def print_json(wanted: bool, result: object) -> None:
     """Print a result as JSON; characters that the console does not have are written as their numbers."""
     if wanted:
         only_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
@@ -146,7 +146,7 @@ def print_data(data: bytes) -> None:
         sys.stdout.write(data.decode())
 
 
-def limited_threads(threads: int | None) -> AbstractContextManager[Any]:
+def limited_threads(threads: int | None) -> AbstractContextManager[object]:
     """Limit the threads of matrix products for the time of a block."""
     if threads is None:
         return nullcontext()
@@ -156,7 +156,7 @@ def limited_threads(threads: int | None) -> AbstractContextManager[Any]:
         from threadpoolctl import threadpool_limits
     except ModuleNotFoundError:
         raise InputError("--threads needs threadpoolctl: pip install 'mlcvlab[threads]'") from None
-    limits: AbstractContextManager[Any] = threadpool_limits(threads)
+    limits: AbstractContextManager[object] = threadpool_limits(threads)
     return limits
 
 

@@ -1,9 +1,10 @@
 """The course kit: handout, grade, check."""
 
 import json as json_format
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.markup import escape
@@ -16,6 +17,9 @@ from mlcvkit.cli.app import FAILED, INTERRUPTED, console, print_json, say
 from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
+
+if TYPE_CHECKING:
+    from mlcvkit.course import Assignment, Grade, Sandbox
 
 
 def handout(
@@ -159,7 +163,7 @@ def check(
     return 0 if all(test.right for test in grade.tests) and not grade.broken else FAILED
 
 
-def _course() -> Any:
+def _course() -> ModuleType:
     """The course kit; an error that names its extra where that is not installed."""
     require("course")
     from mlcvkit import course
@@ -173,7 +177,7 @@ class _Gradings:
     def __init__(self, total: int) -> None:
         self.total = total
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Callable[["Grade", bool], None]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
@@ -187,7 +191,7 @@ class _Gradings:
         self.progress.start()
         task = self.progress.add_task("", total=self.total, last="")
 
-        def told(grade: Any, kept: bool) -> None:
+        def told(grade: "Grade", kept: bool) -> None:
             last = f"{escape(grade.submission)}: {'kept' if kept else f'{grade.points:g}'}"
             self.progress.update(task, advance=1, last=last)
 
@@ -198,7 +202,12 @@ class _Gradings:
 
 
 def _grade_for_gradescope(
-    course: Any, submissions: Sequence[Path], assignment: Any, sandbox: Any, seed: int | None, output: Path
+    course: ModuleType,
+    submissions: Sequence[Path],
+    assignment: "Assignment",
+    sandbox: "Sandbox",
+    seed: int | None,
+    output: Path,
 ) -> int:
     grades = course.grade_class(submissions, assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
     if len(grades) != 1:
@@ -209,7 +218,7 @@ def _grade_for_gradescope(
     return 0
 
 
-def _print_grades(grades: Sequence[Any], assignment: Any) -> None:
+def _print_grades(grades: Sequence["Grade"], assignment: "Assignment") -> None:
     """A table a submission, or one of all where they are many."""
     if len(grades) <= 5:
         for grade in grades:
@@ -226,7 +235,7 @@ def _print_grades(grades: Sequence[Any], assignment: Any) -> None:
     console.print(table)
 
 
-def _print_grade(grade: Any) -> None:
+def _print_grade(grade: "Grade") -> None:
     table = Table(
         title=f"{escape(grade.submission)}: {grade.points:g} of {grade.out_of:g} points", title_justify="left"
     )
@@ -246,7 +255,7 @@ def _print_grade(grade: Any) -> None:
         console.print(f"Accuracy of the notebook's model on the true test images: {grade.test_accuracy:.2%}")
 
 
-def _print_reasons(grade: Any) -> None:
+def _print_reasons(grade: "Grade") -> None:
     """What was found of each test that is not right, below its name."""
     for test in grade.tests:
         if (test.feedback and not test.right and len(test.feedback) > 1) or (test.right and test.diagnosed):
@@ -256,7 +265,7 @@ def _print_reasons(grade: Any) -> None:
                 console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
-def _print_violations(grade: Any, heading: str) -> None:
+def _print_violations(grade: "Grade", heading: str) -> None:
     for title, wanted in ((heading, grade.broken), ("To look at", set(grade.violations) - set(grade.broken))):
         if wanted:
             console.print(f"[bold]{title}[/bold]:")
@@ -264,7 +273,7 @@ def _print_violations(grade: Any, heading: str) -> None:
             console.print(Padding(Text(f"{violation.rule}: {violation.message}"), (0, 0, 0, 2)))
 
 
-def _print_checks(grade: Any) -> None:
+def _print_checks(grade: "Grade") -> None:
     missing = [test.name for test in grade.tests if test.feedback == ("it is not implemented yet",)]
     table = Table()
     for heading in ("", "function", "relative error", "likely mistake"):

@@ -1,8 +1,7 @@
 """What is done with a data set before training, and with a model after it."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from cyclopts import Parameter
@@ -10,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlcvkit import datasets, storage
+from mlcvkit.arrays import PlainData, RawRows
 from mlcvkit.cli.app import console, print_data, print_json
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Predictor, completed, test_rows
@@ -70,7 +70,7 @@ def predict(
         raise InputError(f"--invert is for one picture of a digit: leave it out for {data}")
     if is_picture and saved.preprocessing.get("encoder") == "images":
         if configuration.get("data") in datasets.MNIST_NAMES:
-            X: Any = datasets.read_digit(data, invert=invert)
+            X: RawRows = datasets.read_digit(data, invert=invert)
         elif invert:
             raise InputError("--invert is for models of MNIST's digits: leave it out")
         else:
@@ -157,7 +157,7 @@ def export(
     return 0
 
 
-def print_measures(measures: Mapping[str, Any]) -> None:
+def print_measures(measures: PlainData) -> None:
     """Print a table of measures."""
     if "accuracy" not in measures:
         r2 = "" if measures["r2"] is None else f"R² [bold]{measures['r2']:.4f}[/bold], "

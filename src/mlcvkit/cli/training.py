@@ -1,12 +1,12 @@
 """mlcvlab train."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from cyclopts import App, ArgumentCollection, Parameter
@@ -14,6 +14,7 @@ from cyclopts.config import Dict
 from rich.markup import escape
 
 from mlcvkit import datasets, storage
+from mlcvkit.arrays import PlainData
 from mlcvkit.cli.app import (
     INTERRUPTED,
     as_toml,
@@ -50,11 +51,14 @@ from mlcvkit.training import (
     WriteCheckpoints,
 )
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Take what the command line of train leaves out from a run that is resumed, a file, or a recipe, in this order."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
-    stored: dict[str, Any] = {}
+    stored: PlainData = {}
     if "--config" in given:
         stored |= read_config(Path(given["--config"]))
     if "--resume" in given:
@@ -80,13 +84,13 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
         Dict({"train": values}, source=given.get("--config", "dict"))(app, commands, arguments)
 
 
-def _network_of(run: Path) -> dict[str, Any]:
+def _network_of(run: Path) -> PlainData:
     """The options that make the network of a run."""
     configuration = storage.load_model(run).configuration
     return {name: configuration[name] for name in ("model", "hidden_units", "activation") if name in configuration}
 
 
-def _configuration_of(run: Path) -> dict[str, Any]:
+def _configuration_of(run: Path) -> PlainData:
     if (run / storage.CONFIG_FILE).is_file():
         return read_config(run / storage.CONFIG_FILE)
     return asdict(Checkpoint.read(run).hyperparameters)
@@ -195,7 +199,7 @@ def train(
     every = _checkpoint_every(resume, checkpoint_every, name)
     start = perf_counter()
     trained: Trained | None = None
-    result: dict[str, Any] = {}
+    result: PlainData = {}
     cut_short = False
     with interrupts() as handler, limited_threads(threads), ExitStack() as places:
         folder, target_folder = places.enter_context(_run_folder(output, name, every, resume))
@@ -222,7 +226,7 @@ def train(
     return INTERRUPTED if trained.run.interrupted or cut_short else 0
 
 
-def _refuse_without_data(options: Mapping[str, Any]) -> None:
+def _refuse_without_data(options: PlainData) -> None:
     for option, value in options.items():
         if value is not None:
             raise InputError(
@@ -254,7 +258,7 @@ class _Here:
 class _OnCluster:
     """A training on a cluster."""
 
-    def __init__(self, experiment: Experiment, options: Mapping[str, Any], client: Any) -> None:
+    def __init__(self, experiment: Experiment, options: PlainData, client: "Client") -> None:
         from mlcvkit.cluster import find_shards, used_on_cluster
 
         self.experiment, self.options, self.client = experiment, options, client
@@ -278,7 +282,7 @@ class _OnCluster:
 
 
 def _callbacks(
-    handler: Interrupts, folder: Path, configuration: dict[str, Any], every: int | None, json: bool
+    handler: Interrupts, folder: Path, configuration: PlainData, every: int | None, json: bool
 ) -> list[Callback]:
     callbacks: list[Callback] = [_HoldInterrupts(handler), *([] if json else [ProgressBar(console)])]
     if every is not None:
@@ -286,14 +290,14 @@ def _callbacks(
     return callbacks
 
 
-def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Path) -> dict[str, Any]:
+def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Path) -> PlainData:
     """Measure and draw what is saved already; a picture that cannot be drawn is a note."""
     run, epochs = trained.run, saved.configuration["epochs"]
     if run.interrupted:
         console.print(f"Stopped by Ctrl-C after {run.epoch} complete epochs of {epochs}")
     elif run.epoch < epochs:
         console.print(f"Stopped after {run.epoch} epochs: it got no better")
-    result: dict[str, Any] = {}
+    result: PlainData = {}
     try:
         result = _measured(trained)
     except (ValueError, MemoryError) as error:
@@ -305,8 +309,8 @@ def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Pat
     return result
 
 
-def _measured(trained: Trained) -> dict[str, Any]:
-    result: dict[str, Any] = {}
+def _measured(trained: Trained) -> PlainData:
+    result: PlainData = {}
     if len(trained.test[1]):
         result["test"] = trained.predictor.measure(*trained.test)
         print_measures(result["test"])
@@ -336,7 +340,7 @@ def _draw(predictor: Predictor, saved: storage.SavedModel, folder: Path) -> None
 
 
 def _say_where(
-    trained: Trained, folder: Path, result: dict[str, Any], seconds: float, every: int | None, json: bool
+    trained: Trained, folder: Path, result: PlainData, seconds: float, every: int | None, json: bool
 ) -> None:
     console.print(f"Saved to [bold]{escape(str(folder))}[/bold] in {seconds:.1f} s")
     if every is not None:
@@ -373,7 +377,7 @@ def require_folder(image_size: int | None, data: str) -> None:
 
 def _cluster_options(
     cluster: str | None, cluster_file: Path | None, shards: int | None, allow_missing: bool
-) -> dict[str, Any]:
+) -> PlainData:
     if cluster is None and cluster_file is None:
         for option, given in {"shards": shards is not None, "allow-missing": allow_missing}.items():
             if given:
@@ -387,7 +391,7 @@ def _cluster_options(
     }
 
 
-def _require_same_shards(resume: Path, options: Mapping[str, Any]) -> None:
+def _require_same_shards(resume: Path, options: PlainData) -> None:
     """A run that was begun on a cluster goes on there, with the shards it had, and no other does."""
     stored = _configuration_of(resume)
     here, there = (("allow_missing" in values, values.get("shards")) for values in (options, stored))
@@ -397,7 +401,7 @@ def _require_same_shards(resume: Path, options: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _client(options: Mapping[str, Any], every: int | None, folder: Path) -> Iterator[Any]:
+def _client(options: PlainData, every: int | None, folder: Path) -> Iterator["Client"]:
     """A client of the cluster that the options name, None where they name none."""
     if not options:
         yield None
@@ -439,14 +443,14 @@ class _HoldInterrupts(Callback):
 class _KeepConfiguration(Callback):
     """Puts the configuration beside the checkpoints, so that the folder alone is enough to go on."""
 
-    def __init__(self, folder: Path, configuration: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, configuration: PlainData) -> None:
         self.folder, self.configuration = folder, configuration
 
     def on_start(self, run: Run) -> None:
         write_configuration(self.folder, self.configuration)
 
 
-def write_configuration(folder: Path, configuration: Mapping[str, Any]) -> None:
+def write_configuration(folder: Path, configuration: PlainData) -> None:
     """Write config.toml into the folder of a run."""
     storage.write_whole(folder / storage.CONFIG_FILE, as_toml(configuration).encode())
 

@@ -3,12 +3,13 @@
 import ast
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, make_dataclass
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Group
@@ -18,6 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from mlcvkit import storage
+from mlcvkit.arrays import PlainData
 from mlcvkit.cli.app import INTERRUPTED, as_toml, console, print_json, read_config, say
 from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.cli.training import portable_target, require_folder
@@ -25,6 +27,11 @@ from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, KindName, portable, recipe_for
 from mlcvkit.extras import require
 from mlcvkit.training import Hyperparameters
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from mlcvkit.tuning import Cell, Comparison, Study
 
 DEFAULT_SECONDS = 300.0
 MOST_WORKERS = 256
@@ -156,7 +163,7 @@ def tune(
     return _tune(tuning, study, seconds, trials, count, json)
 
 
-def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: int, json: bool) -> int:
+def _tune(tuning: ModuleType, study: "Study", budget: float, trials: int | None, workers: int, json: bool) -> int:
     try:
         with interrupts():
             with _LiveTable(tuning, budget, trials) as on_progress:
@@ -169,6 +176,7 @@ def _tune(tuning: Any, study: Any, budget: float, trials: int | None, workers: i
         say("stopped", f"nothing is lost; to go on: mlcvlab tune --resume {study.folder}")
         return INTERRUPTED
     best = study.best()
+    assert best is not None  # else the search had failed
     saved = "its best model" if _save_configuration(study) else "no model, since every training of the best diverged,"
     _print_comparison(study, found)
     console.print(f"The study and {saved} are in [bold]{escape(str(study.folder))}[/bold]")
@@ -258,7 +266,7 @@ def sweep(
     return 0
 
 
-def _tuning() -> Any:
+def _tuning() -> ModuleType:
     """The tuner; an error that names its extra where that is not installed."""
     require("tune")
     from mlcvkit import tuning
@@ -266,11 +274,11 @@ def _tuning() -> Any:
     return tuning
 
 
-def _given(space: Any) -> dict[str, str]:
+def _given(space: object) -> dict[str, str]:
     return {} if space is None else {name: value for name, value in vars(space).items() if value is not None}
 
 
-def _read_space_file(path: Path | None) -> dict[str, Any]:
+def _read_space_file(path: Path | None) -> PlainData:
     return {} if path is None else read_config(path)
 
 
@@ -278,7 +286,7 @@ def _recipe(data: str | None, kind: KindName) -> Hyperparameters:
     return recipe_for("nn2", "default") if data is None else recipe_for(kind)
 
 
-def _options(data: str | None, source: Source) -> dict[str, Any]:
+def _options(data: str | None, source: Source) -> PlainData:
     if data is None:
         for option, value in asdict(source).items():
             if value is not None:
@@ -290,9 +298,7 @@ def _options(data: str | None, source: Source) -> dict[str, Any]:
     return Experiment(**{**given, "data": portable(data) or data, "target": target}).to_dict()
 
 
-def _split_space(
-    tuning: Any, given: Mapping[str, Any], base: Hyperparameters
-) -> tuple[Hyperparameters, dict[str, Any]]:
+def _split_space(tuning: ModuleType, given: PlainData, base: Hyperparameters) -> tuple[Hyperparameters, PlainData]:
     """What is one value goes into the base; the rest is searched."""
     space = tuning.read_space(given)
     searched = tuning.varied(space)
@@ -300,7 +306,7 @@ def _split_space(
     return tuning.with_parameters(base, fixed), {name: given[name] for name in searched}
 
 
-def _refuse_with_resume(**given: Any) -> None:
+def _refuse_with_resume(**given: object) -> None:
     named = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None and name != "data"]
     if given["data"] is not None or named:
         told = ", ".join(named or ["the data"])
@@ -324,18 +330,18 @@ def _seconds(budget: str | None) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
 
 
-def _workers(tuning: Any, workers: int | None) -> int:
+def _workers(tuning: ModuleType, workers: int | None) -> int:
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise InputError(f"workers must be from 1 to {MOST_WORKERS}; got {workers}")
     return workers or int(tuning.cores())
 
 
-def _configuration(study: Any) -> dict[str, Any]:
+def _configuration(study: "Study") -> PlainData:
     """What the best model is stored with, beside its hyperparameters."""
-    return study.settings.experiment.to_dict()  # type: ignore[no-any-return]
+    return study.settings.experiment.to_dict()
 
 
-def _save_configuration(study: Any) -> bool:
+def _save_configuration(study: "Study") -> bool:
     """Write the configuration of the best model beside it, where there is one."""
     if not (study.folder / storage.MODEL_FILE).is_file():
         return False
@@ -344,7 +350,7 @@ def _save_configuration(study: Any) -> bool:
     return True
 
 
-def _counts(study: Any) -> dict[str, int]:
+def _counts(study: "Study") -> dict[str, int]:
     names: dict[str, int] = {}
     for trial in (trial for trial in study.trials() if trial.state.name != "WAITING"):
         names[trial.state.name.lower()] = names.get(trial.state.name.lower(), 0) + 1
@@ -354,11 +360,11 @@ def _counts(study: Any) -> dict[str, int]:
 class _LiveTable:
     """The best trials so far, those that run, and the time left."""
 
-    def __init__(self, tuning: Any, budget: float, trials: int | None) -> None:
+    def __init__(self, tuning: ModuleType, budget: float, trials: int | None) -> None:
         self.tuning, self.budget, self.most = tuning, budget, trials
         self.live = Live(console=console, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Callable[["Study"], None]:
         self.start = monotonic()
         self.spent: float | None = None
         self.live.start()
@@ -367,7 +373,7 @@ class _LiveTable:
     def __exit__(self, *_: object) -> None:
         self.live.stop()
 
-    def _told(self, study: Any) -> None:
+    def _told(self, study: "Study") -> None:
         if self.spent is None:
             self.spent = study.seconds()
         spent = self.spent + monotonic() - self.start
@@ -383,25 +389,25 @@ class _LiveTable:
         self.live.update(Group(_best_table(study, 5), *running, bar, told))
 
 
-def _running(study: Any, trial: Any) -> str:
+def _running(study: "Study", trial: "FrozenTrial") -> str:
     values = trial.intermediate_values
     latest = f"{values[max(values)]:.4f} after {max(values)} epochs" if values else "begun"
     return f"  trial {trial.number}: {latest}"
 
 
-def _best_table(study: Any, most: int) -> Table:
+def _best_table(study: "Study", most: int) -> Table:
     """The best trials, one a line."""
     table = Table(title="Best so far", title_justify="left")
     for heading in ("trial", f"validation {study.score}", "hyperparameters"):
         table.add_column(heading, justify="left" if heading == "hyperparameters" else "right")
-    done = sorted((t for t in study.trials() if t.state.name == "COMPLETE"), key=lambda t: -t.value)
+    done = sorted((t for t in study.trials() if t.state.name == "COMPLETE"), key=lambda t: -(t.value or 0))
     for trial in done[:most]:
         shown = ", ".join(f"{name} {_shown(trial.params[name])}" for name in study.settings.space)
         table.add_row(str(trial.number), f"{trial.value:.4f}", shown.replace("_", " "))
     return table
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
@@ -411,7 +417,7 @@ class _Bar:
     def __init__(self, text: str, total: int) -> None:
         self.text, self.total = text, total
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Callable[["Study"], None]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -419,7 +425,7 @@ class _Bar:
         self.progress.start()
         task = self.progress.add_task(self.text, total=self.total)
 
-        def told(study: Any) -> None:
+        def told(study: "Study") -> None:
             counts = _counts(study)
             ended = sum(counts.get(state, 0) for state in ("complete", "pruned", "fail"))
             self.progress.update(task, completed=ended)
@@ -430,7 +436,7 @@ class _Bar:
         self.progress.stop()
 
 
-def _print_search(study: Any) -> None:
+def _print_search(study: "Study") -> None:
     counts = _counts(study)
     console.print(_best_table(study, 5))
     console.print(
@@ -439,7 +445,7 @@ def _print_search(study: Any) -> None:
     )
 
 
-def _print_comparison(study: Any, found: Any) -> None:
+def _print_comparison(study: "Study", found: "Comparison") -> None:
     measured = found.as_json()
     table = Table(title=f"On the test rows, {len(found.best)} seeds each", title_justify="left")
     for heading in ("", f"test {study.score}", "standard deviation", "diverged"):
@@ -452,9 +458,10 @@ def _print_comparison(study: Any, found: Any) -> None:
     console.print(_verdict(study, found))
 
 
-def _verdict(study: Any, found: Any) -> str:
+def _verdict(study: "Study", found: "Comparison") -> str:
     """What the comparison says, and how sure that is."""
-    if study.hyperparameters(study.best()) == study.settings.hyperparameters:
+    best = study.best()
+    if best is not None and study.hyperparameters(best) == study.settings.hyperparameters:
         return "Nothing better than the defaults was found."
     means = [found.as_json()[which]["mean"] for which in ("best", "defaults")]
     if None in means or any(found.diverged.values()):
@@ -470,7 +477,7 @@ def _verdict(study: Any, found: Any) -> str:
     return f"The best is {abs(difference):.4f} {verdict} than the defaults; {told}.{chance}"
 
 
-def _print_cells(tuning: Any, study: Any, cells: Any) -> None:
+def _print_cells(tuning: ModuleType, study: "Study", cells: "list[Cell]") -> None:
     names = [name for name in study.settings.space if name != "seed"]
     table = Table(title=f"Validation {study.score}, seeds each: {study.settings.repeats}", title_justify="left")
     for heading in (*names, *tuning.CELL_HEADINGS):

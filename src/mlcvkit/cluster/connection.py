@@ -7,11 +7,14 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlcvkit.cluster.placement import ClusterError
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 CONNECT_SECONDS = 60
 """How long to wait for a scheduler that does not refuse, and for its first worker."""
@@ -29,7 +32,7 @@ SETTINGS = {
 
 
 @contextmanager
-def connect(address: str | None = None, *, scheduler_file: Path | str | None = None) -> Iterator[Any]:
+def connect(address: str | None = None, *, scheduler_file: Path | str | None = None) -> Iterator["Client"]:
     """Connect to a cluster, and check that its workers can do the work.
 
     Parameters
@@ -42,7 +45,7 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
 
     Yields
     ------
-    Any
+    Client
         A ``distributed.Client``.
 
     Raises
@@ -111,7 +114,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _local_workers(count: str | None) -> Iterator[Any]:
+def _local_workers(count: str | None) -> Iterator["Client"]:
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
     from distributed.security import Security
@@ -132,7 +135,7 @@ def _local_workers(count: str | None) -> Iterator[Any]:
         yield cluster
 
 
-def require_workers(client: Any, place: str) -> None:
+def require_workers(client: "Client", place: str) -> None:
     """Wait for a worker, and check what it has.
 
     Parameters

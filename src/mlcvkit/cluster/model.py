@@ -1,15 +1,16 @@
 """A model whose empirical risk is that of all shards."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlcvkit.arrays import float_rows
 from mlcvkit.cluster.placement import Loaded, PlacedShards
 from mlcvkit.cluster.samples import ShardedArray
-from mlcvkit.models import predictions
+from mlcvkit.models import MLP, predictions
 from mlcvkit.training import as_columns
+from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 
@@ -43,20 +44,20 @@ class ShardedModel:
     [(4, 3), (4, 1)]
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: MLP | NN2) -> None:
         self.model, self.rounds = model, 0
-        self._shared: tuple[PlacedShards, Any] | None = None
-        self._last: tuple[Any, list[Array], float | None, list[Array]] | None = None
+        self._shared: tuple[PlacedShards, object] | None = None
+        self._last: tuple[object, list[Array], float | None, list[Array]] | None = None
 
     @property
     def W(self) -> list[Array]:
         """The weights of the model."""
-        return self.model.W  # type: ignore[no-any-return]
+        return self.model.W
 
     @W.setter
     def W(self, weights: Sequence[Array]) -> None:
         """The weights of the model."""
-        self.model.W = weights
+        self.model.W = list(weights)
 
     @property
     def output(self) -> str | None:
@@ -78,7 +79,7 @@ class ShardedModel:
         """
         return predictions(self.model, x)
 
-    def emp_loss(self, train_X: Any, train_y: Any, W: Sequence[Array] | None = None) -> float:
+    def emp_loss(self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None) -> float:
         """Empirical risk of samples in shards or here.
 
         Parameters
@@ -109,8 +110,8 @@ class ShardedModel:
         return loss
 
     def emp_loss_grad(
-        self, train_X: Any, train_y: Any, W: Sequence[Array] | None = None, layer: int | None = None
-    ) -> Any:
+        self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None, layer: int | None = None
+    ) -> list[Array] | Array:
         """Gradient of the empirical risk of samples in shards or here.
 
         Parameters
@@ -126,7 +127,7 @@ class ShardedModel:
 
         Returns
         -------
-        Any
+        list[Array] | Array
             The gradient with respect to each array of ``W``, or to the one asked for.
 
         Raises
@@ -135,17 +136,17 @@ class ShardedModel:
             As for ``emp_loss``.
         """
         if not isinstance(train_X, ShardedArray):
-            return self.model.emp_loss_grad(train_X, train_y, W, layer)
+            return self.model.emp_loss_grad(train_X, train_y, W, layer)  # type: ignore[arg-type,misc]
         _, gradient = self._risk(train_X, train_y, W, with_loss=False)
         if layer not in (None, *range(len(gradient))):
             raise ValueError(f"the model has layers 0 to {len(gradient) - 1} (None for all); got {layer!r}")
         return [g.copy() for g in gradient] if layer is None else gradient[layer].copy()
 
     def _risk(
-        self, X: ShardedArray, y: ShardedArray, W: Sequence[Array] | None, with_loss: bool
+        self, X: ShardedArray, y: npt.ArrayLike, W: Sequence[Array] | None, with_loss: bool
     ) -> tuple[float | None, list[Array]]:
         weights = [np.asarray(w) for w in (self.W if W is None else W)]
-        if not (X.columns and X.part == "X" and getattr(y, "columns", False) and y.data is X.data):
+        if not (X.columns and X.part == "X" and isinstance(y, ShardedArray) and y.columns and y.data is X.data):
             raise ValueError(
                 "give sharded samples and their targets as columns, X.T and y[None] (y.T where y has two dimensions); "
                 f"got X {X.shape} and y {np.shape(y)}"
@@ -170,7 +171,7 @@ def _equal(some: Sequence[Array], others: Sequence[Array]) -> bool:
 
 
 def _risk_of(
-    loaded: Loaded, model: Any, function: Callable[[Array], Array] | None, W: list[Array], with_loss: bool
+    loaded: Loaded, model: MLP | NN2, function: Callable[[Array], Array] | None, W: list[Array], with_loss: bool
 ) -> list[Array]:
     """The gradient on one shard, behind the loss where that is asked for."""
     X, y = loaded.samples()

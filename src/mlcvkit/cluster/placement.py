@@ -7,16 +7,19 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from mlcvkit.arrays import Rows, Values
 from mlcvkit.cluster.shards import ArrayShard, Shard
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
+from mlcvlab.nn import Array
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    from dask.delayed import Delayed
+    from distributed import Client, Future
 
 FAN_IN = 8
 """How many shards' results one addition of the tree takes."""
@@ -30,6 +33,9 @@ PATIENCE = 60.0
 
 class ClusterError(ConnectionError):
     """The cluster went away or cannot finish its work; the message says what to do."""
+
+
+Result = TypeVar("Result")
 
 
 class ShardError(InputError):
@@ -49,7 +55,7 @@ class ShardError(InputError):
         super().__init__(f"a shard cannot be read ({location}): {reason}")
         self.index, self.location, self.reason = index, location, reason
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type[Self], tuple[int, str, str]]:
         return type(self), (self.index, self.location, self.reason)
 
 
@@ -90,9 +96,9 @@ class Facts(NamedTuple):
 
     rows: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     target_shape: tuple[int, ...]
-    target_dtype: np.dtype[Any]
+    target_dtype: np.dtype[np.generic]
 
 
 class Loaded:
@@ -109,12 +115,10 @@ class Loaded:
     def __init__(self, index: int, shard: Shard) -> None:
         self.index, self.shard = index, shard
         X, y = self._read()
-        if not isinstance(X, np.ndarray) or X.dtype.kind not in "fiub":
-            raise ShardError(index, shard.location, "its samples must be rows of numbers: encode the table first")
         self.facts = Facts(len(X), X.shape[1:], X.dtype, y.shape[1:], y.dtype)
         self._arrays = None if isinstance(X, np.memmap) else (X, y)
 
-    def samples(self) -> tuple[Array, Array]:
+    def samples(self) -> tuple[Rows, Values]:
         """Read the samples, (n, ...), and their targets."""
         return self._arrays or self._read()
 
@@ -124,14 +128,24 @@ class Loaded:
         size = n if floats else BLOCK_SAMPLES
         return (slice(i, min(i + size, n)) for i in range(0, n, size))
 
-    def _read(self) -> tuple[Array, Array]:
+    def _read(self) -> tuple[Rows, Values]:
         try:
-            return self.shard.load()
+            X, y = self.shard.load()
         except InputError as error:
             raise ShardError(self.index, self.shard.location, str(error)) from None
+        if not isinstance(X, np.ndarray) or X.dtype.kind not in "fiub":
+            reason = "its samples must be rows of numbers: encode the table first"
+            raise ShardError(self.index, self.shard.location, reason)
+        return X, y
 
     def __sizeof__(self) -> int:
         return 1000 if self._arrays is None else sum(array.nbytes for array in self._arrays)
+
+
+class _Placed(Protocol):
+    """What is made of a shard where it lies."""
+
+    facts: Facts
 
 
 class PlacedShards:
@@ -152,17 +166,17 @@ class PlacedShards:
     def __init__(
         self,
         shards: Sequence[Shard],
-        client: Any = None,
+        client: "Client" = None,
         *,
         allow_missing: bool = False,
-        kind: Callable[[int, Shard], Any] = Loaded,
+        kind: Callable[[int, Shard], "_Placed"] = Loaded,
     ) -> None:
         require("cluster")
         self.shards, self.client, self.allow_missing, self.kind = list(shards), client, allow_missing, kind
         self.left_out: list[LeftOut] = []
         self._name, self._keys = f"mlcvlab-{uuid.uuid4().hex[:8]}", 0
         self.facts: dict[int, Facts] = {}
-        self._placed: dict[int, Any] = {}
+        self._placed: dict[int, Future] = {}
         workers = [] if client is None else list(client.nthreads())
         for index in range(len(self.shards)):
             near = workers[index * len(workers) // len(self.shards)] if workers else None
@@ -175,7 +189,7 @@ class PlacedShards:
     def __len__(self) -> int:
         return sum(facts.rows for facts in self.facts.values())
 
-    def share(self, value: Any) -> Any:
+    def share(self, value: object) -> object:
         """Send something that many rounds need; it travels to each worker once.
 
         Parameters
@@ -185,12 +199,12 @@ class PlacedShards:
 
         Returns
         -------
-        Any
+        object
             What ``mean`` and ``each`` take as ``shared``.
         """
         return value if self.client is None else self.client.submit(_itself, value, key=self._key("shared"))
 
-    def mean(self, function: Callable[..., list[Array]], shared: Any, *arguments: Any) -> list[Array]:
+    def mean(self, function: Callable[..., list[Array]], shared: object, *arguments: object) -> list[Array]:
         """One round: the mean of a function of a shard, weighted by the shards' numbers of samples.
 
             Σ_i (n_i / N) f(shard_i, shared, arguments)
@@ -216,9 +230,9 @@ class PlacedShards:
         ClusterError
             Where the cluster is gone.
         """
-        return self._retried(lambda: self._computed(self._tree(function, shared, arguments)))  # type: ignore[no-any-return]
+        return self._retried(lambda: self._computed(self._tree(function, shared, arguments)))
 
-    def each(self, function: Callable[..., Any], shared: Any = None, *arguments: Any) -> list[Any]:
+    def each(self, function: Callable[..., Result], shared: object = None, *arguments: object) -> list[Result]:
         """A function of every shard.
 
         Parameters
@@ -232,7 +246,7 @@ class PlacedShards:
 
         Returns
         -------
-        list[Any]
+        list[Result]
             The results, in the order of the shards.
 
         Raises
@@ -241,14 +255,15 @@ class PlacedShards:
             As for ``mean``.
         """
 
-        def work() -> Any:
+        def work() -> list[Result]:
             told = self._task(_arguments, arguments)
             parts = [self._task(_applied, at, function, shared, told) for at in self._placed.values()]
-            return self._computed(self._task(_itself, parts))
+            results: list[Result] = self._computed(self._task(_itself, parts))
+            return results
 
-        return self._retried(work)  # type: ignore[no-any-return]
+        return self._retried(work)
 
-    def _tree(self, function: Callable[..., list[Array]], shared: Any, arguments: tuple[Any, ...]) -> Any:
+    def _tree(self, function: Callable[..., list[Array]], shared: object, arguments: tuple[object, ...]) -> "Delayed":
         total, told = len(self), self._task(_arguments, arguments)
         parts = [
             self._task(_share, self._placed[index], function, shared, told, facts.rows / total)
@@ -258,7 +273,7 @@ class PlacedShards:
             parts = [self._task(_sum, parts[i : i + FAN_IN]) for i in range(0, len(parts), FAN_IN)]
         return parts[0]
 
-    def _task(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def _task(self, function: Callable[..., object], *arguments: object) -> "Delayed":
         from dask.delayed import delayed
 
         return delayed(function, pure=False)(*arguments, dask_key_name=self._key(function.__name__.strip("_")))
@@ -278,7 +293,7 @@ class PlacedShards:
             # without a wish for a worker: Dask lets such tasks wait for ever where all workers are lost at once
             self._placed[index] = self.client.submit(self.kind, index, shard, key=self._key("shard"))
 
-    def _sent(self, loaded: Any, near: str | None) -> Any:
+    def _sent(self, loaded: "_Placed", near: str | None) -> "Future":
         """Arrays sent to a worker; to any other where that one is gone."""
         for workers in (near, None, None):
             with suppress(KeyError, OSError, TimeoutError):
@@ -301,7 +316,7 @@ class PlacedShards:
                     f"{facts.target_shape}"
                 )
 
-    def _retried(self, work: Callable[[], Any]) -> Any:
+    def _retried(self, work: Callable[[], Result]) -> Result:
         """Do it again without a shard that is to be left out, or with arrays that were lost sent anew."""
         while True:
             try:
@@ -326,7 +341,7 @@ class PlacedShards:
         rows = f" with its {facts.rows:,} samples" if facts else ""
         warnings.warn(f"left out a shard{rows} ({error.location}): {error.reason}", stacklevel=4)
 
-    def _computed(self, graph: Any) -> Any:
+    def _computed(self, graph: "Delayed") -> Any:
         if self.client is None:
             from threadpoolctl import threadpool_limits
 
@@ -334,7 +349,7 @@ class PlacedShards:
                 return graph.compute(scheduler="synchronous", optimize_graph=False)
         return self._result(self.client.compute(graph, optimize_graph=False))
 
-    def _result(self, future: Any) -> Any:
+    def _result(self, future: "Future") -> Any:
         """What a future comes to; an error where no worker is left, or the scheduler is gone."""
         from distributed import CancelledError, KilledWorker
 
@@ -368,22 +383,22 @@ class _Lost(Exception):
     """Something that a round needs is not on the cluster any more."""
 
 
-def _itself(value: Any) -> Any:
+def _itself(value: Result) -> Result:
     return value
 
 
-def _arguments(told: tuple[Any, ...]) -> tuple[Any, ...]:
+def _arguments(told: tuple[object, ...]) -> tuple[object, ...]:
     """What a round tells all shards: a task, so that it can be made again where the worker that holds it is lost."""
     return told
 
 
-def _applied(loaded: Loaded, function: Callable[..., Any], shared: Any, arguments: Sequence[Any]) -> Any:
+def _applied(loaded: Loaded, function: Callable[..., Result], shared: object, arguments: Sequence[object]) -> Result:
     _use_one_thread()
     return function(loaded, shared, *arguments)
 
 
 def _share(
-    loaded: Loaded, function: Callable[..., list[Array]], shared: Any, arguments: Sequence[Any], share: float
+    loaded: Loaded, function: Callable[..., list[Array]], shared: object, arguments: Sequence[object], share: float
 ) -> list[Array]:
     return [array * array.dtype.type(share) for array in _applied(loaded, function, shared, arguments)]
 

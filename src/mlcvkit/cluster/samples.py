@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.arrays import float_rows
+from mlcvkit.arrays import Values, float_rows
 from mlcvkit.cluster.placement import Loaded, PlacedShards
 from mlcvkit.errors import InputError
+from mlcvkit.models import MLP
 from mlcvkit.training import Hyperparameters, Steps
-
-Array = npt.NDArray[Any]
+from mlcvlab.models.nn2 import NN2
 
 MOST_VALUES = 10_000
 """The most different targets that are looked for."""
@@ -95,8 +95,8 @@ class ShardedArray:
     data: PlacedShards
     part: str
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    function: Callable[[Array], Array] | None = None
+    dtype: np.dtype[np.generic]
+    function: Callable[[Values], Values] | None = None
     columns: bool = False
 
     @property
@@ -126,12 +126,12 @@ class ShardedArray:
         brought[order] = gathered
         return brought
 
-    def __array__(self, *_: Any, **__: Any) -> Array:
+    def __array__(self, *_: Any, **__: Any) -> Values:
         raise TypeError(
             f"{self.shape[0]:,} samples lie in shards and are not brought here whole; array[rows] brings some of them"
         )
 
-    def map(self, function: Callable[[Array], Array]) -> "ShardedArray":
+    def map(self, function: Callable[[Values], Values]) -> "ShardedArray":
         """Apply a function to the targets where they lie.
 
         Parameters
@@ -147,12 +147,12 @@ class ShardedArray:
         example = function(self[:1])
         return replace(self, shape=(len(self), *example.shape[1:]), dtype=example.dtype, function=function)
 
-    def distinct(self) -> Array:
+    def distinct(self) -> Values:
         """The distinct targets.
 
         Returns
         -------
-        Array
+        Values
             The targets, ascending.
 
         Raises
@@ -166,7 +166,7 @@ class ShardedArray:
             raise InputError(f"the targets have more than {MOST_VALUES:,} different values: these are no classes")
         return values
 
-    def some(self, y: "ShardedArray", most: int, seed: int) -> tuple[Array, Array]:
+    def some(self, y: "ShardedArray", most: int, seed: int) -> tuple[Values, Values]:
         """Some rows with their targets, without those of shards that are left out.
 
         Parameters
@@ -180,12 +180,12 @@ class ShardedArray:
 
         Returns
         -------
-        tuple[Array, Array]
+        tuple[Values, Values]
             The rows and their targets.
         """
         return self._gathered(drawn(len(self), most, seed), y.function)
 
-    def steps(self, model: Any, y: "ShardedArray", hp: Hyperparameters) -> Steps:
+    def steps(self, model: MLP | NN2, y: "ShardedArray", hp: Hyperparameters) -> Steps:
         """The steps of a training on it: rounds of local steps, or of one exact gradient.
 
         Parameters
@@ -206,7 +206,9 @@ class ShardedArray:
 
         return (Averaging if hp.local_steps else Synchronous)(model, self, y, hp)
 
-    def _gathered(self, rows: npt.NDArray[np.intp], function: Callable[[Array], Array] | None) -> tuple[Array, Array]:
+    def _gathered(
+        self, rows: npt.NDArray[np.intp], function: Callable[[Values], Values] | None
+    ) -> tuple[Values, Values]:
         """Some rows, ascending, with their targets."""
         ends = np.cumsum([facts.rows for facts in self.data.at_first.values()])
         if rows.size and (rows[0] < 0 or rows[-1] >= ends[-1]):
@@ -235,7 +237,7 @@ def drawn(N: int, most: int, seed: int | Sequence[int]) -> npt.NDArray[np.intp]:
 
     Returns
     -------
-    Array
+    Values
         The indices, ascending.
     """
     if most >= N:
@@ -247,8 +249,8 @@ def _rows_of(
     loaded: Loaded,
     shared: None,
     wanted: dict[int, npt.NDArray[np.intp]],
-    function: Callable[[Array], Array] | None,
-) -> tuple[Array, Array] | None:
+    function: Callable[[Values], Values] | None,
+) -> tuple[Values, Values] | None:
     rows = wanted[loaded.index]
     if not len(rows):
         return None
@@ -256,6 +258,6 @@ def _rows_of(
     return np.array(float_rows(X[rows])), y[rows] if function is None else function(y[rows])
 
 
-def _distinct(loaded: Loaded, shared: None, function: Callable[[Array], Array] | None) -> Array:
+def _distinct(loaded: Loaded, shared: None, function: Callable[[Values], Values] | None) -> Values:
     y = loaded.samples()[1]
     return np.unique(y if function is None else function(y))[: MOST_VALUES + 1]

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import RawRows, Values
 from mlcvkit.datasets import FORMATS, TOYS, readers
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
-
-Array = npt.NDArray[Any]
 
 FEWEST_SHARDS = 8
 """A data set is cut into so many shards at least. The number must not follow that of the workers: the result would."""
@@ -39,14 +38,14 @@ class Shard(Protocol):
     def count(self) -> int:
         """How many samples it has, by its header; 0 where that cannot be read."""
 
-    def load(self) -> tuple[Any, Array]:
+    def load(self) -> tuple[RawRows, Values]:
         """Read the samples and their targets.
 
         A memory-mapped array is mapped anew whenever it is used, and takes no memory in between.
 
         Returns
         -------
-        tuple[Any, Array]
+        tuple[RawRows, Values]
             The samples, one a row, as an array or a polars data frame; and their targets, (n,).
 
         Raises
@@ -70,8 +69,8 @@ class ArrayShard:
         Where it lies, for messages.
     """
 
-    X: Array
-    y: Array
+    X: Values
+    y: Values
     location: str
 
     @property
@@ -79,7 +78,7 @@ class ArrayShard:
         """The number of its samples."""
         return len(self.y)
 
-    def load(self) -> tuple[Array, Array]:
+    def load(self) -> tuple[Values, Values]:
         """The samples and their targets."""
         return self.X, self.y
 
@@ -107,7 +106,7 @@ class NamedShard:
         """The number of its samples."""
         return len(self.samples)
 
-    def load(self) -> tuple[Array, Array]:
+    def load(self) -> tuple[Values, Values]:
         """The samples and their targets."""
         X, y = TOYS[self.name]()
         return np.array(X[self.samples]), y[self.samples]
@@ -131,7 +130,7 @@ class UnreadableShard:
     reason: str
     count: int = 0
 
-    def load(self) -> tuple[Array, Array]:
+    def load(self) -> tuple[Values, Values]:
         """Raise the error."""
         raise InputError(self.reason)
 
@@ -167,7 +166,7 @@ class FileShard:
         """The number of its samples."""
         return int(self.rows.stop - self.rows.start)
 
-    def load(self) -> tuple[Any, Array]:
+    def load(self) -> tuple[RawRows, Values]:
         """Read the samples and their targets."""
         with _naming(self.source):
             file = _File(self.source)
@@ -249,7 +248,7 @@ def named_shards(name: str, samples: npt.NDArray[np.intp], shards: int | None = 
     return [NamedShard(name, samples[rows], f"{name}, {_told(rows)}") for rows in parts]
 
 
-def array_shards(X: Array, y: Array, shards: int = FEWEST_SHARDS) -> list[Shard]:
+def array_shards(X: Values, y: Values, shards: int = FEWEST_SHARDS) -> list[Shard]:
     """Cut arrays in memory into shards.
 
     Parameters
@@ -366,7 +365,7 @@ class _naming:
 
     def __enter__(self) -> None: ...
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: Any) -> None:
         if isinstance(error, InputError) or not isinstance(error, _FILE_ERRORS):
             return
         reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error) or type(error).__name__
@@ -397,7 +396,7 @@ class _Parquet:
         )
         return sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups)
 
-    def load(self, file: _File, target: str | None, rows: slice) -> tuple[Any, Array]:
+    def load(self, file: _File, target: str | None, rows: slice) -> tuple[RawRows, Values]:
         if target is None:
             raise InputError(f"{file.source} needs a target to learn: name its column")
         frame = readers.as_frame(file.source, "Parquet", lambda _: self._opened(file, lambda p: self._rows(p, rows)))
@@ -427,7 +426,7 @@ class _NPZ:
                 shape, _, dtype = readers.npy_header(file.source, features, member)
         return _rows_and_bytes(file.source, shape, dtype)
 
-    def load(self, file: _File, target: str | None, rows: slice) -> tuple[Any, Array]:
+    def load(self, file: _File, target: str | None, rows: slice) -> tuple[RawRows, Values]:
         with self._opened(file) as archive:
             features, given = readers.choose_arrays(file.source, self._names(archive), target)
             if given is None:
@@ -443,7 +442,7 @@ class _NPZ:
     def _names(self, archive: zipfile.ZipFile) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
-    def _rows(self, file: _File, archive: zipfile.ZipFile, name: str, rows: slice) -> Array:
+    def _rows(self, file: _File, archive: zipfile.ZipFile, name: str, rows: slice) -> Values:
         with archive.open(f"{name}.npy") as member:
             shape, fortran_order, dtype = readers.npy_header(file.source, name, member)
             _require_rows_together(file, shape, fortran_order)
@@ -458,7 +457,7 @@ class _Arrays:
             shape, dtype = _header(file, content)
         return _rows_and_bytes(file.source, shape, dtype)
 
-    def load(self, file: _File, target: str | None, rows: slice) -> tuple[Any, Array]:
+    def load(self, file: _File, target: str | None, rows: slice) -> tuple[RawRows, Values]:
         X = _some_rows(file, rows)
         if target is None:
             raise InputError(
@@ -475,13 +474,13 @@ class _Arrays:
         return X, _checked(file, X, y, target)
 
 
-def _checked(file: _File, X: Array, y: Array, target: str) -> Array:
+def _checked(file: _File, X: Values, y: Values, target: str) -> Values:
     checked = readers.checked_arrays(file.source, X, y, target)
     assert checked is not None
     return checked
 
 
-def _rows_and_bytes(source: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, int]:
+def _rows_and_bytes(source: str, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> tuple[int, int]:
     if not shape:
         raise InputError(f"{source} holds one number, not samples as rows")
     return shape[0], math.prod(shape) * dtype.itemsize
@@ -505,7 +504,7 @@ def _plain(file: _File) -> Iterator[tuple[Any, bool]]:
             yield plain, True
 
 
-def _header(file: _File, content: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header(file: _File, content: Any) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     """Shape and type of the array of a .npy or IDX file, whose content is then at its first number."""
     if file.suffix == ".idx":
         start = content.read(4)
@@ -516,7 +515,7 @@ def _header(file: _File, content: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _some_rows(file: _File, rows: slice) -> Array:
+def _some_rows(file: _File, rows: slice) -> Values:
     """Rows of a .npy or IDX file: mapped where it is local, else read."""
     with _plain(file) as (content, zipped):
         shape, dtype = _header(file, content)
@@ -537,8 +536,14 @@ def _shifted(rows: slice) -> slice:
 
 
 def _streamed(
-    file: _File, content: Any, shape: tuple[int, ...], dtype: np.dtype[Any], rows: slice, *, to_the_end: bool = True
-) -> Array:
+    file: _File,
+    content: Any,
+    shape: tuple[int, ...],
+    dtype: np.dtype[np.generic],
+    rows: slice,
+    *,
+    to_the_end: bool = True,
+) -> Values:
     """Rows of an array that begins here, without the others in memory; to the end, where its checksum is."""
     if rows.stop > shape[0]:
         raise InputError(f"{file.source} has fewer rows than are asked for: {shape[0]:,}, not {rows.stop:,}")
@@ -558,7 +563,7 @@ class _Kind(Protocol):
     def layout(self, file: _File, target: str | None) -> tuple[int, int]:
         """How many rows it has, and their bytes in memory."""
 
-    def load(self, file: _File, target: str | None, rows: slice) -> tuple[Any, Array]:
+    def load(self, file: _File, target: str | None, rows: slice) -> tuple[RawRows, Values]:
         """Some of its rows with their targets."""
 
 

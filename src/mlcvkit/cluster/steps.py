@@ -4,7 +4,6 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from mlcvkit.cluster.model import ShardedModel
 from mlcvkit.cluster.placement import Loaded
 from mlcvkit.cluster.samples import ShardedArray
 from mlcvkit.errors import InputError
+from mlcvkit.models import MLP
 from mlcvkit.training import (
     MEASURED_SAMPLES,
     Batch,
@@ -19,9 +19,11 @@ from mlcvkit.training import (
     Measured,
     MiniBatchSteps,
     ModelGradient,
+    State,
     Step,
     with_penalty_and_limit,
 )
+from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 SMALLEST_BATCH = 32
@@ -29,13 +31,13 @@ SMALLEST_BATCH = 32
 
 
 class _OnShards:
-    def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
+    def __init__(self, model: MLP | NN2, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
         self.X, self.y, self.hp = X, y, hp
         self.samples, self.steps = len(X), 1
         self.model = model.model if isinstance(model, ShardedModel) else model
         self.optimizer = hp.make_optimizer()
 
-    def start(self, w: Array) -> Any:
+    def start(self, w: Array) -> State:
         return self.optimizer.start(w)
 
     def some(self, most: int) -> Measured:
@@ -64,18 +66,18 @@ class Synchronous(_OnShards):
         The hyperparameters.
     """
 
-    def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
+    def __init__(self, model: MLP | NN2, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
         super().__init__(model, X, y, hp)
         if hp.make_augmentation().active or getattr(self.model, "dropout", False):
             raise InputError("the exact gradient of all samples has no dropout and no augmentation: give local_steps")
-        plain = ModelGradient(model if isinstance(model, ShardedModel) else ShardedModel(model))
+        plain = ModelGradient(model if isinstance(model, ShardedModel) else ShardedModel(model))  # type: ignore[arg-type]
         self.gradient = with_penalty_and_limit(plain, hp)
 
     def epoch(self, epoch: int) -> Iterator[Step]:
         """The one step of an epoch."""
         batch = Batch(self.X, self.y, np.arange(0), None, np.random.default_rng())  # type: ignore[arg-type]
 
-        def step(w: Array, state: Any, learning_rate: float) -> int:
+        def step(w: Array, state: State, learning_rate: float) -> int:
             self.optimizer.step(w, lambda at: self.gradient(at, batch), state, learning_rate)
             return self.samples
 
@@ -109,7 +111,7 @@ class Averaging(_OnShards):
     linear speedup analysis of communication efficient momentum SGD", algorithm 1.
     """
 
-    def __init__(self, model: Any, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
+    def __init__(self, model: MLP | NN2, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
         super().__init__(model, X, y, hp)
         shards = len(X.data.facts)
         own = replace(hp, batch_size=max(math.ceil(hp.batch_size / shards), SMALLEST_BATCH))
@@ -122,7 +124,7 @@ class Averaging(_OnShards):
         """The rounds of an epoch."""
         for number in range(epoch * self.steps, (epoch + 1) * self.steps):
 
-            def step(w: Array, state: Any, learning_rate: float, number: int = number) -> int:
+            def step(w: Array, state: State, learning_rate: float, number: int = number) -> int:
                 steps = range(number * self.local_steps, (number + 1) * self.local_steps)
                 arrays = [w, *state]
                 means = self.X.data.mean(_trained, self.shared, arrays, type(state), steps, learning_rate)
@@ -135,9 +137,9 @@ class Averaging(_OnShards):
 
 def _trained(
     loaded: Loaded,
-    shared: tuple[Any, Hyperparameters, Callable[[Array], Array] | None],
+    shared: tuple[MLP | NN2, Hyperparameters, Callable[[Array], Array] | None],
     arrays: Sequence[Array],
-    state_type: Any,
+    state_type: Callable[..., State],
     steps: range,
     learning_rate: float,
 ) -> list[Array]:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from mlcvkit import datasets
+from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.cluster.placement import Facts, LeftOut, PlacedShards, ShardError
 from mlcvkit.cluster.samples import MOST_VALUES, ShardedSamples
 from mlcvkit.cluster.shards import Shard
@@ -32,7 +33,8 @@ from mlcvkit.experiments import (
 )
 from mlcvkit.training import MEASURED_SAMPLES, Callback, Checkpoint, Hyperparameters
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    from distributed import Client
 
 HELD_OUT = 10_000
 """The most rows that are kept apart to test with: they are brought here, and more would not tell more."""
@@ -55,7 +57,7 @@ class TrainedOnShards(Trained):
     left_out: list[LeftOut]
 
 
-def used_on_cluster(experiment: Experiment) -> dict[str, Any]:
+def used_on_cluster(experiment: Experiment) -> PlainData:
     """The hyperparameters that a training on a cluster uses, by name.
 
     Parameters
@@ -65,7 +67,7 @@ def used_on_cluster(experiment: Experiment) -> dict[str, Any]:
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         Names and values.
 
     Raises
@@ -83,7 +85,7 @@ def train_on_shards(
     experiment: Experiment,
     shards: list[Shard],
     *,
-    client: Any = None,
+    client: "Client | None" = None,
     allow_missing: bool = False,
     callbacks: Sequence[Callback] = (),
     resume: Path | None = None,
@@ -131,7 +133,7 @@ def train_on_shards(
     looked_at = _joined([survey.sample for survey in surveys])
     values = np.unique(np.concatenate([survey.values for survey in surveys]))
     y = np.concatenate([looked_at[1], values])
-    y, task = checked_target(Samples(experiment.data, None, y, experiment.target or "y", ""), experiment.task)
+    y, task = checked_target(Samples(experiment.data, y[:, None], y, experiment.target or "y", ""), experiment.task)
     encoder = encoder_for(looked_at[0]).fit(looked_at[0])
     kept = [shards[survey.index] for survey in surveys]
     prepared: list[Shard] = [
@@ -154,7 +156,7 @@ def train_on_shards(
     try:
         run = fit_network(
             model,
-            data.X,
+            data.X,  # type: ignore[arg-type]  # which makes steps of its own
             data.y.map(encode_to_train),  # type: ignore[arg-type]
             replace(hp, seed=seed),
             targets,
@@ -243,7 +245,7 @@ class PreparedShard:
     index: int
     plan: _Plan
     encoder: TableEncoder | ImageEncoder
-    target_dtype: np.dtype[Any]
+    target_dtype: np.dtype[np.generic]
 
     @property
     def location(self) -> str:
@@ -255,7 +257,7 @@ class PreparedShard:
         """The number of its samples."""
         return self.shard.count
 
-    def load(self) -> tuple[Array, Array]:
+    def load(self) -> tuple[RawRows, Values]:
         """Read and encode the samples and their targets."""
         X, y = self.shard.load()
         *_, rows = self.plan.split(len(y), self.index)
@@ -265,18 +267,21 @@ class PreparedShard:
         return (rows_X if as_bytes else self.encoder.transform(rows_X)), _of_kind(y[rows], self.target_dtype)
 
 
-def _of_kind(y: Array, dtype: np.dtype[Any]) -> Array:
+def _of_kind(y: Values, dtype: np.dtype[np.generic]) -> Values:
     return y if dtype.kind == "U" or y.dtype.kind == "U" else y.astype(dtype)
 
 
-def _joined(parts: list[tuple[Any, Array]]) -> tuple[Any, Array]:
+def _joined(parts: list[tuple[RawRows, Values]]) -> tuple[RawRows, Values]:
     y = np.concatenate([y for _, y in parts])
-    if isinstance(parts[0][0], np.ndarray):
+    first = parts[0][0]
+    if isinstance(first, np.ndarray):
         return np.concatenate([X for X, _ in parts]), y
     import polars
 
     try:
-        return polars.concat([X.select(parts[0][0].columns) for X, _ in parts], how="vertical_relaxed"), y
+        return polars.concat(
+            [X.select(first.columns) for X, _ in parts if not isinstance(X, np.ndarray)], how="vertical_relaxed"
+        ), y
     except polars.exceptions.PolarsError as error:
         raise InputError(f"the shards' tables do not have the same columns: {str(error).splitlines()[0]}") from None
 

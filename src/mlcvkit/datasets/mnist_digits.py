@@ -7,17 +7,15 @@ import zlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from mlcvkit.arrays import scale_images
+from mlcvkit.arrays import Values, scale_images
 from mlcvkit.errors import InputError
 from mlcvkit.files import replace_file
-
-Array = npt.NDArray[Any]
 
 SIDE = 28
 """Height and width of an MNIST image in pixels."""
@@ -43,10 +41,10 @@ class DataSet(NamedTuple):
         Their labels, (T,).
     """
 
-    train_X: Array
-    train_y: Array
-    test_X: Array
-    test_y: Array
+    train_X: Values
+    train_y: Values
+    test_X: Values
+    test_y: Values
 
 
 class _IDX(NamedTuple):
@@ -121,19 +119,19 @@ def mnist_parity() -> DataSet:
     )
 
 
-def mnist_test_parity() -> tuple[Array, Array]:
+def mnist_test_parity() -> tuple[Values, Values]:
     """The test samples of ``mnist_parity`` alone, which are there at once.
 
     Returns
     -------
-    tuple[Array, Array]
+    tuple[Values, Values]
         The samples, (10000, 784), and their labels, (10000,).
     """
     digits = mnist()
     return scale_images(digits.test_X), is_even(digits.test_y)
 
 
-def is_even(digits: Array) -> Array:
+def is_even(digits: Values) -> Values:
     """The handout's label of a digit: 1 where it is even, 0 where it is odd.
 
     Parameters
@@ -143,13 +141,13 @@ def is_even(digits: Array) -> Array:
 
     Returns
     -------
-    Array
+    Values
         The labels, float32, of the same shape.
     """
     return np.asarray(digits % 2 == 0, dtype=np.float32)
 
 
-def read_digit(path: Path, *, invert: bool = False) -> Array:
+def read_digit(path: Path, *, invert: bool = False) -> Values:
     """Read one picture of a digit as an image, (1, 28, 28), of bytes from 0 (black) to 255 (white).
 
     Parameters
@@ -161,7 +159,7 @@ def read_digit(path: Path, *, invert: bool = False) -> Array:
 
     Returns
     -------
-    Array
+    Values
         The image, (1, 28, 28), uint8.
 
     Raises

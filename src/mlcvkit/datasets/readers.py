@@ -14,18 +14,23 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import IO, TYPE_CHECKING, Union
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import RawRows, Values
 from mlcvkit.datasets.mnist_digits import IMAGE_FORMATS, PARITY_NAMES, mnist
 from mlcvkit.datasets.toys import TOYS
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import polars
+    import pyarrow
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?"]
 """What stands for a missing value in a text file."""
@@ -63,11 +68,11 @@ class Samples:
     """
 
     name: str
-    X: Any
-    y: Array | None
+    X: RawRows
+    y: Values | None
     target: str | None
     fingerprint: str
-    test: tuple[Any, Array] | None = None
+    test: tuple[RawRows, Values] | None = None
     files: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
 
@@ -134,7 +139,7 @@ def _toy(name: str, target: str | Path | None) -> Samples:
     return Samples(name, X, y, "y", _fingerprint_of_arrays(X, y), test, class_names=names)
 
 
-def _of_table(path: Path, frame: Any, target: str | Path | None) -> Samples:
+def _of_table(path: Path, frame: "polars.DataFrame", target: str | Path | None) -> Samples:
     if frame.width == 0 or frame.height == 0:
         raise InputError(f"{path} has no rows: a table needs a line of column names and one for each sample")
     if target is None:
@@ -143,7 +148,7 @@ def _of_table(path: Path, frame: Any, target: str | Path | None) -> Samples:
     return Samples(path.name, X, y, str(target), _fingerprint(path))
 
 
-def split_target(frame: Any, target: str, path: Any) -> tuple[Any, Array]:
+def split_target(frame: "polars.DataFrame", target: str, path: object) -> tuple[RawRows, Values]:
     """Take the target out of a table.
 
     Parameters
@@ -157,7 +162,7 @@ def split_target(frame: Any, target: str, path: Any) -> tuple[Any, Array]:
 
     Returns
     -------
-    tuple[Any, Array]
+    tuple[RawRows, Values]
         The other columns, and the target.
 
     Raises
@@ -190,12 +195,12 @@ def split_target(frame: Any, target: str, path: Any) -> tuple[Any, Array]:
     return frame.drop(target), y
 
 
-def _of_arrays(path: Path, arrays: dict[str, Array], target: str | Path | None) -> Samples:
+def _of_arrays(path: Path, arrays: dict[str, Values], target: str | Path | None) -> Samples:
     features, given = choose_arrays(path, arrays, target)
     return _samples(path, arrays[features], None if given is None else arrays[given], given)
 
 
-def choose_arrays(path: Any, names: Iterable[str], target: str | Path | None) -> tuple[str, str | None]:
+def choose_arrays(path: object, names: Iterable[str], target: str | Path | None) -> tuple[str, str | None]:
     """Tell which of several arrays holds the samples and which the targets.
 
     Parameters
@@ -228,7 +233,7 @@ def choose_arrays(path: Any, names: Iterable[str], target: str | Path | None) ->
     return features, given
 
 
-def _of_array(path: Path, X: Array, target: str | Path | None) -> Samples:
+def _of_array(path: Path, X: Values, target: str | Path | None) -> Samples:
     if X.dtype.names:
         polars = _polars()
         return _of_table(path, polars.DataFrame({name: X[name] for name in X.dtype.names}), target)
@@ -248,12 +253,12 @@ def _of_array(path: Path, X: Array, target: str | Path | None) -> Samples:
     return _samples(path, X, y, labels.name)
 
 
-def _samples(path: Path, X: Array, y: Array | None, target: str | None) -> Samples:
+def _samples(path: Path, X: Values, y: Values | None, target: str | None) -> Samples:
     y = checked_arrays(path, X, y, target)
     return Samples(path.name, X, y, target, _fingerprint_of_arrays(X, *([] if y is None else [y])))
 
 
-def checked_arrays(path: Any, X: Array, y: Array | None, target: str | None) -> Array | None:
+def checked_arrays(path: object, X: Values, y: Values | None, target: str | None) -> Values | None:
     """Check samples and targets that were read from arrays.
 
     Parameters
@@ -269,7 +274,7 @@ def checked_arrays(path: Any, X: Array, y: Array | None, target: str | None) -> 
 
     Returns
     -------
-    Array | None
+    Values | None
         The targets, (N,), or None.
 
     Raises
@@ -323,7 +328,7 @@ def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray
 
     Returns
     -------
-    Array
+    Values
         The images as bytes, (N, H, W) where all are grey, else (N, H, W, 3).
 
     Raises
@@ -335,7 +340,7 @@ def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray
 
     if image_size is not None and not 1 <= image_size <= 1024:
         raise InputError(f"image_size must be from 1 to 1024; got {image_size}")
-    images: list[Any] = []
+    images: list[Values] = []
     for path in paths:
         try:
             with Image.open(path, formats=IMAGE_FORMATS) as image:
@@ -360,11 +365,9 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
-def _polars() -> Any:
+def _polars() -> ModuleType:
     require("tables")
-    import polars
-
-    return polars
+    return import_module("polars")
 
 
 class _TextReader:
@@ -373,16 +376,16 @@ class _TextReader:
     def __init__(self, *separators: str) -> None:
         self.separators = separators
 
-    def __call__(self, path: Path, *, as_text: bool = False) -> Any:
+    def __call__(self, path: Path, *, as_text: bool = False) -> "polars.DataFrame":
         """The table; ``as_text`` leaves all values as they stand, for a model that knows what its columns are."""
-        polars = _polars()
+        pl = _polars()
         text = _decoded(path, _decompressed(path))
         header = text.lstrip().partition("\n")[0]
         separator = next((s for s in self.separators if s in header), self.separators[0])
         names, text = _checked_lines(path, text, separator)
         comma = separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|\r?$)", text, re.MULTILINE) is not None
         try:
-            return polars.read_csv(
+            table: polars.DataFrame = pl.read_csv(
                 io.BytesIO(text.encode()),
                 separator=separator,
                 has_header=True,
@@ -393,8 +396,9 @@ class _TextReader:
                 try_parse_dates=not as_text,
                 infer_schema_length=None,
             )
-        except polars.exceptions.PolarsError as error:
+        except pl.exceptions.PolarsError as error:
             raise InputError(f"{path} cannot be read as a table: {_first_line(error)}") from None
+        return table
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -462,15 +466,15 @@ def _checked_lines(path: Path, text: str, separator: str) -> tuple[list[str], st
     return names, tidy.getvalue()
 
 
-def _read_binary_table(kind: str) -> Callable[[Path], Any]:
-    def read_table(path: Path) -> Any:
+def _read_binary_table(kind: str) -> "Callable[[Path], polars.DataFrame]":
+    def read_table(path: Path) -> "polars.DataFrame":
         # pyarrow reads, since a damaged file can end the whole process in polars' own reader
         return as_frame(path, kind, lambda arrow: _arrow_table(arrow, kind, path.read_bytes()))
 
     return read_table
 
 
-def as_frame(path: Any, kind: str, read_table: Callable[[Any], Any]) -> Any:
+def as_frame(path: object, kind: str, read_table: "Callable[[ModuleType], pyarrow.Table]") -> "polars.DataFrame":
     """A table that pyarrow reads, as a polars data frame.
 
     Parameters
@@ -484,7 +488,7 @@ def as_frame(path: Any, kind: str, read_table: Callable[[Any], Any]) -> Any:
 
     Returns
     -------
-    Any
+    polars.DataFrame
         The data frame.
 
     Raises
@@ -492,26 +496,25 @@ def as_frame(path: Any, kind: str, read_table: Callable[[Any], Any]) -> Any:
     InputError
         Where the file is damaged.
     """
-    polars, arrow = _polars(), _arrow()
+    pl, arrow = _polars(), _arrow()
     try:
         table = read_table(arrow)
         table.validate(full=True)
         # new fields, without metadata: a name that is no text is refused here, in good order
-        return polars.from_arrow(arrow.Table.from_arrays(table.columns, names=table.column_names))
+        frame: polars.DataFrame = pl.from_arrow(arrow.Table.from_arrays(table.columns, names=table.column_names))
     except _TooLarge as error:
         raise InputError(f"{path} is too large a table: {error}") from None
-    except (arrow.ArrowException, OSError, ValueError, polars.exceptions.PolarsError) as error:
+    except (arrow.ArrowException, OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path} is damaged or not a {kind} file: {_first_line(error)}") from None
+    return frame
 
 
-def _arrow() -> Any:
+def _arrow() -> ModuleType:
     require("tables")
-    import pyarrow
-
-    return pyarrow
+    return import_module("pyarrow")
 
 
-def _arrow_table(arrow: Any, kind: str, content: bytes) -> Any:
+def _arrow_table(arrow: ModuleType, kind: str, content: bytes) -> "pyarrow.Table":
     """Parquet, or Arrow's file format, which Feather is, or its stream."""
     if kind == "Parquet":
         import pyarrow.parquet
@@ -537,7 +540,7 @@ class _TooLarge(Exception):
     """A table that is not damaged, and not read."""
 
 
-def _bytes_of_a_value(kind: Any) -> int:
+def _bytes_of_a_value(kind: "pyarrow.DataType") -> int:
     try:
         return max(1, int(kind.bit_width) // 8)
     except ValueError:  # text and lists have no fixed width
@@ -551,12 +554,12 @@ def _require_bearable(size: int, stored: int) -> None:
         raise _TooLarge(f"its {stored:,} bytes would become {size:,}, more than {most:,}")
 
 
-def _read_npy(path: Path) -> Array:
+def _read_npy(path: Path) -> Values:
     with path.open("rb") as file:
         return _npy(path, path.name, file, path.stat().st_size)
 
 
-def _npy(path: Path, name: str, file: Any, size: int) -> Array:
+def _npy(path: Path, name: str, file: IO[bytes], size: int) -> Values:
     """One array, if the file has as many bytes as its header says."""
     shape, fortran_order, dtype = npy_header(path, name, file)
     needed = math.prod(shape) * dtype.itemsize
@@ -569,7 +572,7 @@ def _npy(path: Path, name: str, file: Any, size: int) -> Array:
         raise InputError(f"{path} is damaged: {name}: {_first_line(error)}") from None
 
 
-def npy_header(path: Any, name: str, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def npy_header(path: object, name: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     """Shape, whether the columns lie together, and type of the array that follows in an .npy file.
 
     Parameters
@@ -583,7 +586,7 @@ def npy_header(path: Any, name: str, file: Any) -> tuple[tuple[int, ...], bool, 
 
     Returns
     -------
-    tuple[tuple[int, ...], bool, np.dtype[Any]]
+    tuple[tuple[int, ...], bool, np.dtype[np.generic]]
         The shape, whether the columns lie together, and the dtype.
 
     Raises
@@ -608,7 +611,7 @@ def npy_header(path: Any, name: str, file: Any) -> tuple[tuple[int, ...], bool, 
     return shape, fortran_order, dtype
 
 
-def _read_npz(path: Path) -> dict[str, Array]:
+def _read_npz(path: Path) -> dict[str, Values]:
     arrays = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -628,7 +631,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
     return arrays
 
 
-def _read_idx(path: Path) -> Array:
+def _read_idx(path: Path) -> Values:
     content = _decompressed(path)
     shape, dtype, offset = idx_header(path, content)
     needed = offset + math.prod(shape) * dtype.itemsize
@@ -637,7 +640,7 @@ def _read_idx(path: Path) -> Array:
     return np.frombuffer(content, dtype, offset=offset).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def idx_header(path: Any, content: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+def idx_header(path: object, content: bytes) -> tuple[tuple[int, ...], np.dtype[np.generic], int]:
     """Shape and type of the array in an IDX file, the format of MNIST, and where it begins.
 
     Two zero bytes, the type, the number of dimensions, each dimension, and the data.
@@ -651,7 +654,7 @@ def idx_header(path: Any, content: bytes) -> tuple[tuple[int, ...], np.dtype[Any
 
     Returns
     -------
-    tuple[tuple[int, ...], np.dtype[Any], int]
+    tuple[tuple[int, ...], np.dtype[np.generic], int]
         The shape, the dtype, and the number of bytes before the data.
 
     Raises
@@ -682,7 +685,10 @@ def _decompressed(path: Path) -> bytes:
     return plain
 
 
-FORMATS: dict[str, Callable[[Path], Any]] = {
+Content = Union["polars.DataFrame", Values, dict[str, Values]]
+Reader = Callable[[Path], Content]
+
+FORMATS: dict[str, Reader] = {
     ".csv": _TextReader(",", ";"),
     ".tsv": _TextReader("\t"),
     ".parquet": _read_binary_table("Parquet"),
@@ -695,7 +701,7 @@ FORMATS: dict[str, Callable[[Path], Any]] = {
 """The readers by a file's last suffix, before .gz; IDX files are also known by "-ubyte" in their names."""
 
 
-def as_file(columns: Mapping[str, Array], suffix: str) -> bytes:
+def as_file(columns: Mapping[str, Values], suffix: str) -> bytes:
     """Columns as the content of a file.
 
     Parameters
@@ -762,7 +768,7 @@ def has_columns(data: str) -> bool:
     return suffix_of(Path(data)) in (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".npz")
 
 
-def _reader(path: Path) -> Callable[[Path], Any]:
+def _reader(path: Path) -> Reader:
     suffix = suffix_of(path)
     if suffix not in FORMATS:
         raise InputError(
@@ -776,7 +782,7 @@ def _fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fingerprint_of_arrays(*arrays: Array) -> str:
+def _fingerprint_of_arrays(*arrays: Values) -> str:
     content = hashlib.sha256()
     for array in arrays:
         content.update(f"{array.dtype} {array.shape}".encode())
@@ -784,7 +790,7 @@ def _fingerprint_of_arrays(*arrays: Array) -> str:
     return content.hexdigest()
 
 
-def _listed(names: Any, most: int = 30) -> str:
+def _listed(names: Iterable[object], most: int = 30) -> str:
     names = list(names)
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more

@@ -6,16 +6,19 @@ are kept here because a fitted transformer can be stored only as code that is ru
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets.readers import Samples
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import polars
+    from sklearn.utils import Tags
 
 OTHER = "other"
 DATE_PARTS = ("year", "month", "day", "weekday")
@@ -57,7 +60,7 @@ class TableEncoder:
     def __init__(self, *, max_categories: int = 30, min_frequency: int = 2) -> None:
         self.max_categories, self.min_frequency = max_categories, min_frequency
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> PlainData:
         """The parameters, as scikit-learn asks for them.
 
         Parameters
@@ -67,12 +70,12 @@ class TableEncoder:
 
         Returns
         -------
-        dict[str, Any]
+        PlainData
             The parameters by name.
         """
         return {"max_categories": self.max_categories, "min_frequency": self.min_frequency}
 
-    def set_params(self, **params: Any) -> Self:
+    def set_params(self, **params: object) -> Self:
         """Set parameters, as scikit-learn does.
 
         Parameters
@@ -96,13 +99,13 @@ class TableEncoder:
             setattr(self, name, value)
         return self
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> "Tags":
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         inputs = InputTags(categorical=True, string=True, allow_nan=True)
         return Tags("transformer", TargetTags(required=False), TransformerTags(), input_tags=inputs)
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: RawRows, y: object = None) -> Self:
         """Find out what each column is.
 
         Parameters
@@ -124,7 +127,7 @@ class TableEncoder:
         """
         frame = _frame(X)
         self._rows = len(X)
-        self.columns_: dict[str, dict[str, Any]] = (
+        self.columns_: dict[str, PlainData] = (
             {name: {"kind": "number"} for name in frame.names}
             if isinstance(frame, _Numbers)
             else {name: self._look(frame[name]) for name in frame.columns}
@@ -158,7 +161,7 @@ class TableEncoder:
         self.feature_names_in_ = np.array(list(self.columns_), dtype=object)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> npt.NDArray[np.float32]:
+    def fit_transform(self, X: RawRows, y: object = None) -> npt.NDArray[np.float32]:
         """Call ``fit`` and ``transform``.
 
         Parameters
@@ -170,12 +173,12 @@ class TableEncoder:
 
         Returns
         -------
-        Array
+        Values
             The numbers, (N, F).
         """
         return self.fit(X, y).transform(X)
 
-    def transform(self, X: Any) -> npt.NDArray[np.float32]:
+    def transform(self, X: RawRows) -> npt.NDArray[np.float32]:
         """The table as numbers: first the numbers and the parts of dates, then the categories.
 
         Parameters
@@ -185,7 +188,7 @@ class TableEncoder:
 
         Returns
         -------
-        Array
+        Values
             The numbers, (N, F).
 
         Raises
@@ -204,10 +207,11 @@ class TableEncoder:
         parts = [numbers[:, self.kept_].clip(-3e38, 3e38).astype(np.float32)]
         for name, fact in self.columns_.items():
             if fact["kind"] == "category":
+                assert not isinstance(frame, _Numbers)
                 parts.append(_one_hot(frame[name], fact["categories"]))
         return np.hstack(parts)
 
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """The names of the columns that ``transform`` makes.
 
         Parameters
@@ -217,7 +221,7 @@ class TableEncoder:
 
         Returns
         -------
-        Array
+        Values
             The names, (F,).
         """
         names = [name for name, kept in zip(self._number_names(), self.kept_, strict=True) if kept]
@@ -226,18 +230,18 @@ class TableEncoder:
                 names += [f"{name} = {category}" for category in [*fact["categories"], OTHER]]
         return np.array(names, dtype=object)
 
-    def to_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def to_dict(self) -> tuple[PlainData, dict[str, Values]]:
         """The state of the encoder as plain data and arrays.
 
         Returns
         -------
-        tuple[dict[str, Any], dict[str, Array]]
+        tuple[PlainData, dict[str, Values]]
             The plain data, and the arrays by name.
         """
         arrays = {"fill": self.fill_, "mean": self.mean_, "scale": self.scale_, "kept": self.kept_.astype(np.uint8)}
         return {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}, arrays
 
-    def blank_row(self) -> Any:
+    def blank_row(self) -> RawRows:
         """A row of the table that was fitted, in which everything is missing or 0."""
         are_numbers = all(fact["kind"] in ("number", "constant") for fact in self.columns_.values())
         if are_numbers and list(self.columns_) == [f"x{i}" for i in range(self.n_features_in_)]:  # those of an array
@@ -249,7 +253,7 @@ class TableEncoder:
         types = {name: kinds.get(column["kind"], pl.String) for name, column in self.columns_.items()}
         return pl.DataFrame({name: [None] for name in types}, schema=types)
 
-    def _restored(self, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+    def _restored(self, facts: PlainData, arrays: Mapping[str, Values]) -> Self:
         self.set_params(**facts["parameters"])
         self.columns_ = dict(facts["columns"])
         self.fill_, self.mean_, self.scale_ = (arrays[name] for name in ("fill", "mean", "scale"))
@@ -261,7 +265,7 @@ class TableEncoder:
             raise InputError("its columns and their scales do not fit each other")
         return self
 
-    def _look(self, column: Any) -> dict[str, Any]:
+    def _look(self, column: "polars.Series") -> PlainData:
         """What a column is."""
         import polars as pl
 
@@ -276,11 +280,11 @@ class TableEncoder:
         if dtype != pl.String and not isinstance(dtype, pl.Categorical | pl.Enum):
             return {"kind": "dropped", "reason": f"values of kind {dtype} cannot be used"}
         text = known.cast(pl.String)
-        if text.cast(pl.Float64, strict=False).is_not_null().mean() >= 0.9:
+        if text.cast(pl.Float64, strict=False).is_not_null().sum() >= 0.9 * len(text):
             return {"kind": "number", "loose": True}  # mostly numbers: the rest are taken for missing
         return self._look_at_names(text)
 
-    def _look_at_names(self, text: Any) -> dict[str, Any]:
+    def _look_at_names(self, text: "polars.Series") -> PlainData:
         counts = text.value_counts(sort=True)
         names, times = counts[text.name].to_list(), counts["count"].to_list()
         frequent = sorted(
@@ -292,13 +296,13 @@ class TableEncoder:
             return {"kind": "dropped", "reason": "nearly every value is another one"}
         return {"kind": "category", "categories": frequent}
 
-    def _numbers(self, frame: Any) -> npt.NDArray[np.float64]:
+    def _numbers(self, frame: "polars.DataFrame | _Numbers") -> npt.NDArray[np.float64]:
         """The numeric columns and the dates' parts, (N, F), NaN where one is missing."""
         if isinstance(frame, _Numbers):
             return frame.values.astype(np.float64)
         import polars as pl
 
-        parts: list[Any] = []
+        parts: list[polars.Series] = []
         for name, fact in self.columns_.items():
             if fact["kind"] == "number":
                 parts.append(_as_numbers(frame[name], fact))
@@ -318,13 +322,13 @@ class TableEncoder:
                 names += [f"{name} {part}" for part in _parts_of(fact)]
         return names
 
-    def _note_constant(self, constant: npt.NDArray[np.bool_], counted: npt.NDArray[Any]) -> None:
+    def _note_constant(self, constant: npt.NDArray[np.bool_], counted: Values) -> None:
         flagged = dict(zip(self._number_names(), zip(constant, counted, strict=True), strict=True))
         for name, fact in self.columns_.items():
             if fact["kind"] == "number" and flagged[name][0]:
                 fact["reason"] = "left out: all values are alike" if flagged[name][1] else "left out: all are missing"
 
-    def _require_columns(self, frame: Any) -> None:
+    def _require_columns(self, frame: "polars.DataFrame | _Numbers") -> None:
         if isinstance(frame, _Numbers):
             if len(frame.names) != len(self.columns_):
                 raise InputError(f"the model was trained on {len(self.columns_)} columns; got {len(frame.names)}")
@@ -343,7 +347,7 @@ class TableEncoder:
 class ImageEncoder:
     """Turn images of bytes, (N, H, W) or (N, H, W, 3), into rows of numbers from 0 to 1."""
 
-    def fit(self, X: npt.NDArray[np.uint8], y: Any = None) -> Self:
+    def fit(self, X: RawRows, y: object = None) -> Self:
         """Remember the size of the images.
 
         Parameters
@@ -361,7 +365,7 @@ class ImageEncoder:
         self.shape_ = X.shape[1:]
         return self
 
-    def transform(self, X: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def transform(self, X: RawRows) -> npt.NDArray[np.float32]:
         """The images as rows of numbers.
 
         Parameters
@@ -371,7 +375,7 @@ class ImageEncoder:
 
         Returns
         -------
-        Array
+        Values
             The rows, (N, H · W) or (N, H · W · 3), float32.
 
         Raises
@@ -395,18 +399,18 @@ class ImageEncoder:
         """One black image."""
         return np.zeros((1, *self.shape_), np.uint8)
 
-    def to_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def to_dict(self) -> tuple[PlainData, dict[str, Values]]:
         """The state of the encoder as plain data and arrays.
 
         Returns
         -------
-        tuple[dict[str, Any], dict[str, Array]]
+        tuple[PlainData, dict[str, Values]]
             The plain data, and no arrays.
         """
         return {"encoder": "images", "shape": list(self.shape_)}, {}
 
 
-def encoder_for(X: Any) -> TableEncoder | ImageEncoder:
+def encoder_for(X: RawRows) -> TableEncoder | ImageEncoder:
     """The encoder for some samples.
 
     Parameters
@@ -422,7 +426,7 @@ def encoder_for(X: Any) -> TableEncoder | ImageEncoder:
     return ImageEncoder() if isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype == np.uint8 else TableEncoder()
 
 
-def restored_encoder(facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> TableEncoder | ImageEncoder:
+def restored_encoder(facts: PlainData, arrays: Mapping[str, Values]) -> TableEncoder | ImageEncoder:
     """The encoder that ``to_dict`` was called on.
 
     Parameters
@@ -455,12 +459,12 @@ def restored_encoder(facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> T
 class _Numbers:
     """A table that is one array."""
 
-    def __init__(self, values: Array) -> None:
+    def __init__(self, values: Values) -> None:
         self.values = values
         self.names = [f"x{i}" for i in range(values.shape[1])]
 
 
-def _frame(X: Any) -> Any:
+def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
     """A polars data frame, or ``_Numbers`` of an array."""
     if isinstance(X, np.ndarray):
         if X.dtype.kind not in "fiub" or X.ndim < 2:
@@ -482,7 +486,7 @@ def _frame(X: Any) -> Any:
     raise InputError(f"samples must be a polars or pandas data frame or an array; got {type(X).__name__}")
 
 
-def _as_numbers(column: Any, fact: Mapping[str, Any]) -> Any:
+def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
     import polars as pl
 
     if isinstance(column.dtype, pl.Duration | pl.Time):
@@ -502,7 +506,7 @@ def _as_numbers(column: Any, fact: Mapping[str, Any]) -> Any:
     return numbers.fill_null(float("nan"))
 
 
-def _as_time(column: Any) -> Any:
+def _as_time(column: "polars.Series") -> "polars.Series":
     import polars as pl
 
     if isinstance(column.dtype, pl.Date | pl.Datetime):
@@ -515,11 +519,11 @@ def _as_time(column: Any) -> Any:
         raise InputError(f"column {column.name!r} has values that are no dates where dates were") from None
 
 
-def _parts_of(fact: Mapping[str, Any]) -> tuple[str, ...]:
+def _parts_of(fact: PlainData) -> tuple[str, ...]:
     return DATE_PARTS + TIME_PARTS if fact["kind"] == "time" else DATE_PARTS
 
 
-def _one_hot(column: Any, categories: list[str]) -> npt.NDArray[np.float32]:
+def _one_hot(column: "polars.Series", categories: list[str]) -> npt.NDArray[np.float32]:
     """One column for each category, and a last one for all else."""
     import polars as pl
 
@@ -530,7 +534,7 @@ def _one_hot(column: Any, categories: list[str]) -> npt.NDArray[np.float32]:
     return rows
 
 
-def describe(samples: Samples) -> dict[str, Any]:
+def describe(samples: Samples) -> PlainData:
     """What each column is, how many values are missing and different, and what the encoder makes of it.
 
     Parameters
@@ -540,7 +544,7 @@ def describe(samples: Samples) -> dict[str, Any]:
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         ``name``, ``samples``, and ``columns``, a list with ``name``, ``kind``, ``missing``, ``different``, ``values``
         and ``note`` of each; the target is one of the columns.
     """
@@ -560,7 +564,7 @@ def describe(samples: Samples) -> dict[str, Any]:
     return {"name": samples.name, "samples": len(X), "columns": rows}
 
 
-def _described_columns(frame: Any) -> list[dict[str, Any]]:
+def _described_columns(frame: "polars.DataFrame") -> list[PlainData]:
     encoder = TableEncoder()
     with suppress(InputError):  # a table without a useful column is described all the same
         encoder.fit(frame)
@@ -575,18 +579,19 @@ def _described_columns(frame: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _described(name: str, kind: str, missing: int, different: int, values: str, note: str) -> dict[str, Any]:
+def _described(name: str, kind: str, missing: int, different: int, values: str, note: str) -> PlainData:
     return {"name": name, "kind": kind, "missing": missing, "different": different, "values": values, "note": note}
 
 
-def _values(column: Any) -> str:
+def _values(column: "polars.Series") -> str:
     """The range of numbers and dates, or the most frequent names."""
     known = column.drop_nulls()
     if known.is_empty():
         return ""
     if known.dtype.is_numeric():
-        return f"{known.min():.6g} to {known.max():.6g}"
+        least, most = known.to_numpy().min(), known.to_numpy().max()
+        return f"{least:.6g} to {most:.6g}"
     if known.dtype.is_temporal():
-        return f"{known.min()} to {known.max()}"
+        return f"{known.min()!s} to {known.max()!s}"
     counts = known.cast(str).value_counts(sort=True)
     return ", ".join(counts[known.name].to_list()[:4]) + (", ..." if len(counts) > 4 else "")

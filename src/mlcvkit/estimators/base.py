@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,18 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from mlcvkit.arrays import Indices, Rows, Values
 from mlcvkit.experiments import Targets, fit_network, split_rows
-from mlcvkit.models import MLP, ActivationName, InitializationName, Loss, LossName, architecture, scale_weights
+from mlcvkit.models import (
+    MLP,
+    ActivationName,
+    InitializationName,
+    Loss,
+    LossName,
+    architecture,
+    as_mlp,
+    scale_weights,
+)
 from mlcvkit.storage import export_onnx, save_model
 from mlcvkit.training import (
     MEASURED_SAMPLES,
@@ -28,12 +38,17 @@ from mlcvkit.training import (
     ProgressBar,
     Run,
     ScheduleName,
+    State,
     StopTraining,
     Validation,
     lies_elsewhere,
     with_fields_of_optimizers,
 )
+from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 FULL_BATCH = 200
 """``batch_size="auto"``: up to so many samples are one batch, so that their weights count exactly as repetitions."""
@@ -102,16 +117,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     validation_fraction: float = 0.0
     warm_start: bool = False
     callbacks: Sequence[Callback] = ()
-    random_state: Any = None
+    random_state: int | np.random.RandomState | None = None
     verbose: bool = False
 
     def fit(
         self,
-        X: Any,
-        y: Any,
+        X: Rows,
+        y: Values,
         sample_weight: npt.ArrayLike | None = None,
         *,
-        validation_data: tuple[Any, ...] | None = None,
+        validation_data: tuple[Values, ...] | None = None,
         resume: Path | str | None = None,
     ) -> Self:
         """Train the network.
@@ -198,11 +213,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         seed = drawn if checkpoint is None else checkpoint.hyperparameters.seed
         return np.random.RandomState(seed), seed
 
-    def _begin(self, X: Any, targets: Any, seed: int) -> None:
-        self.model_: Any = self._initialized(X, targets, seed)
+    def _begin(self, X: Rows, targets: Array, seed: int) -> None:
+        self.model_: MLP | NN2 = self._initialized(X, targets, seed)
         self._drawn_by = getattr(self, "initialization", None)
 
-    def _validation(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Validation:
+    def _validation(self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None = None) -> Validation:
         """Samples to stop by, encoded, with their weights and those of their classes."""
         rows, targets = self._validated(X, y, None, reset=False, first=False)
         weights = self._sample_weight(rows, y, sample_weight)
@@ -244,7 +259,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
         export_onnx(saved_model(self), Path(path))
 
-    def _require_same_network(self, X: Any, targets: Any) -> None:
+    def _require_same_network(self, X: Rows, targets: Array) -> None:
         there, wanted = architecture(self.model_), architecture(self._initialized(X, targets, 0))
         differ = [name for name, value in wanted.items() if there.get(name) != value]
         initialization = getattr(self, "initialization", None)
@@ -256,7 +271,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 "or fit a new estimator"
             )
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
+    def _partial_fit(self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
         for name in ("average_epochs", "validation_fraction"):
             if getattr(self, name):
                 raise ValueError(f"{name} is for fit, which knows all epochs: partial_fit needs {name}=0")
@@ -292,7 +307,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _train(
-        self, X: Any, targets: Array, hp: Hyperparameters, callbacks: Sequence[Callback] | None = None, **options: Any
+        self, X: Rows, targets: Array, hp: Hyperparameters, callbacks: Sequence[Callback] | None = None, **options: Any
     ) -> None:
         callbacks = [*(self.callbacks if callbacks is None else callbacks), *([ProgressBar()] if self.verbose else [])]
         trained = self._trained_model(X)
@@ -315,8 +330,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return Hyperparameters(**values | changed)
 
     def _validated(
-        self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, reset: bool, first: bool
-    ) -> tuple[Any, Array]:
+        self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None, *, reset: bool, first: bool
+    ) -> tuple[Rows, Array]:
         """Rows as floats or CSR, and the targets as the model takes them; ``first`` decides what the targets are."""
         if lies_elsewhere(X):
             return self._validated_elsewhere(X, y, first)
@@ -333,14 +348,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if y.ndim == 2 and y.shape[1] == 1 and not self._y_numeric:
             y = column_or_1d(y, warn=True)
         if first:
-            self._targets: Any = self._targets_of(y, sample_weight)
+            self._targets: Targets = self._targets_of(y, sample_weight)
         if not reset and hasattr(self, "model_"):
             X = X.astype(self.model_.W[0].dtype, copy=False)
         return X, self._targets.encode(y, X.dtype)
 
-    def _validated_elsewhere(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
+    def _validated_elsewhere(self, X: Rows, y: Values, first: bool) -> tuple[Rows, Array]:
         """Samples that are not here, and their targets, which become what the model takes where they are."""
-        if not lies_elsewhere(y) or len(X) != len(y):
+        if not (lies_elsewhere(X) and lies_elsewhere(y)) or len(X) != len(y):
             raise ValueError(f"the targets must lie where their samples do; got X {X.shape} and y {np.shape(y)}")
         self.n_features_in_ = X.shape[1]
         if first:
@@ -349,7 +364,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return X, y.map(partial(self._targets.encode, dtype=X.dtype, smoothing=self._smoothing))
 
     def _sample_weight(
-        self, X: Any, y: Any, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
+        self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
     ) -> Array | None:
         """The weights, of mean 1 where ``normalised``; None where all samples count alike."""
         if lies_elsewhere(X):
@@ -365,7 +380,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         scaled: Array = (_of_mean_1(weights) if normalised else weights).astype(X.dtype)
         return scaled
 
-    def _split(self, targets: Array, random: np.random.RandomState) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def _split(self, targets: Array, random: np.random.RandomState) -> tuple[Indices, Indices]:
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction}")
         count = round(self.validation_fraction * len(targets))
@@ -376,27 +391,28 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             )
         return split_rows(len(targets), count, self._targets.strata(targets), random)
 
-    def _scores(self, X: Any) -> Array:
+    def _scores(self, X: Rows) -> Array:
         """The argument z of the output for each row, (N, C)."""
         check_is_fitted(self, "model_")
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         model = self._twin()
-        return model.logits(X.astype(model.W[0].dtype, copy=False).T).T  # type: ignore[no-any-return]
+        return model.logits(X.astype(model.W[0].dtype, copy=False).T).T
 
-    def _twin(self) -> Any:
+    def _twin(self) -> MLP:
         """The model as an MLP, which takes sparse samples and tells z."""
+        return as_mlp(self.model_)
+
+    def _trained_model(self, X: Rows) -> MLP | NN2:
         return self.model_
 
-    def _trained_model(self, X: Any) -> Any:
-        return self.model_
-
-    def _smoothed(self, targets: Any) -> Any:
+    def _smoothed(self, targets: Array) -> Array:
         """Training targets with label smoothing; those that lie elsewhere have it already."""
         if lies_elsewhere(targets):
-            return targets
+            elsewhere: Array = targets
+            return elsewhere
         return self._targets.smoothed(targets, self._smoothing)
 
-    def _class_balance(self, y: Any) -> Array | None:
+    def _class_balance(self, y: Values) -> Array | None:
         return None
 
     _multi_label = False
@@ -404,14 +420,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     _y_numeric = False
 
     @abstractmethod
-    def _targets_of(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> Targets:
+    def _targets_of(self, y: Values, sample_weight: npt.ArrayLike | None) -> Targets:
         """What the first targets are."""
 
     @abstractmethod
-    def _initialized(self, X: Any, targets: Array, seed: int) -> Any:
+    def _initialized(self, X: Rows, targets: Array, seed: int) -> MLP | NN2:
         """A new model for these samples."""
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> "Tags":
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
@@ -448,10 +464,10 @@ class MLPParameters:
         units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
         return MLP(units, output=output, **{name: getattr(self, name) for name in names})
 
-    def _initialized_mlp(self, X: Any, seed: int) -> MLP:
+    def _initialized_mlp(self, X: Rows, seed: int) -> MLP:
         targets: Targets = self._targets  # type: ignore[attr-defined]
         model = self._mlp(targets.output).initialize(X.shape[1], targets.outputs, seed=seed, dtype=X.dtype)
-        return scale_weights(model, self.initialization)  # type: ignore[no-any-return]
+        return scale_weights(model, self.initialization)
 
 
 def _of_mean_1(weights: Array) -> Array:
@@ -466,9 +482,9 @@ class _OnePass(Callback):
         raise StopTraining
 
 
-def _put(run: Run, state: Any, passes: int) -> None:
+def _put(run: Run, state: State | None, passes: int) -> None:
     """Put the passes before into a run; where the optimizer was changed in between, it begins anew."""
     run.epoch = passes
-    if type(state) is type(run.state):
+    if state is not None and type(state) is type(run.state):
         for array, earlier in zip(run.state, state, strict=True):
             array[:] = earlier

@@ -1,7 +1,8 @@
 """Classifiers: of any depth, the handout's NN2, and the perceptron."""
 
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
+from mlcvkit.arrays import Rows, Values
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
 from mlcvkit.experiments import Classes, Labels
 from mlcvkit.models import MLP, InitializationName, Perceptron, as_mlp, scale_weights
@@ -17,13 +19,17 @@ from mlcvkit.training import OptimizerName
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
-    class_weight: dict[Any, float] | list[dict[Any, float]] | Literal["balanced"] | None = None
+    _targets: Classes | Labels = field(init=False)
+    class_weight: dict[Hashable, float] | list[dict[Hashable, float]] | Literal["balanced"] | None = None
 
     def partial_fit(
-        self, X: Any, y: Any, classes: npt.ArrayLike | None = None, sample_weight: npt.ArrayLike | None = None
+        self, X: Rows, y: Values, classes: npt.ArrayLike | None = None, sample_weight: npt.ArrayLike | None = None
     ) -> Self:
         """Take one pass over some samples, from the weights and the optimizer's state of the pass before.
 
@@ -56,22 +62,22 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         finally:
             self.__dict__.pop("_announced", None)
 
-    def decision_function(self, X: Any) -> Array:
+    def decision_function(self, X: Rows) -> Array:
         """The argument of the output: (N,) for two classes, above 0 for the second; (N, C) for more or for labels."""
         scores = self._scores(X)
         return scores[:, 0] if self._targets.binary else scores
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
+    def predict(self, X: Rows) -> Values:
         """The class of each sample, (N,), or which labels it has, (N, C)."""
         scores = self._scores(X)
-        return self._targets.predicted(scores)  # type: ignore[no-any-return]
+        return self._targets.predicted(scores)
 
     @property
-    def classes_(self) -> npt.NDArray[Any]:
+    def classes_(self) -> Values:
         """The classes, ascending, or the numbers of the labels."""
-        return self._targets.classes  # type: ignore[no-any-return]
+        return self._targets.classes
 
-    def _targets_of(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> Classes | Labels:
+    def _targets_of(self, y: Values, sample_weight: npt.ArrayLike | None) -> Classes | Labels:
         check_classification_targets(y)
         kind = type_of_target(y, raise_unknown=True)
         has_labels = kind == "multilabel-indicator"
@@ -89,20 +95,20 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             )
         return Classes(classes)
 
-    def _class_balance(self, y: Any) -> Array | None:
+    def _class_balance(self, y: Values) -> Array | None:
         if self.class_weight is None:
             return None
         return compute_sample_weight(self.class_weight, y)  # type: ignore[no-any-return]
 
 
 class _Probabilities(_Classifier):
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Rows) -> Array:
         """The probability of each class, (N, C), or of each label."""
         check_is_fitted(self, "model_")
         scores = self._scores(X)
-        return self._targets.probabilities(scores, self._twin().output)  # type: ignore[no-any-return]
+        return self._targets.probabilities(scores, self._twin().output)
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: Rows) -> Array:
         """The logarithm of ``predict_proba``."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
@@ -159,10 +165,10 @@ class MLPClassifier(MLPParameters, _Probabilities):
     def _smoothing(self) -> float:  # type: ignore[override]
         return self.label_smoothing
 
-    def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
+    def _initialized(self, X: Rows, targets: Array, seed: int) -> MLP:
         return self._initialized_mlp(X, seed)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> "Tags":
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
@@ -204,18 +210,18 @@ class NN2Classifier(_Probabilities):
     def _smoothing(self) -> float:  # type: ignore[override]
         return self.label_smoothing
 
-    def _initialized(self, X: Any, targets: Array, seed: int) -> NN2:
+    def _initialized(self, X: Rows, targets: Array, seed: int) -> NN2:
         model = NN2(loss=self.loss).initialize(X.shape[1], self.hidden_units, seed=seed, dtype=X.dtype)
-        return scale_weights(model, self.initialization)  # type: ignore[no-any-return]
+        return scale_weights(model, self.initialization)
 
     def _twin(self) -> MLP:
         return as_mlp(self.model_)
 
-    def _trained_model(self, X: Any) -> NN2 | MLP:
+    def _trained_model(self, X: Rows) -> NN2 | MLP:
         """NN2 itself, which has the faster gradient; for sparse samples the MLP that is equal to it."""
         return self._twin() if hasattr(X, "tocsr") else self.model_
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> "Tags":
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
@@ -252,5 +258,5 @@ class PerceptronClassifier(_Classifier):
     patience: int = 0
     biases: bool = True
 
-    def _initialized(self, X: Any, targets: Array, seed: int) -> Perceptron:
+    def _initialized(self, X: Rows, targets: Array, seed: int) -> Perceptron:
         return Perceptron(biases=self.biases).initialize(X.shape[1], self._targets.outputs, seed=seed, dtype=X.dtype)

@@ -2,23 +2,24 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
+from mlcvkit.estimators.base import NetworkEstimator
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
 from mlcvkit.estimators.regressor import MLPRegressor
 from mlcvkit.experiments import completed, targets_from_dict
 from mlcvkit.storage import SavedModel, load_model
 
-ESTIMATORS: dict[str, Any] = {
+ESTIMATORS: PlainData = {
     kind.__name__: kind for kind in (MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier)
 }
 """The estimators by their names in a file."""
 
 
-def saved_model(estimator: Any) -> SavedModel:
+def saved_model(estimator: NetworkEstimator) -> SavedModel:
     """A fitted estimator as what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports.
 
     Callbacks, a custom loss, a dictionary of class weights and a random state that is no number are not saved.
@@ -42,7 +43,7 @@ def saved_model(estimator: Any) -> SavedModel:
         raise InputError(f"this {type(estimator).__name__} is not fitted yet: call fit first")
     parameters = {field.name: getattr(estimator, field.name) for field in fields(estimator)}
     parameters.pop("callbacks")
-    facts: dict[str, Any] = {
+    facts: PlainData = {
         "kind": type(estimator).__name__,
         "parameters": {name: _plain(value) for name, value in parameters.items() if _is_plain(value)},
         "n_features": int(estimator.n_features_in_),
@@ -53,7 +54,7 @@ def saved_model(estimator: Any) -> SavedModel:
     return SavedModel(estimator.model_, history=estimator.history_, estimator=facts)
 
 
-def restored_estimator(saved: SavedModel) -> Any:
+def restored_estimator(saved: SavedModel) -> NetworkEstimator:
     """The estimator that ``saved_model`` was made of.
 
     Parameters
@@ -63,7 +64,7 @@ def restored_estimator(saved: SavedModel) -> Any:
 
     Returns
     -------
-    Any
+    NetworkEstimator
         The fitted estimator.
 
     Raises
@@ -76,7 +77,7 @@ def restored_estimator(saved: SavedModel) -> Any:
         parameters = dict(facts["parameters"])
         if isinstance(parameters.get("hidden_units"), list):
             parameters["hidden_units"] = tuple(parameters["hidden_units"])
-        estimator = ESTIMATORS[facts["kind"]](**parameters)
+        estimator: NetworkEstimator = ESTIMATORS[facts["kind"]](**parameters)
         estimator.n_features_in_ = facts["n_features"]
         if "feature_names" in facts:
             estimator.feature_names_in_ = np.array(facts["feature_names"], dtype=object)
@@ -89,7 +90,7 @@ def restored_estimator(saved: SavedModel) -> Any:
     return estimator
 
 
-def load_estimator(path: Path | str) -> Any:
+def load_estimator(path: Path | str) -> NetworkEstimator:
     """Read what an estimator's ``save`` wrote.
 
     Parameters
@@ -99,7 +100,7 @@ def load_estimator(path: Path | str) -> Any:
 
     Returns
     -------
-    Any
+    NetworkEstimator
         The fitted estimator.
 
     Raises
@@ -113,13 +114,13 @@ def load_estimator(path: Path | str) -> Any:
         raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, tuple | list):
         return all(_is_plain(item) for item in value)
     return value is None or isinstance(value, bool | int | float | str | np.integer | np.floating | np.bool_)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value

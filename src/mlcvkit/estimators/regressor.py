@@ -1,16 +1,20 @@
 """Regression."""
 
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
 
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_sample_weight
 
+from mlcvkit.arrays import Rows, Values
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
 from mlcvkit.experiments import Numbers
 from mlcvkit.models import MLP
 from mlcvlab.nn import Array
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -55,7 +59,9 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
 
     _y_numeric = True
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+    _targets: Numbers = field(init=False)
+
+    def partial_fit(self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Take one pass over some samples, from the weights and the optimizer's state of the pass before.
 
         The first call decides the targets' mean and scale.
@@ -76,7 +82,7 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
         """
         return self._partial_fit(X, y, sample_weight, first=not hasattr(self, "model_"))
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Rows) -> Array:
         """The prediction for each sample.
 
         Parameters
@@ -90,25 +96,25 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
             The predictions, (N,), or (N, C) where y had C columns.
         """
         scores = self._scores(X)
-        return self._targets.predicted(scores)  # type: ignore[no-any-return]
+        return self._targets.predicted(scores)
 
     @property
     def target_mean_(self) -> Array:
         """The mean of each column of the targets."""
-        return self._targets.mean  # type: ignore[no-any-return]
+        return self._targets.mean
 
     @property
     def target_scale_(self) -> Array:
         """The standard deviation of each column of the targets."""
-        return self._targets.scale  # type: ignore[no-any-return]
+        return self._targets.scale
 
-    def _targets_of(self, y: npt.NDArray[Any], sample_weight: npt.ArrayLike | None) -> Numbers:
+    def _targets_of(self, y: Values, sample_weight: npt.ArrayLike | None) -> Numbers:
         return Numbers.of(y, None if sample_weight is None else _check_sample_weight(sample_weight, y))
 
-    def _initialized(self, X: Any, targets: Array, seed: int) -> MLP:
+    def _initialized(self, X: Rows, targets: Array, seed: int) -> MLP:
         return self._initialized_mlp(X, seed)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> "Tags":
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

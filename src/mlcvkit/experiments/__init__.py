@@ -14,7 +14,7 @@ from mlcvkit.experiments.kinds import (
 from mlcvkit.experiments.measuring import test_rows
 from mlcvkit.experiments.predictor import Predictor, completed, confusion_matrix, load, targets_as_known
 from mlcvkit.experiments.specification import Experiment, portable
-from mlcvkit.experiments.splits import TEST_FRACTION, Rows, require_fraction_used, split_rows, split_test_rows
+from mlcvkit.experiments.splits import TEST_FRACTION, LabelledRows, require_fraction_used, split_rows, split_test_rows
 from mlcvkit.experiments.targets import (
     Classes,
     Labels,
@@ -44,11 +44,11 @@ __all__ = [
     "Experiment",
     "Kind",
     "KindName",
+    "LabelledRows",
     "Labels",
     "Numbers",
     "Predictor",
     "Preparation",
-    "Rows",
     "Targets",
     "Task",
     "Trained",

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mlcvkit.arrays import Rows
 from mlcvkit.experiments.targets import Targets
+from mlcvkit.models import Model, predictions
 from mlcvkit.training import Callback, Hyperparameters, Metric, Run, StopTraining, Validation, accuracy, fit
 from mlcvlab.nn import Array
 
@@ -15,8 +17,8 @@ TOLERANCE = 1e-4
 
 
 def fit_network(
-    model: Any,
-    X: Any,
+    model: Model,
+    X: Rows,
     y: Array,
     hp: Hyperparameters,
     targets: Targets,
@@ -117,7 +119,7 @@ class NoMistakes(Callback):
             raise StopTraining
 
 
-def r2(model: Any, X: Any, y: Array, *, sample_weight: Array | None = None) -> float:
+def r2(model: Model, X: Rows, y: Array, *, sample_weight: Array | None = None) -> float:
     """Coefficient of determination, the mean over the outputs; 0 where a target is constant.
 
     R² = 1 - Σ_i (y_i - ŷ_i)² / Σ_i (y_i - ȳ)²
@@ -139,7 +141,7 @@ def r2(model: Any, X: Any, y: Array, *, sample_weight: Array | None = None) -> f
         The coefficient of determination, at most 1.
     """
     mean = np.average(y, axis=1, weights=sample_weight)[:, None]
-    residual = np.average(np.square(y - model.predict(X)), axis=1, weights=sample_weight)
+    residual = np.average(np.square(y - predictions(model, X)), axis=1, weights=sample_weight)
     total = np.average(np.square(y - mean), axis=1, weights=sample_weight)
     return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0).mean())
 

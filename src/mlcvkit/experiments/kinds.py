@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.training import OPTIMIZERS, RECIPES, Augmentation, Hyperparameters
 
@@ -30,10 +31,10 @@ class Kind:
     """
 
     unused: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: PlainData = field(default_factory=dict)
 
 
-_OPTIMIZERS: dict[str, Any] = dict(OPTIMIZERS)
+_OPTIMIZERS: PlainData = dict(OPTIMIZERS)
 _NO_HIDDEN_LAYER = dict.fromkeys(("hidden_units", "activation", "dropout"), "it has no hidden layer")
 
 KINDS: dict[KindName, Kind] = {
@@ -136,7 +137,7 @@ def require_used(hyperparameters: Hyperparameters, kind: KindName, **circumstanc
             raise InputError(f"{kind} would not use {name}={_written(value)}: {reason}; {advice}")
 
 
-def used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any) -> dict[str, Any]:
+def used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any) -> PlainData:
     """The hyperparameters that a training uses, by name.
 
     Parameters
@@ -150,7 +151,7 @@ def used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any)
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         Names and values.
 
     Raises
@@ -162,7 +163,7 @@ def used(hyperparameters: Hyperparameters, kind: KindName, **circumstances: Any)
     return {name: value for name, value in asdict(hyperparameters).items() if name not in unused}
 
 
-def without_old_defaults(stored: Mapping[str, Any], kind: KindName) -> dict[str, Any]:
+def without_old_defaults(stored: PlainData, kind: KindName) -> PlainData:
     """What an earlier version stored of a run, without the values that it recorded and did not use.
 
     It recorded the recipe's values of all hyperparameters, also of those that a kind does not use, and trained every
@@ -177,7 +178,7 @@ def without_old_defaults(stored: Mapping[str, Any], kind: KindName) -> dict[str,
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         The same without those values.
     """
     unused, recipe = KINDS[kind].unused, asdict(RECIPES["table"])
@@ -238,5 +239,5 @@ def _advice(kind: KindName, name: str) -> str:
     return f", or choose --model {others[0]}" if name in KINDS[kind].unused and others else ""
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

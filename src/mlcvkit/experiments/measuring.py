@@ -1,18 +1,17 @@
 """The rows that a trained network is measured with."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.datasets import MNIST_NAMES, read
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.predictor import Predictor
 from mlcvkit.experiments.specification import Experiment
-from mlcvkit.experiments.splits import Rows, split_test_rows
+from mlcvkit.experiments.splits import LabelledRows, split_test_rows
 from mlcvkit.experiments.targets import checked_target
 
 
-def test_rows(predictor: Predictor, configuration: Mapping[str, Any], data: str | None, target: str | None) -> Rows:
+def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, target: str | None) -> LabelledRows:
     """The rows to measure with: those of a file, or those that the training held out.
 
     Parameters
@@ -28,7 +27,7 @@ def test_rows(predictor: Predictor, configuration: Mapping[str, Any], data: str 
 
     Returns
     -------
-    Rows
+    LabelledRows
         The raw rows, and their targets.
 
     Raises

@@ -2,20 +2,20 @@
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mlcvkit import datasets
+from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets import ImageEncoder, TableEncoder, restored_encoder
 from mlcvkit.errors import InputError, MissingExtra
 from mlcvkit.experiments.targets import Classes, Numbers, Targets, targets_from_dict
 from mlcvkit.models import MLP, as_mlp
 from mlcvkit.storage import SavedModel, load_model
+from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 PARITY_DATA = "mnist-parity"
@@ -44,12 +44,12 @@ class Predictor:
     """
 
     encoder: TableEncoder | ImageEncoder
-    model: Any
+    model: MLP | NN2
     targets: Targets
     target: str = "prediction"
     fingerprint: str = ""
     history: dict[str, list[float]] = field(default_factory=dict)
-    estimator: dict[str, Any] = field(default_factory=dict)
+    estimator: PlainData = field(default_factory=dict)
 
     @property
     def classifies(self) -> bool:
@@ -72,7 +72,7 @@ class Predictor:
         shape: tuple[int, ...] = getattr(self.encoder, "shape_", ())
         return len(shape) == 2 and shape[0] == shape[1] and bool(self.mlp.hidden_units)
 
-    def logits(self, X: Any) -> Array:
+    def logits(self, X: RawRows) -> Array:
         """The logits of raw rows.
 
         Parameters
@@ -88,7 +88,7 @@ class Predictor:
         rows = self.encoder.transform(X).astype(self.model.W[0].dtype, copy=False)
         return self.mlp.logits(rows.T).T
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
+    def predict(self, X: RawRows) -> Values:
         """The prediction for each raw row.
 
         Parameters
@@ -103,7 +103,7 @@ class Predictor:
         """
         return self._named(self.targets.predicted(self.logits(X)))
 
-    def predict_columns(self, X: Any) -> dict[str, npt.NDArray[Any]]:
+    def predict_columns(self, X: RawRows) -> dict[str, Values]:
         """The prediction for each raw row, with the probability of each class where there are probabilities.
 
         Parameters
@@ -124,12 +124,12 @@ class Predictor:
             columns |= {f"{prefix} {c}": probabilities[:, i] for i, c in enumerate(self.targets.class_names)}
         return columns
 
-    def _named(self, predicted: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _named(self, predicted: Values) -> Values:
         if not isinstance(self.targets, Classes) or not self.targets.names:
             return predicted
         return np.array(self.targets.names)[np.searchsorted(self.targets.classes, predicted)]
 
-    def measure(self, X: Any, y: npt.NDArray[Any]) -> dict[str, Any]:
+    def measure(self, X: RawRows, y: Values) -> PlainData:
         """How good the predictions for raw rows with known targets are.
 
         Parameters
@@ -141,7 +141,7 @@ class Predictor:
 
         Returns
         -------
-        dict[str, Any]
+        PlainData
             For classes ``accuracy``, ``log_loss`` where there are probabilities, and ``confusion``, a row for each true
             class with how often each class was predicted; for numbers ``r2``, ``rmse`` and ``mae``.
         """
@@ -158,11 +158,11 @@ class Predictor:
             "mae": float(np.abs(error).mean()),
         }
 
-    def _measure_classes(self, targets: Classes, X: Any, y: npt.NDArray[Any]) -> dict[str, Any]:
+    def _measure_classes(self, targets: Classes, X: RawRows, y: Values) -> PlainData:
         y = targets_as_known(targets, y, self.target)
         logits = self.logits(X)
         predicted = targets.predicted(logits)
-        result: dict[str, Any] = {"samples": len(y), "accuracy": float((predicted == y).mean())}
+        result: PlainData = {"samples": len(y), "accuracy": float((predicted == y).mean())}
         known = np.isin(y, targets.classes)
         if not known.all():
             result["unknown"] = int((~known).sum())
@@ -178,7 +178,7 @@ class Predictor:
         }
         return result
 
-    def saved(self, configuration: Mapping[str, Any] | None = None) -> SavedModel:
+    def saved(self, configuration: PlainData | None = None) -> SavedModel:
         """What ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports.
 
         Parameters
@@ -274,7 +274,7 @@ def load(run: Path | str) -> Predictor:
     return Predictor.load(Path(run))[0]
 
 
-def confusion_matrix(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
+def confusion_matrix(truth: Values, predicted: Values, classes: int) -> npt.NDArray[np.intp]:
     """How often each class was predicted for each true class.
 
     Parameters
@@ -294,7 +294,7 @@ def confusion_matrix(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], class
     return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def targets_as_known(targets: Classes, y: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+def targets_as_known(targets: Classes, y: Values, name: str) -> Values:
     """Targets in any form as the classes that a model knows.
 
     Parameters
@@ -332,7 +332,7 @@ def targets_as_known(targets: Classes, y: npt.NDArray[Any], name: str) -> npt.ND
     return y
 
 
-def as_numbers(y: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+def as_numbers(y: Values, name: str) -> Values:
     """Targets as numbers.
 
     Parameters

@@ -1,11 +1,11 @@
 """An experiment: the data, the network and its hyperparameters, and nothing else decides what is trained."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from mlcvkit import datasets
+from mlcvkit.arrays import PlainData
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.kinds import KINDS, KindName, recipe_for
@@ -79,18 +79,18 @@ class Experiment:
             raise InputError(f"image_size scales the images of a folder: leave it out for {self.data}")
         return datasets.read(self.data, self.target, image_size=self.image_size)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PlainData:
         """The data and the network as plain values, by the names of the command line's options.
 
         Returns
         -------
-        dict[str, Any]
+        PlainData
             Names and values.
         """
         return {name: getattr(self, name) for name in SOURCE_FIELDS}
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> "Experiment":
+    def from_dict(cls, stored: PlainData) -> "Experiment":
         """The experiment that a run recorded, or that the options of a command line describe.
 
         Parameters

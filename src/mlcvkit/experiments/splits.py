@@ -3,18 +3,17 @@
 They are drawn as scikit-learn's ``train_test_split`` draws them: a seed holds out the same rows with and without it.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import RawRows, Values
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
 
 TEST_FRACTION = 0.2
 """The share of the rows that is held out to test with, where no other is given."""
 
-Rows = tuple[Any, npt.NDArray[Any]]
+LabelledRows = tuple[RawRows, Values]
 """Raw rows and their targets."""
 
 Indices = npt.NDArray[np.intp]
@@ -86,7 +85,9 @@ def _shares(sizes: npt.NDArray[np.intp], total: int, random: np.random.RandomSta
     return result
 
 
-def split_test_rows(samples: Samples, y: npt.NDArray[Any], fraction: float, task: str, seed: int) -> tuple[Rows, Rows]:
+def split_test_rows(
+    samples: Samples, y: Values, fraction: float, task: str, seed: int
+) -> tuple[LabelledRows, LabelledRows]:
     """The rows to train on and those to test with: the data's own test rows, or a share of all.
 
     Parameters
@@ -104,7 +105,7 @@ def split_test_rows(samples: Samples, y: npt.NDArray[Any], fraction: float, task
 
     Returns
     -------
-    tuple[Rows, Rows]
+    tuple[LabelledRows, LabelledRows]
         The rows to train on and those to test with, each with its targets.
     """
     if samples.test is not None:
@@ -119,7 +120,7 @@ def split_test_rows(samples: Samples, y: npt.NDArray[Any], fraction: float, task
     return (samples.X[chosen], y[chosen]), (samples.X[held_out], y[held_out])
 
 
-def require_fraction_used(name: str, test: Rows | None, fraction: float) -> None:
+def require_fraction_used(name: str, test: LabelledRows | None, fraction: float) -> None:
     """Refuse another fraction of test rows where the data have test rows of their own.
 
     Parameters

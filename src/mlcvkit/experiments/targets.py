@@ -3,13 +3,13 @@
 Each kind of targets says which numbers stand for them in the training, and what the network's logits mean.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import PlainData, Values
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
 from mlcvkit.models import OUTPUTS, OutputName
@@ -36,7 +36,7 @@ class Classes:
         What they are called, where that is not what they are.
     """
 
-    classes: npt.NDArray[Any]
+    classes: Values
     names: tuple[str, ...] = ()
 
     task: ClassVar[Task] = "classification"
@@ -62,7 +62,7 @@ class Classes:
         """The names of the classes, in their order."""
         return self.names or tuple(map(str, self.classes))
 
-    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
+    def encode(self, y: Values, dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
         """Encode the targets: 1 for the second of two classes, else a column for each class.
 
             y' = (1 - ε) y + ε / C      for label smoothing ε and C classes
@@ -134,7 +134,7 @@ class Classes:
         """
         return targets if targets.ndim == 1 else targets.argmax(axis=1)
 
-    def predicted(self, logits: Array) -> npt.NDArray[Any]:
+    def predicted(self, logits: Array) -> Values:
         """The class with the largest logit.
 
         Parameters
@@ -168,7 +168,7 @@ class Classes:
         y_hat = OUTPUTS[output].function(logits.T).T
         return np.hstack([1 - y_hat, y_hat]) if self.binary else y_hat
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PlainData:
         """What a model file records."""
         return {"classes": self.classes.tolist(), "has_labels": False} | (
             {"class_names": list(self.names)} if self.names else {}
@@ -185,7 +185,7 @@ class Labels:
         The names of the labels, (C,).
     """
 
-    classes: npt.NDArray[Any]
+    classes: Values
 
     task: ClassVar[Task] = "classification"
     score: ClassVar[str] = "accuracy"
@@ -197,7 +197,7 @@ class Labels:
         """The number of outputs C of the network."""
         return len(self.classes)
 
-    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
+    def encode(self, y: Values, dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
         """Encode the targets.
 
         Parameters
@@ -250,7 +250,7 @@ class Labels:
         """
         return
 
-    def predicted(self, logits: Array) -> npt.NDArray[Any]:
+    def predicted(self, logits: Array) -> Values:
         """The labels with a positive logit.
 
         Parameters
@@ -282,7 +282,7 @@ class Labels:
         """
         return OUTPUTS[output].function(logits.T).T
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PlainData:
         """What a model file records."""
         return {"classes": self.classes.tolist(), "has_labels": True}
 
@@ -311,7 +311,7 @@ class Numbers:
     output: ClassVar[OutputName] = "identity"
 
     @classmethod
-    def of(cls, y: npt.NDArray[Any], weights: npt.NDArray[np.float64] | None = None) -> "Numbers":
+    def of(cls, y: Values, weights: npt.NDArray[np.float64] | None = None) -> "Numbers":
         """Learn the mean and the scale of targets.
 
         Parameters
@@ -339,7 +339,7 @@ class Numbers:
         """The number of outputs C of the network."""
         return len(self.mean)
 
-    def encode(self, y: npt.NDArray[Any], dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
+    def encode(self, y: Values, dtype: npt.DTypeLike, smoothing: float = 0.0) -> Array:
         """Encode the targets: (y - mean) / scale.
 
         Parameters
@@ -402,7 +402,7 @@ class Numbers:
         """
         return
 
-    def predicted(self, logits: Array) -> npt.NDArray[Any]:
+    def predicted(self, logits: Array) -> Values:
         """The numbers on their own scale.
 
         Parameters
@@ -418,7 +418,7 @@ class Numbers:
         y_hat = logits * self.scale + self.mean
         return y_hat[:, 0] if self.one_column else y_hat
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PlainData:
         """What a model file records."""
         return {
             "target_mean": self.mean.tolist(),
@@ -440,7 +440,7 @@ def _smoothed(y: Array, smoothing: float, classes: int) -> Array:
     return mixed
 
 
-def targets_from_dict(stored: Mapping[str, Any]) -> Targets:
+def targets_from_dict(stored: PlainData) -> Targets:
     """The targets that a model file describes.
 
     Parameters
@@ -465,7 +465,7 @@ def targets_from_dict(stored: Mapping[str, Any]) -> Targets:
     return Classes(np.array(stored["classes"]), tuple(stored.get("class_names", ())))
 
 
-def learn_targets(y: npt.NDArray[Any], task: Task, names: tuple[str, ...] = ()) -> Targets:
+def learn_targets(y: Values, task: Task, names: tuple[str, ...] = ()) -> Targets:
     """Learn the classes of the training rows, or the mean and scale of their numbers.
 
     Parameters
@@ -485,7 +485,7 @@ def learn_targets(y: npt.NDArray[Any], task: Task, names: tuple[str, ...] = ()) 
     return Numbers.of(y) if task == "regression" else Classes(np.unique(y), names)
 
 
-def checked_target(samples: Samples, task: Task | None) -> tuple[npt.NDArray[Any], Task]:
+def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
     """The targets of some samples as they are learned, and the task.
 
     Parameters

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from mlcvkit.arrays import PlainData, RawRows, Rows
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, encoder_for
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
 from mlcvkit.experiments.predictor import Predictor, load
 from mlcvkit.experiments.specification import Experiment
-from mlcvkit.experiments.splits import Indices, Rows, split_rows, split_test_rows
+from mlcvkit.experiments.splits import Indices, LabelledRows, split_rows, split_test_rows
 from mlcvkit.experiments.targets import Targets, Task, checked_target, learn_targets
 from mlcvkit.models import MLP, Perceptron, architecture, as_mlp, losses_behind, scale_weights
 from mlcvkit.training import Augmentation, Callback, Checkpoint, Hyperparameters, Run, split_validation
@@ -21,6 +22,7 @@ from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 from mlcvlab.nn.losses import LOSSES as HANDOUT_LOSSES
 
+Seed = int | np.random.Generator
 NOT_OF_ESTIMATORS = {"seed", "validation_samples", *(part.name for part in fields(Augmentation))}
 """The hyperparameters that are no parameters of scikit-learn's estimators."""
 
@@ -41,7 +43,7 @@ class Trained:
 
     predictor: Predictor
     run: Run
-    test: Rows
+    test: LabelledRows
 
 
 def train(
@@ -114,13 +116,13 @@ class Preparation:
     experiment: Experiment
     encoder: TableEncoder | ImageEncoder
     targets: Targets
-    model: Any
-    X: Any
+    model: MLP | NN2
+    X: Rows
     y: Array
     rows: Indices | None
-    validation: tuple[Any, Array] | None
+    validation: tuple[Rows, Array] | None
     hyperparameters: Hyperparameters
-    test: Rows
+    test: LabelledRows
     target: str = "prediction"
     fingerprint: str = ""
 
@@ -130,7 +132,7 @@ class Preparation:
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
     @property
-    def configuration(self) -> dict[str, Any]:
+    def configuration(self) -> PlainData:
         """What a run records: the data, the network, and the hyperparameters that it uses."""
         return self.experiment.to_dict() | used(
             self.experiment.hyperparameters,
@@ -227,7 +229,7 @@ def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparati
 
 
 def prepare_rows(
-    experiment: Experiment, samples: Samples, training: Rows, validation: Rows | None = None
+    experiment: Experiment, samples: Samples, training: LabelledRows, validation: LabelledRows | None = None
 ) -> Preparation:
     """The network of an experiment for some of the samples, of which some are held out where none are to validate with.
 
@@ -259,7 +261,7 @@ def prepare_rows(
     images = isinstance(encoder_for(X), ImageEncoder)
     if start is not None:
         _require_as_at_the_start(start, X, experiment.task, experiment.init)
-    rows = X if images else encoder.transform(X)
+    rows = X if isinstance(X, np.ndarray) and images else encoder.transform(X)
     try:
         encoded = targets.encode(y, np.float32 if images else rows.dtype)
     except ValueError as error:
@@ -291,7 +293,7 @@ def prepare_rows(
     )
 
 
-def _require_as_at_the_start(start: Predictor, X: Any, task: Task, run: str | None) -> None:
+def _require_as_at_the_start(start: Predictor, X: RawRows, task: Task, run: str | None) -> None:
     """Refuse data that a run, from whose weights a training starts, was not trained on the like of."""
     if isinstance(start.encoder, ImageEncoder) != isinstance(encoder_for(X), ImageEncoder):
         raise InputError(f"{run} was not trained on data of this kind: one is images, the other a table")
@@ -300,7 +302,7 @@ def _require_as_at_the_start(start: Predictor, X: Any, task: Task, run: str | No
     start.encoder.transform(X[:1])  # which refuses other columns, and images of another size
 
 
-def _with_weights(model: Any, start: Predictor, run: str | None) -> Any:
+def _with_weights(model: MLP | NN2, start: Predictor, run: str | None) -> MLP | NN2:
     """A network with the weights of a run, which must be of one and the same kind."""
     ours, theirs = architecture(as_mlp(model)), architecture(start.mlp)
     names = ("hidden_units", "activation", "output", "biases")
@@ -311,7 +313,9 @@ def _with_weights(model: Any, start: Predictor, run: str | None) -> Any:
     return model
 
 
-def _draw(y: Array, count: int, seed: int, targets: Targets, images: bool) -> tuple[Indices | None, Any, Any, int]:
+def _draw(
+    y: Array, count: int, seed: int, targets: Targets, images: bool
+) -> tuple[Indices | None, Indices | None, Seed, int]:
     """The rows to train on and those held out, where the first weights come from, and the seed of the rows' order."""
     if images:
         generator = np.random.default_rng(seed)
@@ -350,7 +354,7 @@ def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool
     return hp.validation_samples if images and own_test else min(hp.validation_samples, N // 5)
 
 
-def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features: int, seed: Any) -> Any:
+def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features: int, seed: Seed) -> MLP | NN2:
     """A network of a kind with its first weights, float32.
 
     Parameters
@@ -368,7 +372,7 @@ def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features
 
     Returns
     -------
-    Any
+    MLP | NN2
         The network.
     """
     if kind == "perceptron":
@@ -381,7 +385,7 @@ def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features
     return scale_weights(model.initialize(features, targets.outputs, seed=seed), hp.initialization)
 
 
-def circumstances(X: Any) -> dict[str, Any]:
+def circumstances(X: RawRows) -> PlainData:
     """What raw rows are: images as bytes, and images that can be distorted.
 
     Parameters
@@ -391,11 +395,11 @@ def circumstances(X: Any) -> dict[str, Any]:
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         Fields of ``Circumstances``.
     """
     images = isinstance(encoder_for(X), ImageEncoder)
-    return {"images": images, "distortable": images and X.ndim == 3}
+    return {"images": images, "distortable": isinstance(X, np.ndarray) and images and X.ndim == 3}
 
 
 def require_fits(kind: KindName, hp: Hyperparameters, targets: Targets, **circumstances: Any) -> None:
@@ -429,7 +433,7 @@ def require_fits(kind: KindName, hp: Hyperparameters, targets: Targets, **circum
         raise InputError(f"{kind} cannot minimise loss={hp.loss} here; choose one of {', '.join(losses)}")
 
 
-def estimator_to_dict(kind: KindName, hp: Hyperparameters, targets: Targets, features: int) -> dict[str, Any]:
+def estimator_to_dict(kind: KindName, hp: Hyperparameters, targets: Targets, features: int) -> PlainData:
     """The scikit-learn estimator with the same network, by its name and parameters, as a model file records it.
 
     Parameters
@@ -445,7 +449,7 @@ def estimator_to_dict(kind: KindName, hp: Hyperparameters, targets: Targets, fea
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         Its name, its parameters, and the number of features.
     """
     estimator = {"perceptron": "PerceptronClassifier", "nn2": "NN2Classifier"}.get(kind)

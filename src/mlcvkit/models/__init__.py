@@ -4,10 +4,11 @@ Each has ``layers``, ``W``, ``emp_loss`` and ``emp_loss_grad`` as NN2 has, and `
 column.
 """
 
-from mlcvkit.models.activations import ACTIVATIONS, Activation, ActivationName
+from mlcvkit.models.activations import ACTIVATIONS, Activation, ActivationName, Attribute
 from mlcvkit.models.handout import architecture, as_mlp, as_trained, predictions
 from mlcvkit.models.initializations import INITIALIZATIONS, InitializationName, scale_weights
 from mlcvkit.models.mlp import MLP, NN1, Dense, dropout_mask
+from mlcvkit.models.model import Model
 from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, logit_loss, losses_behind
 from mlcvkit.models.perceptron import Perceptron
 from mlcvkit.renamed import resolved
@@ -21,10 +22,12 @@ __all__ = [
     "OUTPUTS",
     "Activation",
     "ActivationName",
+    "Attribute",
     "Dense",
     "InitializationName",
     "Loss",
     "LossName",
+    "Model",
     "OutputName",
     "Perceptron",
     "architecture",

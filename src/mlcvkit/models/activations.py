@@ -4,11 +4,12 @@ A new one is its function, its gradient, and one row of ``ACTIVATIONS``; the com
 the page, ONNX and the documentation read that row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import pi, sqrt
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from mlcvlab.nn import Array
 from mlcvlab.nn.activations import relu, relu_grad, sigmoid, sigmoid_grad, tanh, tanh_grad
@@ -228,13 +229,17 @@ def _twice_u(z: Array) -> Array:
     return u
 
 
+Attribute = int | float | str | Sequence[int] | Sequence[float] | Sequence[str]
+"""The value of an attribute of an ONNX operator."""
+
+
 class Graph(Protocol):
     """A graph of ONNX that is being made."""
 
-    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+    def node(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
         """Add an operator; returns the name of its output."""
 
-    def constant(self, value: Any) -> str:
+    def constant(self, value: npt.ArrayLike) -> str:
         """Add a number or an array; returns its name."""
 
 

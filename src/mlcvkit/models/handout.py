@@ -1,13 +1,15 @@
 """The one place that knows the handout's NN2: everywhere else it is the MLP that is equal to it."""
 
-from typing import Any
+from collections.abc import Callable
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.models.mlp import MLP
+from mlcvkit.models.model import Model
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 
-def as_mlp(model: Any) -> MLP:
+def as_mlp(model: Model) -> MLP:
     """The MLP that is equal to a model and shares its weights.
 
     Parameters
@@ -27,7 +29,7 @@ def as_mlp(model: Any) -> MLP:
     return equal
 
 
-def as_trained(model: Any) -> Any:
+def as_trained(model: Model) -> Model:
     """What is trained in place of a model: the equal MLP for an NN2, the model itself for any other.
 
     Parameters
@@ -37,7 +39,7 @@ def as_trained(model: Any) -> Any:
 
     Returns
     -------
-    Any
+    Model
         The model to train. Training it changes the weights of the model that was given.
 
     Raises
@@ -52,7 +54,7 @@ def as_trained(model: Any) -> Any:
     return as_mlp(model)
 
 
-def predictions(model: Any, X: Any) -> Array:
+def predictions(model: Model, X: Array) -> Array:
     """The output of a model for some samples.
 
     Parameters
@@ -67,11 +69,11 @@ def predictions(model: Any, X: Any) -> Array:
     Array
         The predictions ŷ, (C, N).
     """
-    y_hat: Array = model.nn2(X) if isinstance(model, NN2) else model.predict(X)
-    return y_hat
+    ask: Callable[[Array], Array] = model.nn2 if isinstance(model, NN2) else getattr(model, "predict")  # noqa: B009
+    return ask(X)
 
 
-def architecture(model: Any) -> dict[str, Any]:
+def architecture(model: NN2 | MLP) -> PlainData:
     """The arguments that make a model, without its weights.
 
     Parameters
@@ -81,10 +83,9 @@ def architecture(model: Any) -> dict[str, Any]:
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         The arguments by name.
     """
     if isinstance(model, NN2):
         return {"loss": model.loss}
-    stored: dict[str, Any] = model.architecture()
-    return stored
+    return model.architecture()

@@ -6,10 +6,12 @@ The gain is the activation's: 2 for ReLU, which silences half of its inputs, els
 
 from collections.abc import Callable
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from mlcvkit.models.activations import ACTIVATIONS
 from mlcvkit.models.handout import as_mlp
+from mlcvkit.models.mlp import MLP
+from mlcvlab.models.nn2 import NN2
 
 
 def he(inputs: int, units: int, gain: float) -> float:
@@ -110,7 +112,10 @@ else:
     InitializationName = Literal[tuple(INITIALIZATIONS)]
 
 
-def scale_weights(model: Any, initialization: str) -> Any:
+Network = TypeVar("Network", NN2, MLP)
+
+
+def scale_weights(model: Network, initialization: str) -> Network:
     """Give weights that ``initialize`` has just drawn, as He's, the standard deviations of another initialization.
 
     The random numbers stay, so that two initializations of one seed differ in scale alone. Biases stay 0.
@@ -124,7 +129,7 @@ def scale_weights(model: Any, initialization: str) -> Any:
 
     Returns
     -------
-    Any
+    Network
         The model itself.
 
     Raises
@@ -138,6 +143,7 @@ def scale_weights(model: Any, initialization: str) -> Any:
         return model
     hidden_gain = ACTIVATIONS[as_mlp(model).activation].gain
     for layer in model.layers:
+        assert layer.W is not None
         last = layer is model.layers[-1]
         (inputs, units), gain = (layer.W.shape, 1.0) if last else (layer.W.shape[::-1], hidden_gain)
         factor = INITIALIZATIONS[initialization](inputs, units, gain) / he(inputs, units, gain)

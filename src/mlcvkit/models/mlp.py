@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, overload
+from typing import NamedTuple, TypeGuard, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.models.activations import ACTIVATIONS, activation_of
 from mlcvkit.models.outputs import OUTPUTS, Loss, logit_loss
 from mlcvlab.models.base import Layer
@@ -80,7 +81,7 @@ class _Pass(NamedTuple):
     and the logits z.
     """
 
-    inputs: list[Any]
+    inputs: list[Array]
     hidden: list[tuple[Array, Array | None]]
     z: Array
 
@@ -402,7 +403,7 @@ class MLP:
                 gradient += self.l2 * w
         return total if layer is None else total[layer]
 
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> PlainData:
         """The arguments that make this model, without its weights."""
         names = ("hidden_units", "activation", "output", "loss", "biases", "dropout", "l2")
         return {name: getattr(self, name) for name in names}
@@ -428,9 +429,9 @@ class MLP:
     def _penalised(self, W: Sequence[Array]) -> Sequence[Array]:
         return W[::2] if self.biases else W
 
-    def _forward(self, x: Any, W: Sequence[Array], rng: np.random.Generator | None = None) -> _Pass:
+    def _forward(self, x: Array, W: Sequence[Array], rng: np.random.Generator | None = None) -> _Pass:
         *hidden_layers, (W_out, b_out) = self.pairs(W)
-        inputs: list[Any] = [x]
+        inputs: list[Array] = [x]
         hidden: list[tuple[Array, Array | None]] = []
         for W_l, b_l in hidden_layers:
             a, kept = ACTIVATIONS[self.activation].apply(_affine(W_l, inputs[-1], b_l))
@@ -440,7 +441,7 @@ class MLP:
         return _Pass(inputs, hidden, _affine(W_out, inputs[-1], b_out))
 
     def _backward(
-        self, X: Any, y: Array, W: Sequence[Array], sample_weight: Array | None, rng: np.random.Generator | None
+        self, X: Array, y: Array, W: Sequence[Array], sample_weight: Array | None, rng: np.random.Generator | None
     ) -> list[Array]:
         """The gradients of the summed loss, block by block of columns."""
         loss = logit_loss(self.output, self.loss)
@@ -465,17 +466,17 @@ class MLP:
                     ACTIVATIONS[self.activation].backward(kept, delta)
         return total
 
-    def _checked(self, x: npt.ArrayLike, weights: Sequence[Array]) -> tuple[Any, list[Array]]:
+    def _checked(self, x: npt.ArrayLike, weights: Sequence[Array]) -> tuple[Array, list[Array]]:
         if any(w is None for w in weights) or len(weights) != len(self.layers) * (1 + self.biases):
             raise ValueError("the model has no weights, or not its own: call initialize(features) or assign W")
         W = [as_float(w) for w in weights]
-        X: Any = x if _is_sparse(x) else as_float(x)
+        X = x if _is_sparse(x) else as_float(x)
         features = self.pairs(W)[0][0].shape[1]
         if X.ndim != 2 or X.shape[0] != features or X.shape[1] == 0:
             raise ValueError(f"samples must be the columns of x, (K, N) with K = {features}; got x {X.shape}")
         return X, W
 
-    def _targets(self, y: npt.ArrayLike, X: Any, W: Sequence[Array]) -> Array:
+    def _targets(self, y: npt.ArrayLike, X: Array, W: Sequence[Array]) -> Array:
         targets, wanted = np.asarray(y, dtype=W[0].dtype), (self.pairs(W)[-1][0].shape[0], X.shape[1])
         if targets.shape != wanted:
             raise ValueError(f"targets must be (C, N), one column a sample: {wanted}; got y {targets.shape}")
@@ -506,23 +507,23 @@ class NN1(MLP):
     def __init__(self, *, loss: str | Loss | None = None, biases: bool = True, l2: float = 0.0) -> None:
         super().__init__((), loss=loss, biases=biases, l2=l2)
 
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> PlainData:
         """The arguments that make this model, without its weights."""
         return {name: getattr(self, name) for name in ("loss", "biases", "l2")}
 
 
-def _affine(W: Array, x: Any, b: Array | None) -> Array:
+def _affine(W: Array, x: Array, b: Array | None) -> Array:
     z: Array = W @ x
     if b is not None:
         z += b
     return z
 
 
-def _is_sparse(x: object) -> bool:
+def _is_sparse(x: object) -> TypeGuard[Array]:
     return hasattr(x, "tocsc")
 
 
-def _blocks(X: Any, W: Sequence[Array]) -> Iterator[slice]:
+def _blocks(X: Array, W: Sequence[Array]) -> Iterator[slice]:
     """Slices of columns whose widest hidden block fits in NN2's BLOCK_BYTES."""
     widest = max(w.shape[0] for w in W)
     columns = max(1, BLOCK_BYTES // (widest * W[0].itemsize))

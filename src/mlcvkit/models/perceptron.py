@@ -1,10 +1,9 @@
 """The perceptron: a step activation and the perceptron rule."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.models.mlp import MLP
 from mlcvlab.nn import Array
 
@@ -38,7 +37,7 @@ class Perceptron(MLP):
     def __init__(self, *, biases: bool = True) -> None:
         super().__init__((), output="step", biases=biases)
 
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> PlainData:
         """The arguments that make this model, without its weights."""
         return {"biases": self.biases}
 

@@ -142,7 +142,7 @@ def make_network(experiment: Experiment) -> Network:
 
     held_out = few
     if held_out is None:
-        test_X, test_y = (part[:MEASURED] for part in prepared.test)
+        test_X, test_y = prepared.test[0][:MEASURED], prepared.test[1][:MEASURED]
         held_out = prepared.encoder.transform(test_X), prepared.targets.encode(test_y, y.dtype)
     return Network(
         experiment, model, first(MEASURED), _as_columns(*held_out), prepared.samples, training, save, first, prepared

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 TRAIN, VALIDATION = "#2f6fb3", "#d9822b"
@@ -13,7 +13,7 @@ INK = "#111213"
 """The colour of text and axes, which a page replaces by its own."""
 
 
-def tidy(axes: Any) -> None:
+def tidy(axes: Axes) -> None:
     """Give axes a faint grid, and no frame at the top and the right.
 
     Parameters
@@ -25,7 +25,7 @@ def tidy(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def logarithmic(axes: Any, which: str) -> None:
+def logarithmic(axes: Axes, which: str) -> None:
     """Make an axis logarithmic, with plain numbers: a page does not read formulas.
 
     Parameters
@@ -45,7 +45,7 @@ def logarithmic(axes: Any, which: str) -> None:
 def page_style() -> Iterator[None]:
     """Draw pictures for a page: no background, and text that stays text."""
     names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "axes.titlecolor")
-    style: dict[str, Any] = dict.fromkeys(names, INK)
+    style: dict[str, object] = dict.fromkeys(names, INK)
     style |= {"svg.fonttype": "none", "figure.facecolor": "none", "axes.facecolor": "none", "font.size": 10}
     style |= {"text.parse_math": False}  # a class may be called $10-$20
     style |= {"grid.color": "#8a8b8c", "savefig.facecolor": "none"}

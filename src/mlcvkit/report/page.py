@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from mlcvkit import storage
 from mlcvkit.plots import INK, page_style
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def percent(share: float) -> str:
     return f"{share:.2%}"
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """A value as text that is easy to read.
 
     Parameters
@@ -163,7 +166,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
 
 @cache
-def _template() -> Any:
+def _template() -> "jinja2.Template":
     import jinja2
 
     return jinja2.Environment(

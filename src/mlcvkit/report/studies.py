@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import optuna
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -17,7 +17,8 @@ from sklearn.ensemble import RandomForestRegressor
 from mlcvkit import plots
 from mlcvkit.plots import studies as pictures
 from mlcvkit.report.page import Part, Table, number
-from mlcvkit.tuning import CELL_HEADINGS, Range, Study, cells, comparison, finals, varied
+from mlcvkit.training import History
+from mlcvkit.tuning import CELL_HEADINGS, Choice, Range, Study, cells, comparison, finals, varied
 
 FEWEST = 8
 """With fewer trials nothing is said about what mattered."""
@@ -90,7 +91,7 @@ class Judged:
         numbers = [value for value in values if not isinstance(value, str)]
         return len(numbers) == len(values) and min(numbers) > 0 and max(numbers) >= 10 * min(numbers)
 
-    def labels(self, name: str) -> list[Any] | None:
+    def labels(self, name: str) -> list[Choice] | None:
         """The values of a hyperparameter that is chosen from a list.
 
         Parameters
@@ -100,13 +101,13 @@ class Judged:
 
         Returns
         -------
-        list[Any] | None
+        list[Choice] | None
             The values, or None for a range.
         """
         values = self.study.settings.search_space[name]
         return None if isinstance(values, Range) else sorted(values, key=lambda value: (isinstance(value, str), value))
 
-    def encoded(self, name: str, value: Any) -> float:
+    def encoded(self, name: str, value: Choice) -> float:
         """A value as a number: its position in the list, or on the scale of its range.
 
         Parameters
@@ -324,7 +325,7 @@ def _progress(study: Study, judged: Judged) -> Part:
     return Part("How the search went on", "The lowest quarter of the scores is cut off.", "progress", figure)
 
 
-def _scale(axes: Any, judged: Judged, index: int, which: str = "x") -> None:
+def _scale(axes: Axes, judged: Judged, index: int, which: str = "x") -> None:
     name = judged.names[index]
     labels = judged.labels(name)
     axis = getattr(axes, f"{which}axis")
@@ -393,7 +394,7 @@ def _finals(study: Study) -> Iterator[Part]:
         rows.append((which, *summary, ", ".join(scores)))
     headings = ("", f"test {study.score}", "standard deviation", "each seed")
     p = "" if found.p is None else f" A paired t-test over the seeds, on these test rows, gives p = {found.p:.2g}."
-    histories: dict[str, list[Any]] = {"best": [], "defaults": []}
+    histories: dict[str, list[History]] = {"best": [], "defaults": []}
     for trial in final.trials(TrialState.COMPLETE):
         histories[trial.user_attrs["which"]].append(trial.user_attrs["history"])
     quantity = f"train_{study.score}"

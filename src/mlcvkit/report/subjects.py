@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import RawRows
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Classes, Numbers, Predictor, targets_as_known, test_rows
 from mlcvkit.models import MLP, OUTPUTS, as_mlp
@@ -45,7 +45,7 @@ class Subject:
     saved: SavedModel
     X: Array
     y: Array
-    raw: Any
+    raw: RawRows
     names: list[str]
     scale: tuple[float, float] = (0.0, 1.0)
     missing: str = ""

@@ -4,20 +4,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from mlcvkit.arrays import Values
 from mlcvkit.errors import InputError
 from mlcvkit.files import replace_file
+from mlcvlab.nn import Array
 
-Array = npt.NDArray[Any]
 
-
-def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, Values], metadata: Mapping[str, str]) -> None:
     """Write arrays as a safetensors file, with text as metadata and a checksum over all of it.
 
     Parameters
@@ -77,7 +75,7 @@ def read_arrays(path: Path, *formats: str) -> tuple[dict[str, Array], dict[str, 
     return tensors, metadata
 
 
-def _checksum(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
+def _checksum(arrays: Mapping[str, Values], metadata: Mapping[str, str]) -> str:
     content = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
     for name in sorted(arrays):
         content.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())

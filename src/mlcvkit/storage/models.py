@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.files import parse_json
 from mlcvkit.models import MLP, NN1, Perceptron, architecture, as_mlp, predictions
-from mlcvkit.storage.arrays import Array, read_arrays, write_arrays
+from mlcvkit.storage.arrays import read_arrays, write_arrays
 from mlcvlab.models.nn2 import NN2
+from mlcvlab.nn import Array
 
 MODEL_FILE = "model.safetensors"
 FORMAT_1 = "mlcvlab NN2, version 1"
@@ -45,13 +46,13 @@ class SavedModel:
         The versions, and the fingerprint of the data.
     """
 
-    model: Any
-    configuration: dict[str, Any] = field(default_factory=dict)
+    model: MLP | NN2
+    configuration: PlainData = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
-    estimator: dict[str, Any] = field(default_factory=dict)
-    preprocessing: dict[str, Any] = field(default_factory=dict)
+    estimator: PlainData = field(default_factory=dict)
+    preprocessing: PlainData = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: PlainData = field(default_factory=dict)
 
 
 _TEXTS = ("configuration", "history", "estimator", "preprocessing", "provenance")
@@ -123,13 +124,13 @@ def load_model(run: Path) -> SavedModel:
     return SavedModel(model, arrays=arrays, **texts)
 
 
-def _table(value: Any, name: str) -> dict[str, Any]:
+def _table(value: object, name: str) -> PlainData:
     if not isinstance(value, dict):
         raise ValueError(f"its {name} is {type(value).__name__}, not names and values")
     return value
 
 
-def _require_measurements(history: Mapping[str, Any]) -> None:
+def _require_measurements(history: PlainData) -> None:
     for name, values in history.items():
         if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
             raise ValueError(f"the measurements {name} of its training are not numbers")
@@ -142,7 +143,7 @@ def _from_version_1(tensors: dict[str, Array], metadata: Mapping[str, str]) -> t
     return renamed, {**metadata, "kind": "NN2", "architecture": architecture}
 
 
-def _require_fit(model: Any, weights: list[Array]) -> None:
+def _require_fit(model: MLP | NN2, weights: list[Array]) -> None:
     """Let the model itself look at its weights, with one sample."""
     if any(w.dtype.kind != "f" or w.ndim != 2 or w.size == 0 for w in weights):
         raise ValueError("its weights must be matrices of floating-point numbers")

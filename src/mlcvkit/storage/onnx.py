@@ -1,16 +1,20 @@
 """ONNX: the whole way from raw columns to the answer as one graph that any runtime can run."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from mlcvkit.arrays import Values
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 from mlcvkit.files import write_whole
-from mlcvkit.models import ACTIVATIONS, as_mlp
-from mlcvkit.storage.arrays import Array
+from mlcvkit.models import ACTIVATIONS, Attribute, as_mlp
 from mlcvkit.storage.models import SavedModel
+
+if TYPE_CHECKING:
+    import onnx
 
 OPSET, ML_OPSET = 17, 3
 
@@ -52,10 +56,10 @@ class _Graph:
         self.prefix = "mlcvlab/"
         while any(name.startswith(self.prefix) for name in saved.preprocessing.get("columns", ())):
             self.prefix += "/"  # apart from the names of columns
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-        self.inputs: list[Any] = []
-        self.outputs: list[Any] = []
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
 
     def build(self) -> bytes:
         import onnx
@@ -149,14 +153,14 @@ class _Graph:
         table, kind = _class_table(classes)
         self._output("label", self.node("Gather", self.constant(table), index, axis=0), kind=kind)
 
-    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+    def node(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
         from onnx import helper
 
         name = f"{self.prefix}{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))  # type: ignore[arg-type]
         return name
 
-    def constant(self, value: Any) -> str:
+    def constant(self, value: npt.ArrayLike) -> str:
         from onnx import helper, numpy_helper
 
         name = f"{self.prefix}constant_{len(self.constants)}"
@@ -184,7 +188,7 @@ class _Graph:
         self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
 
-def _class_table(classes: list[Any]) -> tuple[Array, int]:
+def _class_table(classes: list[object]) -> tuple[Values, int]:
     """The classes as a tensor, and its type: whole numbers, fractions, or text."""
     table = np.array(classes)
     if table.dtype.kind in "iub":

@@ -21,7 +21,7 @@ from mlcvkit.training.loop import (
     fit,
     split_validation,
 )
-from mlcvkit.training.optimizers import OPTIMIZERS, OptimizerName, with_fields_of_optimizers
+from mlcvkit.training.optimizers import OPTIMIZERS, OptimizerName, State, with_fields_of_optimizers
 from mlcvkit.training.progress import ProgressBar
 from mlcvkit.training.recipes import RECIPES
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
@@ -48,6 +48,7 @@ __all__ = [
     "ProgressBar",
     "Run",
     "ScheduleName",
+    "State",
     "Step",
     "Steps",
     "StopTraining",

@@ -1,11 +1,10 @@
 """Random distortions of images, seeded, as a part of making a batch."""
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mlcvkit.arrays import Values
 from mlcvkit.training import kernels
 from mlcvlab.nn import Array
 
@@ -53,7 +52,7 @@ class Augmentation:
         """Whether any strength is not 0."""
         return any(getattr(self, field.name) for field in fields(self))
 
-    def __call__(self, images: npt.NDArray[Any], rng: np.random.Generator, out: Array) -> None:
+    def __call__(self, images: Values, rng: np.random.Generator, out: Array) -> None:
         """Distort images, (N, H, W) of 0 to 255, into the rows of ``out``, (N, H · W), from 0 to 1."""
         maps = self._maps(images.shape, rng)
         fields = self._fields(images.shape, rng)

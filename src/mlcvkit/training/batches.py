@@ -4,11 +4,12 @@ import math
 import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import Rows
 from mlcvkit.training import kernels
 from mlcvkit.training.augmentation import Augmentation
 from mlcvlab.nn import Array
@@ -38,7 +39,7 @@ class Batch(NamedTuple):
         The generator for what is random in this step, such as dropout.
     """
 
-    x: Any
+    x: Array
     y: Array
     features: npt.NDArray[np.intp]
     sample_weight: Array | None
@@ -74,7 +75,7 @@ class Batches:
 
     def __init__(
         self,
-        X: Any,
+        X: Rows,
         y: Array,
         batch_size: int,
         *,
@@ -141,7 +142,7 @@ class Batches:
 
     def _pools(
         self, rng: np.random.Generator
-    ) -> Iterator[tuple[Any, npt.NDArray[np.intp] | None, npt.NDArray[np.intp]]]:
+    ) -> Iterator[tuple[Array, npt.NDArray[np.intp] | None, npt.NDArray[np.intp]]]:
         """Samples in memory, their indices (None for all), and the order to visit them in, in whole batches."""
         if not self._read_ahead:
             yield self.X, None, rng.permutation(self.samples)

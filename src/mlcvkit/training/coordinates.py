@@ -1,12 +1,10 @@
 """The handout's SGD on one random coordinate, with its step compiled."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.arrays import float_rows
-from mlcvkit.models import as_trained
+from mlcvkit.arrays import Indices, float_rows
+from mlcvkit.models import Model
 from mlcvkit.training import kernels
 from mlcvlab.models.nn2 import NN2, NN2Coordinates
 from mlcvlab.nn import Array
@@ -66,7 +64,7 @@ def coordinate_sgd(
     return model.W
 
 
-def coordinates_of(model: Any) -> Any:
+def coordinates_of(model: Model) -> type[ModelCoordinates] | type[NN2Coordinates]:
     """The fastest steps on single weights that there are for a model.
 
     Parameters
@@ -76,10 +74,10 @@ def coordinates_of(model: Any) -> Any:
 
     Returns
     -------
-    Any
+    type[ModelCoordinates] | type[NN2Coordinates]
         A class of steps, as in ``mlcvlab.optim.sgd``.
     """
-    if as_trained(model) is model:
+    if not isinstance(model, NN2):
         return ModelCoordinates
     return CompiledCoordinates if model.loss == "cross_entropy" else NN2Coordinates
 
@@ -102,6 +100,6 @@ class CompiledCoordinates(NN2Coordinates):
         W1[m, k] += change
         return float(total) if np.isfinite(total) else self._loss(samples)
 
-    def _loss(self, samples: npt.NDArray[Any]) -> float:
+    def _loss(self, samples: Indices) -> float:
         values = self.loss.value(self.y.take(samples)[None], self.z2.take(samples)[None])
         return float(values.sum(dtype=np.float64))

@@ -2,36 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from mlcvkit.models import ACTIVATIONS, MLP, as_trained, dropout_mask, logit_loss
+from mlcvkit.arrays import PlainData
+from mlcvkit.models import ACTIVATIONS, MLP, Model, as_trained, dropout_mask, logit_loss
 from mlcvkit.training import kernels
 from mlcvkit.training.batches import Batch
 from mlcvlab.nn import Array, as_float
-
-
-class Model(Protocol):
-    """What can be trained. Inside a model a sample is a column: X is (K, N) and y is (C, N).
-
-    Attributes
-    ----------
-    W
-        The weights, which are read and assigned.
-    """
-
-    W: list[Array]
-
-    def emp_loss(self, train_X: npt.ArrayLike, train_y: npt.ArrayLike) -> float:
-        """Empirical risk of some samples."""
-
-    def emp_loss_grad(
-        self, train_X: npt.ArrayLike, train_y: npt.ArrayLike, W: Sequence[Array] | None = None
-    ) -> list[Array]:
-        """Gradient of the empirical risk with respect to each array of ``W``."""
-
 
 Gradient = Callable[[Array, Batch], Array]
 """``gradient(w, batch)`` of flat weights; the next call may overwrite the result."""
@@ -111,7 +90,7 @@ def _concatenated(W: Sequence[Array]) -> Array:
 
 
 def gradient_of(
-    model: Any, batch_size: int, *, weighted: bool = False, sparse: bool = False
+    model: Model, batch_size: int, *, weighted: bool = False, sparse: bool = False
 ) -> "NN2Gradient | MLPGradient | ModelGradient":
     """The fastest gradient that there is for a model.
 
@@ -151,14 +130,14 @@ class ModelGradient:
     takes_packed = False
     """Whether a batch may leave out features."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Model) -> None:
         self.model = model
         self.shapes = [w.shape for w in model.W]
         self.dropout = bool(getattr(model, "dropout", 0))
 
     def __call__(self, w: Array, batch: Batch) -> Array:
         """The gradient at a flat vector of weights."""
-        options: dict[str, Any] = {}
+        options: PlainData = {}
         if batch.sample_weight is not None:
             options["sample_weight"] = batch.sample_weight
         if self.dropout:
@@ -296,9 +275,11 @@ class MLPGradient:
                 gradient.W[...] += self.model.l2 * part.W
         return self.flat
 
-    def _forward(self, batch: Batch, parts: list[_Parts]) -> tuple[list[Any], list[tuple[Array, Array | None]], Array]:
+    def _forward(
+        self, batch: Batch, parts: list[_Parts]
+    ) -> tuple[list[Array], list[tuple[Array, Array | None]], Array]:
         """Each layer's input, what its gradient is computed from with the mask of dropout, and the logits."""
-        inputs: list[Any] = [batch.x]
+        inputs: list[Array] = [batch.x]
         hidden: list[tuple[Array, Array | None]] = []
         for (W, b), output in zip(parts, self.outputs, strict=True):
             z = _product(inputs[-1], W, output[: batch.x.shape[0]])
@@ -326,7 +307,7 @@ class MLPGradient:
         return [_Parts(W, None if b is None else b[:, 0]) for W, b in turned]
 
 
-def _product(a: Any, b: Array, out: Array) -> Array:
+def _product(a: Array, b: Array, out: Array) -> Array:
     """Compute a @ b into ``out``, as the transpose where the columns are contiguous; ``a`` may be sparse."""
     if not isinstance(a, np.ndarray):
         out[...] = a @ b

@@ -1,10 +1,12 @@
 """Every hyperparameter of a training run."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.models import (
     ACTIVATIONS,
@@ -18,10 +20,13 @@ from mlcvkit.training.augmentation import Augmentation
 from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName, with_fields_of_optimizers
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
 
+if TYPE_CHECKING:
+    pass
+
 WHOLE = ("batch_size", "epochs", "patience", "average_epochs", "local_steps", "validation_samples", "seed")
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
@@ -119,7 +124,7 @@ class Hyperparameters:
             raise InputError(
                 "patience restores the best weights and average_epochs the mean of the last: set one of them to 0"
             )
-        tables: dict[str, Any] = {
+        tables: dict[str, Mapping[str, object]] = {
             "activation": ACTIVATIONS,
             "initialization": INITIALIZATIONS,
             "loss": LOSSES,
@@ -139,11 +144,11 @@ class Hyperparameters:
 
     def make_optimizer(self) -> Optimizer:
         """The optimizer with those of the hyperparameters that are its own."""
-        return self._make(OPTIMIZERS[self.optimizer])  # type: ignore[no-any-return]
+        return OPTIMIZERS[self.optimizer](**self._fields(OPTIMIZERS[self.optimizer]))
 
     def make_augmentation(self) -> Augmentation:
         """The distortion of the images."""
-        return self._make(Augmentation)  # type: ignore[no-any-return]
+        return Augmentation(**self._fields(Augmentation))
 
-    def _make(self, kind: Any) -> Any:
-        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
+    def _fields(self, kind: type[Optimizer] | type[Augmentation]) -> PlainData:
+        return {field.name: getattr(self, field.name) for field in fields(kind)}  # type: ignore[arg-type]

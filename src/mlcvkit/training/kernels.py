@@ -10,21 +10,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from mlcvkit.arrays import PlainData, Values
 from mlcvlab.nn.activations import sigmoid
-
-Array = npt.NDArray[Any]
 
 
 def _adam_step(
-    w: Array,
-    g: Array,
-    m: Array,
-    s: Array,
+    w: Values,
+    g: Values,
+    m: Values,
+    s: Values,
     beta1: float,
     beta2: float,
     step_size: float,
@@ -47,10 +45,10 @@ def _adam_step(
 
 
 def _adam_step_numpy(
-    w: Array,
-    g: Array,
-    m: Array,
-    s: Array,
+    w: Values,
+    g: Values,
+    m: Values,
+    s: Values,
     beta1: float,
     beta2: float,
     step_size: float,
@@ -63,7 +61,7 @@ def _adam_step_numpy(
     w -= decay * w + step_size * m / (np.sqrt(correction * s) + epsilon)
 
 
-def _packed_rows(X: Array, order: Array, scale: float, features: Array, out: Array) -> int:
+def _packed_rows(X: Values, order: Values, scale: float, features: Values, out: Values) -> int:
     """Samples in an order, times a scale, without the features that are zero in all of them.
 
     Where less than a tenth would be left out, none is.
@@ -114,7 +112,7 @@ def _packed_rows(X: Array, order: Array, scale: float, features: Array, out: Arr
     return n
 
 
-def _packed_rows_numpy(X: Array, order: Array, scale: float, features: Array, out: Array) -> int:
+def _packed_rows_numpy(X: Values, order: Values, scale: float, features: Values, out: Values) -> int:
     rows = X[order]
     left = np.flatnonzero(rows.any(axis=0))
     if 10 * len(left) > 9 * X.shape[1]:
@@ -125,7 +123,7 @@ def _packed_rows_numpy(X: Array, order: Array, scale: float, features: Array, ou
     return n
 
 
-def _spread_rows(rows: Array, features: Array, out: Array) -> None:
+def _spread_rows(rows: Values, features: Values, out: Values) -> None:
     """Rows to their places in a matrix, and zero to the rows between them; the other way round of a selection.
 
     Parameters
@@ -149,12 +147,12 @@ def _spread_rows(rows: Array, features: Array, out: Array) -> None:
                 out[k, m] = zero
 
 
-def _spread_rows_numpy(rows: Array, features: Array, out: Array) -> None:
+def _spread_rows_numpy(rows: Values, features: Values, out: Values) -> None:
     out[:] = 0
     out[features] = rows
 
 
-def _cross_entropy_layer(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> None:
+def _cross_entropy_layer(z1: Values, w2: Values, y: Values, w2_gradient: Values) -> None:
     """All that lies behind a hidden ReLU layer's z₁, (B, M): forward to the loss and back, row by row.
 
     z̃₁ = max(z₁, 0),   z₂ = z̃₁ w₂,   δ₂ = (sigmoid(z₂) - y) / B,   ∇_w₂ = z̃₁ᵀ δ₂,   δ₁ = (δ₂ w₂ᵀ) ∘ [z̃₁ > 0]
@@ -177,14 +175,14 @@ def _cross_entropy_layer(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> 
             z1[i, m] = delta1 if a1 > zero else zero
 
 
-def _cross_entropy_layer_numpy(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> None:
+def _cross_entropy_layer_numpy(z1: Values, w2: Values, y: Values, w2_gradient: Values) -> None:
     a1 = np.maximum(z1, 0)
     delta2 = (sigmoid(a1 @ w2) - y) / y.dtype.type(len(y))
     np.matmul(delta2, a1, out=w2_gradient)
     np.multiply(a1 > 0, np.multiply.outer(delta2, w2), out=z1)
 
 
-def _warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
+def _warp(images: Values, maps: Values, fields: Values, out: Values) -> None:
     """Bilinear resampling: row n of ``out`` is image n, read where its map and its field send each pixel.
 
     Pixel (i, j) is read at A (i, j, 1)ᵀ plus the field's two displacements; outside of the image all is 0.
@@ -221,7 +219,7 @@ def _warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
                 out[n, i * W + j] = above + down * (below - above)
 
 
-def _warp_numpy(images: Array, maps: Array, fields: Array, out: Array) -> None:
+def _warp_numpy(images: Values, maps: Values, fields: Values, out: Values) -> None:
     N, H, W = images.shape
     rows, columns = np.mgrid[:H, :W].astype(maps.dtype)
     y, x = (
@@ -241,7 +239,7 @@ def _warp_numpy(images: Array, maps: Array, fields: Array, out: Array) -> None:
 
 
 def _coordinate_step(
-    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w2: float, rate: float
+    samples: Values, x: Values, z1: Values, z2: Values, y: Values, delta2: Values, w2: float, rate: float
 ) -> tuple[float, float]:
     """One step of SGD on one weight of W₁ of an NN2 with cross-entropy; returns its change and a sum of z₂.
 
@@ -279,7 +277,7 @@ def _coordinate_step(
 
 
 def _coordinate_step_numpy(
-    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w2: float, rate: float
+    samples: Values, x: Values, z1: Values, z2: Values, y: Values, delta2: Values, w2: float, rate: float
 ) -> tuple[float, float]:
     before = z1[samples]
     change = -rate * w2 * (delta2[samples] * (before > 0)).dot(x)
@@ -295,27 +293,29 @@ def _coordinate_step_numpy(
 
 
 # division by zero as in NumPy: the check of Python's own error keeps a loop from being vectorised
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+OPTIONS: PlainData = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+
+
+Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
 @cache
-def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(kernel: Kernel) -> Kernel:
     """Machine code of a kernel, kept on disk where there is a folder for it that can be written."""
     from numba import njit
 
-    jitted: Callable[..., Any]
     try:
-        jitted = njit(cache=True, **OPTIONS)(kernel)
+        jitted: Kernel = njit(kernel, cache=True, **OPTIONS)
         _remove_damaged_index(jitted)
     except RuntimeError:
-        jitted = njit(**OPTIONS)(kernel)
+        jitted = njit(kernel, **OPTIONS)
     return jitted
 
 
-def _remove_damaged_index(jitted: Any) -> None:
+def _remove_damaged_index(jitted: Callable[..., object]) -> None:
     """Have numba begin its index of a kernel anew where it cannot be read, which would fail each training."""
     with suppress(AttributeError):  # of another version of numba
-        file = jitted._cache._cache_file
+        file = getattr(jitted, "_cache")._cache_file  # noqa: B009
         try:
             file._load_index()
         except Exception:
@@ -335,31 +335,31 @@ def have_numba() -> bool:
     return True
 
 
-def adam_step(w: Array, g: Array, m: Array, s: Array, **constants: float) -> None:
+def adam_step(w: Values, g: Values, m: Values, s: Values, **constants: float) -> None:
     """One Adam step on flat vectors, in place; see ``_adam_step`` for its equation and constants."""
     kernel = compiled(_adam_step) if have_numba() else _adam_step_numpy
     names = ("beta1", "beta2", "step_size", "correction", "epsilon", "decay")
     kernel(w, g, m, s, *(w.dtype.type(constants[name]) for name in names))
 
 
-def packed_rows(X: Array, order: Array, scale: float, features: Array, out: Array) -> int:
+def packed_rows(X: Values, order: Values, scale: float, features: Values, out: Values) -> int:
     """A batch in one pass, without the features that are zero in all of it; see ``_packed_rows``."""
     kernel = compiled(_packed_rows) if have_numba() else _packed_rows_numpy
     return int(kernel(X, order, out.dtype.type(scale), features, out))
 
 
-def spread_rows(rows: Array, features: Array, out: Array) -> None:
+def spread_rows(rows: Values, features: Values, out: Values) -> None:
     """Rows to their places in a matrix that is zero elsewhere; see ``_spread_rows``."""
     (compiled(_spread_rows) if have_numba() else _spread_rows_numpy)(rows, features, out)
 
 
-def cross_entropy_layer(z1: Array, w2: Array, y: Array, w2_gradient: Array) -> None:
+def cross_entropy_layer(z1: Values, w2: Values, y: Values, w2_gradient: Values) -> None:
     """The forward and the backward pass behind a hidden layer; see ``_cross_entropy_layer``."""
     (compiled(_cross_entropy_layer) if have_numba() else _cross_entropy_layer_numpy)(z1, w2, y, w2_gradient)
 
 
 def coordinate_step(
-    samples: Array, x: Array, z1: Array, z2: Array, y: Array, delta2: Array, w2: float, rate: float
+    samples: Values, x: Values, z1: Values, z2: Values, y: Values, delta2: Values, w2: float, rate: float
 ) -> tuple[float, float]:
     """One step of SGD on one weight of an NN2; see ``_coordinate_step``."""
     kernel = compiled(_coordinate_step) if have_numba() else _coordinate_step_numpy
@@ -367,6 +367,6 @@ def coordinate_step(
     return change, total
 
 
-def warp(images: Array, maps: Array, fields: Array, out: Array) -> None:
+def warp(images: Values, maps: Values, fields: Values, out: Values) -> None:
     """Bilinear resampling of images; see ``_warp``."""
     (compiled(_warp) if have_numba() else _warp_numpy)(images, maps, fields, out)

@@ -5,16 +5,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.arrays import float_rows
+from mlcvkit.arrays import PlainData, Rows, float_rows
 from mlcvkit.errors import InputError
-from mlcvkit.models import as_trained, predictions
-from mlcvkit.training.gradients import Model, as_columns, flatten
+from mlcvkit.models import Model, as_trained, predictions
+from mlcvkit.training.gradients import as_columns, flatten
 from mlcvkit.training.hyperparameters import Hyperparameters
+from mlcvkit.training.optimizers import State
 from mlcvkit.training.schedules import SCHEDULES, warmed_up
 from mlcvkit.training.steps import Measured, MiniBatchSteps, Steps, lies_elsewhere
 from mlcvlab.nn import Array
@@ -26,7 +27,7 @@ Metric = Callable[..., float]
 """``metric(model, X, y)`` of columns X, (K, N), and targets y, (C, N); where samples have weights, also with
 ``sample_weight``, (N,), if the metric has a parameter of that name."""
 
-Validation = tuple[Any, Array] | tuple[Any, Array, Array]
+Validation = tuple[Rows, Array] | tuple[Rows, Array, Array]
 """Samples, (N, ...), their targets, and, if they have any, their weights, (N,), of mean 1."""
 
 History = dict[str, list[float]]
@@ -34,7 +35,7 @@ History = dict[str, list[float]]
 ``validation_loss``, the metrics (``train_accuracy``, ``validation_accuracy``), ``samples_per_second``."""
 
 
-def accuracy(model: Any, X: Array, y: Array, *, sample_weight: Array | None = None) -> float:
+def accuracy(model: Model, X: Array, y: Array, *, sample_weight: Array | None = None) -> float:
     """Share of the samples whose prediction, cut at 0.5, is their label (handout, Problem 4; erratum 10).
 
         Acc = (1/T) Σ_i 1(y_i = [ŷ_i >= 0.5])
@@ -99,7 +100,7 @@ class Run:
 
     hyperparameters: Hyperparameters
     weights: Array
-    state: Any
+    state: State
     samples: int
     epoch: int = 0
     history: History = field(default_factory=dict)
@@ -263,7 +264,7 @@ class Training:
     def __init__(
         self,
         model: Model,
-        X: Any,
+        X: Rows,
         y: Array,
         *,
         samples: npt.NDArray[np.intp] | None = None,
@@ -334,7 +335,7 @@ class Training:
 
 def fit(
     model: Model,
-    X: Any,
+    X: Rows,
     y: Array,
     *,
     samples: npt.NDArray[np.intp] | None = None,
@@ -429,7 +430,7 @@ def fit(
 
 def _steps(
     model: Model,
-    X: Any,
+    X: Rows,
     y: Array,
     hp: Hyperparameters,
     samples: npt.NDArray[np.intp] | None,
@@ -463,7 +464,7 @@ class Rate:
 
 
 def _check(
-    X: Any,
+    X: Rows,
     y: Array,
     samples: npt.NDArray[np.intp] | None,
     sample_weight: Array | None,
@@ -512,9 +513,7 @@ def _out_of_patience(run: Run) -> bool:
     return bool(patience and losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
-def _measure(
-    model: Any, X: Any, y: Array, metrics: Mapping[str, Metric], options: Mapping[str, Any]
-) -> dict[str, float]:
+def _measure(model: Model, X: Rows, y: Array, metrics: Mapping[str, Metric], options: PlainData) -> dict[str, float]:
     values = {
         name: metric(model, X, y, **(options if "sample_weight" in signature(metric).parameters else {}))
         for name, metric in metrics.items()
@@ -522,14 +521,15 @@ def _measure(
     return {"loss": model.emp_loss(X, y, **options), **values}
 
 
-def _require_probabilities(model: Any, *targets: Array) -> None:
+def _require_probabilities(model: Model, *targets: Array) -> None:
     """Refuse targets that a sigmoid or a softmax cannot predict."""
-    if getattr(model, "output", None) not in ("sigmoid", "softmax", "step"):
+    output = getattr(model, "output", None)
+    if output not in ("sigmoid", "softmax", "step"):
         return
     for y in targets:
         if not lies_elsewhere(y) and not (np.min(y) >= 0 and np.max(y) <= 1):
             raise ValueError(
-                f"the targets of a {model.output} must be from 0 to 1; got {np.min(y):g} to {np.max(y):g}: make the "
+                f"the targets of a {output} must be from 0 to 1; got {np.min(y):g} to {np.max(y):g}: make the "
                 "labels 0 and 1, or for several classes one column each"
             )
 

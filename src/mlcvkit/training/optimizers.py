@@ -4,13 +4,14 @@ A step asks for the gradient at the weights it wants: most at the current ones, 
 The state is a NamedTuple of arrays, so that it can be saved without knowing whose it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.arrays import Values
 from mlcvkit.training import kernels
 from mlcvlab.nn import Array
 
@@ -18,6 +19,16 @@ Kind = TypeVar("Kind")
 
 GradientAt = Callable[[Array], Array]
 """The mini-batch's gradient at a flat vector of weights; the result may be overwritten by the next call."""
+
+
+class State(Protocol):
+    """The state of an optimizer: a NamedTuple of arrays."""
+
+    def __iter__(self) -> Iterator[Values]:
+        """The arrays."""
+
+    def _asdict(self) -> dict[str, Values]:
+        """The arrays by name."""
 
 
 class Optimizer(Protocol):
@@ -33,10 +44,12 @@ class Optimizer(Protocol):
 
     latex: ClassVar[str]
 
-    def start(self, w: Array) -> Any:
+    def start(self, w: Array) -> State:
         """The state before the first step, for these weights."""
 
-    def step(self, w: Array, gradient_at: GradientAt, state: Any, learning_rate: float) -> None:
+    def step(
+        self, w: Array, gradient_at: GradientAt, state: Any, learning_rate: float
+    ) -> None:  # what its own start returns
         """Take one step: change the weights and the state in place."""
 
 

@@ -2,19 +2,21 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.arrays import float_rows
+from mlcvkit.arrays import PlainData, Rows, float_rows
 from mlcvkit.errors import InputError
+from mlcvkit.models import Model
 from mlcvkit.training.batches import Batch, Batches, is_sparse
 from mlcvkit.training.gradients import Gradient, gradient_of
 from mlcvkit.training.hyperparameters import Hyperparameters
+from mlcvkit.training.optimizers import State
 from mlcvlab.nn import Array
 
-Step = Callable[[Array, Any, float], int]
+Step = Callable[[Array, State, float], int]
 """``step(weights, state, learning_rate)`` changes the weights and the optimizer's state in place, and returns how many
 samples it took."""
 
@@ -23,7 +25,7 @@ BLOCK = 4096
 MOST_MAPPED = 10_000
 """How many rows of a mapped file are read to know it again."""
 
-Measured = tuple[Any, Array, dict[str, Any]]
+Measured = tuple[Rows, Array, PlainData]
 """Rows, their targets, and what else ``emp_loss`` is told of them."""
 
 
@@ -41,7 +43,7 @@ class Steps(Protocol):
     samples: int
     steps: int
 
-    def start(self, w: Array) -> Any:
+    def start(self, w: Array) -> State:
         """The optimizer's state before the first step.
 
         Parameters
@@ -51,7 +53,7 @@ class Steps(Protocol):
 
         Returns
         -------
-        Any
+        State
             The state.
         """
 
@@ -87,7 +89,7 @@ class Steps(Protocol):
         """A sum of the content of the samples, by which they are known again."""
 
 
-def lies_elsewhere(X: object) -> bool:
+def lies_elsewhere(X: object) -> TypeGuard[Any]:
     """Whether samples are not in this process's memory, but on a cluster.
 
     They then make their own steps, with ``X.steps(model, y, hp)``, and ``X[rows]`` brings some of them here.
@@ -126,8 +128,8 @@ class MiniBatchSteps:
 
     def __init__(
         self,
-        model: Any,
-        X: Any,
+        model: Model,
+        X: Rows,
         y: Array,
         hp: Hyperparameters,
         *,
@@ -152,7 +154,7 @@ class MiniBatchSteps:
         )
         self.samples, self.steps = len(self.batches.samples), self.batches.steps
 
-    def start(self, w: Array) -> Any:
+    def start(self, w: Array) -> State:
         """The optimizer's state before the first step.
 
         Parameters
@@ -162,7 +164,7 @@ class MiniBatchSteps:
 
         Returns
         -------
-        Any
+        State
             The state.
         """
         return self.optimizer.start(w)
@@ -184,7 +186,7 @@ class MiniBatchSteps:
         """
         for batch in self.batches.epoch(epoch, part):
 
-            def step(w: Array, state: Any, learning_rate: float, batch: Batch = batch) -> int:
+            def step(w: Array, state: State, learning_rate: float, batch: Batch = batch) -> int:
                 self.optimizer.step(w, lambda at: self.gradient(at, batch), state, learning_rate)
                 return len(batch.y)
 
@@ -216,7 +218,9 @@ class MiniBatchSteps:
             rows = np.sort(np.random.default_rng(0).choice(rows, MOST_MAPPED, replace=False))
         for start in range(0, len(rows), BLOCK):
             some = rows[start : start + BLOCK]
-            parts: list[Any] = [array[some] for array in (self.X, self.y, self.sample_weight) if array is not None]
+            parts: list[Any] = [  # arrays, or a sparse matrix
+                array[some] for array in (self.X, self.y, self.sample_weight) if array is not None
+            ]
             for part in parts:
                 content.update(np.ascontiguousarray(part.toarray() if is_sparse(part) else part).tobytes())
         return content.hexdigest()

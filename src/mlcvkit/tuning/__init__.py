@@ -25,7 +25,7 @@ from mlcvkit.tuning.search import (  # noqa: E402
     run_final,
     tune,
 )
-from mlcvkit.tuning.spaces import KINDS, Range, read_space, varied, with_parameters  # noqa: E402
+from mlcvkit.tuning.spaces import KINDS, Choice, Range, read_space, varied, with_parameters  # noqa: E402
 from mlcvkit.tuning.studies import Settings, Study, open_study  # noqa: E402
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "FINAL_SEEDS",
     "KINDS",
     "Cell",
+    "Choice",
     "Comparison",
     "Range",
     "Settings",

@@ -1,17 +1,18 @@
 """What is tuned: an experiment, trained by hyperparameters and judged on rows held out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.experiments import (
     KINDS,
     Experiment,
+    LabelledRows,
     Predictor,
-    Rows,
     checked_target,
     prepare_rows,
     split_rows,
@@ -71,7 +72,7 @@ class Problem:
         return "cross_entropy" if two else "categorical_cross_entropy", "mse", "l2"
 
     @cached_property
-    def _parts(self) -> tuple[Rows, Rows]:
+    def _parts(self) -> tuple[LabelledRows, LabelledRows]:
         """Rows to train on and to judge by, with their targets."""
         X, y = self.training
         classifies = self.experiment.task == "classification"
@@ -143,7 +144,7 @@ def final_score(history: History, score: str, hp: Hyperparameters) -> float:
     return scores[losses.index(min(losses))] if hp.patience else scores[-1]
 
 
-def default_space(experiment: Experiment, seed: int) -> dict[str, Any]:
+def default_space(experiment: Experiment, seed: int) -> PlainData:
     """The hyperparameters that usually matter for an experiment, with their ranges.
 
     Parameters
@@ -155,18 +156,18 @@ def default_space(experiment: Experiment, seed: int) -> dict[str, Any]:
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         The space as ``read_space`` takes it.
     """
     kind = experiment.model
     unused = {*KINDS[kind].unused, *(("depth",) if kind != "mlp" else ())}
-    space: dict[str, Any] = {name: values for name, values in MLP_SPACE.items() if name not in unused}
+    space: PlainData = {name: values for name, values in MLP_SPACE.items() if name not in unused}
     if kind == "nn2":
         space["hidden_units"] = NN2_HIDDEN_UNITS
     return space if "loss" in unused else space | {"loss": ",".join(Problem(experiment, seed).losses)}
 
 
-def experiment_of(data: str | None, options: Mapping[str, Any]) -> Experiment:
+def experiment_of(data: str | None, options: PlainData) -> Experiment:
     """The experiment of a study.
 
     Parameters

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import optuna
 from optuna.trial import TrialState
 from scipy.stats import ttest_rel
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import KINDS, Experiment, circumstances, require_used, with_used_only
 from mlcvkit.storage import MODEL_FILE
@@ -89,7 +90,7 @@ class Tuned:
 
 def tune(
     experiment: Experiment,
-    space: Mapping[str, Any] | None = None,
+    space: PlainData | None = None,
     *,
     folder: Path | str,
     trials: int = 20,
@@ -178,7 +179,7 @@ def _require_used(settings: Settings, problem: Problem) -> None:
         if name in unused:
             raise InputError(f"{kind} would not use {name}: {unused[name]}; leave it out, or choose --model mlp")
     base = Hyperparameters(**settings.base)
-    known: dict[str, Any] = {"task": problem.experiment.task, **circumstances(problem.training[0])}
+    known: PlainData = {"task": problem.experiment.task, **circumstances(problem.training[0])}
     for parameters in [
         {},
         *({name: value} for name, values in space.items() for value in _samples(values) if name != "optimizer"),
@@ -201,15 +202,17 @@ def _samples(values: Range | list[Choice]) -> list[Choice]:
     return values if isinstance(values, list) else values.points(2)
 
 
-def _base_parameters(settings: Settings) -> dict[str, Any]:
+def _base_parameters(settings: Settings) -> PlainData:
     hp = settings.hyperparameters
     own = asdict(hp) | {"hidden_units": hp.hidden_units[0] if hp.hidden_units else None, "depth": len(hp.hidden_units)}
     return {name: own[name] for name in settings.space}
 
 
-def _is_within(settings: Settings, name: str, value: Any) -> bool:
+def _is_within(settings: Settings, name: str, value: Choice | None) -> bool:
     values = settings.search_space[name]
-    return value in values if isinstance(values, list) else value is not None and values.low <= value <= values.high
+    if isinstance(values, list):
+        return value in values
+    return isinstance(value, int | float) and values.low <= value <= values.high
 
 
 def run(
@@ -337,7 +340,7 @@ class _Workers:
             raise WorkersFailed(f"the workers end again and again: {message.splitlines()[-1] if message else 'killed'}")
 
 
-def run_final(study: Study, configuration: dict[str, Any], *, workers: int, on_progress: OnProgress) -> "Comparison":
+def run_final(study: Study, configuration: PlainData, *, workers: int, on_progress: OnProgress) -> "Comparison":
     """Train the best configuration and the base on everything, with several seeds each, and test each once.
 
     Parameters
@@ -371,7 +374,7 @@ def run_final(study: Study, configuration: dict[str, Any], *, workers: int, on_p
     return found
 
 
-def _final_study(study: Study, best: Any, configuration: dict[str, Any]) -> Study:
+def _final_study(study: Study, best: optuna.trial.FrozenTrial, configuration: PlainData) -> Study:
     """The trainings at the end after a trial, each queued once, whoever comes here first."""
     name = f"final-{best.number}"
     wanted = {"best": study.hyperparameters(best), "defaults": with_used_only(study.settings.hyperparameters)}
@@ -418,12 +421,12 @@ class Comparison:
             return None
         return float(ttest_rel(self.best, self.defaults).pvalue)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> PlainData:
         """The comparison as plain data."""
         return {"best": _summary(self.best), "defaults": _summary(self.defaults), "p": self.p}
 
 
-def _summary(scores: list[float]) -> dict[str, Any]:
+def _summary(scores: list[float]) -> PlainData:
     known = [score for score in scores if not math.isnan(score)]
     return {
         "scores": [None if math.isnan(score) else score for score in scores],
@@ -490,7 +493,7 @@ class Cell:
         Why other seeds could not be trained.
     """
 
-    params: dict[str, Any]
+    params: PlainData
     scores: list[float]
     diverged: int
     failed: str
@@ -539,7 +542,7 @@ def cells(study: Study) -> list[Cell]:
     list[Cell]
         The cells, in the order of the grid.
     """
-    found: dict[tuple[Any, ...], list[Any]] = {}
+    found: dict[tuple[Choice, ...], list[optuna.trial.FrozenTrial]] = {}
     names = [name for name in study.settings.space if name != "seed"]
     for trial in study.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL):
         found.setdefault(tuple(trial.params[name] for name in names), []).append(trial)
@@ -547,8 +550,8 @@ def cells(study: Study) -> list[Cell]:
     return [_cell(params, found[tuple(params.values())]) for params in every if tuple(params.values()) in found]
 
 
-def _cell(params: dict[str, Any], trials: list[Any]) -> Cell:
-    scores = [float(trial.value) for trial in trials if trial.state == TrialState.COMPLETE]
+def _cell(params: PlainData, trials: list[optuna.trial.FrozenTrial]) -> Cell:
+    scores = [trial.value for trial in trials if trial.value is not None and trial.state == TrialState.COMPLETE]
     reasons = [trial.user_attrs.get("failed", "") for trial in trials if trial.state == TrialState.FAIL]
     diverged = sum(trial.state == TrialState.PRUNED for trial in trials)
     return Cell(params, scores, diverged, reasons[0] if reasons else "")

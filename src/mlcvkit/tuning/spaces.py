@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.models import ACTIVATIONS
 from mlcvkit.training import Hyperparameters
@@ -90,7 +91,7 @@ class Range:
 Space = dict[str, Range | list[Choice]]
 
 
-def read_space(texts: Mapping[str, Any], *, seeds: Sequence[int] = ()) -> Space:
+def read_space(texts: PlainData, *, seeds: Sequence[int] = ()) -> Space:
     """Read the space of a search.
 
     Parameters
@@ -114,7 +115,7 @@ def read_space(texts: Mapping[str, Any], *, seeds: Sequence[int] = ()) -> Space:
     return space | ({"seed": list(seeds)} if seeds else {})
 
 
-def _read(name: str, value: Any) -> Range | list[Choice]:
+def _read(name: str, value: object) -> Range | list[Choice]:
     if name not in KINDS or name in REFUSED:
         known = ", ".join(known for known in KINDS if known not in REFUSED)
         raise InputError(f"{name} cannot be searched; what can: {known}")
@@ -176,7 +177,7 @@ def _require(name: str, value: Choice) -> None:
     Hyperparameters(**epochs, **{name: value})  # type: ignore[arg-type]
 
 
-def with_parameters(base: Hyperparameters, parameters: Mapping[str, Any]) -> Hyperparameters:
+def with_parameters(base: Hyperparameters, parameters: PlainData) -> Hyperparameters:
     """The base with the parameters of a trial.
 
     Parameters
@@ -262,7 +263,7 @@ def varied(space: Space) -> list[str]:
     return [name for name, values in space.items() if isinstance(values, Range) or len(values) > 1]
 
 
-def distributions(space: Space) -> dict[str, Any]:
+def distributions(space: Space) -> PlainData:
     """The space as Optuna's distributions.
 
     Parameters
@@ -272,7 +273,7 @@ def distributions(space: Space) -> dict[str, Any]:
 
     Returns
     -------
-    dict[str, Any]
+    PlainData
         The distributions by name.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, KindName, with_used_only, without_old_defaults
 from mlcvkit.training import Hyperparameters
@@ -29,7 +30,7 @@ RETRIES = 3
 
 KILLED = "its worker was killed"
 
-Params = dict[str, Any]
+Params = PlainData
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -62,9 +63,9 @@ class Settings:
 
     kind: str
     data: str | None
-    options: dict[str, Any]
-    base: dict[str, Any]
-    space: dict[str, Any]
+    options: PlainData
+    base: PlainData
+    space: PlainData
     sampler: str = "tpe"
     pruning: bool = True
     seed: int = 0
@@ -111,7 +112,7 @@ class Journal(JournalFileBackend):
         super().__init__(str(path), lock)  # type: ignore[arg-type]
         self.path, self.lock = path, lock.lock
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: list[PlainData]) -> None:
         """Add lines, after a line that was not completed is removed."""
         with self.lock:
             self._cut_broken_line()
@@ -187,7 +188,7 @@ class Study:
         )
 
     @cached_property
-    def _attributes(self) -> dict[str, Any]:
+    def _attributes(self) -> PlainData:
         return optuna.load_study(study_name="search", storage=self.storage).user_attrs
 
     @cached_property
@@ -288,7 +289,7 @@ class Study:
             self.queue_stale_trials()
             yield
 
-    def ask(self, worker: str, distributed: Mapping[str, Any]) -> optuna.Trial:
+    def ask(self, worker: str, distributed: PlainData) -> optuna.Trial:
         """Take the next trial, within ``asking``.
 
         Parameters
@@ -380,7 +381,7 @@ class Study:
             return Hyperparameters(**without_old_defaults(own, self.settings.kind_of_network))
         return with_used_only(with_parameters(self.settings.hyperparameters, trial.params))
 
-    def queue(self, params: Params, **attributes: Any) -> None:
+    def queue(self, params: Params, **attributes: object) -> None:
         """Put a trial into the queue.
 
         Parameters
@@ -393,7 +394,7 @@ class Study:
         self.optuna.enqueue_trial(params, user_attrs=attributes)
 
     @property
-    def distributions(self) -> dict[str, Any]:
+    def distributions(self) -> PlainData:
         """What a trial is drawn from: nothing where every trial is in the queue from the start."""
         return {} if self.is_final else distributions(self.settings.search_space)
 

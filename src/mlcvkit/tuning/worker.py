@@ -14,6 +14,7 @@ from filelock import FileLock
 from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.storage import MODEL_FILE, save_model
 from mlcvkit.training import Callback, Run
@@ -98,7 +99,7 @@ def _prepared(folder: Path, name: str) -> Study:
         number = first.optuna.user_attrs.get("workers", 0)
         first.optuna.set_user_attr("workers", number + 1)
     seed = settings.seed * 10_000 + number
-    samplers: dict[str, Any] = {
+    samplers: PlainData = {
         "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=10),
         "random": lambda: optuna.samplers.RandomSampler(seed=seed),
     }

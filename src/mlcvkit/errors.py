@@ -7,3 +7,8 @@ class InputError(ValueError):
 
 class MissingExtra(InputError, ImportError):
     """A library that an extra of this package brings is not installed; the message names the extra."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its name where it says nothing."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

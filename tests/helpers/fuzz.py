@@ -48,6 +48,7 @@ def samples():
     stream = io.BytesIO()
     table.write_ipc_stream(stream)
     contents[".feather"] = stream.getvalue()
+    contents[".svmlight"] = b"".join(b"%d 1:%.3f 3:%.3f\n" % (label, *row[:2]) for label, row in zip(y, X, strict=True))
     contents[".idx"] = bytes([0, 0, 8, 3, 0, 0, 0, N, 0, 0, 0, 4, 0, 0, 0, 4]) + rng.bytes(N * 16)
     return contents | {".idx.gz": gzip.compress(contents[".idx"]), ".csv.gz": gzip.compress(contents[".csv"])}
 

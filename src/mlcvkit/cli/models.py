@@ -10,12 +10,14 @@ from rich.table import Table
 
 from mlcvkit import datasets, storage
 from mlcvkit.arrays import PlainData, RawRows
-from mlcvkit.cli.app import console, print_data, print_json
+from mlcvkit.cli.app import console, print_data, print_json, say
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Predictor, completed, test_rows
 
 
-def evaluate(run: Path, data: str | None = None, /, *, target: str | None = None, json: bool = False) -> int:
+def evaluate(
+    run: Path, data: str | None = None, /, *, target: str | None = None, clip: bool = True, json: bool = False
+) -> int:
     """Measure a saved model.
 
     Parameters
@@ -26,12 +28,16 @@ def evaluate(run: Path, data: str | None = None, /, *, target: str | None = None
         Data with the target that it was trained for. Left out: the test samples of its own data.
     target
         For .npy and IDX data the file of its labels; otherwise the target is that of the training.
+    clip
+        As for 'mlcvlab predict'.
     json
         Print the result as JSON, and nothing else.
     """
     console.quiet = json
     predictor, saved = Predictor.load(run)
-    result = predictor.measure(*test_rows(predictor, saved.configuration, data, target))
+    X, y = test_rows(predictor, saved.configuration, data, target)
+    say_clipped(predictor, X, clip)
+    result = predictor.measure(X, y)
     print_measures(result)
     print_json(json, result)
     return 0
@@ -44,6 +50,7 @@ def predict(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     invert: bool = False,
+    clip: bool = True,
     json: bool = False,
 ) -> int:
     """Predict: for each row of a table, each array, or each picture.
@@ -58,6 +65,9 @@ def predict(
     output
         A .csv, .tsv, .parquet, .arrow or .feather file for the predictions, for programs: each text is exact. Left out:
         they are printed, for one picture as a sentence, else as CSV.
+    clip
+        Whether numbers outside of the range of the training are clipped to it, with a margin, which they are unless
+        --no-clip is given; a line says which are.
     invert
         For one picture and a model of MNIST's digits: the picture is a dark digit on white.
     json
@@ -77,8 +87,10 @@ def predict(
             X = datasets.read_images([data], configuration.get("image_size"))
         files: tuple[str, ...] = (data.name,)
     else:
-        samples = datasets.read(data, image_size=configuration.get("image_size"), as_text=True)
+        header = configuration.get("header")
+        samples = datasets.read(data, image_size=configuration.get("image_size"), header=header, known=True)
         X, files = samples.X, samples.files
+    say_clipped(predictor, X, clip)
     columns = predictor.predict_columns(X)
     if is_picture and output is None and predictor.has_probabilities and not json:
         probability = max(values[0] for name, values in columns.items() if name != predictor.target)
@@ -96,7 +108,25 @@ def predict(
     return 0
 
 
-def describe(data: str, /, *, target: str | None = None, json: bool = False) -> int:
+def say_clipped(predictor: Predictor, X: RawRows, clip: bool) -> None:
+    """Say which numbers are clipped to the range of the training, or have none clipped."""
+    encoder = predictor.encoder
+    if not isinstance(encoder, datasets.TableEncoder):
+        return
+    encoder.clip = clip
+    for name, (times, low, high) in encoder.clipped(X).items():
+        say("note", f"{times:,} of {len(X):,} values of {name} are clipped to {low:.6g} to {high:.6g}, see --no-clip")
+
+
+def describe(
+    data: str,
+    /,
+    *,
+    target: str | None = None,
+    header: bool | None = None,
+    decimal: Literal[".", ","] | None = None,
+    json: bool = False,
+) -> int:
     """Say what each column of a data set is, and what training would make of it.
 
     Parameters
@@ -105,10 +135,14 @@ def describe(data: str, /, *, target: str | None = None, json: bool = False) -> 
         As for 'mlcvlab train'.
     target
         The column to predict, which is then described apart.
+    header
+        Whether the first line of a text file has the names of the columns, which it has unless --no-header is given.
+    decimal
+        The decimal mark of numbers in text, where that cannot be seen from the file.
     json
         Print the description as JSON, and nothing else.
     """
-    description = datasets.describe(datasets.read(data, target))
+    description = datasets.describe(datasets.read(data, target, header=header, decimal=decimal))
     if json:
         print_json(True, description)
         return 0
@@ -124,6 +158,8 @@ def describe(data: str, /, *, target: str | None = None, json: bool = False) -> 
     console.print(table)
     if len(description["columns"]) > 100:
         console.print(f"and {len(description['columns']) - 100:,} columns more; --json tells all")
+    for note in description["notes"]:
+        console.print(f"[bold]Note[/bold] {escape(note)}")
     return 0
 
 
@@ -170,15 +206,18 @@ def print_measures(measures: PlainData) -> None:
     if len(confusion) <= 12:
         title = "Confusion matrix: a row for each true class, a column for each predicted class"
         table = Table(title=title, title_justify="left")
-        for heading in ("", *(f"predicted {name}" if len(confusion) < 5 else name for name in confusion), "recall"):
+        classes = list(next(iter(confusion.values())))
+        for heading in ("", *(f"predicted {name}" if len(classes) < 5 else name for name in classes), "recall"):
             table.add_column(escape(heading), justify="right" if heading else "left")
         for name, predicted in confusion.items():
             total = sum(predicted.values())
-            recall = f"{predicted[name] / total:.2%}" if total else ""
+            recall = (
+                f"{predicted[name] / total:.2%}" if total and name in predicted else "unknown class" if total else ""
+            )
             table.add_row(escape(name), *(f"{count:,}" for count in predicted.values()), recall)
         console.print(table)
-    loss = f", log loss {measures['log_loss']:.4f}" if "log_loss" in measures else ""
     if "unknown" in measures:
         unknown = measures["unknown"]
         console.print(f"{unknown:,} samples are of classes that the model does not know, and count as wrong")
+    loss = f", log loss {measures['log_loss']:.4f}" if "log_loss" in measures else ""
     console.print(f"Test accuracy [bold]{measures['accuracy']:.2%}[/bold] on {measures['samples']:,} samples{loss}")

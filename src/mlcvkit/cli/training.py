@@ -13,7 +13,7 @@ from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Dict
 from rich.markup import escape
 
-from mlcvkit import datasets, storage
+from mlcvkit import storage
 from mlcvkit.arrays import PlainData
 from mlcvkit.cli.app import (
     INTERRUPTED,
@@ -26,16 +26,14 @@ from mlcvkit.cli.app import (
 )
 from mlcvkit.cli.interrupts import Interrupts, interrupts
 from mlcvkit.cli.models import print_measures
+from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
     KINDS,
-    TEST_FRACTION,
     Classes,
     Experiment,
-    KindName,
     Predictor,
     Trained,
-    portable,
     prepare,
     recipe_for,
     without_old_defaults,
@@ -99,12 +97,8 @@ def _configuration_of(run: Path) -> PlainData:
 def train(
     data: str | None = None,
     hyperparameters: Annotated[Hyperparameters | None, Parameter(name="*")] = None,
+    source: Source | None = None,
     *,
-    target: str | None = None,
-    model: KindName | None = None,
-    task: Literal["classification", "regression"] | None = None,
-    test_fraction: float | None = None,
-    image_size: int | None = None,
     init: Path | None = None,
     recipe: Literal["default", "table", "cluster", "quick", "best"] | None = None,
     config: Path | None = None,
@@ -129,17 +123,6 @@ def train(
     data
         A table (.csv, .tsv, .parquet, .arrow, .feather), arrays (.npz, .npy, IDX), a folder with a folder of images for
         each class, or a name: moons, circles, spirals, xor, digits, mnist, mnist-parity. Left out: MNIST with NN2.
-    target
-        The column to predict; for .npy and IDX the file of the labels.
-    model
-        mlp, the default: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one
-        sigmoid unit; perceptron: the perceptron rule.
-    task
-        What the target is; found from its values where left out.
-    test_fraction
-        The share of the rows that is kept apart to test with at the end; 0.2 where left out.
-    image_size
-        Scale the images of a folder to so many pixels on each side.
     init
         Start from the weights of this run, with its preprocessing, on data with the same columns and classes. Its
         network is taken as well: --model, --hidden-units and --activation can be left out.
@@ -174,26 +157,19 @@ def train(
         Threads for matrix products; all cores where it is left out. Needs the extra mlcvlab[threads].
     """
     console.quiet = json
-    if data is None:
-        own = {"target": target, "task": task, "image_size": image_size, "test_fraction": test_fraction}
-        _refuse_without_data(own | {"model": None if model == "nn2" else model})
-    else:
-        require_folder(image_size, data)
-    experiment = Experiment(
-        data="mnist-parity" if data is None else portable(data) or data,
-        target=portable_target(data, target),
-        task=task,
-        test_fraction=TEST_FRACTION if test_fraction is None else test_fraction,
-        image_size=image_size,
-        model=model or ("nn2" if data is None else "mlp"),
+    experiment = (source or Source()).experiment(
+        data,
         init=None if init is None else str(init.resolve()),
         hyperparameters=hyperparameters or Hyperparameters(),
     )
     options = _cluster_options(cluster, cluster_file, shards, allow_missing)
     if init is not None and options:
         raise InputError("--init is for a training on this machine: leave it out with --cluster")
-    if image_size is not None and options:
-        raise InputError("--image-size is for folders of images, which a cluster does not read: leave it out")
+    for option in ("image_size", "test", "header", "decimal", "day_first", "max_categories") if options else ():
+        if getattr(experiment, option) is not None:
+            raise InputError(
+                f"--{option.replace('_', '-')} is for a training on this machine: leave it out with --cluster"
+            )
     if resume is not None:
         _require_same_shards(resume, options)
     every = _checkpoint_every(resume, checkpoint_every, name)
@@ -209,7 +185,8 @@ def train(
                 configuration = training.configuration | {"checkpoint_every": every}
                 callbacks = _callbacks(handler, target_folder, configuration, every, json)
                 text = training.description if resume is None else f"{training.description}; resumed from {resume}"
-                trained = training.fit([_Say(f"Training {text}"), *callbacks], resume)
+                notes = (f"[bold]Note[/bold] {escape(note)}" for note in training.notes)
+                trained = training.fit([_Say(f"Training {text}", *notes), *callbacks], resume)
                 saved = trained.predictor.saved(configuration)
                 with handler.saving():
                     storage.save_model(folder / storage.MODEL_FILE, saved)
@@ -221,18 +198,9 @@ def train(
                 raise
             cut_short = True
         handler.hold()
-        result = {"epochs": trained.run.epoch, **result}
+        result = {"epochs": trained.run.epoch, **({"notes": list(training.notes)} if training.notes else {}), **result}
         _say_where(trained, target_folder, result, perf_counter() - start, every, json)
     return INTERRUPTED if trained.run.interrupted or cut_short else 0
-
-
-def _refuse_without_data(options: PlainData) -> None:
-    for option, value in options.items():
-        if value is not None:
-            raise InputError(
-                f"--{option.replace('_', '-')} is for your own data: give its file first, or mnist-parity for the "
-                "same digits"
-            )
 
 
 class _Here:
@@ -251,6 +219,10 @@ class _Here:
         data = Path(prepared.experiment.data).name
         return f"{model} on {escape(data)}: target {escape(prepared.target)}, {listed} samples"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.prepared.notes
+
     def fit(self, callbacks: list[Callback], resume: Path | None) -> Trained:
         return self.prepared.fit(callbacks=callbacks, resume=resume)
 
@@ -264,6 +236,7 @@ class _OnCluster:
         self.experiment, self.options, self.client = experiment, options, client
         self.configuration = experiment.to_dict() | dict(options) | used_on_cluster(experiment)
         self.shards = find_shards(experiment.data, experiment.target, shards=options["shards"])
+        self.notes: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -350,31 +323,6 @@ def _say_where(
     print_json(json, {"run": str(folder), **result, "seconds": seconds})
 
 
-def portable_target(data: str | None, target: str | None) -> str | None:
-    """A target that is good in any folder: the path of a file of labels, or the name of a column as it is."""
-    if target is None or data is None or datasets.has_columns(data) or not _is_place(target):
-        return target
-    return portable(target)
-
-
-def _is_place(target: str) -> bool:
-    """Whether a target is a file, or the files of a pattern."""
-    place = Path(target)
-    try:
-        if "*" not in target:
-            return place.is_file()
-        pattern = str(place.relative_to(place.anchor)) if place.anchor else target
-        return any(Path(place.anchor or ".").glob(pattern))
-    except (OSError, ValueError, NotImplementedError):  # no path, or no pattern
-        return False
-
-
-def require_folder(image_size: int | None, data: str) -> None:
-    """Raise InputError where ``image_size`` is given for what is no folder of images."""
-    if image_size is not None and (data in datasets.TOYS or not Path(data).is_dir()):
-        raise InputError(f"--image-size scales the images of a folder: leave it out for {data}")
-
-
 def _cluster_options(
     cluster: str | None, cluster_file: Path | None, shards: int | None, allow_missing: bool
 ) -> PlainData:
@@ -423,11 +371,12 @@ def _client(options: PlainData, every: int | None, folder: Path) -> Iterator["Cl
 class _Say(Callback):
     """Says something when the training starts, and so nothing where it cannot."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
 
     def on_start(self, run: Run) -> None:
-        console.print(self.text)
+        for line in self.lines:
+            console.print(line)
 
 
 class _HoldInterrupts(Callback):

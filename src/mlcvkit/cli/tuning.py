@@ -4,7 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, make_dataclass
+from dataclasses import asdict, fields, make_dataclass
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
@@ -22,9 +22,9 @@ from mlcvkit import storage
 from mlcvkit.arrays import PlainData
 from mlcvkit.cli.app import INTERRUPTED, as_toml, console, print_json, read_config, say
 from mlcvkit.cli.interrupts import interrupts
-from mlcvkit.cli.training import portable_target, require_folder
+from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
-from mlcvkit.experiments import Experiment, KindName, portable, recipe_for
+from mlcvkit.experiments import KindName, recipe_for
 from mlcvkit.extras import require
 from mlcvkit.training import Hyperparameters
 
@@ -57,24 +57,6 @@ _FIELDS = [(name, Annotated[str | None, Parameter(help=_HELP.get(name, ""))], No
 SearchSpace = make_dataclass("SearchSpace", _FIELDS, kw_only=True)
 SearchSpace.__module__ = __name__  # cyclopts takes a class of the standard library's for a plain value
 """A hyperparameter as text: one value, a list a,b,c, or a range low:high."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """What else is said of the data and the kind of network."""
-
-    target: str | None = None
-    """The column to predict; for .npy and IDX the file of the labels."""
-    model: KindName | None = None
-    """mlp, the default: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one
-    sigmoid unit; perceptron: the perceptron rule."""
-    task: Literal["classification", "regression"] | None = None
-    """What the target is; found from its values where left out."""
-    test_fraction: float | None = None
-    """The share of the rows that is kept apart to test with at the end; 0.2 where left out."""
-    image_size: int | None = None
-    """Scale the images of a folder to so many pixels on each side."""
 
 
 def tune(
@@ -287,15 +269,9 @@ def _recipe(data: str | None, kind: KindName) -> Hyperparameters:
 
 
 def _options(data: str | None, source: Source) -> PlainData:
-    if data is None:
-        for option, value in asdict(source).items():
-            if value is not None:
-                raise InputError(f"--{option.replace('_', '-')} is for your own data: give its file first")
-        return Experiment(data="mnist-parity", model="nn2").to_dict()
-    require_folder(source.image_size, data)
-    target = portable_target(data, source.target)
-    given = {name: value for name, value in asdict(source).items() if value is not None}
-    return Experiment(**{**given, "data": portable(data) or data, "target": target}).to_dict()
+    if data is None and source.model is not None:
+        raise InputError("--model is for your own data: give its file first")
+    return source.experiment(data).to_dict()
 
 
 def _split_space(tuning: ModuleType, given: PlainData, base: Hyperparameters) -> tuple[Hyperparameters, PlainData]:

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit import datasets
 from mlcvkit.arrays import RawRows, Values
-from mlcvkit.datasets import FORMATS, TOYS, readers
+from mlcvkit.datasets import FORMATS, TOYS
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
@@ -315,7 +316,7 @@ def _listed(source: str | Path | Iterable[str | Path]) -> list[str]:
         if glob.has_magic(path):
             found = sorted(system.glob(path))
         elif system.isdir(path):
-            found = sorted(file for file in system.ls(path, detail=False) if readers.suffix_of(Path(file)) in KINDS)
+            found = sorted(file for file in system.ls(path, detail=False) if datasets.suffix_of(Path(file)) in KINDS)
         else:
             found = [path]
     if not found:
@@ -326,7 +327,7 @@ def _listed(source: str | Path | Iterable[str | Path]) -> list[str]:
 
 
 def _require_kind(file: str) -> None:
-    suffix = readers.suffix_of(Path(file))
+    suffix = datasets.suffix_of(Path(file))
     if suffix not in KINDS:
         known = " (write the table as .parquet)" if suffix in FORMATS else ""
         raise InputError(f"{file} cannot be cut into shards: {', '.join(KINDS)} files can{known}")
@@ -334,7 +335,7 @@ def _require_kind(file: str) -> None:
 
 def _targets(files: list[str], target: str | None) -> list[str | None]:
     """The target that belongs to each file: the same name for all, or the labels' files in their order."""
-    if target is None or readers.suffix_of(Path(target)) not in (".npy", ".idx"):
+    if target is None or datasets.suffix_of(Path(target)) not in (".npy", ".idx"):
         return [target] * len(files)
     labels = _listed(target)
     if len(labels) != len(files):
@@ -378,7 +379,7 @@ class _File:
     def __init__(self, source: str) -> None:
         self.source = source
         self.system, self.path = _file_system(source)
-        self.suffix = readers.suffix_of(Path(self.path))
+        self.suffix = datasets.suffix_of(Path(self.path))
         self.local = _is_local(self.system)
 
     @cached_property
@@ -399,8 +400,8 @@ class _Parquet:
     def load(self, file: _File, target: str | None, rows: slice) -> tuple[RawRows, Values]:
         if target is None:
             raise InputError(f"{file.source} needs a target to learn: name its column")
-        frame = readers.as_frame(file.source, "Parquet", lambda _: self._opened(file, lambda p: self._rows(p, rows)))
-        return readers.split_target(frame, target, file.source)
+        frame = datasets.as_frame(file.source, "Parquet", lambda _: self._opened(file, lambda p: self._rows(p, rows)))
+        return datasets.split_target(frame, target, file.source)
 
     def _opened(self, file: _File, work: Callable[[Any], Any]) -> Any:
         require("tables")
@@ -421,14 +422,14 @@ class _Parquet:
 class _NPZ:
     def layout(self, file: _File, target: str | None) -> tuple[int, int]:
         with self._opened(file) as archive:
-            features, _ = readers.choose_arrays(file.source, self._names(archive), target)
+            features, _ = datasets.choose_arrays(file.source, self._names(archive), target)
             with archive.open(f"{features}.npy") as member:
-                shape, _, dtype = readers.npy_header(file.source, features, member)
+                shape, _, dtype = datasets.npy_header(file.source, features, member)
         return _rows_and_bytes(file.source, shape, dtype)
 
     def load(self, file: _File, target: str | None, rows: slice) -> tuple[RawRows, Values]:
         with self._opened(file) as archive:
-            features, given = readers.choose_arrays(file.source, self._names(archive), target)
+            features, given = datasets.choose_arrays(file.source, self._names(archive), target)
             if given is None:
                 raise InputError(f"{file.source} has no array of targets, y; it has {', '.join(self._names(archive))}")
             X, y = (self._rows(file, archive, name, rows) for name in (features, given))
@@ -444,7 +445,7 @@ class _NPZ:
 
     def _rows(self, file: _File, archive: zipfile.ZipFile, name: str, rows: slice) -> Values:
         with archive.open(f"{name}.npy") as member:
-            shape, fortran_order, dtype = readers.npy_header(file.source, name, member)
+            shape, fortran_order, dtype = datasets.npy_header(file.source, name, member)
             _require_rows_together(file, shape, fortran_order)
             return _streamed(file, member, shape, dtype, rows)
 
@@ -475,7 +476,7 @@ class _Arrays:
 
 
 def _checked(file: _File, X: Values, y: Values, target: str) -> Values:
-    checked = readers.checked_arrays(file.source, X, y, target)
+    checked = datasets.checked_arrays(file.source, X, y, target)
     assert checked is not None
     return checked
 
@@ -508,9 +509,9 @@ def _header(file: _File, content: Any) -> tuple[tuple[int, ...], np.dtype[np.gen
     """Shape and type of the array of a .npy or IDX file, whose content is then at its first number."""
     if file.suffix == ".idx":
         start = content.read(4)
-        shape, dtype, _ = readers.idx_header(file.source, start + content.read(4 * start[3] if len(start) == 4 else 0))
+        shape, dtype, _ = datasets.idx_header(file.source, start + content.read(4 * start[3] if len(start) == 4 else 0))
         return shape, dtype
-    shape, fortran_order, dtype = readers.npy_header(file.source, file.source, content)
+    shape, fortran_order, dtype = datasets.npy_header(file.source, file.source, content)
     _require_rows_together(file, shape, fortran_order)
     return shape, dtype
 

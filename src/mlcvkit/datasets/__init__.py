@@ -5,6 +5,9 @@ numbers.
 """
 
 from mlcvkit.arrays import float_rows, scale_images
+from mlcvkit.datasets.columnar_files import as_frame
+from mlcvkit.datasets.description import describe, notes_of
+from mlcvkit.datasets.images import IMAGE_SUFFIXES, ImageEncoder, are_images, read_images
 from mlcvkit.datasets.mnist_digits import (
     PARITY_NAMES,
     SIDE,
@@ -15,8 +18,20 @@ from mlcvkit.datasets.mnist_digits import (
     mnist_test_parity,
     read_digit,
 )
-from mlcvkit.datasets.readers import FORMATS, IMAGE_SUFFIXES, Samples, as_file, has_columns, read, read_images
-from mlcvkit.datasets.tables import ImageEncoder, TableEncoder, describe, encoder_for, restored_encoder
+from mlcvkit.datasets.numpy_files import idx_header, npy_header
+from mlcvkit.datasets.samples import (
+    FORMATS,
+    Samples,
+    as_file,
+    checked_arrays,
+    choose_arrays,
+    has_columns,
+    read,
+    split_target,
+    suffix_of,
+)
+from mlcvkit.datasets.tables import TableEncoder, encoder_for, restored_encoder
+from mlcvkit.datasets.text_files import TextReader
 from mlcvkit.datasets.toys import MNIST_NAMES, TOYS
 
 __all__ = [
@@ -30,18 +45,28 @@ __all__ = [
     "ImageEncoder",
     "Samples",
     "TableEncoder",
+    "TextReader",
+    "are_images",
     "as_file",
+    "as_frame",
+    "checked_arrays",
+    "choose_arrays",
     "describe",
     "encoder_for",
     "float_rows",
     "has_columns",
+    "idx_header",
     "is_even",
     "mnist",
     "mnist_parity",
     "mnist_test_parity",
+    "notes_of",
+    "npy_header",
     "read",
     "read_digit",
     "read_images",
     "restored_encoder",
     "scale_images",
+    "split_target",
+    "suffix_of",
 ]

@@ -22,7 +22,7 @@ SIDE = 28
 PARITY_NAMES = ("odd", "even")
 """What the handout's labels 0 and 1 say of a digit."""
 
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF")
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 """What a file of an image may be: any other format that its content claims to be is not opened."""
 
 

@@ -1,18 +1,25 @@
-"""Columns of any kind as numbers, by facts that are stored with a model as plain data.
+"""Columns of any kind as numbers, by facts that are stored with a model as plain data."""
 
-The facts are what scikit-learn's imputer, scaler and one-hot encoder learn; the work on the columns is polars'. They
-are kept here because a fitted transformer can be stored only as code that is run when it is loaded.
-"""
-
+import re
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, Self
+from math import sqrt
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from mlcvkit.arrays import PlainData, RawRows, Values
-from mlcvkit.datasets.readers import Samples
+from mlcvkit.datasets.columns import (
+    MISSING,
+    MISSING_NUMBERS,
+    dates_in,
+    decimal_marks,
+    kind_of_text,
+    known_text,
+    numbers_in,
+    type_of,
+)
+from mlcvkit.datasets.images import ImageEncoder, are_images
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
@@ -20,27 +27,39 @@ if TYPE_CHECKING:
     import polars
     from sklearn.utils import Tags
 
-OTHER = "other"
+OTHER, IS_MISSING = "other", "missing"
 DATE_PARTS = ("year", "month", "day", "weekday")
 TIME_PARTS = ("hour", "minute")
-
-Kind = Literal["number", "category", "date", "time", "dropped"]
+MARGIN = 0.5
+"""How far beyond the range of the training a number may go, as a share of that range."""
+ROW_NUMBER = re.compile(
+    r"(id|index|idx|row|row.?(id|names?|numbers?)|unnamed.*|column \d+|nr|no|#|_c0|)", re.IGNORECASE
+)
+"""Names of columns that may number the rows."""
 
 
 class TableEncoder:
     """A scikit-learn transformer from a table to numbers, (N, F), float32.
 
-    Numbers: missing ones become the median, and all are centred and scaled to a standard deviation of 1. Names, and
-    text that repeats: one column for each category, and one for the rare, the missing and the unseen. Dates: year,
-    month, day and weekday, and hour and minute where they differ, as numbers. What tells nothing is left out: constant
-    and empty columns, and names that are all different.
+    Numbers: missing ones become the median, and all are centred and scaled to a standard deviation of 1. Where some are
+    missing a column says which. A number that lies outside the range of the training by more than half of that range is
+    clipped to that. Text among numbers, such as "3+", has a column for each such value. Names: one column for each
+    frequent one, one for the rare and the unseen, and one for the missing, where some are. Dates: year, month, day and
+    weekday, and hour and minute where they have a time of day, as numbers. What tells nothing is left out: constant and
+    empty columns, names that are all different, and a column that numbers the rows.
 
     Parameters
     ----------
     max_categories
-        The largest number of categories of a column that get a column each.
+        The largest number of names of a column that get a column each; those as frequent as the last one do as well.
     min_frequency
-        How often a category must occur for that.
+        How often a name must occur for that.
+    decimal
+        The decimal mark of numbers that are text, "." or ",", where that is not to be seen from the columns.
+    day_first
+        Whether the day comes before the month in dates such as 1/2/2020, where that is not to be seen from the column.
+    clip
+        Whether numbers outside of the range of the training are clipped to it.
 
     Attributes
     ----------
@@ -53,12 +72,24 @@ class TableEncoder:
     --------
     >>> import polars
     >>> table = polars.DataFrame({"size": [1.0, None, 3.0], "colour": ["red", "blue", "red"]})
-    >>> TableEncoder(min_frequency=1).fit_transform(table).round(2).tolist()
-    [[-1.22..., 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [1.22..., 0.0, 1.0, 0.0]]
+    >>> encoder = TableEncoder(min_frequency=1)
+    >>> encoder.fit_transform(table).round(2).tolist()
+    [[-1.22..., 0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0, 0.0], [1.22..., 0.0, 0.0, 1.0, 0.0]]
+    >>> encoder.get_feature_names_out().tolist()
+    ['size', 'size = missing', 'colour = blue', 'colour = red', 'colour = other']
     """
 
-    def __init__(self, *, max_categories: int = 30, min_frequency: int = 2) -> None:
-        self.max_categories, self.min_frequency = max_categories, min_frequency
+    def __init__(
+        self,
+        *,
+        max_categories: int = 100,
+        min_frequency: int = 2,
+        decimal: str | None = None,
+        day_first: bool | None = None,
+        clip: bool = True,
+    ) -> None:
+        self.max_categories, self.min_frequency, self.clip = max_categories, min_frequency, clip
+        self.decimal, self.day_first = decimal, day_first
 
     def get_params(self, deep: bool = True) -> PlainData:
         """The parameters, as scikit-learn asks for them.
@@ -73,7 +104,8 @@ class TableEncoder:
         PlainData
             The parameters by name.
         """
-        return {"max_categories": self.max_categories, "min_frequency": self.min_frequency}
+        names = ("max_categories", "min_frequency", "decimal", "day_first", "clip")
+        return {name: getattr(self, name) for name in names}
 
     def set_params(self, **params: object) -> Self:
         """Set parameters, as scikit-learn does.
@@ -125,17 +157,31 @@ class TableEncoder:
         InputError
             Where no column tells anything.
         """
+        if self.decimal not in (None, ".", ","):
+            raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
         frame = _frame(X)
         self._rows = len(X)
-        self.columns_: dict[str, PlainData] = (
-            {name: {"kind": "number"} for name in frame.names}
-            if isinstance(frame, _Numbers)
-            else {name: self._look(frame[name]) for name in frame.columns}
-        )
+        if isinstance(frame, _Numbers):
+            self.columns_: dict[str, PlainData] = {name: {"kind": "number"} for name in frame.names}
+        else:
+            decimals = self._decimal_marks(frame)
+            self.columns_ = {name: self._look(frame[name], decimals) for name in frame.columns}
+            self._leave_out_row_numbers(frame)
         values = self._numbers(frame)
         values[~np.isfinite(values)] = np.nan
+        counted = np.isfinite(values).sum(axis=0)
+        self._note_missing(counted)
+        self._learn_scales(values, counted)
+        if not self.get_feature_names_out().size:
+            reasons = "; ".join(f"{name}: {fact.get('reason')}" for name, fact in list(self.columns_.items())[:10])
+            raise InputError(f"no column tells anything about the target: {reasons}")
+        self.n_features_in_ = len(self.columns_)
+        self.feature_names_in_ = np.array(list(self.columns_), dtype=object)
+        return self
+
+    def _learn_scales(self, values: npt.NDArray[np.float64], counted: Values) -> None:
+        """What numbers are filled with, centred and scaled by, and clipped to."""
         with np.errstate(all="ignore"):
-            counted = np.isfinite(values).sum(axis=0)
             complete = counted == len(values)
             self.fill_ = np.zeros(values.shape[1])
             self.fill_[complete] = np.median(values[:, complete], axis=0)
@@ -149,17 +195,14 @@ class TableEncoder:
             # where squares overflow the largest value is the scale
             self.mean_ = np.where(np.isfinite(self.mean_), self.mean_, 0)
             scale = np.where(np.isfinite(scale), scale, widest)
+            low, high = filled.min(axis=0, initial=np.inf), filled.max(axis=0, initial=-np.inf)
+            margin = MARGIN * (high - low)
+            self.low_, self.high_ = np.nan_to_num(low - margin), np.nan_to_num(high + margin)
         varied = (filled != filled[:1]).any(axis=0)
         constant = ~varied | (scale == 0)
         self.scale_ = np.where(constant, 1.0, scale)
         self.kept_ = ~constant
         self._note_constant(constant, counted)
-        if not self.kept_.any() and not any(fact["kind"] == "category" for fact in self.columns_.values()):
-            reasons = "; ".join(f"{name}: {fact.get('reason')}" for name, fact in list(self.columns_.items())[:10])
-            raise InputError(f"no column tells anything about the target: {reasons}")
-        self.n_features_in_ = len(self.columns_)
-        self.feature_names_in_ = np.array(list(self.columns_), dtype=object)
-        return self
 
     def fit_transform(self, X: RawRows, y: object = None) -> npt.NDArray[np.float32]:
         """Call ``fit`` and ``transform``.
@@ -173,13 +216,13 @@ class TableEncoder:
 
         Returns
         -------
-        Values
+        Array
             The numbers, (N, F).
         """
         return self.fit(X, y).transform(X)
 
     def transform(self, X: RawRows) -> npt.NDArray[np.float32]:
-        """The table as numbers: first the numbers and the parts of dates, then the categories.
+        """The table as numbers: first the numbers and the parts of dates, then what is missing, then the names.
 
         Parameters
         ----------
@@ -188,7 +231,7 @@ class TableEncoder:
 
         Returns
         -------
-        Values
+        Array
             The numbers, (N, F).
 
         Raises
@@ -196,20 +239,60 @@ class TableEncoder:
         InputError
             For a column that is missing, or has text where numbers were, with the column and the row.
         """
+        frame = self._checked(X)
+        values = self._numbers(frame)
+        values[~np.isfinite(values)] = np.nan
+        if self.clip and self.low_ is not None:
+            values = np.clip(values, self.low_, self.high_)
+        with np.errstate(over="ignore"):
+            numbers = (np.where(np.isnan(values), self.fill_, values) - self.mean_) / self.scale_
+        parts = [numbers[:, self.kept_].clip(-3e38, 3e38).astype(np.float32)]
+        lacking = np.isnan(values)
+        places = self._places()
+        for name, fact in self.columns_.items():
+            if fact["kind"] == "category":
+                assert not isinstance(frame, _Numbers)
+                parts.append(_one_hot(known_text(frame[name]), fact["categories"], fact.get("missing", False)))
+                continue
+            rows = np.zeros((len(values), len(fact.get("others", ()))), np.float32)
+            if "others" in fact:
+                assert not isinstance(frame, _Numbers)
+                rows = _one_hot(known_text(frame[name]), fact["others"], False)[:, :-1]
+                parts.append(rows)
+            if fact.get("missing"):
+                parts.append((lacking[:, [places[name]]] & ~rows.any(axis=1, keepdims=True)).astype(np.float32))
+        return np.hstack(parts)
+
+    def clipped(self, X: RawRows) -> dict[str, tuple[int, float, float]]:
+        """Which numbers lie outside of the range of the training, and are clipped to it.
+
+        Parameters
+        ----------
+        X
+            A table with the columns of the one that was fitted.
+
+        Returns
+        -------
+        dict[str, tuple[int, float, float]]
+            For each such column, or part of a date, how many, and the range.
+        """
+        if not self.clip or self.low_ is None:
+            return {}
+        values = self._numbers(self._checked(X))
+        with np.errstate(invalid="ignore"):
+            outside = ((values < self.low_) | (values > self.high_)).sum(axis=0)
+        return {
+            name: (int(outside[i]), float(self.low_[i]), float(self.high_[i]))
+            for i, name in enumerate(self._number_names())
+            if outside[i] and self.kept_[i]
+        }
+
+    def _checked(self, X: RawRows) -> "polars.DataFrame | _Numbers":
         if not hasattr(self, "columns_"):
             raise InputError("this TableEncoder is not fitted yet: call fit first")
         frame = _frame(X)
         self._require_columns(frame)
-        values = self._numbers(frame)
-        values[~np.isfinite(values)] = np.nan
-        with np.errstate(over="ignore"):
-            numbers = (np.where(np.isnan(values), self.fill_, values) - self.mean_) / self.scale_
-        parts = [numbers[:, self.kept_].clip(-3e38, 3e38).astype(np.float32)]
-        for name, fact in self.columns_.items():
-            if fact["kind"] == "category":
-                assert not isinstance(frame, _Numbers)
-                parts.append(_one_hot(frame[name], fact["categories"]))
-        return np.hstack(parts)
+        return frame
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """The names of the columns that ``transform`` makes.
@@ -221,13 +304,13 @@ class TableEncoder:
 
         Returns
         -------
-        Values
+        Array
             The names, (F,).
         """
         names = [name for name, kept in zip(self._number_names(), self.kept_, strict=True) if kept]
         for name, fact in self.columns_.items():
-            if fact["kind"] == "category":
-                names += [f"{name} = {category}" for category in [*fact["categories"], OTHER]]
+            levels = [*fact["categories"], OTHER] if fact["kind"] == "category" else [*fact.get("others", ())]
+            names += [f"{name} = {level}" for level in [*levels, *([IS_MISSING] if fact.get("missing") else [])]]
         return np.array(names, dtype=object)
 
     def to_dict(self) -> tuple[PlainData, dict[str, Values]]:
@@ -239,6 +322,8 @@ class TableEncoder:
             The plain data, and the arrays by name.
         """
         arrays = {"fill": self.fill_, "mean": self.mean_, "scale": self.scale_, "kept": self.kept_.astype(np.uint8)}
+        if self.low_ is not None:
+            arrays |= {"low": self.low_, "high": self.high_}
         return {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}, arrays
 
     def blank_row(self) -> RawRows:
@@ -257,44 +342,79 @@ class TableEncoder:
         self.set_params(**facts["parameters"])
         self.columns_ = dict(facts["columns"])
         self.fill_, self.mean_, self.scale_ = (arrays[name] for name in ("fill", "mean", "scale"))
+        self.low_, self.high_ = arrays.get("low"), arrays.get("high")  # which earlier versions did not learn
         self.kept_ = arrays["kept"].astype(bool)
         self.n_features_in_ = len(self.columns_)
         self.feature_names_in_ = np.array(list(self.columns_), dtype=object)
         count = len(self._number_names())
-        if any(a.shape != (count,) for a in (self.fill_, self.mean_, self.scale_, self.kept_)):
+        ranges = [] if self.low_ is None else [self.low_, self.high_]
+        if any(a is None or a.shape != (count,) for a in (self.fill_, self.mean_, self.scale_, self.kept_, *ranges)):
             raise InputError("its columns and their scales do not fit each other")
         return self
 
-    def _look(self, column: "polars.Series") -> PlainData:
+    def _decimal_marks(self, frame: "polars.DataFrame") -> set[str]:
+        """The decimal marks of the numbers that are text."""
+        import polars as pl
+
+        if self.decimal is not None:
+            return {self.decimal}
+        marks = {"."} if any(dtype.is_float() for dtype in frame.dtypes) else set()
+        for name in (name for name in frame.columns if frame[name].dtype == pl.String):
+            marks |= decimal_marks(known_text(frame[name]).drop_nulls().unique().head(1000).to_list())
+        return marks
+
+    def _look(self, column: "polars.Series", decimals: set[str]) -> PlainData:
         """What a column is."""
         import polars as pl
 
-        known = column.drop_nulls()
-        if len(known) == 0:
+        kind = type_of(column.dtype)
+        if kind == "other" and column.dtype != pl.Null:
+            return {"kind": "dropped", "reason": f"values of kind {column.dtype} cannot be used"}
+        text = known_text(column)
+        if text.null_count() == len(text):
             return {"kind": "dropped", "reason": "all values are missing"}
-        dtype = column.dtype
-        if dtype.is_numeric() or dtype == pl.Boolean or isinstance(dtype, pl.Duration | pl.Time):
-            return {"kind": "number"}
-        if isinstance(dtype, pl.Date | pl.Datetime):
-            return {"kind": "time" if isinstance(dtype, pl.Datetime) else "date"}
-        if dtype != pl.String and not isinstance(dtype, pl.Categorical | pl.Enum):
-            return {"kind": "dropped", "reason": f"values of kind {dtype} cannot be used"}
-        text = known.cast(pl.String)
-        if text.cast(pl.Float64, strict=False).is_not_null().sum() >= 0.9 * len(text):
-            return {"kind": "number", "loose": True}  # mostly numbers: the rest are taken for missing
-        return self._look_at_names(text)
+        if kind != "text":
+            return {"kind": kind}
+        fact = kind_of_text(column, decimals)
+        if fact["kind"] == "text":
+            return self._look_at_names(text.drop_nulls())
+        if fact["kind"] == "number" and self.decimal is not None:
+            fact["thousands"] = "," if self.decimal == "." else "."
+        if fact.get("unsure") and self.day_first is not None:
+            fact = {"kind": fact["kind"], "first": "day" if self.day_first else "month"}
+        if fact.get("loose"):
+            others = text.filter(numbers_in(column, fact).is_null()).drop_nulls()
+            fact["others"] = self._frequent(others)[0]
+        return fact
 
     def _look_at_names(self, text: "polars.Series") -> PlainData:
-        counts = text.value_counts(sort=True)
-        names, times = counts[text.name].to_list(), counts["count"].to_list()
-        frequent = sorted(
-            name for name, n in list(zip(names, times, strict=True))[: self.max_categories] if n >= self.min_frequency
-        )
-        if len(names) == 1 and text.len() == self._rows:
+        frequent, different = self._frequent(text)
+        if different == 1 and text.len() == self._rows:
             return {"kind": "dropped", "reason": "all values are alike"}
         if not frequent:
             return {"kind": "dropped", "reason": "nearly every value is another one"}
-        return {"kind": "category", "categories": frequent}
+        fact: PlainData = {"kind": "category", "categories": frequent}
+        return fact | ({"missing": True} if text.len() < self._rows else {})
+
+    def _frequent(self, text: "polars.Series") -> tuple[list[str], int]:
+        """The names that get a column each, and the number of all."""
+        counts = text.value_counts(sort=True)
+        names, times = counts[text.name].to_list(), counts["count"].to_list()
+        least = max(self.min_frequency, sqrt(self._rows) / 10)
+        if len(times) > self.max_categories:
+            least = max(least, times[self.max_categories - 1])
+        return sorted(name for name, n in zip(names, times, strict=True) if n >= least), len(names)
+
+    def _leave_out_row_numbers(self, frame: "polars.DataFrame") -> None:
+        """Leave out a column that numbers the rows, by its values and its name, where others are left."""
+        useful = [name for name, fact in self.columns_.items() if fact["kind"] != "dropped"]
+        for name in useful[: len(useful) if len(useful) > 1 else 0]:
+            if self.columns_[name]["kind"] == "number" and ROW_NUMBER.fullmatch(name):
+                numbers = np.unique(numbers_in(frame[name], self.columns_[name]).to_numpy())
+                steps = np.diff(numbers)
+                # some of the rows may be held out
+                if len(numbers) == self._rows > 2 and (steps == np.round(steps)).all() and steps.mean() < 2:
+                    self.columns_[name] = {"kind": "dropped", "reason": "it numbers the rows"}
 
     def _numbers(self, frame: "polars.DataFrame | _Numbers") -> npt.NDArray[np.float64]:
         """The numeric columns and the dates' parts, (N, F), NaN where one is missing."""
@@ -307,7 +427,7 @@ class TableEncoder:
             if fact["kind"] == "number":
                 parts.append(_as_numbers(frame[name], fact))
             elif fact["kind"] in ("date", "time"):
-                column = _as_time(frame[name])
+                column = _as_time(frame[name], fact)
                 parts += [getattr(column.dt, part)().cast(pl.Float64) for part in _parts_of(fact)]
         if not parts:
             return np.empty((frame.height, 0))
@@ -322,10 +442,25 @@ class TableEncoder:
                 names += [f"{name} {part}" for part in _parts_of(fact)]
         return names
 
+    def _places(self) -> dict[str, int]:
+        """Where the numbers of each column begin."""
+        places, at = {}, 0
+        for name, fact in self.columns_.items():
+            places[name] = at
+            at += {"number": 1, "date": len(DATE_PARTS), "time": len(DATE_PARTS + TIME_PARTS)}.get(fact["kind"], 0)
+        return places
+
+    def _note_missing(self, counted: Values) -> None:
+        """Note the columns of numbers and dates of which some values are missing, but not all."""
+        places = self._places()
+        for name, fact in self.columns_.items():
+            if fact["kind"] in ("number", "date", "time") and 0 < counted[places[name]] < self._rows:
+                fact["missing"] = True
+
     def _note_constant(self, constant: npt.NDArray[np.bool_], counted: Values) -> None:
         flagged = dict(zip(self._number_names(), zip(constant, counted, strict=True), strict=True))
         for name, fact in self.columns_.items():
-            if fact["kind"] == "number" and flagged[name][0]:
+            if fact["kind"] == "number" and flagged[name][0] and not fact.get("missing"):
                 fact["reason"] = "left out: all values are alike" if flagged[name][1] else "left out: all are missing"
 
     def _require_columns(self, frame: "polars.DataFrame | _Numbers") -> None:
@@ -344,86 +479,22 @@ class TableEncoder:
             )
 
 
-class ImageEncoder:
-    """Turn images of bytes, (N, H, W) or (N, H, W, 3), into rows of numbers from 0 to 1."""
-
-    def fit(self, X: RawRows, y: object = None) -> Self:
-        """Remember the size of the images.
-
-        Parameters
-        ----------
-        X
-            The images.
-        y
-            Not used.
-
-        Returns
-        -------
-        Self
-            The encoder itself.
-        """
-        self.shape_ = X.shape[1:]
-        return self
-
-    def transform(self, X: RawRows) -> npt.NDArray[np.float32]:
-        """The images as rows of numbers.
-
-        Parameters
-        ----------
-        X
-            Images of the size that was fitted.
-
-        Returns
-        -------
-        Values
-            The rows, (N, H · W) or (N, H · W · 3), float32.
-
-        Raises
-        ------
-        InputError
-            Where they are no images, or have another size.
-        """
-        if not isinstance(X, np.ndarray) or X.ndim < 3:
-            raise InputError(f"the model reads images of {' x '.join(map(str, self.shape_))}, and this is a table")
-        if X.ndim == 3 and len(self.shape_) == 3:
-            X = np.repeat(X[..., None], 3, axis=3)
-        if X.shape[1:] != tuple(self.shape_):
-            raise InputError(
-                f"the model reads images of {' x '.join(map(str, self.shape_))}; "
-                f"got {' x '.join(map(str, X.shape[1:]))}"
-            )
-        rows: npt.NDArray[np.float32] = np.divide(X.reshape(len(X), -1), 255, dtype=np.float32)
-        return rows
-
-    def blank_row(self) -> npt.NDArray[np.uint8]:
-        """One black image."""
-        return np.zeros((1, *self.shape_), np.uint8)
-
-    def to_dict(self) -> tuple[PlainData, dict[str, Values]]:
-        """The state of the encoder as plain data and arrays.
-
-        Returns
-        -------
-        tuple[PlainData, dict[str, Values]]
-            The plain data, and no arrays.
-        """
-        return {"encoder": "images", "shape": list(self.shape_)}, {}
-
-
-def encoder_for(X: RawRows) -> TableEncoder | ImageEncoder:
+def encoder_for(X: RawRows, **options: Any) -> TableEncoder | ImageEncoder:
     """The encoder for some samples.
 
     Parameters
     ----------
     X
         Bytes of three dimensions or more are images; everything else is a table.
+    **options
+        The parameters of the encoder of a table.
 
     Returns
     -------
     TableEncoder | ImageEncoder
         The encoder, not fitted yet.
     """
-    return ImageEncoder() if isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype == np.uint8 else TableEncoder()
+    return ImageEncoder() if are_images(X) else TableEncoder(**options)
 
 
 def restored_encoder(facts: PlainData, arrays: Mapping[str, Values]) -> TableEncoder | ImageEncoder:
@@ -450,6 +521,7 @@ def restored_encoder(facts: PlainData, arrays: Mapping[str, Values]) -> TableEnc
         if facts["encoder"] == "images":
             encoder = ImageEncoder()
             encoder.shape_ = tuple(int(side) for side in facts["shape"])
+            encoder.white = int(facts.get("white", 255))
             return encoder
         return TableEncoder()._restored(facts, arrays)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -489,109 +561,35 @@ def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
 def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
     import polars as pl
 
-    if isinstance(column.dtype, pl.Duration | pl.Time):
-        unit = {"ms": 1e3, "us": 1e6}.get(getattr(column.dtype, "time_unit", "ns"), 1e9)
-        return column.cast(pl.Int64).cast(pl.Float64) / unit
     try:
-        numbers = column.cast(pl.Float64, strict=False)
-        if column.dtype == pl.String:
-            truth = column.str.to_lowercase().replace_strict({"true": 1.0, "false": 0.0}, default=None)
-            numbers = numbers.fill_null(truth.cast(pl.Float64))
+        numbers = numbers_in(column, fact)
     except pl.exceptions.PolarsError:
         raise InputError(f"column {column.name!r} has values of kind {column.dtype} where numbers were") from None
-    lost = numbers.is_null() & column.is_not_null()
+    lost = numbers.is_null() & known_text(column, (*MISSING, *MISSING_NUMBERS)).is_not_null()
     if lost.any() and not fact.get("loose"):
         row = int(lost.arg_true()[0])
         raise InputError(f"column {column.name!r} has {column[row]!r} in row {row + 1} where numbers were")
     return numbers.fill_null(float("nan"))
 
 
-def _as_time(column: "polars.Series") -> "polars.Series":
-    import polars as pl
-
-    if isinstance(column.dtype, pl.Date | pl.Datetime):
-        return column.cast(pl.Datetime("us"))
-    if column.null_count() == len(column):
-        return column.cast(pl.Datetime("us"))
-    try:
-        return column.cast(pl.String).str.to_datetime(time_unit="us")
-    except pl.exceptions.PolarsError:
-        raise InputError(f"column {column.name!r} has values that are no dates where dates were") from None
+def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
+    dates = dates_in(column, fact)
+    if (dates.is_null() & known_text(column).is_not_null()).any():
+        raise InputError(f"column {column.name!r} has values that are no dates where dates were")
+    return dates
 
 
 def _parts_of(fact: PlainData) -> tuple[str, ...]:
     return DATE_PARTS + TIME_PARTS if fact["kind"] == "time" else DATE_PARTS
 
 
-def _one_hot(column: "polars.Series", categories: list[str]) -> npt.NDArray[np.float32]:
-    """One column for each category, and a last one for all else."""
+def _one_hot(text: "polars.Series", categories: list[str], missing: bool) -> npt.NDArray[np.float32]:
+    """One column for each category, one for all else, and, where wanted, one for the missing."""
     import polars as pl
 
     index = {category: i for i, category in enumerate(categories)}
-    places = column.cast(pl.String).replace_strict(index, default=len(categories), return_dtype=pl.Int64)
-    rows = np.zeros((len(column), len(categories) + 1), np.float32)
-    rows[np.arange(len(column)), places.fill_null(len(categories)).to_numpy()] = 1
+    places = text.replace_strict(index, default=len(categories), return_dtype=pl.Int64)
+    places = places.set(text.is_null(), len(categories) + missing)
+    rows = np.zeros((len(text), len(categories) + 1 + missing), np.float32)
+    rows[np.arange(len(text)), places.to_numpy()] = 1
     return rows
-
-
-def describe(samples: Samples) -> PlainData:
-    """What each column is, how many values are missing and different, and what the encoder makes of it.
-
-    Parameters
-    ----------
-    samples
-        The data.
-
-    Returns
-    -------
-    PlainData
-        ``name``, ``samples``, and ``columns``, a list with ``name``, ``kind``, ``missing``, ``different``, ``values``
-        and ``note`` of each; the target is one of the columns.
-    """
-    import polars as pl
-
-    X = samples.X
-    if isinstance(X, np.ndarray) and X.ndim > 2:
-        values = f"{X.min()} to {X.max()}"
-        shape = " x ".join(map(str, X.shape[1:]))
-        rows = [_described("samples", f"images of {shape}" if X.dtype == np.uint8 else shape, 0, len(X), values, "")]
-    else:
-        frame = pl.DataFrame({f"x{i}": column for i, column in enumerate(X.T)}) if isinstance(X, np.ndarray) else X
-        rows = _described_columns(frame)
-    if samples.y is not None:
-        y = pl.Series(samples.target, samples.y)
-        rows.append(_described(samples.target or "y", "target", 0, y.n_unique(), _values(y), ""))
-    return {"name": samples.name, "samples": len(X), "columns": rows}
-
-
-def _described_columns(frame: "polars.DataFrame") -> list[PlainData]:
-    encoder = TableEncoder()
-    with suppress(InputError):  # a table without a useful column is described all the same
-        encoder.fit(frame)
-    rows = []
-    for name, fact in encoder.columns_.items():
-        column = frame[name]
-        missing = column.null_count() + (int(column.is_nan().sum()) if column.dtype.is_float() else 0)
-        note = fact.get("reason", "mostly numbers: the rest count as missing" if fact.get("loose") else "")
-        if fact["kind"] == "category" and len(fact["categories"]) < column.drop_nulls().n_unique():
-            note = f"{len(fact['categories'])} categories of their own, the rarer ones together"
-        rows.append(_described(name, fact["kind"], missing, column.drop_nulls().n_unique(), _values(column), note))
-    return rows
-
-
-def _described(name: str, kind: str, missing: int, different: int, values: str, note: str) -> PlainData:
-    return {"name": name, "kind": kind, "missing": missing, "different": different, "values": values, "note": note}
-
-
-def _values(column: "polars.Series") -> str:
-    """The range of numbers and dates, or the most frequent names."""
-    known = column.drop_nulls()
-    if known.is_empty():
-        return ""
-    if known.dtype.is_numeric():
-        least, most = known.to_numpy().min(), known.to_numpy().max()
-        return f"{least:.6g} to {most:.6g}"
-    if known.dtype.is_temporal():
-        return f"{known.min()!s} to {known.max()!s}"
-    counts = known.cast(str).value_counts(sort=True)
-    return ", ".join(counts[known.name].to_list()[:4]) + (", ..." if len(counts) > 4 else "")

@@ -13,8 +13,9 @@ from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets import ImageEncoder, TableEncoder, restored_encoder
 from mlcvkit.errors import InputError, MissingExtra
 from mlcvkit.experiments.targets import Classes, Numbers, Targets, targets_from_dict
-from mlcvkit.models import MLP, as_mlp
+from mlcvkit.models import MLP, as_mlp, logit_loss
 from mlcvkit.storage import SavedModel, load_model
+from mlcvkit.training import as_columns
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
@@ -143,7 +144,8 @@ class Predictor:
         -------
         PlainData
             For classes ``accuracy``, ``log_loss`` where there are probabilities, and ``confusion``, a row for each true
-            class with how often each class was predicted; for numbers ``r2``, ``rmse`` and ``mae``.
+            class, those that the model does not know among them, with how often each class was predicted; for numbers
+            ``r2``, ``rmse`` and ``mae``.
         """
         if isinstance(self.targets, Classes):
             return self._measure_classes(self.targets, X, y)
@@ -168,13 +170,17 @@ class Predictor:
             result["unknown"] = int((~known).sum())
         truth = np.searchsorted(targets.classes, y[known])
         if self.has_probabilities and known.all():
-            probabilities = targets.probabilities(logits, self.mlp.output).astype(np.float64)
-            of_truth = probabilities[np.arange(len(y)), truth]
-            result["log_loss"] = float(-np.log(of_truth.clip(np.finfo(float).tiny)).mean())
-        counts = confusion_matrix(truth, np.searchsorted(targets.classes, predicted[known]), len(targets.classes))
+            # from the logits, since a probability of a wrong class that is nearly 1 has lost its digits
+            loss = logit_loss(self.mlp.output, "cross_entropy" if targets.binary else "categorical_cross_entropy")
+            encoded = targets.encode(y, np.float64)
+            result["log_loss"] = float(loss.value(as_columns(encoded), logits.T.astype(np.float64)).mean())
         names = targets.class_names
+        chosen = np.searchsorted(targets.classes, predicted)
+        counts = confusion_matrix(truth, chosen[known], len(targets.classes))
+        unknown = {str(one): np.bincount(chosen[y == one], minlength=len(names)) for one in np.unique(y[~known])}
         result["confusion"] = {
-            name: dict(zip(names, map(int, row), strict=True)) for name, row in zip(names, counts, strict=True)
+            name: dict(zip(names, map(int, row), strict=True))
+            for name, row in [*zip(names, counts, strict=True), *unknown.items()]
         }
         return result
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from mlcvkit import datasets
 from mlcvkit.arrays import PlainData
@@ -28,8 +28,18 @@ class Experiment:
         What the target is; found from its values where None.
     test_fraction
         The share of the rows that is held out to test with, from 0 to below 1.
+    test
+        A file or folder like the data, to test with.
     image_size
         To how many pixels on each side the images of a folder are scaled.
+    header
+        Whether the first line of a text file has the names of the columns.
+    decimal
+        The decimal mark of numbers in text, where that cannot be seen.
+    day_first
+        Whether the day comes before the month in dates, where that cannot be seen.
+    max_categories
+        The largest number of names of a column that get a column each.
     model
         The kind of network.
     init
@@ -47,7 +57,12 @@ class Experiment:
     target: str | None = None
     task: Task | None = None
     test_fraction: float = TEST_FRACTION
+    test: str | None = None
     image_size: int | None = None
+    header: bool | None = None
+    decimal: Literal[".", ","] | None = None
+    day_first: bool | None = None
+    max_categories: int | None = None
     model: KindName = "mlp"
     init: str | None = None
     hyperparameters: Hyperparameters = None  # type: ignore[assignment]
@@ -59,6 +74,10 @@ class Experiment:
                 raise InputError(f"{name} must be one of {listed}; got {getattr(self, name)!r}")
         if self.hyperparameters is None:
             object.__setattr__(self, "hyperparameters", recipe_for(self.model))
+        if self.decimal not in (None, ".", ","):
+            raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
+        if self.max_categories is not None and self.max_categories < 1:
+            raise InputError(f"max_categories must be 1 or more; got {self.max_categories}")
         if not 0 <= self.test_fraction < 1:
             raise InputError(f"test_fraction must be at least 0 and below 1; got {self.test_fraction}")
 
@@ -75,9 +94,39 @@ class Experiment:
         InputError
             Where they cannot be read.
         """
-        if self.image_size is not None and (self.data in datasets.TOYS or not Path(self.data).is_dir()):
-            raise InputError(f"image_size scales the images of a folder: leave it out for {self.data}")
-        return datasets.read(self.data, self.target, image_size=self.image_size)
+        self.require_used()
+        how = {name: getattr(self, name) for name in ("test", "image_size", "header", "decimal")}
+        return datasets.read(self.data, self.target, **how)
+
+    def require_used(self) -> None:
+        """Refuse options of other data than these.
+
+        Raises
+        ------
+        InputError
+            With the option, and what it is for.
+        """
+        own_file = self.data not in datasets.TOYS
+        is_folder = own_file and Path(self.data).is_dir()
+        suffix = datasets.suffix_of(Path(self.data)) if own_file and not is_folder else ""
+        is_text = isinstance(datasets.FORMATS.get(suffix), datasets.TextReader)
+        is_table = is_text or suffix in (".parquet", ".arrow", ".feather")
+        for name, (used, what) in {
+            "test": (own_file, "is for data of your own, as a file or folder"),
+            "image_size": (is_folder, "scales the images of a folder"),
+            "header": (is_text, "is for text files"),
+            "decimal": (is_table, "is for tables with numbers in text"),
+            "day_first": (is_table, "is for tables with dates in text"),
+            "max_categories": (is_table, "is for tables with names"),
+        }.items():
+            if getattr(self, name) is not None and not used:
+                raise InputError(f"{name} {what}: leave it out for {self.data}")
+
+    @property
+    def encoding(self) -> PlainData:
+        """The parameters of the encoder of a table that are not left to it."""
+        given = {name: getattr(self, name) for name in ("decimal", "day_first", "max_categories")}
+        return {name: value for name, value in given.items() if value is not None}
 
     def to_dict(self) -> PlainData:
         """The data and the network as plain values, by the names of the command line's options.

@@ -485,6 +485,42 @@ def learn_targets(y: Values, task: Task, names: tuple[str, ...] = ()) -> Targets
     return Numbers.of(y) if task == "regression" else Classes(np.unique(y), names)
 
 
+def _look_like_labels(samples: Samples, y: Values, values: Values) -> bool:
+    """Whether whole numbers that came as an array are labels: bytes, or from 0 or 1 on without a gap, each repeated."""
+    if not isinstance(samples.X, np.ndarray) or y.dtype.kind not in "iub" or len(values) > 1000:
+        return False
+    without_gap = values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1
+    return (y.dtype.itemsize == 1 or bool(without_gap)) and len(y) >= 2 * len(values)
+
+
+def notes_of_target(y: Values, targets: Targets) -> list[str]:
+    """What a person should know of a target.
+
+    Parameters
+    ----------
+    y
+        The targets, (N,).
+    targets
+        What they are learned as.
+
+    Returns
+    -------
+    list[str]
+        The lines.
+    """
+    different, counts = np.unique(y, return_counts=True)
+    lines = []
+    if targets.task == "classification" and len(different) > 1 and counts.max() >= 0.95 * len(y):
+        lines.append(
+            f"the commonest class, {different[counts.argmax()]}, alone is right in {counts.max() / len(y):.1%}"
+        )
+    if targets.task == "classification" and y.dtype.kind in "iu" and len(different) > MOST_CLASSES:
+        lines.append(
+            f"{len(different):,} whole numbers are taken for classes; --task regression takes them for numbers"
+        )
+    return lines
+
+
 def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
     """The targets of some samples as they are learned, and the task.
 
@@ -516,7 +552,7 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
     is_number = y.dtype.kind in "fiub"
     whole = y.dtype.kind in "iub" or (is_number and bool((y == np.round(y)).all()))
     if task is None:
-        is_class = not is_number or (whole and len(values) <= MOST_CLASSES)
+        is_class = not is_number or (whole and (len(values) <= MOST_CLASSES or _look_like_labels(samples, y, values)))
         task = "classification" if is_class else "regression"
     if task == "regression":
         if not is_number:

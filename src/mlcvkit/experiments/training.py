@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from mlcvkit.arrays import PlainData, RawRows, Rows
-from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, encoder_for
+from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, are_images, encoder_for, notes_of
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
 from mlcvkit.experiments.predictor import Predictor, load
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Indices, LabelledRows, split_rows, split_test_rows
-from mlcvkit.experiments.targets import Targets, Task, checked_target, learn_targets
+from mlcvkit.experiments.targets import Targets, Task, checked_target, learn_targets, notes_of_target
 from mlcvkit.models import MLP, Perceptron, architecture, as_mlp, losses_behind, scale_weights
 from mlcvkit.training import Augmentation, Callback, Checkpoint, Hyperparameters, Run, split_validation
 from mlcvlab.models.nn2 import NN2
@@ -111,6 +111,8 @@ class Preparation:
         The name of the target.
     fingerprint
         The SHA-256 sum of the data.
+    notes
+        What a person should know of the data and of what was made of them, a line each.
     """
 
     experiment: Experiment
@@ -125,6 +127,7 @@ class Preparation:
     test: LabelledRows
     target: str = "prediction"
     fingerprint: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -255,13 +258,13 @@ def prepare_rows(
     (X, y), hp, kind = training, experiment.hyperparameters, experiment.model
     assert experiment.task is not None
     start = None if experiment.init is None else load(experiment.init)
-    encoder = encoder_for(X).fit(X) if start is None else start.encoder
+    encoder = encoder_for(X, **experiment.encoding).fit(X) if start is None else start.encoder
     targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
     require_fits(kind, hp, targets, rows=len(y), has_weights=start is not None, **circumstances(X))
-    images = isinstance(encoder_for(X), ImageEncoder)
+    images = are_images(X)
     if start is not None:
         _require_as_at_the_start(start, X, experiment.task, experiment.init)
-    rows = X if isinstance(X, np.ndarray) and images else encoder.transform(X)
+    rows = X if isinstance(X, np.ndarray) and X.dtype == np.uint8 and images else encoder.transform(X)
     try:
         encoded = targets.encode(y, np.float32 if images else rows.dtype)
     except ValueError as error:
@@ -288,6 +291,7 @@ def prepare_rows(
         validation=watched,
         hyperparameters=replace(hp, seed=seed),
         test=(X[:0], y[:0]),
+        notes=(*samples.notes, *notes_of(encoder, X), *notes_of_target(y, targets)),
         target=samples.target or "prediction",
         fingerprint=samples.fingerprint,
     )
@@ -295,7 +299,7 @@ def prepare_rows(
 
 def _require_as_at_the_start(start: Predictor, X: RawRows, task: Task, run: str | None) -> None:
     """Refuse data that a run, from whose weights a training starts, was not trained on the like of."""
-    if isinstance(start.encoder, ImageEncoder) != isinstance(encoder_for(X), ImageEncoder):
+    if isinstance(start.encoder, ImageEncoder) != are_images(X):
         raise InputError(f"{run} was not trained on data of this kind: one is images, the other a table")
     if start.targets.task != task:
         raise InputError(f"{run} was trained for {start.targets.task}, and this is {task}")
@@ -398,8 +402,11 @@ def circumstances(X: RawRows) -> PlainData:
     PlainData
         Fields of ``Circumstances``.
     """
-    images = isinstance(encoder_for(X), ImageEncoder)
-    return {"images": images, "distortable": isinstance(X, np.ndarray) and images and X.ndim == 3}
+    images = isinstance(X, np.ndarray) and are_images(X)
+    return {
+        "images": images,
+        "distortable": isinstance(X, np.ndarray) and images and X.ndim == 3 and X.dtype == np.uint8,
+    }
 
 
 def require_fits(kind: KindName, hp: Hyperparameters, targets: Targets, **circumstances: Any) -> None:

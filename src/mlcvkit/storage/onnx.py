@@ -23,8 +23,10 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
     """Write a model with its preprocessing as an ONNX file.
 
     Where all columns are numbers there is one input, "X", (N, K), float32, with NaN for a missing value; else one for
-    each column, by its name, (N, 1), float32 or text. The outputs are "label" and "probabilities" (a perceptron has
-    "scores"), or "prediction", with "predicted" before it where a column has that name.
+    each column, by its name, (N, 1), float32 or text, where the empty text stands for a missing value. Numbers are
+    float64 where float32 would lose what tells them apart, such as seconds since 1970. The outputs are "label" and
+    "probabilities" (a perceptron has "scores"), or "prediction", with "predicted" before it where a column has that
+    name.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ class _Graph:
             return self._input("X", self.model.pairs(self.model.W)[0][0].shape[1])
         if facts["encoder"] == "images":
             pixels = int(np.prod(facts["shape"]))
-            return self.node("Div", self._input("X", pixels), self.constant(np.float32(255)))
+            return self.node("Div", self._input("X", pixels), self.constant(np.float32(facts.get("white", 255))))
         columns = {name: fact for name, fact in facts["columns"].items() if fact["kind"] != "dropped"}
         dates = [name for name, fact in columns.items() if fact["kind"] in ("date", "time")]
         if dates:
@@ -87,16 +89,41 @@ class _Graph:
                 f"the column(s) {', '.join(dates)} hold dates, and ONNX has no operators for the calendar: "
                 "train on the parts that matter, such as year and month, as numbers"
             )
+        mixed = [name for name, fact in columns.items() if fact.get("others")]
+        if mixed:
+            raise InputError(
+                f"the column(s) {', '.join(mixed)} hold numbers and names, and a tensor of ONNX holds one kind: make "
+                "two columns of each"
+            )
         numbers = [name for name, fact in columns.items() if fact["kind"] == "number"]
-        names = [name for name, fact in columns.items() if fact["kind"] == "category"]
+        inputs: dict[str, str] = {}
         parts = []
         if len(numbers) == len(facts["columns"]):
-            parts = [self._scaled(self._input("X", len(numbers)))]
+            x = self._input("X", len(numbers), double=self._needs_double())
+            parts = [self._scaled(x)]
+            inputs = {name: self._column(x, i) for i, name in enumerate(numbers) if columns[name].get("missing")}
         elif numbers:
-            inputs = [self._input(name, 1) for name in numbers]
-            parts = [self._scaled(self.node("Concat", *inputs, axis=1))]
-        parts += [self._one_hot(name, columns[name]["categories"]) for name in names]
+            inputs = {name: self._input(name, 1, double=self._needs_double()) for name in numbers}
+            parts = [self._scaled(self.node("Concat", *inputs.values(), axis=1))]
+        for name, fact in columns.items():
+            if fact["kind"] == "category":
+                parts.append(self._one_hot(name, fact["categories"], fact.get("missing", False)))
+            elif fact.get("missing"):
+                parts.append(self._lacks(inputs[name]))
         return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=1)
+
+    def _needs_double(self) -> bool:
+        """Whether float32 would lose what tells the values of a column apart, as of seconds since 1970."""
+        arrays = self.saved.arrays
+        largest = np.maximum(np.abs(arrays["mean"]), np.abs(arrays.get("high", arrays["mean"])))
+        return bool((largest > 1e4 * arrays["scale"])[arrays["kept"].astype(bool)].any())
+
+    def _column(self, x: str, index: int) -> str:
+        return self.node("Gather", x, self.constant(np.array([index])), axis=1)
+
+    def _lacks(self, x: str) -> str:
+        missing = self.node("Or", self.node("IsNaN", x), self.node("IsInf", self.node("Cast", x, to=1)))
+        return self.node("Cast", missing, to=1)
 
     def _scaled(self, x: str) -> str:
         """(x - mean) / scale in double precision, with the median in place of what is not finite."""
@@ -104,17 +131,28 @@ class _Graph:
         kept = np.flatnonzero(self.saved.arrays["kept"])
         x = self.node("Cast", self.node("Gather", x, self.constant(kept), axis=1), to=11)
         missing = self.node("Or", self.node("IsNaN", x), self.node("IsInf", x))
+        if "low" in self.saved.arrays:  # the guard against numbers outside of the training's range
+            low, high = (self.constant(self.saved.arrays[name][kept]) for name in ("low", "high"))
+            x = self.node("Min", self.node("Max", x, low), high)
         filled = self.node("Where", missing, self.constant(fill[kept]), x)
         centred = self.node("Sub", filled, self.constant(mean[kept]))
         return self.node("Cast", self.node("Div", centred, self.constant(scale[kept])), to=1)
 
-    def _one_hot(self, name: str, categories: list[str]) -> str:
+    def _one_hot(self, name: str, categories: list[str], missing: bool) -> str:
+        """The columns of a name; a missing one is the empty text."""
         text = self._input(name, 1, text=True)
-        encoded = self.node("OneHotEncoder", text, domain="ai.onnx.ml", cats_strings=categories, zeros=1)
+        levels = [*categories, *([""] if missing else [])]
+        encoded = self.node("OneHotEncoder", text, domain="ai.onnx.ml", cats_strings=levels, zeros=1)
         known = self.node("Squeeze", encoded, self.constant(np.array([1], np.int64)))
         count = self.node("ReduceSum", known, self.constant(np.array([1], np.int64)), keepdims=1)
         other = self.node("Sub", self.constant(np.float32(1)), count)
-        return self.node("Concat", known, other, axis=1)
+        if not missing:
+            return self.node("Concat", known, other, axis=1)
+        names, lacking = (
+            self.node("Gather", known, self.constant(np.array(which)), axis=1)
+            for which in (range(len(categories)), [len(categories)])
+        )
+        return self.node("Concat", names, other, lacking, axis=1)
 
     def _network(self, a: str) -> str:
         """The logits."""
@@ -133,7 +171,11 @@ class _Graph:
         if output == "identity":
             mean, scale = (np.array(facts.get(n, d)) for n, d in (("target_mean", [0.0]), ("target_scale", [1.0])))
             scaled = self.node("Mul", self.node("Cast", z, to=11), self.constant(scale))
-            self._output("prediction", self.node("Cast", self.node("Add", scaled, self.constant(mean)), to=1))
+            sum_of_both = self.node("Add", scaled, self.constant(mean))
+            if bool((np.abs(mean) > 1e4 * scale).any()):
+                self._output("prediction", sum_of_both, kind=11)
+            else:
+                self._output("prediction", self.node("Cast", sum_of_both, to=1))
             return
         classes = facts.get("classes", [0, 1])
         binary = len(classes) == 2 and not facts.get("has_labels")
@@ -172,10 +214,10 @@ class _Graph:
             self.constants.append(numpy_helper.from_array(array, name))
         return name
 
-    def _input(self, name: str, columns: int, *, text: bool = False) -> str:
+    def _input(self, name: str, columns: int, *, text: bool = False, double: bool = False) -> str:
         from onnx import helper
 
-        self.inputs.append(helper.make_tensor_value_info(name, 8 if text else 1, ["N", columns]))
+        self.inputs.append(helper.make_tensor_value_info(name, 8 if text else 11 if double else 1, ["N", columns]))
         return name
 
     def _output(self, name: str, source: str, *, kind: int = 1) -> None:

@@ -37,17 +37,20 @@ def test_numbers_and_names_become_what_scikit_learns_transformers_make_of_them()
     )
     expected = theirs.fit_transform(frame)
     ours = TableEncoder().fit_transform(frame)
-    np.testing.assert_allclose(ours[:, :-1], expected, rtol=1e-5, atol=1e-6)
-    assert not ours[:, -1].any()  # no other colour
+    names = TableEncoder().fit(frame).get_feature_names_out().tolist()
+    added = [names.index("size = missing"), names.index("colour = other")]
+    np.testing.assert_allclose(np.delete(ours, added, axis=1), expected, rtol=1e-5, atol=1e-6)
+    assert ours[:, added[0]].tolist() == frame["size"].is_nan().to_list()
+    assert not ours[:, added[1]].any()
 
 
-def test_rare_missing_and_unseen_names_share_a_column():
+def test_rare_and_unseen_names_share_a_column_and_missing_ones_have_their_own():
     fitted = TableEncoder(max_categories=2, min_frequency=2).fit(
         polars.DataFrame({"c": ["a"] * 5 + ["b"] * 4 + ["c"] * 3 + ["d", None]})
     )
     rows = fitted.transform(polars.DataFrame({"c": ["a", "b", "c", "d", None, "new"]}))
-    assert fitted.get_feature_names_out().tolist() == ["c = a", "c = b", "c = other"]
-    assert rows.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]]
+    assert fitted.get_feature_names_out().tolist() == ["c = a", "c = b", "c = other", "c = missing"]
+    assert rows.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]]
 
 
 def test_dates_become_their_parts():

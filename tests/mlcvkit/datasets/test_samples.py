@@ -145,8 +145,8 @@ def test_a_target_that_is_not_there_lists_the_columns(tmp_path, table):
     table.write_csv(tmp_path / "t.csv")
     with pytest.raises(InputError, match="no column 'specie'; its columns are size, name, species"):
         read(tmp_path / "t.csv", "specie")
-    with pytest.raises(InputError, match=r"'size' is missing in 1 of 3 rows, first in row 2"):
-        read(tmp_path / "t.csv", "size")
+    samples = read(tmp_path / "t.csv", "size")
+    assert len(samples.y) == 2 and samples.notes == ("1 of 3 rows are left out, which have no size",)
     table.select("name").write_csv(tmp_path / "one.csv")
     with pytest.raises(InputError, match="nothing to predict it from"):
         read(tmp_path / "one.csv", "name")
@@ -247,7 +247,9 @@ FUZZED = sorted(fuzz.samples())
 
 
 def test_every_format_is_fuzzed():
-    assert set(FORMATS) <= {Path(f"x{suffix.removesuffix('.gz')}").suffix for suffix in FUZZED}
+    fuzzed = {FORMATS[Path(f"x{suffix.removesuffix('.gz')}").suffix] for suffix in FUZZED if suffix != ".png"}
+    others = {name for name, reader in FORMATS.items() if reader not in fuzzed}
+    assert {type(FORMATS[name]).__name__ for name in others} <= {"TextReader"}, others  # it is fuzzed by two names
 
 
 @repeated("damaged files, of each format", test=200, soak=2_000, full=10_000, per_part=500)

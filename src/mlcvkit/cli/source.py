@@ -1,0 +1,98 @@
+"""The options that say which data a command reads, and which kind of network it trains on them."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cyclopts import Parameter
+
+from mlcvkit import datasets
+from mlcvkit.arrays import PlainData
+from mlcvkit.errors import InputError
+from mlcvkit.experiments import Experiment, KindName, portable
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is said of the data and the kind of network."""
+
+    target: str | None = None
+    """The column to predict; for .npy and IDX the file of the labels."""
+    model: KindName | None = None
+    """mlp, the default: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one
+    sigmoid unit; perceptron: the perceptron rule."""
+    task: Literal["classification", "regression"] | None = None
+    """What the target is; found from its values where left out."""
+    test: str | None = None
+    """A file or folder like the data, to test with."""
+    test_fraction: float | None = None
+    """The share of the rows that is kept apart to test with at the end; 0.2 where left out."""
+    image_size: int | None = None
+    """Scale the images of a folder to so many pixels on each side."""
+    header: bool | None = None
+    """Whether the first line of a text file has the names of the columns, which it has unless --no-header is given."""
+    decimal: Literal[".", ","] | None = None
+    """The decimal mark of numbers in text, where that cannot be seen from the file."""
+    day_first: bool | None = None
+    """Whether the day comes before the month in dates such as 1/2/2020, where that cannot be seen from the column."""
+    max_categories: int | None = None
+    """The largest number of names of a column that get a column each, 100 where left out; the rarer ones share one."""
+
+    def experiment(self, data: str | None, **others: Any) -> Experiment:
+        """The experiment on some data, or on MNIST's even and odd digits.
+
+        Parameters
+        ----------
+        data
+            The data, or None.
+        **others
+            Further fields of the experiment.
+
+        Returns
+        -------
+        Experiment
+            The experiment.
+
+        Raises
+        ------
+        InputError
+            For options that are not for these data.
+        """
+        given: PlainData = {name: value for name, value in asdict(self).items() if value is not None}
+        if data is None:
+            of_data = [name for name in given if not (name == "model" and self.model == "nn2")]
+            if of_data:
+                raise InputError(
+                    f"--{of_data[0].replace('_', '-')} is for your own data: give its file first, or mnist-parity for "
+                    "the same digits"
+                )
+            return Experiment(data="mnist-parity", model="nn2", **others)
+        given |= {"data": portable(data) or data, "target": portable_target(data, self.target)}
+        given |= {} if self.test is None else {"test": str(Path(self.test).resolve())}
+        experiment = Experiment(**given, **others)
+        try:
+            experiment.require_used()
+        except InputError as error:
+            name, _, rest = str(error).partition(" ")
+            raise InputError(f"--{name.replace('_', '-')} {rest}") from None
+        return experiment
+
+
+def portable_target(data: str | None, target: str | None) -> str | None:
+    """A target that is a file as its absolute path; that of a table or of named arrays is a name."""
+    if target is None or data is None or datasets.has_columns(data) or not _is_place(target):
+        return target
+    return portable(target)
+
+
+def _is_place(target: str) -> bool:
+    """Whether a target is a file, or the files of a pattern."""
+    place = Path(target)
+    try:
+        if "*" not in target:
+            return place.is_file()
+        pattern = str(place.relative_to(place.anchor)) if place.anchor else target
+        return any(Path(place.anchor or ".").glob(pattern))
+    except (OSError, ValueError, NotImplementedError):  # no path, or no pattern
+        return False

@@ -1,0 +1,448 @@
+"""What the text of a column means: numbers, dates, times of day, truth values or names.
+
+A column is looked at once, as a whole. What was found stays with the model, and from then on each value is read by
+itself: what stands beside it, or in which format, makes no difference.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Literal
+
+from mlcvkit.arrays import PlainData
+
+if TYPE_CHECKING:
+    import polars
+
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "?")
+"""What stands for a missing value."""
+MISSING_NUMBERS = ("-", "--", ".", "..", "*")
+"""What stands for one in a column of numbers alone."""
+MOSTLY = 0.9
+"""The share of numbers from which on a column of text is one of numbers."""
+
+DayOrder = Literal["month", "day", "year"]
+"""What comes first in a date."""
+
+_UNIT = r"(?:[$€£¥₹%]|USD|EUR|GBP|CHF)"
+_BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
+_NUMBER = re.compile(r"[+-]?\d*[\d.,]*\d(?:[eE][+-]?\d+)?|[+-]?\d+[.,]")
+_BLANKS = re.compile(r"(?<=\d)[ '’\u00a0\u202f](?=\d{3}(?!\d))")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp][Mm])?")
+_MONTHS = {
+    name: i + 1
+    for i, name in enumerate(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
+}
+_ZONE = r"(?:\s*(Z|UTC|[+-]\d{2}:?\d{2}))?"
+_DATE = re.compile(
+    r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})"
+    r"(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[AaPp][Mm])?)" + _ZONE + ")?"
+)
+_NAMED_DATE = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})()()")
+
+
+def number_of(text: str, thousands: str | None = None) -> float | None:
+    """The number that a text holds, with a currency or a percent sign, in groups of thousands, or with a decimal comma.
+
+    A point or comma that occurs once is the decimal mark, unless it is ``thousands`` and three digits follow.
+
+    Parameters
+    ----------
+    text
+        The text, without blanks around it.
+    thousands
+        The mark between thousands, "." or ",", or None where a column has none.
+
+    Returns
+    -------
+    float | None
+        The number, or None where there is none.
+    """
+    bare = _AFTER.sub("", _BEFORE.sub(r"\1", text.replace("−", "-")))
+    bare = _BLANKS.sub("", bare)
+    if not _NUMBER.fullmatch(bare):
+        return None
+    points, commas = bare.count("."), bare.count(",")
+    if points and commas:
+        group = "." if bare.rindex(",") > bare.rindex(".") else ","
+    elif points + commas > 1 or (thousands is not None and thousands in bare and _GROUPED.fullmatch(bare)):
+        group = "." if points else ","
+    else:
+        group = ""
+    if group and not re.fullmatch(rf"[+-]?\d{{1,3}}(?:\{group}\d{{3}})+(?:[.,]\d*)?", bare):
+        return None
+    try:
+        return float(bare.replace(group, "").replace(",", ".") if group else bare.replace(",", "."))
+    except ValueError:
+        return None
+
+
+def thousands_in(texts: Iterable[str], decimals: set[str]) -> str | None:
+    """The mark that stands between thousands in a column.
+
+    Parameters
+    ----------
+    texts
+        The different values of the column.
+    decimals
+        The decimal marks that occur in other columns of the table.
+
+    Returns
+    -------
+    str | None
+        "." or ",", or None where there is none.
+    """
+    of_column: set[str] = set()
+    possible: set[str] = set()
+    for text in texts:
+        kind, mark = _mark(text)
+        if kind == "thousands":
+            return mark
+        (of_column if kind == "decimal" else possible).add(mark)
+    possible -= of_column
+    for mark, other in ((",", "."), (".", ",")):
+        if mark in possible and mark not in decimals and (mark == "," or other in decimals):
+            return mark
+    return None
+
+
+def decimal_marks(texts: Iterable[str]) -> set[str]:
+    """The marks that are certainly decimal marks.
+
+    Parameters
+    ----------
+    texts
+        Values.
+
+    Returns
+    -------
+    set[str]
+        Of "." and ",".
+    """
+    return {mark for kind, mark in map(_mark, texts) if kind == "decimal"}
+
+
+def ambiguous_number(texts: Iterable[str]) -> str | None:
+    """A value of a column of numbers that may be in thousands or not, where no other of the column tells.
+
+    Parameters
+    ----------
+    texts
+        The different values of the column.
+
+    Returns
+    -------
+    str | None
+        The value, or None.
+    """
+    found = None
+    for text in texts:
+        kind, _ = _mark(text)
+        if kind in ("thousands", "decimal"):
+            return None
+        found = text if kind == "possible" else found
+    return found
+
+
+def _mark(text: str) -> tuple[str, str]:
+    """What a value tells of a point or comma in it: that it is a decimal mark, or stands between thousands, or may."""
+    bare = _BLANKS.sub("", _AFTER.sub("", _BEFORE.sub(r"\1", text)))
+    points, commas = bare.count("."), bare.count(",")
+    if not points + commas or number_of(text) is None:
+        return "", ""
+    mark = "," if commas and (not points or bare.rindex(",") > bare.rindex(".")) else "."
+    if points and commas:
+        return "decimal", mark
+    if points + commas > 1:
+        return "thousands", mark
+    return "possible" if _GROUPED.fullmatch(bare) else "decimal", mark
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds since midnight of a time of day.
+
+    Parameters
+    ----------
+    text
+        The text, such as "17:05", "17:05:30.5" or "5:05 PM".
+
+    Returns
+    -------
+    float | None
+        The seconds, or None where it is no time of day.
+    """
+    found = _CLOCK.fullmatch(text)
+    if not found:
+        return None
+    hours, minutes, seconds = int(found[1]), int(found[2]), float(found[3] or 0)
+    if found[4]:
+        hours = hours % 12 + 12 * (found[4].lower() == "pm") if 1 <= hours <= 12 else 99
+    return 3600.0 * hours + 60 * minutes + seconds if hours < 24 and minutes < 60 and seconds < 60 else None
+
+
+def date_of(text: str, first: str) -> datetime | None:
+    """The date that a text holds, with a time of day where it has one; in UTC where it names its time zone.
+
+    Parameters
+    ----------
+    text
+        The text.
+    first
+        What comes first where that cannot be seen: "month" or "day".
+
+    Returns
+    -------
+    datetime | None
+        The date, or None where there is none.
+    """
+    parts = _date_parts(text)
+    if parts is None:
+        return None
+    a, b, c, clock, zone = parts
+    year, month, day = (a, b, c) if a > 31 else (c, a, b) if first == "month" else (c, b, a)
+    if len(str(year)) < 3 and year < 100:
+        year += 2000 if year < 69 else 1900
+    seconds = seconds_of(clock.strip()) if clock else 0.0
+    if seconds is None:
+        return None
+    try:
+        moment = datetime(year, month, day) + timedelta(seconds=seconds)
+        if zone and zone not in ("Z", "UTC"):
+            offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[-2:]))
+            moment = moment.replace(tzinfo=timezone(offset)).astimezone(UTC).replace(tzinfo=None)
+        return moment
+    except (ValueError, OverflowError):
+        return None
+
+
+def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
+    """The three numbers of a date in their order, the time of day, and the time zone."""
+    if named := _NAMED_DATE.fullmatch(text):
+        month = _MONTHS.get(named[1][:3].lower())
+        return None if month is None else (int(named[3]), month, int(named[2]), "", "")
+    found = _DATE.fullmatch(text)
+    if not found:
+        return None
+    a, b, c = found[1], found[3], found[4]
+    clock, zone = found[5] or "", found[6] or ""
+    if b.isalpha():
+        month = _MONTHS.get(b[:3].lower())
+        year = int(c) + (0 if len(c) > 2 else 2000 if int(c) < 69 else 1900)
+        return None if month is None else (year, month, int(a), clock, zone)
+    return int(a), int(b), int(c), clock, zone
+
+
+def order_of_dates(texts: Iterable[str]) -> tuple[str | None, bool]:
+    """What comes first in the dates of a column, the month or the day.
+
+    Parameters
+    ----------
+    texts
+        The different values of the column.
+
+    Returns
+    -------
+    tuple[str | None, bool]
+        "month" or "day", None where not all are dates; and whether that could be seen.
+    """
+    firsts = {"month", "day"}
+    slashes = False
+    for text in texts:
+        firsts = {first for first in firsts if date_of(text, first) is not None}
+        if not firsts:
+            return None, False
+        slashes = slashes or "/" in text
+    if len(firsts) == 1:
+        return firsts.pop(), True
+    parts = [_date_parts(text) for text in list(texts)[:1]]
+    certain = all(part is None or part[0] > 31 for part in parts)
+    return ("month" if slashes else "day"), certain
+
+
+def known_text(column: "polars.Series", missing: tuple[str, ...] = MISSING) -> "polars.Series":
+    """The values of any column as text, without blanks around it; null where one is missing.
+
+    A number is the same text from every format: 1, 1.0 and "1" are "1".
+
+    Parameters
+    ----------
+    column
+        The column.
+    missing
+        What stands for a missing value.
+
+    Returns
+    -------
+    polars.Series
+        The text.
+    """
+    import polars as pl
+
+    if column.dtype.is_float():
+        whole = (column.is_finite() & (column == column.round(0)) & (column.abs() < 2**53)).fill_null(False)
+        text = column.cast(pl.String).zip_with(~whole, column.cast(pl.Int64, strict=False).cast(pl.String))
+        return text.set(column.is_nan().fill_null(False), None)
+    if isinstance(column.dtype, pl.Duration):
+        column = column.cast(pl.Int64)
+    text = column.cast(pl.String)
+    if column.dtype != pl.String:
+        return text
+    text = text.str.strip_chars()
+    return text.set(text.is_in(list(missing)), None)
+
+
+def parsed(text: "polars.Series", parse: Callable[[str], object], dtype: "polars.DataType") -> "polars.Series":
+    """Each different text parsed once; null where it is none.
+
+    Parameters
+    ----------
+    text
+        The text.
+    parse
+        Gives the value of a text, or None.
+    dtype
+        The type of the values.
+
+    Returns
+    -------
+    polars.Series
+        The values.
+    """
+    import polars as pl
+
+    different = text.drop_nulls().unique()
+    values = pl.Series([parse(one) for one in different.to_list()], dtype=dtype)
+    if different.is_empty():
+        return pl.Series(text.name, [None] * len(text), dtype=dtype)
+    return text.replace_strict(different, values, default=None, return_dtype=dtype)
+
+
+def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
+    """The numbers of a column, null where there is none.
+
+    Parameters
+    ----------
+    column
+        The column: numbers, truth values, times of day, lengths of time, or text that holds such.
+    fact
+        What is known of the column: its ``thousands``, and whether its numbers are times of day, ``clock``.
+
+    Returns
+    -------
+    polars.Series
+        The numbers, float64.
+    """
+    import polars as pl
+
+    dtype = column.dtype
+    if isinstance(dtype, pl.Duration | pl.Time):
+        unit = {"ms": 1e3, "us": 1e6}.get(getattr(dtype, "time_unit", "ns"), 1e9)
+        return column.cast(pl.Int64).cast(pl.Float64) / unit
+    if dtype != pl.String:
+        return column.cast(pl.Float64, strict=False)
+    text = known_text(column, (*MISSING, *MISSING_NUMBERS))
+    thousands = fact.get("thousands")
+    numbers = text.cast(pl.Float64, strict=False)
+    if thousands == ".":
+        numbers = numbers.set(text.str.contains(".", literal=True).fill_null(False), None)
+    rest = text.set(numbers.is_not_null(), None)
+    if rest.null_count() == len(rest):
+        return numbers
+    truth = {"true": 1.0, "false": 0.0}
+
+    def parse(one: str) -> float | None:
+        if fact.get("clock"):
+            return seconds_of(one)
+        number = number_of(one, thousands)
+        return truth.get(one.lower()) if number is None else number
+
+    return numbers.fill_null(parsed(rest, parse, pl.Float64()))
+
+
+def dates_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
+    """The dates of a column, null where there is none.
+
+    Parameters
+    ----------
+    column
+        The column: dates, or text that holds dates.
+    fact
+        What is known of the column: what comes ``first`` in its dates.
+
+    Returns
+    -------
+    polars.Series
+        The dates with their times of day, in microseconds.
+    """
+    import polars as pl
+
+    kind = pl.Datetime("us")
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
+        return column.cast(kind)
+    text = known_text(column)
+    if text.null_count() == len(text):
+        return text.cast(kind)
+    return parsed(text, lambda one: date_of(one, fact.get("first", "day")), kind)
+
+
+def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
+    """What a column of text holds.
+
+    Parameters
+    ----------
+    column
+        The column.
+    decimals
+        The decimal marks that certainly occur in other columns.
+
+    Returns
+    -------
+    PlainData
+        ``kind``: "number", "date", "time" or "text", and how its values are read.
+    """
+    text = known_text(column).drop_nulls()
+    different = text.unique().to_list()
+    texts = [one for one in different if one not in MISSING_NUMBERS]
+    if not texts:
+        return {"kind": "text"}
+    if all(one.lower() in ("true", "false") for one in texts):
+        return {"kind": "number"}
+    thousands = thousands_in(texts, decimals)
+    fact: PlainData = {"kind": "number"} | ({} if thousands is None else {"thousands": thousands})
+    numbers = numbers_in(text, fact).is_not_null()
+    known = sum(one not in MISSING_NUMBERS for one in text.to_list())
+    share = int(numbers.sum()) / max(1, known)
+    if share == 1 or (share >= MOSTLY and share * len(text) >= 1):
+        return fact | ({} if share == 1 else {"loose": True})
+    if all(seconds_of(one) is not None for one in texts):
+        return {"kind": "number", "clock": True}
+    first, certain = order_of_dates(texts) if _date_parts(texts[0]) is not None else (None, False)
+    if first is not None:
+        moments = dates_in(text, {"first": first})
+        has_time = bool((moments.dt.truncate("1d") != moments).any())
+        fact = {"kind": "time" if has_time else "date", "first": first}
+        return fact if certain else fact | {"unsure": True}
+    return {"kind": "text"}
+
+
+def type_of(dtype: "polars.DataType") -> str:
+    """What a column of a type is taken for: "number", "date", "time", "text" or "other".
+
+    Parameters
+    ----------
+    dtype
+        The type.
+
+    Returns
+    -------
+    str
+        The kind.
+    """
+    import polars as pl
+
+    if dtype.is_numeric() or dtype == pl.Boolean or isinstance(dtype, pl.Duration | pl.Time):
+        return "number"
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        return "time" if isinstance(dtype, pl.Datetime) else "date"
+    return "text" if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum) else "other"

@@ -1,0 +1,145 @@
+"""What data hold, for a person: what each column is, and what is to be known before its numbers are trusted."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlcvkit.arrays import PlainData
+from mlcvkit.datasets.columns import dates_in, known_text, numbers_in
+from mlcvkit.datasets.samples import Samples
+from mlcvkit.datasets.tables import TableEncoder
+from mlcvkit.errors import InputError
+
+if TYPE_CHECKING:
+    import polars
+
+
+def describe(samples: Samples) -> PlainData:
+    """What each column is, how many values are missing and different, and what the encoder makes of it.
+
+    Parameters
+    ----------
+    samples
+        The data.
+
+    Returns
+    -------
+    PlainData
+        ``name``, ``samples``, ``columns``, a list with ``name``, ``kind``, ``missing``, ``different``, ``values`` and
+        ``note`` of each, of which the target is one, and ``notes``, what a person should know.
+    """
+    import polars as pl
+
+    X = samples.X
+    if isinstance(X, np.ndarray) and X.ndim > 2:
+        values = f"{X.min()} to {X.max()}"
+        shape = " x ".join(map(str, X.shape[1:]))
+        are_bytes = X.dtype in (np.uint8, np.uint16)
+        rows = [_described("samples", f"images of {shape}" if are_bytes else shape, 0, len(X), values, "")]
+    else:
+        frame = pl.DataFrame({f"x{i}": column for i, column in enumerate(X.T)}) if isinstance(X, np.ndarray) else X
+        encoder = TableEncoder()
+        with suppress(InputError):  # a table without a useful column is described all the same
+            encoder.fit(frame)
+        rows = [_described_column(frame[name], fact) for name, fact in encoder.columns_.items()]
+    if samples.y is not None:
+        y = pl.Series(samples.target, samples.y)
+        rows.append(_described(samples.target or "y", "target", 0, y.n_unique(), _values(y), ""))
+    return {"name": samples.name, "samples": len(X), "columns": rows, "notes": list(samples.notes)}
+
+
+def _described_column(column: "polars.Series", fact: PlainData) -> PlainData:
+    text = known_text(column)
+    values = column.drop_nulls()
+    if fact["kind"] == "number":
+        values = numbers_in(column, fact).drop_nulls()
+    elif fact["kind"] in ("date", "time"):
+        values = dates_in(column, fact).drop_nulls()
+    elif fact["kind"] == "category":
+        values = text.drop_nulls()
+    note = column_note(text, fact)
+    return _described(column.name, fact["kind"], text.null_count(), text.drop_nulls().n_unique(), _values(values), note)
+
+
+def column_note(text: "polars.Series", fact: PlainData) -> str:
+    """What a person should know of what the encoder makes of a column.
+
+    Parameters
+    ----------
+    text
+        The column's values as text.
+    fact
+        What the encoder takes it for.
+
+    Returns
+    -------
+    str
+        The note, empty where there is nothing to say.
+    """
+    if "reason" in fact:
+        return str(fact["reason"])
+    notes = []
+    if fact.get("loose"):
+        others = ", ".join(fact.get("others", ()))
+        notes.append(f"mostly numbers: {f'{others} have columns of their own, ' if others else ''}the rest is missing")
+    if fact.get("thousands"):
+        notes.append(f"{fact['thousands']!r} stands between thousands")
+    if fact.get("unsure"):
+        other = "no-day-first" if fact["first"] == "day" else "day-first"
+        notes.append(f"read as dates with the {fact['first']} first; --{other} reads them the other way")
+    different = text.drop_nulls().n_unique()
+    if fact["kind"] == "category" and len(fact["categories"]) < different:
+        notes.append(f"{len(fact['categories'])} of {different:,} names have a column each, the rarer ones share one")
+    if fact["kind"] == "number" and different == len(text) > 20 and _is_whole(text):
+        notes.append("every value is another whole number: is it an id?")
+    return "; ".join(notes)
+
+
+def _is_whole(text: "polars.Series") -> bool:
+    return bool(text.str.contains(r"^\d+$").all())
+
+
+def notes_of(encoder: object, X: object) -> list[str]:
+    """What a person should know of what an encoder made of a table, a line for each column that is not as it seems.
+
+    Parameters
+    ----------
+    encoder
+        The fitted encoder.
+    X
+        The table that it was fitted on.
+
+    Returns
+    -------
+    list[str]
+        The lines.
+    """
+    import polars as pl
+
+    if not isinstance(encoder, TableEncoder) or not isinstance(X, pl.DataFrame):
+        return []
+    noted = ((name, column_note(known_text(X[name]), fact)) for name, fact in encoder.columns_.items())
+    lines = [f"{name}: {note}" for name, note in noted if note]
+    twice = X.height - X.n_unique()
+    if twice > 0.05 * X.height and X.width > 1:
+        lines.append(f"{twice:,} of {X.height:,} rows are there more than once: training and test may share them")
+    return lines
+
+
+def _described(name: str, kind: str, missing: int, different: int, values: str, note: str) -> PlainData:
+    return {"name": name, "kind": kind, "missing": missing, "different": different, "values": values, "note": note}
+
+
+def _values(column: "polars.Series") -> str:
+    """The range of numbers and dates, or the most frequent names."""
+    known = column.drop_nulls()
+    if known.is_empty():
+        return ""
+    if known.dtype.is_numeric():
+        least, most = known.to_numpy().min(), known.to_numpy().max()
+        return f"{least:.6g} to {most:.6g}"
+    if known.dtype.is_temporal():
+        return f"{known.min()!s} to {known.max()!s}"
+    counts = known.cast(str).value_counts(sort=True)
+    return ", ".join(counts[known.name].to_list()[:4]) + (", ..." if len(counts) > 4 else "")

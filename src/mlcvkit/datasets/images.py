@@ -1,0 +1,201 @@
+"""Folders of images as arrays, and images as rows of numbers."""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from mlcvkit.arrays import PlainData, RawRows, Values
+from mlcvkit.datasets.mnist_digits import IMAGE_FORMATS
+from mlcvkit.errors import InputError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm")
+TEST_FOLDERS = ("test", "val", "valid", "validation")
+
+
+def files_by_class(folder: Path) -> tuple[list[tuple[Path, str]], bool, list[str]]:
+    """The images of a folder with a folder for each class; or, without classes, those that lie in it.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Returns
+    -------
+    tuple[list[tuple[Path, str]], bool, list[str]]
+        Each file with its class, whether there are classes, and a line on what was left out.
+    """
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    files: list[tuple[Path, str]] = []
+    left_out: list[str] = []
+    for place in classes or [folder]:
+        for path in sorted(place.iterdir()):
+            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+                files.append((path, place.name))
+            elif not path.name.startswith("."):
+                left_out.append(str(path.relative_to(folder)))
+    beside = [path.name for path in folder.iterdir() if path.is_file()] if classes else []
+    left_out += [name for name in sorted(beside) if not name.startswith(".")]
+    some = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+    note = (
+        [f"{len(left_out)} of {folder.name} left out, which are no images by their names: {some}"] if left_out else []
+    )
+    return files, bool(classes), note
+
+
+def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray[np.generic]:
+    """Read images of one size: turned as their camera says, and on white where they are transparent.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    image_size
+        The height and the width to which they are scaled, in pixels. By default they stay as they are.
+
+    Returns
+    -------
+    Array
+        The images, (N, H, W) where all are grey, else (N, H, W, 3): bytes, or uint16 or float32 where any has more than
+        eight bits.
+
+    Raises
+    ------
+    InputError
+        For a file that is no image, or has another size than the first one.
+    """
+    if image_size is not None and not 1 <= image_size <= 1024:
+        raise InputError(f"image_size must be from 1 to 1024; got {image_size}")
+    images: list[Values] = []
+    for path in paths:
+        images.append(_pixels(path, image_size))
+        if images[-1].shape[:2] != images[0].shape[:2]:
+            (h1, w1), (h2, w2) = images[0].shape[:2], images[-1].shape[:2]
+            raise InputError(
+                f"the images have different sizes: {paths[0]} is {w1} x {h1}, {path} is {w2} x {h2}; give an image "
+                "size to scale them to: --image-size 28"
+            )
+    deep = [image.dtype for image in images if image.dtype != np.uint8]
+    if deep and any(image.dtype != deep[0] for image in images):
+        i = next(i for i, image in enumerate(images) if image.dtype != deep[0])
+        raise InputError(f"the images have different depths: {paths[i]} has {images[i].dtype}, another one {deep[0]}")
+    coloured = any(image.ndim == 3 for image in images)
+    stack = np.stack([np.repeat(x[..., None], 3, axis=2) if coloured and x.ndim == 2 else x for x in images])
+    grey = coloured and bool((stack[..., :1] == stack).all())
+    return np.ascontiguousarray(stack[..., 0]) if grey else stack
+
+
+def _pixels(path: Path, image_size: int | None) -> Values:
+    """An image as it is to be seen: (H, W), or (H, W, 3) with colours."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if "A" in image.getbands() or "transparency" in image.info:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+            if image.mode[0] not in "IF" and image.mode != "L":
+                image = image.convert("L" if image.mode == "1" else "RGB")
+            if image_size is not None:
+                image = image.resize((image_size, image_size))
+            pixels = np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} is not an image that can be read: {str(error).splitlines()[0]}") from None
+    if pixels.dtype.kind == "f":
+        return pixels.astype(np.float32)
+    if pixels.dtype != np.uint8:
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise InputError(f"{path} has values from {pixels.min()} to {pixels.max()}: they must be from 0 to 65,535")
+        return pixels.astype(np.uint16)
+    return pixels
+
+
+def are_images(X: RawRows) -> bool:
+    """Whether samples are images: bytes, or two bytes or floats, of three dimensions or more.
+
+    Parameters
+    ----------
+    X
+        The samples.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype in (np.uint8, np.uint16)
+
+
+class ImageEncoder:
+    """Turn images, (N, H, W) or (N, H, W, 3), into rows of numbers from 0 to 1, by the depth of the training's."""
+
+    def __init__(self) -> None:
+        self.white = 255
+
+    def fit(self, X: RawRows, y: object = None) -> Self:
+        """Remember the size and the depth of the images.
+
+        Parameters
+        ----------
+        X
+            The images.
+        y
+            Not used.
+
+        Returns
+        -------
+        Self
+            The encoder itself.
+        """
+        self.shape_ = X.shape[1:]
+        self.white = 65535 if isinstance(X, np.ndarray) and X.dtype == np.uint16 else 255
+        return self
+
+    def transform(self, X: RawRows) -> npt.NDArray[np.float32]:
+        """The images as rows of numbers.
+
+        Parameters
+        ----------
+        X
+            Images of the size that was fitted.
+
+        Returns
+        -------
+        Values
+            The rows, (N, H · W) or (N, H · W · 3), float32.
+
+        Raises
+        ------
+        InputError
+            Where they are no images, or have another size.
+        """
+        if not isinstance(X, np.ndarray) or X.ndim < 3:
+            raise InputError(f"the model reads images of {' x '.join(map(str, self.shape_))}, and this is a table")
+        if X.ndim == 3 and len(self.shape_) == 3:
+            X = np.repeat(X[..., None], 3, axis=3)
+        if X.shape[1:] != tuple(self.shape_):
+            raise InputError(
+                f"the model reads images of {' x '.join(map(str, self.shape_))}; "
+                f"got {' x '.join(map(str, X.shape[1:]))}"
+            )
+        white = 65535 if X.dtype == np.uint16 else 255
+        rows: npt.NDArray[np.float32] = np.divide(X.reshape(len(X), -1), white, dtype=np.float32)
+        return rows
+
+    def blank_row(self) -> Values:
+        """One black image."""
+        return np.zeros((1, *self.shape_), np.uint8 if self.white == 255 else np.uint16)
+
+    def to_dict(self) -> tuple[PlainData, dict[str, Values]]:
+        """The state of the encoder as plain data and arrays.
+
+        Returns
+        -------
+        tuple[PlainData, dict[str, Values]]
+            The plain data, and no arrays.
+        """
+        depth = {} if self.white == 255 else {"white": self.white}
+        return {"encoder": "images", "shape": list(self.shape_)} | depth, {}

@@ -1,0 +1,543 @@
+"""Files, folders and names as samples.
+
+A file that cannot be read is named, with the line or the place where it ends.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mlcvkit.arrays import RawRows, Values
+from mlcvkit.datasets.columnar_files import columnar_reader
+from mlcvkit.datasets.columns import decimal_marks, kind_of_text, known_text, numbers_in, type_of
+from mlcvkit.datasets.images import IMAGE_SUFFIXES, TEST_FOLDERS, files_by_class, read_images
+from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
+from mlcvkit.datasets.numpy_files import read_idx, read_npy, read_npz, read_svmlight
+from mlcvkit.datasets.text_files import TextReader
+from mlcvkit.datasets.toys import TOYS
+from mlcvkit.errors import InputError
+from mlcvkit.extras import require
+
+if TYPE_CHECKING:
+    import polars
+
+ARRAY_NAMES = (
+    ("X", "y"),
+    ("x", "y"),
+    ("X", "Y"),
+    ("x_train", "y_train"),
+    ("X_train", "y_train"),
+    ("train_images", "train_labels"),
+    ("images", "labels"),
+    ("data", "target"),
+    ("data", "labels"),
+    ("arr_0", "arr_1"),
+)
+"""How samples and targets are called in archives of arrays: by us, Keras, MedMNIST, scikit-learn and NumPy."""
+TEST_NAMES = {"x_train": ("x_test", "y_test"), "X_train": ("X_test", "y_test")}
+TEST_NAMES |= {"train_images": ("test_images", "test_labels")}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples and, where a target was named, their targets.
+
+    Parameters
+    ----------
+    name
+        The name of the data, for messages.
+    X
+        The samples, one a row: a polars data frame, or an array, (N, ...).
+    y
+        The targets, (N,), or None.
+    target
+        The name of the target, or None.
+    fingerprint
+        The SHA-256 sum of the content.
+    test
+        X and y of the test set that came with the data, or None.
+    files
+        The names of the images' files.
+    class_names
+        The names of the classes where the targets are numbers that stand for them.
+    notes
+        What a person should know of the reading, a line each.
+    """
+
+    name: str
+    X: RawRows
+    y: Values | None
+    target: str | None
+    fingerprint: str
+    test: tuple[RawRows, Values] | None = None
+    files: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class _Reading(NamedTuple):
+    """How files are read; as for ``read``."""
+
+    image_size: int | None
+    header: bool | None
+    decimal: str | None
+    known: bool
+
+
+def read(
+    source: str | Path,
+    target: str | Path | None = None,
+    *,
+    test: str | Path | None = None,
+    image_size: int | None = None,
+    header: bool | None = None,
+    decimal: str | None = None,
+    known: bool = False,
+) -> Samples:
+    """Open a data set.
+
+    Parameters
+    ----------
+    source
+        A table (.csv, .tsv, .txt, .data, .parquet, .arrow, .feather, ...), arrays (.npz, .npy, IDX as of MNIST,
+        svmlight; text and IDX may be gzipped), a folder with a folder of images for each class, or the name of a set
+        that needs no file (``TOYS``).
+    target
+        The column to predict; of a .npy or IDX file the file with the labels, of a .npz file the name of the array, "y"
+        where left out.
+    test
+        A file or folder like it, to test with.
+    image_size
+        The height and the width to which the images of a folder are scaled, in pixels.
+    header
+        Whether the first line of a text file has the names of the columns; by default it has.
+    decimal
+        The decimal mark of a text file's numbers, "." or ",", where that cannot be seen.
+    known
+        Whether the data are for a model, which knows already how numbers are to be read.
+
+    Returns
+    -------
+    Samples
+        The data set.
+
+    Raises
+    ------
+    InputError
+        For what cannot be read, with the file and the place, and for a target that is not there, with what is.
+    """
+    reading = _Reading(image_size, header, decimal, known)
+    samples = _read(source, target, reading)
+    if test is None:
+        return samples
+    others = _read(test, target if not (target and Path(target).is_file()) else None, reading._replace(known=True))
+    if others.y is None:
+        raise InputError(f"{test} has no target to test with")
+    notes = (*samples.notes, *others.notes)
+    return replace(samples, test=(others.X, others.y), notes=notes)
+
+
+def _read(source: str | Path, target: str | Path | None, reading: _Reading) -> Samples:
+    if str(source) in TOYS:
+        return _toy(str(source), target)
+    path = Path(source)
+    if path.is_dir():
+        return _image_folder(path, target, reading.image_size)
+    if not path.is_file():
+        raise InputError(
+            f"{path} does not exist; give a file, a folder of images, or one of the names {', '.join(TOYS)}"
+        )
+    reader = _reader(path)
+    try:
+        if isinstance(reader, TextReader):
+            table, notes = reader(path, header=reading.header, decimal=reading.decimal, known=reading.known)
+            return _of_table(path, table, target, notes)
+        content = reader(path)
+        if isinstance(content, dict):
+            return _of_arrays(path, content, target)
+        if isinstance(content, np.ndarray):
+            return _of_array(path, content, target)
+        return _of_table(path, content, target)
+    except MemoryError:
+        raise InputError(f"{path} is damaged, or larger than the memory") from None
+
+
+def _toy(name: str, target: str | Path | None) -> Samples:
+    if target not in (None, "y"):
+        raise InputError(f"{name} has one target already: leave out --target {target}")
+    X, y = TOYS[name]()
+    test = None
+    if name.startswith("mnist"):
+        digits = mnist()
+        test_y = digits.test_y if name == "mnist" else (digits.test_y % 2 == 0).astype(int)
+        test = digits.test_X, test_y
+    names = PARITY_NAMES if name == "mnist-parity" else ()
+    return Samples(name, X, y, "y", _fingerprint_of_arrays(X, y), test, class_names=names)
+
+
+def _of_table(path: Path, frame: "polars.DataFrame", target: str | Path | None, notes: Sequence[str] = ()) -> Samples:
+    if frame.width == 0 or frame.height == 0:
+        raise InputError(f"{path} has no rows: a table needs a line of column names and one for each sample")
+    if target is None:
+        return Samples(path.name, frame, None, None, _fingerprint(path), notes=tuple(notes))
+    X, y = split_target(frame, str(target), path)
+    left_out = frame.height - len(y)
+    notes = [
+        *notes,
+        *([f"{left_out:,} of {frame.height:,} rows are left out, which have no {target}"] if left_out else []),
+    ]
+    return Samples(path.name, X, y, str(target), _fingerprint(path), notes=tuple(notes))
+
+
+def split_target(frame: "polars.DataFrame", target: str, path: object) -> "tuple[polars.DataFrame, Values]":
+    """Take the target out of a table, and leave out the rows that have none.
+
+    Parameters
+    ----------
+    frame
+        The table, a polars data frame.
+    target
+        The name of its column.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    tuple[polars.DataFrame, Values]
+        The other columns, and the target: numbers, or text.
+
+    Raises
+    ------
+    InputError
+        Where it is not there, or no row has it.
+    """
+    if target not in frame.columns:
+        raise InputError(f"{path} has no column {target!r}; its columns are {_listed(frame.columns)}")
+    if frame.width == 1:
+        raise InputError(f"{path} has no column beside the target {target!r}: there is nothing to predict it from")
+    column = frame[target]
+    if type_of(column.dtype) == "other":
+        raise InputError(f"{path}: the target {target!r} is of kind {column.dtype}; it must be numbers or names")
+    y, present = _target_values(column, frame)
+    if not present.any():
+        raise InputError(f"{path}: the target {target!r} is missing in all of its {frame.height:,} rows")
+    others = frame.drop(target)
+    return (others if present.all() else others.filter(present)), y[present]
+
+
+def _target_values(column: "polars.Series", frame: "polars.DataFrame") -> tuple[Values, Values]:
+    """The targets as numbers or text, and where there is one."""
+    import polars as pl
+
+    if column.dtype == pl.Boolean or column.dtype.is_temporal():
+        return column.cast(pl.String).fill_null("").to_numpy().astype(str), column.is_not_null().to_numpy()
+    if column.dtype.is_integer():
+        return column.fill_null(0).to_numpy(), column.is_not_null().to_numpy()
+    if column.dtype.is_numeric():
+        numbers = column.cast(pl.Float64) if column.dtype.is_decimal() else column
+        finite = numbers.is_finite().fill_null(False)
+        return numbers.fill_null(0).to_numpy(), finite.to_numpy()
+    text = known_text(column, ("",))
+    texts = [known_text(frame[name]).drop_nulls().unique() for name in frame.columns if frame[name].dtype == pl.String]
+    fact = kind_of_text(column, {mark for one in texts for mark in decimal_marks(one.head(1000).to_list())})
+    if fact["kind"] == "number" and not fact.get("loose") and not fact.get("clock"):
+        known = known_text(column)
+        numbers = numbers_in(column, fact)
+        truth = known.drop_nulls().str.to_lowercase().is_in(["true", "false"])
+        if len(truth) and truth.all():
+            return known.str.to_lowercase().fill_null("").to_numpy().astype(str), known.is_not_null().to_numpy()
+        present = numbers.is_not_null()
+        values = numbers.fill_null(0).to_numpy()
+        whole = not known.drop_nulls().str.contains(r"[.eE]").any() and bool((values == np.round(values)).all())
+        return (values.astype(np.int64) if whole and np.abs(values).max() < 2**53 else values), present.to_numpy()
+    return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy()
+
+
+def _of_arrays(path: Path, arrays: dict[str, Values], target: str | Path | None) -> Samples:
+    if set(arrays) == {"arr_0"} and (target is None or Path(target).is_file()):
+        return _of_array(path, arrays["arr_0"], target)
+    features, given = choose_arrays(path, arrays, target)
+    samples = _samples(path, arrays[features], None if given is None else arrays[given], given)
+    test = TEST_NAMES.get(features)
+    if test is None or given is None or not set(test) <= set(arrays):
+        return samples
+    y = checked_arrays(path, arrays[test[0]], arrays[test[1]], test[1])
+    assert y is not None
+    return replace(samples, test=(arrays[test[0]], y))
+
+
+def choose_arrays(path: object, names: Iterable[str], target: str | Path | None) -> tuple[str, str | None]:
+    """Tell which of several arrays holds the samples and which the targets.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    names
+        The names of the arrays.
+    target
+        The name of the one with the targets, where it is known.
+
+    Returns
+    -------
+    tuple[str, str | None]
+        The names of both; None for the targets where there are none.
+
+    Raises
+    ------
+    InputError
+        Where that cannot be told.
+    """
+    names = list(names)
+    if target is None:
+        for pair in ARRAY_NAMES:
+            if set(pair) <= set(names):
+                return pair
+    given = str(target) if target is not None else next((n for n in ("y", "labels", "target") if n in names), None)
+    if given is not None and given not in names:
+        raise InputError(f"{path} has no array {given!r}; its arrays are {_listed(names)}")
+    others = [name for name in names if name != given]
+    usual = [features for features, _ in ARRAY_NAMES if features in others]
+    features = usual[0] if usual else others[0] if len(others) == 1 else None
+    if features is None:
+        raise InputError(f"{path} needs an array X of the samples; its arrays are {_listed(names)}")
+    return features, given
+
+
+def _of_array(path: Path, X: Values, target: str | Path | None) -> Samples:
+    if X.dtype.names:
+        require("tables")
+        import polars as pl
+
+        return _of_table(path, pl.DataFrame({name: X[name] for name in X.dtype.names}), target)
+    if target is None:
+        return _samples(path, X, None, None)
+    if X.ndim == 2 and str(target).isdigit() and int(str(target)) < X.shape[1]:
+        column = int(str(target))
+        return _samples(path, np.delete(X, column, axis=1), X[:, column], str(target))
+    labels = Path(target)
+    if not labels.is_file():
+        raise InputError(
+            f"the target of {path} is the file of its labels, or the number of a column; {labels} is no file"
+        )
+    reader = _reader(labels)
+    y = None if isinstance(reader, TextReader) else reader(labels)
+    if isinstance(y, dict) and len(y) == 1:
+        (y,) = y.values()
+    if not isinstance(y, np.ndarray):
+        raise InputError(f"{labels} must be an array of labels, .npy, .npz or IDX")
+    return _samples(path, X, y, labels.name)
+
+
+def _samples(path: Path, X: Values, y: Values | None, target: str | None) -> Samples:
+    y = checked_arrays(path, X, y, target)
+    return Samples(path.name, X, y, target, _fingerprint_of_arrays(X, *([] if y is None else [y])))
+
+
+def checked_arrays(path: object, X: Values, y: Values | None, target: str | None) -> Values | None:
+    """Check samples and targets that were read from arrays.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    X
+        The samples.
+    y
+        The targets, or None.
+    target
+        The name of the targets.
+
+    Returns
+    -------
+    Values | None
+        The targets, (N,), or None.
+
+    Raises
+    ------
+    InputError
+        Where samples or targets are not what they must be.
+    """
+    if X.ndim < 2 or len(X) == 0 or X[0].size == 0 or X.dtype.kind not in "fiub":
+        raise InputError(f"{path} needs samples as rows of numbers, (N, K) or (N, H, W); got {X.dtype} {X.shape}")
+    if y is not None:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if y.shape != (len(X),):
+            raise InputError(f"{path} needs one target for each of its {len(X):,} samples; got {y.shape} in {target!r}")
+        if y.dtype.kind not in "fiubU" or (y.dtype.kind == "f" and not np.isfinite(y).all()):
+            raise InputError(f"{path}: the targets {target!r} must be finite numbers or names; got {y.dtype}, or NaN")
+    return y
+
+
+def _image_folder(folder: Path, target: str | Path | None, image_size: int | None) -> Samples:
+    """The images of a folder with a folder for each class, which may lie in "train" and "test"."""
+    if target is not None:
+        raise InputError(f"the target of a folder of images is the name of each image's folder: leave out {target!r}")
+    parts = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    test = next((parts[name] for name in TEST_FOLDERS if name in parts), None)
+    if (
+        "train" in parts
+        and set(parts) <= {"train", *TEST_FOLDERS}
+        and any(p.is_dir() for p in parts["train"].iterdir())
+    ):
+        samples = _image_folder(parts["train"], None, image_size)
+        others = None if test is None else _image_folder(test, None, image_size)
+        held_out = None if others is None or others.y is None else (others.X, others.y)
+        return replace(samples, name=folder.name, test=held_out)
+    files, has_classes, notes = files_by_class(folder)
+    if not files:
+        raise InputError(
+            f"{folder} has no images: it needs a folder for each class with {', '.join(IMAGE_SUFFIXES)} files"
+        )
+    images = read_images([path for path, _ in files], image_size)
+    y = np.array([label for _, label in files]) if has_classes else None
+    return Samples(
+        folder.name,
+        images,
+        y,
+        "folder" if has_classes else None,
+        _fingerprint_of_arrays(images, *([] if y is None else [y])),
+        files=tuple(str(path.relative_to(folder)) for path, _ in files),
+        notes=tuple(notes),
+    )
+
+
+def as_file(columns: Mapping[str, Values], suffix: str) -> bytes:
+    """Columns as the content of a file.
+
+    Parameters
+    ----------
+    columns
+        The columns by name, (N,) each.
+    suffix
+        The format: .csv, .tsv, .parquet, .arrow or .feather.
+
+    Returns
+    -------
+    bytes
+        The content.
+
+    Raises
+    ------
+    InputError
+        For another suffix.
+    """
+    require("tables")
+    import polars as pl
+
+    frame, buffer = pl.DataFrame(dict(columns)), io.BytesIO()
+    suffix = suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        frame.write_csv(buffer, separator="," if suffix == ".csv" else "\t")
+    elif suffix == ".parquet":
+        frame.write_parquet(buffer)
+    elif suffix in (".arrow", ".feather"):
+        frame.write_ipc(buffer)
+    else:
+        raise InputError(f"predictions are written to .csv, .tsv, .parquet, .arrow or .feather files; got {suffix!r}")
+    return buffer.getvalue()
+
+
+def suffix_of(path: Path) -> str:
+    """The format of a file by its name, as in ``FORMATS``.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    str
+        The suffix, without the one of the compression.
+    """
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    return ".idx" if "ubyte" in path.name or suffix.startswith(".idx") else suffix
+
+
+def has_columns(data: str) -> bool:
+    """Whether data are a table or named arrays, whose target is a name and no file.
+
+    Parameters
+    ----------
+    data
+        A file, a pattern of files, or the name of a set that needs no file.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return suffix_of(Path(data)) in {*FORMATS} - {".npy", ".idx"}
+
+
+def _reader(path: Path) -> "TextReader | Reader":
+    suffix = suffix_of(path)
+    if suffix in ELSEWHERE:
+        raise InputError(f"{path} is not read here: {ELSEWHERE[suffix]}")
+    if suffix not in FORMATS:
+        raise InputError(
+            f"{path} is of no known kind; tables and arrays end with {', '.join(FORMATS)}, and images are in a folder"
+        )
+    return FORMATS[suffix]
+
+
+def _fingerprint(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fingerprint_of_arrays(*arrays: Values) -> str:
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(f"{array.dtype} {array.shape}".encode())
+        content.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return content.hexdigest()
+
+
+def _listed(names: Iterable[object], most: int = 30) -> str:
+    names = list(names)
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
+
+
+Reader = Callable[[Path], "polars.DataFrame | Values | dict[str, Values]"]
+
+FORMATS: dict[str, TextReader | Reader] = {
+    ".csv": TextReader(","),
+    ".tsv": TextReader("\t"),
+    ".tab": TextReader("\t"),
+    ".txt": TextReader(","),
+    ".data": TextReader(","),
+    ".dat": TextReader(","),
+    ".parquet": columnar_reader("Parquet"),
+    ".arrow": columnar_reader("Arrow"),
+    ".feather": columnar_reader("Feather"),
+    ".npz": read_npz,
+    ".npy": read_npy,
+    ".idx": read_idx,
+    ".svmlight": read_svmlight,
+    ".libsvm": read_svmlight,
+    ".svm": read_svmlight,
+}
+"""The readers by a file's last suffix, before .gz; IDX files are also known by "-ubyte" in their names."""
+
+_BY_SPREADSHEET = "save the sheet as CSV UTF-8 in the spreadsheet"
+ELSEWHERE = {
+    ".xlsx": f"{_BY_SPREADSHEET}, or write pandas.read_excel(...).to_parquet('table.parquet')",
+    ".xls": f"{_BY_SPREADSHEET}, or write pandas.read_excel(...).to_parquet('table.parquet')",
+    ".ods": _BY_SPREADSHEET,
+    ".arff": "write pandas.DataFrame(scipy.io.arff.loadarff(...)[0]).to_parquet('table.parquet')",
+    ".json": "write pandas.read_json(...).to_parquet('table.parquet')",
+    ".jsonl": "write pandas.read_json(..., lines=True).to_parquet('table.parquet')",
+    ".pkl": "a pickle can run any code when it is opened; save it as Parquet or .npz where it was made",
+    ".h5": "save its arrays with numpy.savez",
+    ".mat": "write numpy.savez('file.npz', **scipy.io.loadmat(...)) with the arrays X and y",
+}
+"""What other files are to be converted by."""

@@ -1,0 +1,232 @@
+"""Text with a row on each line as a table of text: what its columns mean is decided later, from all of a column."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlcvkit.datasets.columns import ambiguous_number, decimal_marks, kind_of_text, known_text, number_of, numbers_in
+from mlcvkit.datasets.numpy_files import decompressed
+from mlcvkit.errors import InputError, first_line
+from mlcvkit.extras import require
+
+if TYPE_CHECKING:
+    import polars
+
+SEPARATORS = (";", "\t", "|", ",", " ")
+TRUTH = ("true", "false")
+LOOKED_AT = 200
+"""The lines by which the separator is found."""
+
+
+class TextReader:
+    """Reads text whose fields are apart by one of the separators: the one that cuts most lines into equally many.
+
+    Parameters
+    ----------
+    usual
+        The separator of such files, where several do.
+    """
+
+    def __init__(self, usual: str) -> None:
+        self.usual = usual
+
+    def __call__(
+        self, path: Path, *, header: bool | None = None, decimal: str | None = None, known: bool = False
+    ) -> "tuple[polars.DataFrame, list[str]]":
+        """The table, all of it text without blanks around it, and what a person should know of the reading.
+
+        Parameters
+        ----------
+        path
+            The file.
+        header
+            Whether the first line has the names of the columns. By default it has.
+        decimal
+            The decimal mark, where that cannot be seen.
+        known
+            Whether a model knows already how numbers are to be read.
+
+        Returns
+        -------
+        tuple[polars.DataFrame, list[str]]
+            The table, and the lines.
+        """
+        require("tables")
+        import polars as pl
+
+        text = _decoded(path, decompressed(path))
+        separator, text = self._separator(text)
+        names, text, notes = _checked_lines(path, text, separator, header)
+        try:
+            table = pl.read_csv(
+                io.BytesIO(text.encode()),
+                separator="," if separator == " " else separator,
+                has_header=header is not False,
+                new_columns=names,
+                infer_schema=False,
+                truncate_ragged_lines=True,
+            )
+        except pl.exceptions.PolarsError as error:
+            raise InputError(f"{path} cannot be read as a table: {first_line(error)}") from None
+        table = table.with_columns(pl.all().str.strip_chars()).with_columns(pl.all().replace("", None))
+        if known:
+            return table, notes
+        if separator != "," and decimal is None:
+            _require_clear_numbers(path, table)
+        return table.with_columns(_typed(table[name]) for name in table.columns), notes
+
+    def _separator(self, text: str) -> tuple[str, str]:
+        """The separator, and the text without the line that tells it."""
+        first, _, rest = text.partition("\n")
+        if first.lower().startswith("sep=") and len(first.strip("\r\n")) == 5:
+            return first[4], rest
+        lines = [line for line in islice(io.StringIO(text), LOOKED_AT) if line.strip()]
+        if text.count("\n") >= LOOKED_AT:
+            lines = lines[:-1]  # the last one may be cut
+        best, most = self.usual, 0.0
+        for separator in (self.usual, *SEPARATORS):
+            counts = Counter(map(len, _rows(lines, separator)))
+            fields, times = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
+            if fields > 1 and times / max(1, sum(counts.values())) > most:
+                best, most = separator, times / sum(counts.values())
+        return best, text
+
+
+def _rows(lines: list[str], separator: str) -> Iterator[list[str]]:
+    """The fields of lines; none where they cannot be cut by the separator."""
+    stripped = (line.strip(" \r\n") + "\n" for line in lines) if separator == " " else iter(lines)
+    try:
+        yield from csv.reader(stripped, delimiter=separator, skipinitialspace=True)
+    except csv.Error:
+        return
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    end = content.find(b"\0") if encoding == "utf-8-sig" else -1
+    if end >= 0:
+        raise InputError(f"{path} is not text: line {content[:end].count(10) + 1} has a byte 0")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(10) + 1
+        raise InputError(
+            f"{path}, line {line}: byte {content[error.start]:#x} is not UTF-8; save it as UTF-8"
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -> tuple[list[str], str, list[str]]:
+    """The column names, and the text without empty lines and without spaces before the fields.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    text
+        Its text.
+    separator
+        What separates its fields.
+    header
+        Whether the first line has the names.
+
+    Returns
+    -------
+    tuple[list[str], str, list[str]]
+        The column names, the text, and what a person should know.
+
+    Raises
+    ------
+    InputError
+        With the line where a line has another number of fields.
+    """
+    if separator == " ":
+        text = "\n".join(line.strip(" ") for line in text.split("\n"))
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+    first: list[str] = []
+    second: list[str] = []
+    width = 0
+    plain = separator != " "  # whether the text can stay as it is
+    try:
+        for row in rows:
+            plain = plain and bool(row)
+            if not row:
+                continue
+            if not first:
+                first, width = row, len(row)
+                continue
+            if not second:
+                second = row
+                if len(row) == width - 1 and not first[-1].strip() and header is not False:
+                    width -= 1  # a separator at the end of the header
+            if len(row) != width:
+                raise InputError(
+                    f"{path}, line {rows.line_num}: {len(row)} fields where the header has {width} columns"
+                )
+    except csv.Error as error:
+        raise InputError(f"{path}, line {rows.line_num}: {error}") from None
+    if not first:
+        raise InputError(f"{path} is empty")
+    names, notes = _names(path, first[:width], second, header)
+    if plain and f"{separator} " not in text and width == len(first):
+        return names, text, notes
+    tidy = io.StringIO()
+    again = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    writer = csv.writer(tidy, delimiter="," if separator == " " else separator)
+    writer.writerows([field.strip(" \t") for field in row[:width]] for row in again if row)
+    return names, tidy.getvalue(), notes
+
+
+def _names(path: Path, first: list[str], second: list[str], header: bool | None) -> tuple[list[str], list[str]]:
+    """The names of the columns, with a word where the first line looks like data."""
+    numbered = [f"column {i + 1}" for i in range(len(first))]
+    if header is False:
+        return numbered, []
+    names = [name.strip() or numbered[i] for i, name in enumerate(first)]
+    looks_like_data = sum(number_of(name) is not None for name in names) > 0 and all(
+        (number_of(a.strip()) is None) == (number_of(b.strip()) is None) for a, b in zip(first, second, strict=False)
+    )
+    advice = "the first line looks like data; if it has no names, give --no-header"
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
+    if twice:
+        hint = f": {advice}" if looks_like_data else ": rename one"
+        raise InputError(f"{path} has more than one column of the name {twice[0]!r}{hint}")
+    return names, [f"{path.name}: {advice}"] if looks_like_data else []
+
+
+def _typed(column: "polars.Series") -> "polars.Series":
+    """A column in which nothing but plain numbers or ISO dates stands as such; any other as it is."""
+    import polars as pl
+
+    text = known_text(column)
+    known = text.drop_nulls()
+    if known.is_empty() or known.len() == 0:
+        return column
+    if known.str.contains(r"^[+-]?\d+$").all():
+        numbers = text.cast(pl.Int64, strict=False)
+    elif known.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$").all():
+        numbers = text.cast(pl.Float64, strict=False)
+    elif known.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
+        numbers = text.str.to_date("%Y-%m-%d", strict=False)
+    elif kind_of_text(column, set()) == {"kind": "number"} and not known.str.to_lowercase().is_in(TRUTH).any():
+        numbers = numbers_in(column, {})
+    else:
+        return column
+    return numbers if numbers.null_count() == text.null_count() else column
+
+
+def _require_clear_numbers(path: Path, table: "polars.DataFrame") -> None:
+    """Refuse numbers such as 1,000 that may be one or a thousand, where nothing in the file tells."""
+    different = {name: table[name].drop_nulls().unique().head(5000).to_list() for name in table.columns}
+    certain = {mark for texts in different.values() for mark in decimal_marks(texts)}
+    for name, texts in different.items():
+        value = None if certain else ambiguous_number(texts)
+        if value is not None and sum(number_of(text) is not None for text in texts) > 0.9 * len(texts):
+            small, large = number_of(value), number_of(value, "," if "," in value else ".")
+            raise InputError(
+                f"{path}: {value!r} in column {name!r} may be {small:g} or {large:g}: give --decimal , or --decimal ."
+            )

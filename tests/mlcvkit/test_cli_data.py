@@ -460,3 +460,60 @@ def test_a_path_may_look_like_markup(tmp_path):
     for command, *data in (["evaluate"], ["predict", "[bold]d.csv"], ["export"], ["report"]):
         assert run(command, "runs/r", *data, folder=folder).returncode == 0, command
     assert_one_line_error(run("evaluate", tmp_path / "x[/b]z", folder=folder), "x[/b]z does not exist")
+
+
+def test_a_training_says_what_it_made_of_the_table(tmp_path):
+    rows = [
+        f"{i},{['0', '1', '2', '3+'][i % 4 if i % 12 == 11 else i % 3]},{i % 7},{'yes' if i % 3 else ''}"
+        for i in range(120)
+    ]
+    (tmp_path / "t.csv").write_text("id,children,x,y\n" + "\n".join(rows).replace(",yes", ",a").replace(",a\n", ",a\n"))
+    text = (tmp_path / "t.csv").read_text().splitlines()
+    text = [line[:-1] + "b" if line.endswith("a") and i % 2 else line for i, line in enumerate(text)]
+    (tmp_path / "t.csv").write_text("\n".join(text) + "\n")
+    done = run("train", "t.csv", "--target", "y", "--name", "r", "--epochs", "3", folder=tmp_path)
+    said = done.stdout
+    assert "Note 40 of 120 rows are left out, which have no y" in said, done
+    assert "Note id: it numbers the rows" in said and "Note children: mostly numbers: 3+" in said
+    notes = json.loads(run("train", "t.csv", "--target", "y", "--json", folder=tmp_path).stdout)["notes"]
+    assert len(notes) == said.count("Note ")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--decimal", ","], "--decimal is for tables"),
+        (["--no-header"], "--header is for text files"),
+        (["--day-first"], "--day-first is for tables"),
+        (["--max-categories", "5"], "--max-categories is for tables"),
+        (["--image-size", "8"], "--image-size scales the images of a folder"),
+        (["--test", "b.csv"], "--test is for data of your own"),
+    ],
+)
+def test_an_option_of_other_data_is_refused(tmp_path, options, words):
+    assert_one_line_error(run("train", "moons", *options, folder=tmp_path), words)
+
+
+def test_numbers_outside_of_the_training_are_clipped_and_said(tmp_path):
+    lines = [f"{2010 + i % 6},{i % 5},{30000 + 1000 * (i % 6)}" for i in range(200)]
+    (tmp_path / "g.csv").write_text("year,skill,salary\n" + "\n".join(lines) + "\n")
+    run("train", "g.csv", "--target", "salary", "--task", "regression", "--name", "g", folder=tmp_path)
+    (tmp_path / "n.csv").write_text("year,skill\n2012,1\n0,1\n")
+    done = run("predict", "runs/g", "n.csv", folder=tmp_path)
+    assert "1 of 2 values of year are clipped to 2007.5 to 2017.5, see --no-clip" in done.stderr
+    assert all(20_000 < float(line) < 45_000 for line in done.stdout.split()[1:])
+    free = run("predict", "runs/g", "n.csv", "--no-clip", folder=tmp_path)
+    assert free.stderr == "" and not 20_000 < float(free.stdout.split()[2]) < 45_000
+    measured = run("evaluate", "runs/g", "g.csv", folder=tmp_path)
+    assert measured.returncode == 0 and "clipped" not in measured.stderr
+
+
+def test_a_file_of_its_own_is_tested_with(tmp_path):
+    lines = [f"{i % 9},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "a.csv").write_text("x,y\n" + "\n".join(lines) + "\n")
+    (tmp_path / "b.tsv").write_text("y\tx\n" + "\n".join(f"{'ab'[i % 2]}\t{i}" for i in range(7)) + "\n")
+    result = run("train", "a.csv", "--target", "y", "--test", "b.tsv", "--name", "r", "--json", folder=tmp_path)
+    assert json.loads(result.stdout)["test"]["samples"] == 7
+    assert "b.tsv" in (tmp_path / "runs/r/config.toml").read_text()
+    again = run("evaluate", "runs/r", "--json", folder=tmp_path)
+    assert json.loads(again.stdout)["samples"] == 7

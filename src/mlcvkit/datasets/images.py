@@ -39,10 +39,8 @@ def files_by_class(folder: Path) -> tuple[list[tuple[Path, str]], bool, list[str
     beside = [path.name for path in folder.iterdir() if path.is_file()] if classes else []
     left_out += [name for name in sorted(beside) if not name.startswith(".")]
     some = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
-    note = (
-        [f"{len(left_out)} of {folder.name} left out, which are no images by their names: {some}"] if left_out else []
-    )
-    return files, bool(classes), note
+    note = f"{len(left_out)} files of {folder.name} are left out, which are no images by their names: {some}"
+    return files, bool(classes), [note] if left_out else []
 
 
 def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray[np.generic]:

@@ -413,7 +413,7 @@ class TableEncoder:
                 numbers = np.unique(numbers_in(frame[name], self.columns_[name]).to_numpy())
                 steps = np.diff(numbers)
                 # some of the rows may be held out
-                if len(numbers) == self._rows > 2 and (steps == np.round(steps)).all() and steps.mean() < 2:
+                if len(numbers) == self._rows > 2 and (steps == np.round(steps)).all() and steps.mean() < 3:
                     self.columns_[name] = {"kind": "dropped", "reason": "it numbers the rows"}
 
     def _numbers(self, frame: "polars.DataFrame | _Numbers") -> npt.NDArray[np.float64]:

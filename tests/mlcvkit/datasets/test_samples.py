@@ -277,3 +277,51 @@ def test_a_description_says_what_each_column_is(tmp_path, table):
     assert told["columns"][0]["values"] == "1.5 to 3" and "nearly every value" in told["columns"][1]["note"]
     assert describe(read("digits"))["columns"][0]["kind"] == "number"
     assert "images of 28 x 28" in describe(read("mnist"))["columns"][0]["kind"]
+
+
+@pytest.mark.parametrize(
+    ("names", "target", "test"),
+    [
+        (("X", "y"), "y", False),
+        (("x_train", "y_train", "x_test", "y_test"), "y_train", True),
+        (("train_images", "train_labels", "test_images", "test_labels"), "train_labels", True),
+        (("data", "target"), "target", False),
+        (("arr_0", "arr_1"), "arr_1", False),
+    ],
+)
+def test_archives_are_read_by_the_names_that_others_give(tmp_path, names, target, test):
+    X, y = np.arange(40, dtype=np.uint8).reshape(10, 2, 2), np.arange(10) % 2
+    arrays = dict(zip(names, (X, y[:, None] if "labels" in target else y, X[:4], y[:4, None]), strict=False))
+    np.savez(tmp_path / "d.npz", **arrays)
+    samples = read(tmp_path / "d.npz")
+    assert samples.X.shape == (10, 2, 2) and samples.y.tolist() == y.tolist() and samples.target == target
+    assert (samples.test is not None) == test and (not test or samples.test[1].tolist() == [0, 1, 0, 1])
+
+
+def test_archives_of_one_array_are_read_with_another_as_their_labels(tmp_path):
+    np.savez(tmp_path / "imgs.npz", np.zeros((10, 3), np.uint8))
+    np.savez(tmp_path / "labels.npz", np.arange(10))
+    assert read(tmp_path / "imgs.npz", tmp_path / "labels.npz").y.tolist() == list(range(10))
+
+
+def test_svmlight_files_are_read(tmp_path):
+    (tmp_path / "a.svmlight").write_text("1 1:0.5 3:2 # first\n\n-1 qid:3 2:1e-1\n")
+    samples = read(tmp_path / "a.svmlight")
+    assert samples.X.tolist() == [[0.5, 0, 2], [0, 0.1, 0]] and samples.y.tolist() == [1, -1]
+    (tmp_path / "b.libsvm").write_text("1 1:x\n")
+    with pytest.raises(InputError, match="line 1"):
+        read(tmp_path / "b.libsvm")
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".arff", ".pkl", ".json"])
+def test_what_is_not_read_says_how_to_convert_it(tmp_path, suffix):
+    (tmp_path / f"a{suffix}").write_text("x")
+    with pytest.raises(InputError, match=r"is not read here: .*(save|write)"):
+        read(tmp_path / f"a{suffix}")
+
+
+def test_a_file_of_its_own_to_test_with(tmp_path, table):
+    table.write_csv(tmp_path / "a.csv")
+    table.head(2).write_parquet(tmp_path / "b.parquet")
+    samples = read(tmp_path / "a.csv", "species", test=tmp_path / "b.parquet")
+    assert samples.test[0].height == 2 and samples.test[1].tolist() == samples.y[:2].tolist()

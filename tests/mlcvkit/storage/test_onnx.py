@@ -150,3 +150,47 @@ def test_what_cannot_be_exported_says_why(tmp_path):
     with pytest.raises(InputError, match=r"nowhere/m.onnx cannot be written: No such file"):
         model.export_onnx(tmp_path / "nowhere" / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def trained_on(table, y, **options):
+    samples = Samples("t", table, y, "y", "")
+    return train(Experiment(hyperparameters=recipe_for("mlp"), **options), samples).predictor
+
+
+def test_what_is_missing_and_what_lies_outside_is_the_same_there(tmp_path):
+    N = 200
+    size = rng.normal(10, 2, N)
+    size[::4] = np.nan
+    colour = [None if i % 5 == 0 else ["red", "blue"][i % 2] for i in range(N)]
+    table = polars.DataFrame({"size": size, "colour": colour, "x": rng.normal(size=N)})
+    predictor = trained_on(table, np.where(np.isnan(size), "no", "yes"))
+    export_onnx(predictor.saved(), tmp_path / "m.onnx")
+    new = polars.DataFrame(
+        {"size": [1e9, None, -50.0], "colour": ["red", None, "green"], "x": [0.0, 0.0, 1e6]}, schema=table.schema
+    )
+    raw = {name: new[name].to_numpy().astype(np.float32)[:, None] for name in ("size", "x")}
+    raw["colour"] = new["colour"].fill_null("").to_numpy().astype(object)[:, None]
+    got, answers = outputs(tmp_path / "m.onnx", raw), predictor.predict_columns(new)
+    np.testing.assert_allclose(got["probabilities"][:, 0], answers["probability no"], atol=1e-5)
+    only = trained_on(table.select("size", "x"), np.where(np.isnan(size), "no", "yes"))
+    export_onnx(only.saved(), tmp_path / "n.onnx")
+    got = outputs(tmp_path / "n.onnx", {"X": new.select("size", "x").to_numpy().astype(np.float32)})
+    answers = only.predict_columns(new)
+    np.testing.assert_allclose(got["probabilities"][:, 0], answers["probability no"], atol=1e-5)
+
+
+def test_numbers_that_float32_would_blur_go_in_and_come_out_as_float64(tmp_path):
+    seconds = 1_700_000_000 + np.arange(400) * 0.5
+    table = polars.DataFrame({"t": seconds})
+    predictor = trained_on(table, 1e9 + (seconds - seconds[0]))
+    export_onnx(predictor.saved(), tmp_path / "m.onnx")
+    got = outputs(tmp_path / "m.onnx", {"X": seconds[:, None]})["prediction"][:, 0]
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got - 1e9, predictor.predict(table) - 1e9, atol=1e-2)
+
+
+def test_a_column_of_numbers_and_names_is_refused(tmp_path):
+    table = polars.DataFrame({"n": ["0", "1", "2"] * 30 + ["3+"] * 5, "x": range(95)})
+    predictor = trained_on(table, np.arange(95) % 2)
+    with pytest.raises(InputError, match=r"column\(s\) n hold numbers and names"):
+        export_onnx(predictor.saved(), tmp_path / "m.onnx")

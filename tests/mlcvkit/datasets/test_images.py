@@ -1,0 +1,87 @@
+"""Folders of images as people have them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlcvkit import InputError
+from mlcvkit.datasets import ImageEncoder, encoder_for, read, read_images, restored_encoder
+
+
+def test_images_of_sixteen_bits_keep_their_depth(tmp_path):
+    pixels = np.array([[0, 300], [40_000, 65_535]], np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(pixels).save(tmp_path / "b.tif")
+    X = read_images([tmp_path / "a.png", tmp_path / "b.tif"])
+    assert X.dtype == np.uint16 and (pixels == X).all()
+    encoder = encoder_for(X).fit(X)
+    np.testing.assert_allclose(encoder.transform(X)[0], pixels.ravel() / 65535, rtol=1e-6)
+    again = restored_encoder(encoder.to_dict()[0], {})
+    assert again.white == 65535 and again.blank_row().dtype == np.uint16
+    light = np.full((1, 2, 2), 255, np.uint8)  # white is white at any depth
+    np.testing.assert_array_equal(again.transform(light), np.ones((1, 4), np.float32))
+
+
+def test_images_of_floats_are_numbers(tmp_path):
+    pixels = np.array([[0.25, -3.0], [1e6, 0.5]], np.float32)
+    Image.fromarray(pixels).save(tmp_path / "a.tiff")
+    X = read_images([tmp_path / "a.tiff"])
+    assert X.dtype == np.float32 and (X[0] == pixels).all()
+    assert not isinstance(encoder_for(X), ImageEncoder)
+
+
+def test_what_is_transparent_is_white(tmp_path):
+    pixels = np.zeros((2, 2, 4), np.uint8)
+    pixels[0, 0] = (0, 0, 0, 255)
+    pixels[0, 1] = (0, 0, 0, 128)
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "a.png")
+    Image.fromarray(pixels[..., [0, 3]], "LA").save(tmp_path / "b.png")
+    palette = Image.fromarray(np.array([[0, 1], [1, 1]], np.uint8), "P")
+    palette.putpalette([0, 0, 0, 9, 9, 9])
+    palette.save(tmp_path / "c.png", transparency=1)
+    X = read_images([tmp_path / name for name in ("a.png", "b.png", "c.png")])
+    assert X.tolist() == [[[0, 127], [255, 255]], [[0, 127], [255, 255]], [[0, 255], [255, 255]]]
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path):
+    image = Image.fromarray(np.array([[0, 90], [180, 250]], np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    image.save(tmp_path / "a.png", exif=exif)
+    assert read_images([tmp_path / "a.png"])[0].tolist() == [[180, 0], [250, 90]]
+
+
+def test_images_of_different_depths_are_refused(tmp_path):
+    Image.fromarray(np.zeros((2, 2), np.uint16)).save(tmp_path / "a.png")
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "b.png")
+    with pytest.raises(InputError, match="different depths"):
+        read_images([tmp_path / "a.png", tmp_path / "b.png"])
+
+
+def folder_of(place, classes=("a", "b"), count=3):
+    for level, name in enumerate(classes):
+        (place / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(np.full((2, 2), 100 * level + i, np.uint8)).save(place / name / f"{i}.png")
+
+
+def test_folders_of_training_and_test_are_told_apart(tmp_path):
+    folder_of(tmp_path / "set/train", count=3)
+    folder_of(tmp_path / "set/test", count=1)
+    samples = read(tmp_path / "set")
+    assert len(samples.X) == 6 and len(samples.test[0]) == 2 and samples.test[1].tolist() == ["a", "b"]
+
+
+def test_classes_may_be_called_train_and_test(tmp_path):
+    folder_of(tmp_path / "set", classes=("test", "train"))
+    samples = read(tmp_path / "set")
+    assert samples.test is None and set(samples.y) == {"train", "test"}
+
+
+def test_what_is_left_out_of_a_folder_is_said(tmp_path):
+    folder_of(tmp_path / "set")
+    (tmp_path / "set/a/notes.txt").write_text("x")
+    (tmp_path / "set/readme.md").write_text("x")
+    samples = read(tmp_path / "set")
+    (note,) = samples.notes
+    assert "2 files of set are left out" in note and "a/notes.txt" in note and "readme.md" in note

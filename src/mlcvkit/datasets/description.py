@@ -82,7 +82,8 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     notes = []
     if fact.get("loose"):
         others = ", ".join(fact.get("others", ()))
-        notes.append(f"mostly numbers: {f'{others} have columns of their own, ' if others else ''}the rest is missing")
+        own = f"a column each for {others}, " if others else ""
+        notes.append(f"mostly numbers: {own}the rest counts as missing")
     if fact.get("thousands"):
         notes.append(f"{fact['thousands']!r} stands between thousands")
     if fact.get("unsure"):

@@ -61,6 +61,7 @@ COMMANDS = {
     "training": ("train",),
     "models": ("evaluate", "predict", "export"),
     "tuning": ("tune", "sweep"),
+    "runs": ("runs",),
     "pages": ("report", "play"),
     "course": ("handout", "grade", "check"),
 }

@@ -1,6 +1,7 @@
 """mlcvlab train."""
 
 import io
+import json as json_format
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
@@ -26,6 +27,7 @@ from mlcvkit.cli.app import (
 )
 from mlcvkit.cli.interrupts import Interrupts, interrupts
 from mlcvkit.cli.models import print_measures
+from mlcvkit.cli.runs import RESULT_FILE, train_repeatedly
 from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
@@ -112,6 +114,10 @@ def train(
     name: str | None = None,
     output: Path = Path("runs"),
     threads: int | None = None,
+    repeats: int | None = None,
+    folds: int | None = None,
+    group: str | None = None,
+    in_order: bool = False,
 ) -> int:
     """Train a network on your own data, or NN2 on MNIST's even and odd digits, and save the run.
 
@@ -155,6 +161,15 @@ def train(
         Folder that holds the runs.
     threads
         Threads for matrix products; all cores where it is left out. Needs the extra mlcvlab[threads].
+    repeats
+        Train with so many seeds, each with other test rows and other first weights, and say the mean and the spread.
+    folds
+        Cross-validate: cut the rows into so many folds, with a share of each class in each, and test each fold with a
+        network that was trained on the others.
+    group
+        With --folds: the column whose rows of one value stay together, such as a patient.
+    in_order
+        With --folds, for a time series: each fold is tested by a network that was trained on the rows before it.
     """
     console.quiet = json
     experiment = (source or Source()).experiment(
@@ -170,6 +185,11 @@ def train(
             raise InputError(
                 f"--{option.replace('_', '-')} is for a training on this machine: leave it out with --cluster"
             )
+    if repeats is not None or folds is not None or group is not None or in_order:
+        _require_alone(resume=resume, cluster=options or None, checkpoint_every=checkpoint_every)
+        with limited_threads(threads):
+            how: PlainData = {"repeats": repeats, "folds": folds, "group": group, "in_order": in_order}
+            return train_repeatedly(experiment, output, name, **how, json=json)
     if resume is not None:
         _require_same_shards(resume, options)
     every = _checkpoint_every(resume, checkpoint_every, name)
@@ -201,6 +221,12 @@ def train(
         result = {"epochs": trained.run.epoch, **({"notes": list(training.notes)} if training.notes else {}), **result}
         _say_where(trained, target_folder, result, perf_counter() - start, every, json)
     return INTERRUPTED if trained.run.interrupted or cut_short else 0
+
+
+def _require_alone(**others: object) -> None:
+    for name, value in others.items():
+        if value is not None:
+            raise InputError(f"--{name.replace('_', '-')} is for one training: leave it out with --repeats and --folds")
 
 
 class _Here:
@@ -273,6 +299,7 @@ def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Pat
     result: PlainData = {}
     try:
         result = _measured(trained)
+        storage.write_whole(folder / RESULT_FILE, json_format.dumps(result).encode())
     except (ValueError, MemoryError) as error:
         say("note", f"the run is saved, and could not be measured: {error}")
     try:

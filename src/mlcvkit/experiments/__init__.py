@@ -13,6 +13,7 @@ from mlcvkit.experiments.kinds import (
 )
 from mlcvkit.experiments.measuring import test_rows
 from mlcvkit.experiments.predictor import Predictor, completed, confusion_matrix, load, targets_as_known
+from mlcvkit.experiments.repeating import folds_of, repeats_of
 from mlcvkit.experiments.specification import Experiment, portable
 from mlcvkit.experiments.splits import TEST_FRACTION, LabelledRows, require_fraction_used, split_rows, split_test_rows
 from mlcvkit.experiments.targets import (
@@ -58,6 +59,7 @@ __all__ = [
     "confusion_matrix",
     "estimator_to_dict",
     "fit_network",
+    "folds_of",
     "learn_targets",
     "load",
     "make_network",
@@ -65,6 +67,7 @@ __all__ = [
     "prepare",
     "prepare_rows",
     "recipe_for",
+    "repeats_of",
     "require_fits",
     "require_fraction_used",
     "require_used",

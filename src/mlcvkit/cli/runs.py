@@ -1,0 +1,199 @@
+"""Several trainings at once, and what is under runs/: the scores with their spread, side by side."""
+
+import json as json_format
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from statistics import mean, stdev
+
+from rich.markup import escape
+from rich.table import Table
+
+from mlcvkit import storage
+from mlcvkit.arrays import PlainData
+from mlcvkit.cli.app import console, print_json
+from mlcvkit.errors import InputError
+from mlcvkit.experiments import Experiment, folds_of, prepare, repeats_of
+from mlcvkit.files import parse_json
+from mlcvkit.training import ProgressBar
+
+RESULT_FILE = "result.json"
+MEASURES = ("accuracy", "log_loss", "r2", "rmse", "mae")
+
+
+def train_repeatedly(
+    experiment: Experiment,
+    output: Path,
+    name: str | None,
+    *,
+    repeats: int | None,
+    folds: int | None,
+    group: str | None,
+    in_order: bool,
+    json: bool,
+) -> int:
+    """Train with several seeds, or over folds, and say the mean and the spread of the scores.
+
+    Each training is a run of its own in the folder of all of them, complete when the next one begins.
+    """
+    if repeats is not None and folds is not None:
+        raise InputError("give --repeats or --folds, and not both")
+    if folds is None and (group is not None or in_order):
+        raise InputError(f"--{'group' if group is not None else 'in-order'} is for --folds: give both")
+    trainings = (
+        ((one, None) for one in repeats_of(experiment, repeats))
+        if repeats is not None
+        else ((experiment, one) for one in folds_of(experiment, folds or 0, group=group, in_order=in_order))
+    )
+    root = output / (name or datetime.now().strftime("%Y-%m-%d-%H%M%S"))
+    if root.exists():
+        raise InputError(f"{root} exists: give another --name")
+    total = repeats or folds or 0
+    what = "seed" if repeats is not None else "fold"
+    scores: list[PlainData] = []
+    for number, (one, samples) in enumerate(trainings, 1):
+        prepared = prepare(one, samples)
+        console.print(f"Training {number} of {total}")
+        trained = prepared.fit(callbacks=[] if json else [ProgressBar(console)])
+        measured = trained.predictor.measure(*trained.test)
+        with storage.new_run(root, f"{what}-{number}") as (folder, _):
+            storage.save_model(folder / storage.MODEL_FILE, trained.predictor.saved(prepared.configuration))
+            storage.write_whole(folder / RESULT_FILE, json_format.dumps(measured).encode())
+        scores.append({"run": str(root / f"{what}-{number}")} | _scores(measured))
+        if trained.run.interrupted:
+            break
+    summary = summarised(scores)
+    storage.write_whole(root / RESULT_FILE, json_format.dumps({"runs": scores, **summary}).encode())
+    _print_scores(scores, summary)
+    print_json(json, {"runs": scores, **summary})
+    return 0 if len(scores) == total else 130
+
+
+def _scores(measured: PlainData) -> PlainData:
+    return {name: measured[name] for name in MEASURES if measured.get(name) is not None}
+
+
+def summarised(scores: list[PlainData]) -> PlainData:
+    """The mean and the standard deviation of each score.
+
+    Parameters
+    ----------
+    scores
+        The scores of each training, by name.
+
+    Returns
+    -------
+    PlainData
+        ``mean`` and ``std``, each by the names of the scores.
+    """
+    names = [name for name in MEASURES if all(name in one for one in scores)]
+    values = {name: [float(one[name]) for one in scores] for name in names}
+    return {
+        "mean": {name: mean(of) for name, of in values.items()},
+        "std": {name: stdev(of) if len(of) > 1 else None for name, of in values.items()},
+    }
+
+
+def _print_scores(scores: list[PlainData], summary: PlainData) -> None:
+    table = Table()
+    names = list(summary["mean"])
+    for heading in ("run", *names):
+        table.add_column(heading, justify="left" if heading == "run" else "right")
+    for one in scores:
+        table.add_row(escape(one["run"]), *(f"{one[name]:.4g}" for name in names))
+    table.add_section()
+    for which in ("mean", "std"):
+        shown = (summary[which][name] for name in names)
+        table.add_row(
+            "mean" if which == "mean" else "standard deviation", *("" if v is None else f"{v:.4g}" for v in shown)
+        )
+    console.print(table)
+
+
+def runs(*chosen: Path, output: Path = Path("runs"), json: bool = False) -> int:
+    """List what is under runs/, or compare runs side by side.
+
+    Parameters
+    ----------
+    chosen
+        Two runs or more to compare: what differs stands first. Left out: all runs are listed.
+    output
+        The folder that holds the runs.
+    json
+        Print them as JSON, and nothing else.
+    """
+    console.quiet = json
+    places = list(chosen) or sorted(_runs_in(output))
+    if not places:
+        raise InputError(f"{output} holds no runs: 'mlcvlab train' makes them")
+    found = [_known_of(place) for place in places]
+    if chosen:
+        _compare(found)
+    else:
+        _list(found)
+    print_json(json, found)
+    return 0
+
+
+def _runs_in(root: Path) -> Iterator[Path]:
+    for file in root.rglob(storage.MODEL_FILE):
+        if not any(part.startswith(".") for part in file.relative_to(root).parts):
+            yield file.parent
+
+
+def _known_of(run: Path) -> PlainData:
+    """What a run says of itself."""
+    saved = storage.load_model(run)
+    place = run if run.is_dir() else run.parent
+    scores: PlainData = {}
+    with suppress(OSError, ValueError, AttributeError):
+        result = parse_json((place / RESULT_FILE).read_bytes())
+        scores = _scores(result.get("test", result))
+    written = datetime.fromtimestamp((place / storage.MODEL_FILE).stat().st_mtime)
+    return {
+        "run": str(run),
+        "data": Path(str(saved.configuration.get("data") or "")).name,
+        "model": saved.configuration.get("model", ""),
+        "scores": scores,
+        "parameters": sum(w.size for w in saved.model.W),
+        "when": written.isoformat(" ", "minutes"),
+        "configuration": saved.configuration,
+    }
+
+
+def _shown(scores: PlainData) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name in ("accuracy", "r2"))
+
+
+def _list(found: list[PlainData]) -> None:
+    table = Table()
+    for heading in ("run", "data", "model", "score", "parameters", "when"):
+        table.add_column(heading, justify="right" if heading == "parameters" else "left")
+    for one in found:
+        names = ("run", "data", "model")
+        table.add_row(
+            *(escape(str(one[n])) for n in names), _shown(one["scores"]), f"{one['parameters']:,}", one["when"]
+        )
+    console.print(table)
+
+
+def _compare(found: list[PlainData]) -> None:
+    table = Table()
+    table.add_column("")
+    for one in found:
+        table.add_column(escape(one["run"]))
+    for name in MEASURES:
+        if any(name in one["scores"] for one in found):
+            table.add_row(name, *(f"{one['scores'][name]:.4g}" if name in one["scores"] else "" for one in found))
+    table.add_row("parameters", *(f"{one['parameters']:,}" for one in found))
+    table.add_section()
+    given = (one["configuration"].items() for one in found)
+    names = sorted({name for items in given for name, value in items if value is not None})
+    rows = {name: [str(one["configuration"].get(name, "")) for one in found] for name in names}
+    differing = [name for name in names if len(set(rows[name])) > 1]
+    for part in (differing, [name for name in names if name not in differing]):
+        for name in part:
+            table.add_row(name, *map(escape, rows[name]))
+        table.add_section()
+    console.print(table)

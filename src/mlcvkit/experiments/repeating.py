@@ -1,0 +1,142 @@
+"""How far a score can be trusted: one experiment with several seeds, or over the folds of its rows."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from mlcvkit.arrays import Indices, Values
+from mlcvkit.datasets import Samples
+from mlcvkit.errors import InputError
+from mlcvkit.experiments.specification import Experiment
+from mlcvkit.experiments.splits import TEST_FRACTION
+from mlcvkit.experiments.targets import checked_target
+
+
+def repeats_of(experiment: Experiment, count: int) -> Iterator[Experiment]:
+    """An experiment with one seed after the other: other rows are held out, and other first weights are drawn.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    count
+        The number of seeds, 2 or more.
+
+    Yields
+    ------
+    Experiment
+        The experiment with a seed.
+
+    Raises
+    ------
+    InputError
+        For fewer than 2.
+    """
+    if count < 2:
+        raise InputError(f"repeats must be 2 or more; got {count}")
+    hp = experiment.hyperparameters
+    for seed in range(hp.seed, hp.seed + count):
+        yield replace(experiment, hyperparameters=replace(hp, seed=seed))
+
+
+def folds_of(
+    experiment: Experiment, count: int, *, group: str | None = None, in_order: bool = False
+) -> Iterator[Samples]:
+    """The data of an experiment with one fold of its rows after the other to test with, and the others to train on.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    count
+        The number of folds, 2 or more.
+    group
+        A column whose rows of one value are all in one fold, such as a patient; it is left out of the features.
+    in_order
+        Whether the folds follow each other as the rows do, as for a time series: each is tested by a network that was
+        trained on the rows before it.
+
+    Yields
+    ------
+    Samples
+        The data with a fold to test with.
+
+    Raises
+    ------
+    InputError
+        For data with a test set of their own, fewer than 2 folds, too few rows or groups, or an unknown column.
+    """
+    samples = experiment.read()
+    if samples.test is not None or experiment.test_fraction != TEST_FRACTION:
+        raise InputError("folds are what is tested with: leave out a test set and test_fraction")
+    y, task = checked_target(samples, experiment.task)
+    X, groups = samples.X, None
+    if group is not None:
+        if isinstance(X, np.ndarray) or group not in X.columns:
+            raise InputError(f"{samples.name} has no column {group!r} to group its rows by")
+        groups, X = X[group].cast(str).fill_null("").to_numpy(), X.drop(group)
+    split = split_folds(y if task == "classification" else None, len(y), count, groups, in_order, experiment)
+    for number, (chosen, held_out) in enumerate(split, 1):
+        known = f"{samples.fingerprint} without fold {number} of {count}"
+        yield replace(samples, X=X[chosen], y=y[chosen], test=(X[held_out], y[held_out]), fingerprint=known, files=())
+
+
+def split_folds(
+    strata: Values | None, N: int, count: int, groups: Values | None, in_order: bool, experiment: Experiment
+) -> list[tuple[Indices, Indices]]:
+    """The rows to train on and to test with, fold by fold.
+
+    Parameters
+    ----------
+    strata
+        The class of each row, of which each fold gets its share, or None.
+    N
+        The number of rows.
+    count
+        The number of folds.
+    groups
+        The group of each row, or None.
+    in_order
+        Whether the folds follow each other as the rows do.
+    experiment
+        The experiment, whose seed draws the rows.
+
+    Returns
+    -------
+    list[tuple[Indices, Indices]]
+        The rows of each fold's training and test.
+
+    Raises
+    ------
+    InputError
+        Where there are too few rows or groups, or both a group and an order.
+    """
+    units = N if groups is None else len(np.unique(groups))
+    parts = count + in_order
+    if count < 2 or units < parts:
+        what = "rows" if groups is None else "groups"
+        raise InputError(f"folds must be from 2 to the number of {what}, {units}; got {count}")
+    if in_order and groups is not None:
+        raise InputError("give a group or an order of the rows, and not both")
+    rows = np.arange(N)
+    if in_order:
+        pieces = np.array_split(rows, parts)
+        return [(np.concatenate(pieces[:i]), pieces[i]) for i in range(1, parts)]
+    random = np.random.default_rng(experiment.hyperparameters.seed)
+    fold = np.empty(N, np.intp)
+    if groups is not None:
+        names, members = np.unique(groups, return_inverse=True)
+        sizes, filled = np.bincount(members), np.zeros(count)
+        of_group = np.empty(len(names), np.intp)
+        shuffled = random.permutation(len(names))
+        for name in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:  # the largest first, to the emptiest fold
+            of_group[name] = filled.argmin()
+            filled[of_group[name]] += sizes[name]
+        fold = of_group[members]
+    else:
+        # classes one after the other, dealt out in turn: each fold gets its share of each
+        order = random.permutation(N)
+        order = order if strata is None else order[np.argsort(strata[order], kind="stable")]
+        fold[order] = rows % count
+    return [(rows[fold != number], rows[fold == number]) for number in range(count)]

@@ -547,6 +547,8 @@ def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
 
     if isinstance(X, pl.DataFrame):
         return X
+    if isinstance(X, list) and X and all(isinstance(row, Mapping) for row in X):
+        return pl.DataFrame(X, infer_schema_length=None)
     if hasattr(X, "columns"):  # pandas
         require("tables")
         if not X.columns.is_unique:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -13,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from mlcvkit.arrays import Indices, Rows, Values
+from mlcvkit.arrays import Indices, PlainData, Rows, Values
 from mlcvkit.experiments import Targets, fit_network, split_rows
 from mlcvkit.models import (
     MLP,
@@ -52,6 +54,19 @@ if TYPE_CHECKING:
 
 FULL_BATCH = 200
 """``batch_size="auto"``: up to so many samples are one batch, so that their weights count exactly as repetitions."""
+
+
+OF_OTHER_TYPES: PlainData = {
+    "loss": [str, Loss, None],
+    "batch_size": [Integral, StrOptions({"auto"})],
+    "hidden_units": [Integral, tuple, list, np.ndarray],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "callbacks": [tuple, list],
+    "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    "random_state": ["random_state"],
+    "verbose": ["boolean"],
+}
+"""The parameters that are not of the type of their default alone."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -120,6 +135,20 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     random_state: int | np.random.RandomState | None = None
     verbose: bool = False
 
+    @property
+    def _parameter_constraints(self) -> PlainData:
+        """What scikit-learn checks each parameter by: the type of its default, or what stands in ``OF_OTHER_TYPES``."""
+        types = {bool: "boolean", int: Integral, float: Real}
+        constraints = {field.name: [types.get(type(field.default), str)] for field in fields(self) if field.init}
+        return constraints | {name: of for name, of in OF_OTHER_TYPES.items() if name in constraints}
+
+    def _check_parameters(self) -> None:
+        self._validate_params()
+        for name, kind in (("callbacks", Callback), ("class_weight", dict)):
+            given = getattr(self, name, ())
+            if isinstance(given, list | tuple) and not all(isinstance(one, kind) for one in given):
+                raise TypeError(f"{name} must hold a {kind.__name__} each; got {given!r}")
+
     def fit(
         self,
         X: Rows,
@@ -159,6 +188,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         FloatingPointError
             Where the loss diverges.
         """
+        self._check_parameters()
         with self._as_it_was_after_an_error():
             go_on = self.warm_start and hasattr(self, "model_")
             X, targets = self._validated(X, y, sample_weight, reset=True, first=not go_on)
@@ -272,6 +302,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             )
 
     def _partial_fit(self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None, first: bool) -> Self:
+        self._check_parameters()
         for name in ("average_epochs", "validation_fraction"):
             if getattr(self, name):
                 raise ValueError(f"{name} is for fit, which knows all epochs: partial_fit needs {name}=0")
@@ -461,7 +492,10 @@ class MLPParameters:
 
     def _mlp(self, output: str) -> MLP:
         names = ("activation", "loss", "biases", "dropout", "l2")
-        units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
+        units = (self.hidden_units,) if isinstance(self.hidden_units, Integral) else tuple(self.hidden_units)
+        if not all(isinstance(count, Integral) for count in units):
+            raise ValueError(f"hidden_units must be whole numbers; got {self.hidden_units!r}")
+        units = tuple(int(count) for count in units)
         return MLP(units, output=output, **{name: getattr(self, name) for name in names})
 
     def _initialized_mlp(self, X: Rows, seed: int) -> MLP:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from mlcvkit.arrays import Rows, Values
+from mlcvkit.arrays import PlainData, Rows, Values
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
 from mlcvkit.experiments import Classes, Labels
 from mlcvkit.models import MLP, InitializationName, Perceptron, as_mlp, scale_weights
@@ -209,6 +210,10 @@ class NN2Classifier(_Probabilities):
     @property
     def _smoothing(self) -> float:  # type: ignore[override]
         return self.label_smoothing
+
+    @property
+    def _parameter_constraints(self) -> PlainData:
+        return super()._parameter_constraints | {"hidden_units": [Integral]}
 
     def _initialized(self, X: Rows, targets: Array, seed: int) -> NN2:
         model = NN2(loss=self.loss).initialize(X.shape[1], self.hidden_units, seed=seed, dtype=X.dtype)

@@ -22,7 +22,7 @@ ESTIMATORS: PlainData = {
 def saved_model(estimator: NetworkEstimator) -> SavedModel:
     """A fitted estimator as what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports.
 
-    Callbacks, a custom loss, a dictionary of class weights and a random state that is no number are not saved.
+    Callbacks, a custom loss and a random state that is no number are not saved.
 
     Parameters
     ----------
@@ -48,6 +48,9 @@ def saved_model(estimator: NetworkEstimator) -> SavedModel:
         "parameters": {name: _plain(value) for name, value in parameters.items() if _is_plain(value)},
         "n_features": int(estimator.n_features_in_),
     }
+    if isinstance(getattr(estimator, "class_weight", None), dict):
+        weights = estimator.class_weight.items()
+        facts["class_weight"] = [[_plain(label), float(weight)] for label, weight in weights]
     if hasattr(estimator, "feature_names_in_"):
         facts["feature_names"] = list(estimator.feature_names_in_)
     facts |= estimator._targets.to_dict()
@@ -77,6 +80,8 @@ def restored_estimator(saved: SavedModel) -> NetworkEstimator:
         parameters = dict(facts["parameters"])
         if isinstance(parameters.get("hidden_units"), list):
             parameters["hidden_units"] = tuple(parameters["hidden_units"])
+        if "class_weight" in facts:
+            parameters["class_weight"] = {label: float(weight) for label, weight in facts["class_weight"]}
         estimator: NetworkEstimator = ESTIMATORS[facts["kind"]](**parameters)
         estimator.n_features_in_ = facts["n_features"]
         if "feature_names" in facts:

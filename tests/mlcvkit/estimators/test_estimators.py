@@ -363,3 +363,33 @@ def test_a_loaded_estimator_learns_on(tmp_path):
     for _ in range(10):
         again.partial_fit(X, y)
     assert again.model_.emp_loss(X.T, np.eye(3)[y].T) < before
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier])
+def test_a_parameter_of_a_wrong_type_is_named_with_its_value(kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), np.arange(30) % 2
+    for name, default in kind(epochs=1).get_params().items():
+        for wrong in (object(), "nonsense", {1: 2}.keys(), [object()]):
+            if name == "random_state" or (name == "callbacks" and wrong == ()):
+                continue
+            with pytest.raises((TypeError, ValueError), match=name) as raised:
+                kind(**{"epochs": 1, name: wrong}).fit(X, y)
+            assert repr(wrong) in str(raised.value), (name, default, raised.value)
+
+
+def test_numbers_of_numpy_are_as_good_as_pythons():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), np.arange(30) % 2
+    grid = {"hidden_units": np.array([4, 8]), "learning_rate": np.array([0.01, 0.1]), "epochs": np.array([2])}
+    found = GridSearchCV(MLPClassifier(random_state=0), grid, cv=2, error_score="raise").fit(X, y)
+    plain = MLPClassifier(random_state=0, epochs=2, hidden_units=(8,)).fit(X, y)
+    again = MLPClassifier(random_state=0, epochs=np.int64(2), hidden_units=np.array([8])).fit(X, y)
+    np.testing.assert_array_equal(plain.predict_proba(X), again.predict_proba(X))
+    assert found.best_estimator_.n_iter_ == 2
+
+
+def test_class_weights_are_saved(tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
+    MLPClassifier(epochs=2, class_weight={0: 1.0, 1: 3.5}).fit(X, y).save(tmp_path / "m.safetensors")
+    assert load_estimator(tmp_path / "m.safetensors").class_weight == {0: 1.0, 1: 3.5}

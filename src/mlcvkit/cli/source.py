@@ -39,6 +39,9 @@ class Source:
     max_categories: int | None = None
     """The largest number of names of a column that get a column each, 100 where left out; the rarer ones share one."""
 
+    class_weight: Literal["balanced"] | None = None
+    """balanced: each class counts as much as any other, however many rows it has."""
+
     def experiment(self, data: str | None, **others: Any) -> Experiment:
         """The experiment on some data, or on MNIST's even and odd digits.
 

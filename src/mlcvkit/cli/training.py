@@ -55,6 +55,10 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+ELSEWHERE_UNUSED = ("image_size", "test", "header", "decimal", "day_first", "max_categories", "class_weight")
+"""The fields of an experiment that a cluster does not use."""
+
+
 def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Take what the command line of train leaves out from a run that is resumed, a file, or a recipe, in this order."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
@@ -180,7 +184,9 @@ def train(
     options = _cluster_options(cluster, cluster_file, shards, allow_missing)
     if init is not None and options:
         raise InputError("--init is for a training on this machine: leave it out with --cluster")
-    for option in ("image_size", "test", "header", "decimal", "day_first", "max_categories") if options else ():
+    for option in (
+        ("image_size", "test", "header", "decimal", "day_first", "max_categories", "class_weight") if options else ()
+    ):
         if getattr(experiment, option) is not None:
             raise InputError(
                 f"--{option.replace('_', '-')} is for a training on this machine: leave it out with --cluster"

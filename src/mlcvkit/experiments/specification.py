@@ -40,6 +40,8 @@ class Experiment:
         Whether the day comes before the month in dates, where that cannot be seen.
     max_categories
         The largest number of names of a column that get a column each.
+    class_weight
+        "balanced": each class counts as much as any other, however many rows it has.
     model
         The kind of network.
     init
@@ -63,6 +65,7 @@ class Experiment:
     decimal: Literal[".", ","] | None = None
     day_first: bool | None = None
     max_categories: int | None = None
+    class_weight: Literal["balanced"] | None = None
     model: KindName = "mlp"
     init: str | None = None
     hyperparameters: Hyperparameters = None  # type: ignore[assignment]
@@ -74,6 +77,8 @@ class Experiment:
                 raise InputError(f"{name} must be one of {listed}; got {getattr(self, name)!r}")
         if self.hyperparameters is None:
             object.__setattr__(self, "hyperparameters", recipe_for(self.model))
+        if self.class_weight not in (None, "balanced"):
+            raise InputError(f"class_weight must be 'balanced', or left out; got {self.class_weight!r}")
         if self.decimal not in (None, ".", ","):
             raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
         if self.max_categories is not None and self.max_categories < 1:

@@ -485,6 +485,35 @@ def learn_targets(y: Values, task: Task, names: tuple[str, ...] = ()) -> Targets
     return Numbers.of(y) if task == "regression" else Classes(np.unique(y), names)
 
 
+def balanced_weights(y: Values, targets: Targets) -> Array:
+    """What each row counts so that all classes count alike, with a mean of 1.
+
+        ω_i = N / (C n_c)      for a row of class c, of which there are n_c
+
+    Parameters
+    ----------
+    y
+        The targets, (N,).
+    targets
+        What they are learned as.
+
+    Returns
+    -------
+    Array
+        The weights, (N,), float32.
+
+    Raises
+    ------
+    InputError
+        Where the targets are no classes.
+    """
+    if targets.task != "classification":
+        raise InputError("class_weight is for classes: leave it out for a target of numbers")
+    _, classes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    weights: Array = (len(y) / (len(counts) * counts[classes])).astype(np.float32)
+    return weights
+
+
 def _look_like_labels(samples: Samples, y: Values, values: Values) -> bool:
     """Whether whole numbers that came as an array are labels: bytes, or from 0 or 1 on without a gap, each repeated."""
     if not isinstance(samples.X, np.ndarray) or y.dtype.kind not in "iub" or len(values) > 1000:

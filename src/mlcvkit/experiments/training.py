@@ -15,9 +15,9 @@ from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, requi
 from mlcvkit.experiments.predictor import Predictor, load
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Indices, LabelledRows, split_rows, split_test_rows
-from mlcvkit.experiments.targets import Targets, Task, checked_target, learn_targets, notes_of_target
+from mlcvkit.experiments.targets import Targets, Task, balanced_weights, checked_target, learn_targets, notes_of_target
 from mlcvkit.models import MLP, Perceptron, architecture, as_mlp, losses_behind, scale_weights
-from mlcvkit.training import Augmentation, Callback, Checkpoint, Hyperparameters, Run, split_validation
+from mlcvkit.training import Augmentation, Callback, Checkpoint, Hyperparameters, Run, Validation, split_validation
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 from mlcvlab.nn.losses import LOSSES as HANDOUT_LOSSES
@@ -113,6 +113,8 @@ class Preparation:
         The SHA-256 sum of the data.
     notes
         What a person should know of the data and of what was made of them, a line each.
+    sample_weight
+        What each training row counts, (N,), or None where all count alike.
     """
 
     experiment: Experiment
@@ -122,12 +124,13 @@ class Preparation:
     X: Rows
     y: Array
     rows: Indices | None
-    validation: tuple[Rows, Array] | None
+    validation: Validation | None
     hyperparameters: Hyperparameters
     test: LabelledRows
     target: str = "prediction"
     fingerprint: str = ""
     notes: tuple[str, ...] = ()
+    sample_weight: Array | None = None
 
     @property
     def samples(self) -> int:
@@ -175,6 +178,7 @@ class Preparation:
                 self.targets,
                 samples=self.rows,
                 validation=self.validation,
+                sample_weight=self.sample_weight,
                 callbacks=callbacks,
                 resume=None if resume is None else Checkpoint.read(resume).restore,
             )
@@ -274,7 +278,10 @@ def prepare_rows(
         count = validation_rows(hp, len(y), images=images, own_test=samples.test is not None)
         experiment = replace(experiment, hyperparameters=replace(hp, validation_samples=count))
     chosen, held_out, model_seed, seed = _draw(encoded, count, hp.seed, targets, images)
-    watched = None if held_out is None else (rows[held_out], encoded[held_out])
+    weights = None if experiment.class_weight is None else balanced_weights(y, targets)
+    watched: Validation | None = None if held_out is None else (rows[held_out], encoded[held_out])
+    if watched is not None and weights is not None:
+        watched = (*watched[:2], weights[held_out] / weights[held_out].mean())
     if validation is not None:
         watched = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
     if hp.label_smoothing:
@@ -291,6 +298,7 @@ def prepare_rows(
         validation=watched,
         hyperparameters=replace(hp, seed=seed),
         test=(X[:0], y[:0]),
+        sample_weight=weights,
         notes=(*samples.notes, *notes_of(encoder, X), *notes_of_target(y, targets)),
         target=samples.target or "prediction",
         fingerprint=samples.fingerprint,

@@ -175,3 +175,21 @@ def test_a_search_refuses_at_once_what_none_of_its_trials_would_use(line, words,
     rng = np.random.default_rng(0)
     polars.DataFrame({"size": rng.normal(size=60), "price": rng.normal(size=60)}).write_csv(tmp_path / "prices.csv")
     assert_one_line_error(run(*line.split(), folder=tmp_path), words)
+
+
+def test_balanced_classes_count_alike(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(600) < 0.06, "rare", "common")
+    X = polars.DataFrame({"a": rng.normal(size=600) + 1.2 * (y == "rare"), "b": rng.normal(size=600)})
+    samples = Samples("t", X, y, "y", "")
+    recall = {}
+    for weight in (None, "balanced"):
+        trained = train(Experiment(class_weight=weight), samples)
+        confusion = trained.predictor.measure(X, y)["confusion"]["rare"]
+        recall[weight] = confusion["rare"] / sum(confusion.values())
+    assert recall[None] < 0.3 and recall["balanced"] > 0.6
+    numbers = Samples("t", X, rng.normal(size=600), "y", "")
+    with pytest.raises(InputError, match="class_weight is for classes"):
+        train(Experiment(class_weight="balanced"), numbers)
+    with pytest.raises(InputError, match="must be 'balanced'"):
+        Experiment(class_weight="equal")

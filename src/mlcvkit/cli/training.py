@@ -182,28 +182,33 @@ def train(
         hyperparameters=hyperparameters or Hyperparameters(),
     )
     options = _cluster_options(cluster, cluster_file, shards, allow_missing)
-    if init is not None and options:
-        raise InputError("--init is for a training on this machine: leave it out with --cluster")
-    for option in (
-        ("image_size", "test", "header", "decimal", "day_first", "max_categories", "class_weight") if options else ()
-    ):
-        if getattr(experiment, option) is not None:
-            raise InputError(
-                f"--{option.replace('_', '-')} is for a training on this machine: leave it out with --cluster"
-            )
-    if repeats is not None or folds is not None or group is not None or in_order:
-        _require_alone(resume=resume, cluster=options or None, checkpoint_every=checkpoint_every)
-        with limited_threads(threads):
+    _require_used_on_cluster(experiment, options)
+    with limited_threads(threads):
+        if repeats is not None or folds is not None or group is not None or in_order:
+            _require_alone(resume=resume, cluster=options or None, checkpoint_every=checkpoint_every)
             how: PlainData = {"repeats": repeats, "folds": folds, "group": group, "in_order": in_order}
             return train_repeatedly(experiment, output, name, **how, json=json)
-    if resume is not None:
-        _require_same_shards(resume, options)
-    every = _checkpoint_every(resume, checkpoint_every, name)
+        if resume is not None:
+            _require_same_shards(resume, options)
+        every = _checkpoint_every(resume, checkpoint_every, name)
+        return _train_once(experiment, options, every, output, name, resume, json)
+
+
+def _train_once(
+    experiment: Experiment,
+    options: PlainData,
+    every: int | None,
+    output: Path,
+    name: str | None,
+    resume: Path | None,
+    json: bool,
+) -> int:
+    """One training: it is saved, and then measured, drawn and told."""
     start = perf_counter()
     trained: Trained | None = None
     result: PlainData = {}
     cut_short = False
-    with interrupts() as handler, limited_threads(threads), ExitStack() as places:
+    with interrupts() as handler, ExitStack() as places:
         folder, target_folder = places.enter_context(_run_folder(output, name, every, resume))
         try:
             with _client(options, every, target_folder) as client:
@@ -227,6 +232,13 @@ def train(
         result = {"epochs": trained.run.epoch, **({"notes": list(training.notes)} if training.notes else {}), **result}
         _say_where(trained, target_folder, result, perf_counter() - start, every, json)
     return INTERRUPTED if trained.run.interrupted or cut_short else 0
+
+
+def _require_used_on_cluster(experiment: Experiment, options: PlainData) -> None:
+    for field in (*ELSEWHERE_UNUSED, "init") if options else ():
+        if getattr(experiment, field) is not None:
+            option = field.replace("_", "-")
+            raise InputError(f"--{option} is for a training on this machine: leave it out with --cluster")
 
 
 def _require_alone(**others: object) -> None:

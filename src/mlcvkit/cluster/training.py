@@ -19,6 +19,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
     Experiment,
     Predictor,
+    Targets,
     Trained,
     checked_target,
     circumstances,
@@ -31,7 +32,9 @@ from mlcvkit.experiments import (
     require_used,
     used,
 )
-from mlcvkit.training import MEASURED_SAMPLES, Callback, Checkpoint, Hyperparameters
+from mlcvkit.models import MLP
+from mlcvkit.training import MEASURED_SAMPLES, Callback, Checkpoint, Hyperparameters, Run, Validation
+from mlcvlab.models.nn2 import NN2
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -133,7 +136,7 @@ def train_on_shards(
     looked_at = _joined([survey.sample for survey in surveys])
     values = np.unique(np.concatenate([survey.values for survey in surveys]))
     y = np.concatenate([looked_at[1], values])
-    y, task = checked_target(Samples(experiment.data, y[:, None], y, experiment.target or "y", ""), experiment.task)
+    y, task = checked_target(Samples(experiment.data, looked_at[0], y, experiment.target or "y", ""), experiment.task)
     encoder = encoder_for(looked_at[0]).fit(looked_at[0])
     kept = [shards[survey.index] for survey in surveys]
     prepared: list[Shard] = [
@@ -148,17 +151,35 @@ def train_on_shards(
     validation_X, validation_y = _joined([survey.validation for survey in surveys])
     seed = int(np.random.RandomState(hp.seed).randint(2**31 - 1))
     model = make_network(kind, hp, targets, data.X.shape[1], seed)
-    encode = partial(targets.encode, dtype=data.X.dtype)
-    encode_to_train = partial(encode, smoothing=hp.label_smoothing)
     validation = None
     if len(validation_y):
-        validation = encoder.transform(validation_X), encode(_of_kind(validation_y, y.dtype))
+        encoded = targets.encode(_of_kind(validation_y, y.dtype), data.X.dtype)
+        validation = encoder.transform(validation_X), encoded
+    run = _fitted(model, data, replace(hp, seed=seed), targets, validation, callbacks, resume)
+    fingerprint = own.fingerprint if own is not None and own_test is not None else ""
+    test_X, test_y = own_test or _joined([survey.test for survey in surveys])
+    stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
+    name = experiment.target or (own.target if own else None) or "prediction"
+    predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored)
+    return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
+
+
+def _fitted(
+    model: MLP | NN2,
+    data: ShardedSamples,
+    hp: Hyperparameters,
+    targets: Targets,
+    validation: Validation | None,
+    callbacks: Sequence[Callback],
+    resume: Path | None,
+) -> Run:
+    encode = partial(targets.encode, dtype=data.X.dtype, smoothing=hp.label_smoothing)
     try:
-        run = fit_network(
+        return fit_network(
             model,
             data.X,  # type: ignore[arg-type]  # which makes steps of its own
-            data.y.map(encode_to_train),  # type: ignore[arg-type]
-            replace(hp, seed=seed),
+            data.y.map(encode),  # type: ignore[arg-type]
+            hp,
             targets,
             validation=validation,
             callbacks=callbacks,
@@ -166,12 +187,6 @@ def train_on_shards(
         )
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(str(error)) from None
-    fingerprint = own.fingerprint if own is not None and own_test is not None else ""
-    test_X, test_y = own_test or _joined([survey.test for survey in surveys])
-    stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
-    name = experiment.target or (own.target if own else None) or "prediction"
-    predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored)
-    return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
 
 
 @dataclass(frozen=True)

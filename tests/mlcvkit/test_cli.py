@@ -41,7 +41,13 @@ def test_train_reports_its_accuracy_and_saves_the_run(trained):
     assert "Saved to runs/first" in result.stdout and "predicted even" in result.stdout
     assert "samples/s" in result.stdout
     assert "first" in names(folder / "runs")
-    assert names(folder / "runs" / "first") == ["config.toml", "curves.png", "hidden_units.png", "model.safetensors"]
+    assert names(folder / "runs" / "first") == [
+        "config.toml",
+        "curves.png",
+        "hidden_units.png",
+        "model.safetensors",
+        "result.json",
+    ]
     for picture in ("curves.png", "hidden_units.png"):
         with Image.open(folder / "runs" / "first" / picture) as image:
             assert image.width > 800
@@ -240,7 +246,14 @@ def test_a_run_killed_at_a_random_instant_ends_with_the_same_weights_bit_for_bit
         options = ["--resume", "runs/r"] if checkpoint.exists() else [*KEPT, "--name", "r"]
         assert run("train", *options, folder=tmp_path).returncode == 0
     assert weights_of(folder) == undisturbed
-    assert names(folder) == ["checkpoint.safetensors", "config.toml", "curves.png", "hidden_units.png", MODEL_FILE]
+    assert names(folder) == [
+        "checkpoint.safetensors",
+        "config.toml",
+        "curves.png",
+        "hidden_units.png",
+        MODEL_FILE,
+        "result.json",
+    ]
 
 
 @contextmanager
@@ -290,7 +303,14 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
     child.sendintr()
     child.expect(r"To go on: mlcvlab train --resume runs/stopped")
     child.expect(pexpect.EOF)
-    kept = ["checkpoint.safetensors", "config.toml", "curves.png", "hidden_units.png", "model.safetensors"]
+    kept = [
+        "checkpoint.safetensors",
+        "config.toml",
+        "curves.png",
+        "hidden_units.png",
+        "model.safetensors",
+        "result.json",
+    ]
     assert names(tmp_path / "runs" / "stopped") == kept
     differs = run("train", "--resume", "runs/stopped", "--epochs", "1", folder=tmp_path)
     assert_one_line_error(differs, "epochs are trained already, which is more than 1")

@@ -133,7 +133,7 @@ def test_people_get_a_table_and_scripts_get_json(folder):
     for words in (f"Training mlp on iris.csv: {counts}", "predicted setosa", "Test accuracy", "Saved to runs/r"):
         assert words in trained.stdout
     names = sorted(path.name for path in (folder / "runs" / "r").iterdir())
-    assert names == ["config.toml", "curves.png", "model.safetensors"]
+    assert names == ["config.toml", "curves.png", "model.safetensors", "result.json"]
     evaluated = run("evaluate", "runs/r", folder=folder).stdout
     assert re.search(r"Test accuracy .*", evaluated).group() in trained.stdout
     printed = run("predict", "runs/r", "iris.csv", folder=folder).stdout.splitlines()

@@ -125,8 +125,8 @@ def train(
 ) -> int:
     """Train a network on your own data, or NN2 on MNIST's even and odd digits, and save the run.
 
-    The run's folder gets model.safetensors, config.toml, which reproduces it (mlcvlab train --config FILE), and
-    pictures. Ctrl-C ends the training early and saves what there is.
+    The run's folder gets model.safetensors, config.toml, which reproduces it (mlcvlab train --config FILE), result.json
+    and pictures. Ctrl-C ends the training early and saves what there is.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ itself: what stands beside it, or in which format, makes no difference.
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mlcvkit.arrays import PlainData
 
@@ -21,8 +21,8 @@ MISSING_NUMBERS = ("-", "--", ".", "..", "*")
 MOSTLY = 0.9
 """The share of numbers from which on a column of text is one of numbers."""
 
-DayOrder = Literal["month", "day", "year"]
-"""What comes first in a date."""
+FIRST_LOOK = 500
+"""Values by which a column of names is told from one of numbers or dates before all of it is looked at."""
 
 _UNIT = r"(?:[$€£¥₹%]|USD|EUR|GBP|CHF)"
 _BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
@@ -408,6 +408,10 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
         return {"kind": "text"}
     if all(one.lower() in ("true", "false") for one in texts):
         return {"kind": "number"}
+    some = texts[:FIRST_LOOK]
+    numbers_among_them = sum(number_of(one) is not None for one in some)
+    if numbers_among_them < len(some) / 2 and seconds_of(some[0]) is None and _date_parts(some[0]) is None:
+        return {"kind": "text"}
     thousands = thousands_in(texts, decimals)
     fact: PlainData = {"kind": "number"} | ({} if thousands is None else {"thousands": thousands})
     numbers = numbers_in(text, fact).is_not_null()

@@ -131,6 +131,36 @@ class TableEncoder:
             setattr(self, name, value)
         return self
 
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what ``transform`` returns, as for scikit-learn's transformers.
+
+        Parameters
+        ----------
+        transform
+            "default" for an array, "pandas" or "polars" for a data frame with the names of the columns; None changes
+            nothing.
+
+        Returns
+        -------
+        Self
+            The encoder itself.
+
+        Raises
+        ------
+        InputError
+            For anything else.
+        """
+        if transform not in (None, "default", "pandas", "polars"):
+            raise InputError(f"transform must be 'default', 'pandas' or 'polars'; got {transform!r}")
+        self._output = transform or getattr(self, "_output", "default")
+        return self
+
+    def __repr__(self) -> str:
+        """The parameters that are not the defaults."""
+        defaults = TableEncoder().get_params()
+        given = (f"{name}={value!r}" for name, value in self.get_params().items() if value != defaults[name])
+        return f"{type(self).__name__}({', '.join(given)})"
+
     def __sklearn_tags__(self) -> "Tags":
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
@@ -204,7 +234,7 @@ class TableEncoder:
         self.kept_ = ~constant
         self._note_constant(constant, counted)
 
-    def fit_transform(self, X: RawRows, y: object = None) -> npt.NDArray[np.float32]:
+    def fit_transform(self, X: RawRows, y: object = None) -> Values:
         """Call ``fit`` and ``transform``.
 
         Parameters
@@ -221,8 +251,8 @@ class TableEncoder:
         """
         return self.fit(X, y).transform(X)
 
-    def transform(self, X: RawRows) -> npt.NDArray[np.float32]:
-        """The table as numbers: first the numbers and the parts of dates, then what is missing, then the names.
+    def transform(self, X: RawRows) -> Values:
+        """The table as numbers: first the numbers and the parts of dates, then the names and what is missing.
 
         Parameters
         ----------
@@ -239,7 +269,20 @@ class TableEncoder:
         InputError
             For a column that is missing, or has text where numbers were, with the column and the row.
         """
-        frame = self._checked(X)
+        rows = self._encoded(self._checked(X))
+        if getattr(self, "_output", "default") == "default":
+            return rows
+        names = self.get_feature_names_out().tolist()
+        if self._output == "pandas":
+            import pandas
+
+            named: Values = pandas.DataFrame(rows, columns=names, index=getattr(X, "index", None))
+            return named
+        import polars as pl
+
+        return pl.DataFrame(rows, schema=names)  # type: ignore[return-value]
+
+    def _encoded(self, frame: "polars.DataFrame | _Numbers") -> npt.NDArray[np.float32]:
         values = self._numbers(frame)
         values[~np.isfinite(values)] = np.nan
         if self.clip and self.low_ is not None:

@@ -7,6 +7,7 @@ import polars
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -173,3 +174,22 @@ def test_durations_mean_the_same_in_every_unit():
         for u in ("ms", "us", "ns")
     ]
     np.testing.assert_allclose(rows, [[11], [11], [11]])
+
+
+def test_an_encoder_is_used_as_scikit_learns_transformers_are():
+    frame = table(seed=1)
+    encoder = TableEncoder(max_categories=5)
+    assert repr(encoder) == "TableEncoder(max_categories=5)" and repr(clone(encoder)) == repr(encoder)
+    rows = encoder.fit_transform(frame)
+    for kind in ("pandas", "polars"):
+        named = encoder.set_output(transform=kind).transform(frame)
+        assert list(named.columns) == encoder.get_feature_names_out().tolist()
+        np.testing.assert_array_equal(named.to_numpy(), rows)
+    with pytest.raises(InputError, match="'default', 'pandas' or 'polars'; got 'arrow'"):
+        encoder.set_output(transform="arrow")
+
+
+def test_rows_may_be_dictionaries():
+    frame = table(seed=1)
+    encoder = TableEncoder().fit(frame)
+    np.testing.assert_array_equal(encoder.transform(frame.to_dicts()), encoder.transform(frame))

@@ -22,6 +22,8 @@ from soak import repeated
 
 QUICK = ["--epochs", "2", "--hidden-units", "16", "--batch-size", "512"]
 
+OF_A_RUN = ["config.toml", "curves.png", "hidden_units.png", MODEL_FILE, "result.json"]
+
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())

@@ -473,6 +473,9 @@ def test_a_training_says_what_it_made_of_the_table(tmp_path):
     assert "Note id: it numbers the rows" in said and "Note children: mostly numbers: a column each for 3+" in said
     notes = json.loads(run("train", "t.csv", "--target", "y", "--json", folder=tmp_path).stdout)["notes"]
     assert len(notes) == said.count("Note ")
+    run("report", "runs/r", folder=tmp_path)
+    page = (tmp_path / "runs/r/report.html").read_text()
+    assert "What was made of the data" in page and "40 of 120 rows are left out" in page
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ class Predictor:
         The measurements of its training, one list each.
     estimator
         What a model file records of the scikit-learn estimator that has the same network.
+    notes
+        What a person should know of the data that it was trained on, a line each.
     """
 
     encoder: TableEncoder | ImageEncoder
@@ -51,6 +53,7 @@ class Predictor:
     fingerprint: str = ""
     history: dict[str, list[float]] = field(default_factory=dict)
     estimator: PlainData = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def classifies(self) -> bool:
@@ -205,7 +208,8 @@ class Predictor:
             estimator=self.estimator | self.targets.to_dict(),
             preprocessing=preprocessing,
             arrays=arrays,
-            provenance={"data": self.fingerprint, "target": self.target},
+            provenance={"data": self.fingerprint, "target": self.target}
+            | ({"notes": list(self.notes)} if self.notes else {}),
         )
 
     @classmethod
@@ -240,7 +244,8 @@ class Predictor:
         described = targets.to_dict()
         estimator = {name: value for name, value in saved.estimator.items() if name not in described}
         names = str(stored.get("target", "prediction")), str(stored.get("data", ""))
-        predictor = cls(encoder, saved.model, targets, *names, saved.history, estimator)
+        notes = tuple(map(str, stored["notes"])) if isinstance(stored.get("notes"), list) else ()
+        predictor = cls(encoder, saved.model, targets, *names, saved.history, estimator, notes)
         predictor._require_usable(run)
         return predictor, saved
 

@@ -202,7 +202,7 @@ class Preparation:
         names = self.target, self.fingerprint
         e, features = self.experiment, int(np.prod(self.X.shape[1:]))
         stored = estimator_to_dict(e.model, e.hyperparameters, self.targets, features)
-        return Predictor(self.encoder, self.model, self.targets, *names, history or {}, stored)
+        return Predictor(self.encoder, self.model, self.targets, *names, history or {}, stored, self.notes)
 
 
 def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparation:

@@ -37,6 +37,8 @@ def run_parts(subject: Subject) -> Iterator[Part]:
     """
     measured = subject.X.shape[1] > 0
     yield _summary(subject)
+    if isinstance(subject.saved.provenance.get("notes"), list):
+        yield _notes(subject)
     if subject.saved.history.get("epoch"):
         yield _curves(subject)
     if measured:
@@ -60,6 +62,12 @@ def _answers(subject: Subject) -> Iterator[Part]:
     if subject.has_probabilities:
         yield _calibration(subject)
     yield from _worst(subject)
+
+
+def _notes(subject: Subject) -> Part:
+    rows = [(str(note),) for note in subject.saved.provenance["notes"]]
+    words = "What is to be known of the data before the numbers are trusted."
+    return Part("What was made of the data", words, tables=[Table(("note",), rows)])
 
 
 def _summary(subject: Subject) -> Part:

@@ -317,10 +317,10 @@ def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Pat
     result: PlainData = {}
     try:
         result = _measured(trained)
-        storage.write_whole(folder / RESULT_FILE, json_format.dumps(result).encode())
     except (ValueError, MemoryError) as error:
         say("note", f"the run is saved, and could not be measured: {error}")
     try:
+        storage.write_whole(folder / RESULT_FILE, json_format.dumps(result).encode())
         _draw(trained.predictor, saved, folder)
     except Exception as error:
         say("note", f"the run is saved, and its pictures could not be drawn: {type(error).__name__}: {error}")

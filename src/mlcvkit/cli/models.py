@@ -125,6 +125,8 @@ def describe(
     target: str | None = None,
     header: bool | None = None,
     decimal: Literal[".", ","] | None = None,
+    day_first: bool | None = None,
+    max_categories: int | None = None,
     json: bool = False,
 ) -> int:
     """Say what each column of a data set is, and what training would make of it.
@@ -139,10 +141,18 @@ def describe(
         Whether the first line of a text file has the names of the columns, which it has unless --no-header is given.
     decimal
         The decimal mark of numbers in text, where that cannot be seen from the file.
+    day_first
+        Whether the day comes before the month in dates, where that cannot be seen from the column.
+    max_categories
+        The largest number of names of a column that get a column each.
     json
         Print the description as JSON, and nothing else.
     """
-    description = datasets.describe(datasets.read(data, target, header=header, decimal=decimal))
+    options = {"decimal": decimal, "day_first": day_first, "max_categories": max_categories}
+    description = datasets.describe(
+        datasets.read(data, target, header=header, decimal=decimal),
+        **{name: value for name, value in options.items() if value is not None},
+    )
     if json:
         print_json(True, description)
         return 0

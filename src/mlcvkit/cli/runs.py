@@ -12,7 +12,8 @@ from rich.table import Table
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import console, print_json
+from mlcvkit.cli.app import console, print_json, say
+from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Experiment, folds_of, prepare, repeats_of
 from mlcvkit.files import parse_json
@@ -41,10 +42,10 @@ def train_repeatedly(
         raise InputError("give --repeats or --folds, and not both")
     if folds is None and (group is not None or in_order):
         raise InputError(f"--{'group' if group is not None else 'in-order'} is for --folds: give both")
-    trainings = (
+    trainings: Iterator[tuple[Experiment, Samples | None]] = (
         ((one, None) for one in repeats_of(experiment, repeats))
         if repeats is not None
-        else ((experiment, one) for one in folds_of(experiment, folds or 0, group=group, in_order=in_order))
+        else folds_of(experiment, folds or 0, group=group, in_order=in_order)
     )
     root = output / (name or datetime.now().strftime("%Y-%m-%d-%H%M%S"))
     if root.exists():
@@ -71,7 +72,7 @@ def train_repeatedly(
 
 
 def _scores(measured: PlainData) -> PlainData:
-    return {name: measured[name] for name in MEASURES if measured.get(name) is not None}
+    return {name: measured[name] for name in MEASURES if isinstance(measured.get(name), int | float)}
 
 
 def summarised(scores: list[PlainData]) -> PlainData:
@@ -127,7 +128,14 @@ def runs(*chosen: Path, output: Path = Path("runs"), json: bool = False) -> int:
     places = list(chosen) or sorted(_runs_in(output))
     if not places:
         raise InputError(f"{output} holds no runs: 'mlcvlab train' makes them")
-    found = [_known_of(place) for place in places]
+    found = []
+    for place in places:
+        try:
+            found.append(_known_of(place))
+        except InputError as error:
+            if chosen:
+                raise
+            say("note", error)
     if chosen:
         _compare(found)
     else:

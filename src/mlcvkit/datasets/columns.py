@@ -59,7 +59,11 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
     float | None
         The number, or None where there is none.
     """
-    bare = _AFTER.sub("", _BEFORE.sub(r"\1", text.replace("−", "-")))
+    text = text.replace("−", "-")
+    if len(text) > 2 and text[0] == "(" and text[-1] == ")":  # as accountants write what is owed
+        owed = number_of(text[1:-1], thousands)
+        return None if owed is None or owed < 0 else -owed
+    bare = _AFTER.sub("", _BEFORE.sub(r"\1", text))
     bare = _BLANKS.sub("", bare)
     if not _NUMBER.fullmatch(bare):
         return None
@@ -286,7 +290,7 @@ def known_text(column: "polars.Series", missing: tuple[str, ...] = MISSING) -> "
     if isinstance(column.dtype, pl.Duration):
         column = column.cast(pl.Int64)
     text = column.cast(pl.String)
-    if column.dtype != pl.String:
+    if type_of(column.dtype) != "text":
         return text
     text = text.str.strip_chars()
     return text.set(text.is_in(list(missing)), None)
@@ -339,7 +343,7 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     if isinstance(dtype, pl.Duration | pl.Time):
         unit = {"ms": 1e3, "us": 1e6}.get(getattr(dtype, "time_unit", "ns"), 1e9)
         return column.cast(pl.Int64).cast(pl.Float64) / unit
-    if dtype != pl.String:
+    if type_of(dtype) != "text":
         return column.cast(pl.Float64, strict=False)
     text = known_text(column, (*MISSING, *MISSING_NUMBERS))
     thousands = fact.get("thousands")
@@ -380,7 +384,7 @@ def dates_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     kind = pl.Datetime("us")
     if isinstance(column.dtype, pl.Date | pl.Datetime):
         return column.cast(kind)
-    text = known_text(column)
+    text = known_text(column, (*MISSING, *MISSING_NUMBERS))
     if text.null_count() == len(text):
         return text.cast(kind)
     return parsed(text, lambda one: date_of(one, fact.get("first", "day")), kind)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlcvkit.arrays import PlainData
-from mlcvkit.datasets.columns import dates_in, known_text, numbers_in
+from mlcvkit.datasets.columns import dates_in, known_text, numbers_in, type_of
 from mlcvkit.datasets.samples import Samples
 from mlcvkit.datasets.tables import TableEncoder
 from mlcvkit.errors import InputError
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     import polars
 
 
-def describe(samples: Samples) -> PlainData:
+def describe(samples: Samples, **options: object) -> PlainData:
     """What each column is, how many values are missing and different, and what the encoder makes of it.
 
     Parameters
     ----------
     samples
         The data.
+    **options
+        The parameters of the encoder of a table.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def describe(samples: Samples) -> PlainData:
         rows = [_described("samples", f"images of {shape}" if are_bytes else shape, 0, len(X), values, "")]
     else:
         frame = pl.DataFrame({f"x{i}": column for i, column in enumerate(X.T)}) if isinstance(X, np.ndarray) else X
-        encoder = TableEncoder()
+        encoder = TableEncoder().set_params(**options)
         with suppress(InputError):  # a table without a useful column is described all the same
             encoder.fit(frame)
         rows = [_described_column(frame[name], fact) for name, fact in encoder.columns_.items()]
@@ -50,6 +52,8 @@ def describe(samples: Samples) -> PlainData:
 
 
 def _described_column(column: "polars.Series", fact: PlainData) -> PlainData:
+    if type_of(column.dtype) == "other":
+        return _described(column.name, fact["kind"], column.null_count(), 0, "", column_note(column, fact))
     text = known_text(column)
     values = column.drop_nulls()
     if fact["kind"] == "number":
@@ -120,9 +124,11 @@ def notes_of(encoder: object, X: object) -> list[str]:
 
     if not isinstance(encoder, TableEncoder) or not isinstance(X, pl.DataFrame):
         return []
-    noted = ((name, column_note(known_text(X[name]), fact)) for name, fact in encoder.columns_.items())
+    columns = {name: X[name] if "reason" in fact else known_text(X[name]) for name, fact in encoder.columns_.items()}
+    noted = ((name, column_note(columns[name], fact)) for name, fact in encoder.columns_.items())
     lines = [f"{name}: {note}" for name, note in noted if note]
-    twice = X.height - X.n_unique()
+    useful = X.select(name for name in X.columns if type_of(X[name].dtype) != "other")
+    twice = X.height - useful.n_unique()
     if twice > 0.05 * X.height and X.width > 1:
         lines.append(f"{twice:,} of {X.height:,} rows are there more than once: training and test may share them")
     return lines

@@ -179,7 +179,9 @@ class ImageEncoder:
                 f"the model reads images of {' x '.join(map(str, self.shape_))}; "
                 f"got {' x '.join(map(str, X.shape[1:]))}"
             )
-        white = 65535 if X.dtype == np.uint16 else 255
+        if X.dtype.kind not in "iu":
+            raise InputError(f"the model reads images of whole numbers from 0 to {self.white:,}; got {X.dtype}")
+        white = {np.dtype(np.uint16): 65535, np.dtype(np.uint8): 255}.get(X.dtype, self.white)
         rows: npt.NDArray[np.float32] = np.divide(X.reshape(len(X), -1), white, dtype=np.float32)
         return rows
 

@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mlcvkit.arrays import RawRows, Values
+from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets.columnar_files import columnar_reader
-from mlcvkit.datasets.columns import decimal_marks, kind_of_text, known_text, numbers_in, type_of
+from mlcvkit.datasets.columns import (
+    decimal_marks,
+    kind_of_text,
+    known_text,
+    number_of,
+    numbers_in,
+    thousands_in,
+    type_of,
+)
 from mlcvkit.datasets.images import IMAGE_SUFFIXES, TEST_FOLDERS, files_by_class, read_images
 from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
 from mlcvkit.datasets.numpy_files import read_idx, read_npy, read_npz, read_svmlight
@@ -156,7 +164,7 @@ def _read(source: str | Path, target: str | Path | None, reading: _Reading) -> S
     try:
         if isinstance(reader, TextReader):
             table, notes = reader(path, header=reading.header, decimal=reading.decimal, known=reading.known)
-            return _of_table(path, table, target, notes)
+            return _of_table(path, table, target, notes, reading)
         content = reader(path)
         if isinstance(content, dict):
             return _of_arrays(path, content, target)
@@ -180,12 +188,19 @@ def _toy(name: str, target: str | Path | None) -> Samples:
     return Samples(name, X, y, "y", _fingerprint_of_arrays(X, y), test, class_names=names)
 
 
-def _of_table(path: Path, frame: "polars.DataFrame", target: str | Path | None, notes: Sequence[str] = ()) -> Samples:
+def _of_table(
+    path: Path,
+    frame: "polars.DataFrame",
+    target: str | Path | None,
+    notes: Sequence[str] = (),
+    reading: _Reading | None = None,
+) -> Samples:
     if frame.width == 0 or frame.height == 0:
         raise InputError(f"{path} has no rows: a table needs a line of column names and one for each sample")
     if target is None:
         return Samples(path.name, frame, None, None, _fingerprint(path), notes=tuple(notes))
-    X, y = split_target(frame, str(target), path)
+    how: PlainData = {} if reading is None else {"decimal": reading.decimal, "as_text": reading.known}
+    X, y = split_target(frame, str(target), path, **how)
     left_out = frame.height - len(y)
     notes = [
         *notes,
@@ -194,7 +209,9 @@ def _of_table(path: Path, frame: "polars.DataFrame", target: str | Path | None, 
     return Samples(path.name, X, y, str(target), _fingerprint(path), notes=tuple(notes))
 
 
-def split_target(frame: "polars.DataFrame", target: str, path: object) -> "tuple[polars.DataFrame, Values]":
+def split_target(
+    frame: "polars.DataFrame", target: str, path: object, *, decimal: str | None = None, as_text: bool = False
+) -> "tuple[polars.DataFrame, Values]":
     """Take the target out of a table, and leave out the rows that have none.
 
     Parameters
@@ -205,6 +222,10 @@ def split_target(frame: "polars.DataFrame", target: str, path: object) -> "tuple
         The name of its column.
     path
         The file, for messages.
+    decimal
+        The decimal mark of numbers in text, where it is known.
+    as_text
+        Whether text is left as it is, for a model that knows its classes.
 
     Returns
     -------
@@ -223,14 +244,16 @@ def split_target(frame: "polars.DataFrame", target: str, path: object) -> "tuple
     column = frame[target]
     if type_of(column.dtype) == "other":
         raise InputError(f"{path}: the target {target!r} is of kind {column.dtype}; it must be numbers or names")
-    y, present = _target_values(column, frame)
+    y, present = _target_values(column, frame, decimal, as_text)
     if not present.any():
         raise InputError(f"{path}: the target {target!r} is missing in all of its {frame.height:,} rows")
     others = frame.drop(target)
     return (others if present.all() else others.filter(present)), y[present]
 
 
-def _target_values(column: "polars.Series", frame: "polars.DataFrame") -> tuple[Values, Values]:
+def _target_values(
+    column: "polars.Series", frame: "polars.DataFrame", decimal: str | None, as_text: bool
+) -> tuple[Values, Values]:
     """The targets as numbers or text, and where there is one."""
     import polars as pl
 
@@ -243,8 +266,14 @@ def _target_values(column: "polars.Series", frame: "polars.DataFrame") -> tuple[
         finite = numbers.is_finite().fill_null(False)
         return numbers.fill_null(0).to_numpy(), finite.to_numpy()
     text = known_text(column, ("",))
-    texts = [known_text(frame[name]).drop_nulls().unique() for name in frame.columns if frame[name].dtype == pl.String]
-    fact = kind_of_text(column, {mark for one in texts for mark in decimal_marks(one.head(1000).to_list())})
+    if as_text:
+        return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy()
+    marks = {decimal} if decimal else set[str]()
+    for other in (frame[name] for name in frame.columns if type_of(frame[name].dtype) == "text" and not decimal):
+        marks |= decimal_marks(known_text(other).drop_nulls().unique().head(1000).to_list())
+    fact = kind_of_text(column, marks)
+    if decimal is not None and fact["kind"] == "number":
+        fact["thousands"] = "," if decimal == "." else "."
     if fact["kind"] == "number" and not fact.get("loose") and not fact.get("clock"):
         known = known_text(column)
         numbers = numbers_in(column, fact)
@@ -269,6 +298,25 @@ def _of_arrays(path: Path, arrays: dict[str, Values], target: str | Path | None)
     y = checked_arrays(path, arrays[test[0]], arrays[test[1]], test[1])
     assert y is not None
     return replace(samples, test=(arrays[test[0]], y))
+
+
+def numbers_of_text(y: Values) -> Values | None:
+    """The numbers of a target that is text, where each value is one.
+
+    Parameters
+    ----------
+    y
+        The text, (N,).
+
+    Returns
+    -------
+    Values | None
+        The numbers, or None.
+    """
+    texts = [text.strip() for text in y.astype(str).tolist()]
+    thousands = thousands_in(set(texts), set())
+    numbers = [number_of(text, thousands) for text in texts]
+    return None if None in numbers else np.array(numbers, np.float64)
 
 
 def choose_arrays(path: object, names: Iterable[str], target: str | Path | None) -> tuple[str, str | None]:
@@ -379,7 +427,7 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
     """The images of a folder with a folder for each class, which may lie in "train" and "test"."""
     if target is not None:
         raise InputError(f"the target of a folder of images is the name of each image's folder: leave out {target!r}")
-    parts = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    parts = {path.name.lower(): path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
     test = next((parts[name] for name in TEST_FOLDERS if name in parts), None)
     if (
         "train" in parts
@@ -389,7 +437,11 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
         samples = _image_folder(parts["train"], None, image_size)
         others = None if test is None else _image_folder(test, None, image_size)
         held_out = None if others is None or others.y is None else (others.X, others.y)
-        return replace(samples, name=folder.name, test=held_out)
+        unused = [parts[name].name for name in parts if name != "train" and parts[name] != test]
+        said = [*samples.notes, *(others.notes if others else ())]
+        if test is not None and unused:
+            said.append(f"{', '.join(unused)} of {folder.name} is left out: {test.name} is tested with")
+        return replace(samples, name=folder.name, test=held_out, notes=tuple(said))
     files, has_classes, notes = files_by_class(folder)
     if not files:
         raise InputError(

@@ -298,9 +298,9 @@ class TableEncoder:
                 parts.append(_one_hot(known_text(frame[name]), fact["categories"], fact.get("missing", False)))
                 continue
             rows = np.zeros((len(values), len(fact.get("others", ()))), np.float32)
-            if "others" in fact:
-                assert not isinstance(frame, _Numbers)
+            if "others" in fact and not isinstance(frame, _Numbers):
                 rows = _one_hot(known_text(frame[name]), fact["others"], False)[:, :-1]
+            if "others" in fact:
                 parts.append(rows)
             if fact.get("missing"):
                 parts.append((lacking[:, [places[name]]] & ~rows.any(axis=1, keepdims=True)).astype(np.float32))
@@ -397,12 +397,10 @@ class TableEncoder:
 
     def _decimal_marks(self, frame: "polars.DataFrame") -> set[str]:
         """The decimal marks of the numbers that are text."""
-        import polars as pl
-
         if self.decimal is not None:
             return {self.decimal}
         marks = {"."} if any(dtype.is_float() for dtype in frame.dtypes) else set()
-        for name in (name for name in frame.columns if frame[name].dtype == pl.String):
+        for name in (name for name in frame.columns if type_of(frame[name].dtype) == "text"):
             marks |= decimal_marks(known_text(frame[name]).drop_nulls().unique().head(1000).to_list())
         return marks
 
@@ -619,8 +617,10 @@ def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
 
 def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
     dates = dates_in(column, fact)
-    if (dates.is_null() & known_text(column).is_not_null()).any():
-        raise InputError(f"column {column.name!r} has values that are no dates where dates were")
+    lost = dates.is_null() & known_text(column, (*MISSING, *MISSING_NUMBERS)).is_not_null()
+    if lost.any():
+        row = int(lost.arg_true()[0])
+        raise InputError(f"column {column.name!r} has values that are no dates: {column[row]!r} in row {row + 1}")
     return dates
 
 

@@ -77,7 +77,7 @@ class TextReader:
             return table, notes
         if separator != "," and decimal is None:
             _require_clear_numbers(path, table)
-        return table.with_columns(_typed(table[name]) for name in table.columns), notes
+        return _typed(table, decimal), notes
 
     def _separator(self, text: str) -> tuple[str, str]:
         """The separator, and the text without the line that tells it."""
@@ -198,25 +198,33 @@ def _names(path: Path, first: list[str], second: list[str], header: bool | None)
     return names, [f"{path.name}: {advice}"] if looks_like_data else []
 
 
-def _typed(column: "polars.Series") -> "polars.Series":
-    """A column in which nothing but plain numbers or ISO dates stands as such; any other as it is."""
+def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame":
+    """The table with its columns of nothing but plain numbers or ISO dates as such; the others stay text.
+
+    Text stays what a model must know the marks of: numbers with thousands, and those with a decimal comma beside them.
+    """
     import polars as pl
 
-    text = known_text(column)
-    known = text.drop_nulls()
-    if known.is_empty() or known.len() == 0:
-        return column
-    if known.str.contains(r"^[+-]?\d+$").all():
-        numbers = text.cast(pl.Int64, strict=False)
-    elif known.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$").all():
-        numbers = text.cast(pl.Float64, strict=False)
-    elif known.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
-        numbers = text.str.to_date("%Y-%m-%d", strict=False)
-    elif kind_of_text(column, set()) == {"kind": "number"} and not known.str.to_lowercase().is_in(TRUTH).any():
-        numbers = numbers_in(column, {})
-    else:
-        return column
-    return numbers if numbers.null_count() == text.null_count() else column
+    different = {name: known_text(table[name]).drop_nulls().unique() for name in table.columns}
+    marks = {name: decimal_marks(texts.head(1000).to_list()) for name, texts in different.items()}
+    facts = {name: kind_of_text(table[name], set().union(*marks.values())) for name in table.columns}
+    has_thousands = any(fact.get("thousands") == "." for fact in facts.values())
+    typed = []
+    for name, known in different.items():
+        text = known_text(table[name])
+        if known.is_empty() or known.str.to_lowercase().is_in(TRUTH).any():
+            continue
+        if known.str.contains(r"^[+-]?\d+$").all():
+            values = text.cast(pl.Int64, strict=False)
+        elif known.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
+            values = text.str.to_date("%Y-%m-%d", strict=False)
+        elif decimal is None and facts[name] == {"kind": "number"} and not (has_thousands and "," in marks[name]):
+            values = numbers_in(table[name], {})
+        else:
+            continue
+        if values.null_count() == text.null_count():
+            typed.append(values)
+    return table.with_columns(typed)
 
 
 def _require_clear_numbers(path: Path, table: "polars.DataFrame") -> None:

@@ -49,6 +49,10 @@ def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, 
         if samples.y is None:
             raise InputError(f"{data} has no target to compare with")
         return samples.X, samples.y
+    if " without fold " in predictor.fingerprint:
+        raise InputError(
+            f"the model was trained on {stored.data}{predictor.fingerprint[64:]}: give the data to measure it with"
+        )
     if not predictor.fingerprint and stored.data not in MNIST_NAMES:
         raise InputError(
             f"the rows of {stored.data} that were held out on a cluster are not kept: give data to measure with"

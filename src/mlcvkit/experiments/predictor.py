@@ -365,10 +365,10 @@ def as_numbers(y: Values, name: str) -> Values:
     """
     if y.dtype.kind in "fiub":
         return y
-    try:
-        return y.astype(np.float64)
-    except ValueError:
-        raise InputError(f"the model knows numbers as targets, and {name!r} here is text such as {y[0]!r}") from None
+    numbers = datasets.numbers_of_text(y)
+    if numbers is None:
+        raise InputError(f"the model knows numbers as targets, and {name!r} here is text such as {y[0]!r}")
+    return numbers
 
 
 def completed(saved: SavedModel) -> SavedModel:

@@ -42,8 +42,8 @@ def repeats_of(experiment: Experiment, count: int) -> Iterator[Experiment]:
 
 def folds_of(
     experiment: Experiment, count: int, *, group: str | None = None, in_order: bool = False
-) -> Iterator[Samples]:
-    """The data of an experiment with one fold of its rows after the other to test with, and the others to train on.
+) -> Iterator[tuple[Experiment, Samples]]:
+    """An experiment and its data, with one fold of its rows after the other to test with, and the others to train on.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def folds_of(
 
     Yields
     ------
-    Samples
-        The data with a fold to test with.
+    tuple[Experiment, Samples]
+        The experiment, whose task is that of all rows, and the data with a fold to test with.
 
     Raises
     ------
@@ -78,8 +78,11 @@ def folds_of(
         groups, X = X[group].cast(str).fill_null("").to_numpy(), X.drop(group)
     split = split_folds(y if task == "classification" else None, len(y), count, groups, in_order, experiment)
     for number, (chosen, held_out) in enumerate(split, 1):
-        known = f"{samples.fingerprint} without fold {number} of {count}"
-        yield replace(samples, X=X[chosen], y=y[chosen], test=(X[held_out], y[held_out]), fingerprint=known, files=())
+        if len(np.unique(y[chosen])) < 2:
+            raise InputError(f"fold {number} of {count} would be trained on one value of {samples.target!r} alone")
+        known, test = f"{samples.fingerprint} without fold {number} of {count}", (X[held_out], y[held_out])
+        rest = replace(samples, X=X[chosen], y=y[chosen], test=test, fingerprint=known, files=())
+        yield replace(experiment, task=task), rest
 
 
 def split_folds(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcvkit import InputError
-from mlcvkit.datasets import TableEncoder, describe, read
+from mlcvkit.datasets import Samples, TableEncoder, describe, notes_of, read
 from mlcvkit.datasets.columns import date_of, number_of, order_of_dates, seconds_of, thousands_in
 
 
@@ -266,3 +266,62 @@ def test_a_description_says_how_columns_are_read(tmp_path):
     (tmp_path / "t.csv").write_text("day,i\n" + "\n".join(f"{m}/{d}/2020,{m}" for m, d in [(1, 2), (3, 4), (5, 6)]))
     (column, _) = describe(read(tmp_path / "t.csv"))["columns"]
     assert column["kind"] == "date" and "--day-first" in column["note"]
+
+
+def test_what_the_other_columns_tell_of_the_marks_holds_at_reading_as_well(tmp_path):
+    lines = [f"{i}.000;{i},5;{i % 2}" for i in range(1, 40)]
+    (tmp_path / "de.csv").write_text("a;b;y\n" + "\n".join(lines) + "\n")
+    frame = read(tmp_path / "de.csv", "y").X
+    encoder = TableEncoder().fit(frame)
+    values = encoder._numbers(frame)
+    assert values[:3].tolist() == [[1000, 1.5], [2000, 2.5], [3000, 3.5]]
+    (tmp_path / "one.csv").write_text("a;y\n" + "\n".join(f"{i}.000;{i % 2}" for i in range(1, 40)) + "\n")
+    with pytest.raises(InputError, match="--decimal"):
+        read(tmp_path / "one.csv", "y")
+    for decimal, first in ((",", 1000.0), (".", 1.0)):
+        frame = read(tmp_path / "one.csv", "y", decimal=decimal).X
+        assert TableEncoder(decimal=decimal).fit(frame)._numbers(frame)[0, 0] == first
+
+
+@pytest.mark.parametrize(("decimal", "value"), [(",", 1.25), (".", 1250.0)])
+def test_the_decimal_mark_that_is_said_holds_for_the_target(tmp_path, decimal, value):
+    (tmp_path / "t.csv").write_text("a;y\n" + "\n".join(f"{i};{i},250" for i in range(1, 9)) + "\n")
+    assert read(tmp_path / "t.csv", "y", decimal=decimal).y[0] == value
+
+
+def test_a_column_that_no_format_of_ours_holds_is_left_out_with_its_reason():
+    frame = polars.DataFrame({"l": [[1, 2]] * 30, "b": [b"\xff"] * 30, "x": range(30)})
+    encoder = TableEncoder().fit(frame)
+    assert encoder.get_feature_names_out().tolist() == ["x"]
+    samples = Samples("t", frame, np.arange(30), "y", "")
+    assert [column["kind"] for column in describe(samples)["columns"]] == ["dropped", "dropped", "number", "target"]
+    assert any("l: values of kind List" in note for note in notes_of(encoder, frame))
+
+
+def test_categories_that_are_numbers_are_numbers(tmp_path):
+    frame = polars.DataFrame({"c": ["0", "1", "2"] * 10, "x": range(30), "y": ["0", "1", "1"] * 10})
+    typed = frame.with_columns(polars.col("c", "y").cast(polars.Categorical))
+    typed.write_parquet(tmp_path / "t.parquet")
+    samples = read(tmp_path / "t.parquet", "y")
+    assert samples.y.tolist()[:3] == [0, 1, 1]
+    expected = TableEncoder().fit_transform(frame.select("c", "x"))
+    np.testing.assert_array_equal(TableEncoder().fit_transform(samples.X), expected)
+
+
+def test_an_array_is_taken_where_numbers_with_some_texts_were():
+    frame = polars.DataFrame({"n": ["0", "1", "2"] * 10 + ["3+", "3+"], "x": range(32)})
+    encoder = TableEncoder().fit(frame)
+    rows = encoder.transform(np.array([[1.0, 5.0]]))
+    np.testing.assert_array_equal(rows, encoder.transform(polars.DataFrame({"n": ["1"], "x": [5]})))
+
+
+def test_a_dash_among_dates_is_missing():
+    days = [f"2020-01-{i:02}" for i in range(1, 20)] + ["-"]
+    encoder = TableEncoder().fit(polars.DataFrame({"d": days, "x": range(20)}))
+    assert "d = missing" in encoder.get_feature_names_out().tolist()
+    with pytest.raises(InputError, match="'soon' in row 1"):
+        encoder.transform(polars.DataFrame({"d": ["soon"], "x": [1]}))
+
+
+def test_what_is_owed_in_parentheses_is_negative():
+    assert number_of("(20)") == -20 and number_of("($1,200.50)") == -1200.5 and number_of("(-3)") is None

@@ -85,3 +85,17 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path):
     samples = read(tmp_path / "set")
     (note,) = samples.notes
     assert "2 files of set are left out" in note and "a/notes.txt" in note and "readme.md" in note
+
+
+def test_parts_beside_training_and_test_are_said_and_hidden_folders_are_not_there(tmp_path):
+    for part in ("train", "test", "val"):
+        folder_of(tmp_path / "set" / part, count=2)
+    (tmp_path / "set/.cache").mkdir()
+    samples = read(tmp_path / "set")
+    assert len(samples.X) == 4 and samples.notes == ("val of set is left out: test is tested with",)
+
+
+def test_floats_are_no_images_of_bytes():
+    encoder = ImageEncoder().fit(np.zeros((1, 2, 2), np.uint8))
+    with pytest.raises(InputError, match="whole numbers from 0 to 255; got float32"):
+        encoder.transform(np.zeros((1, 2, 2), np.float32))

@@ -31,7 +31,7 @@ def rows_of(X):
 
 def test_each_row_is_tested_once_by_a_network_that_has_not_seen_it(table):
     tested = []
-    for samples in folds_of(experiment(table), 4):
+    for _, samples in folds_of(experiment(table), 4):
         assert not set(rows_of(samples.X)) & set(rows_of(samples.test[0]))
         assert len(samples.X) == len(samples.y) and len(samples.test[0]) == len(samples.test[1])
         tested += rows_of(samples.test[0])
@@ -39,20 +39,20 @@ def test_each_row_is_tested_once_by_a_network_that_has_not_seen_it(table):
 
 
 def test_each_fold_has_its_share_of_each_class(table):
-    rare = [int((samples.test[1] == "rare").sum()) for samples in folds_of(experiment(table), 5)]
+    rare = [int((samples.test[1] == "rare").sum()) for _, samples in folds_of(experiment(table), 5)]
     assert max(rare) - min(rare) <= 1 and sum(rare) > 5
 
 
 def test_rows_of_one_group_stay_together_and_the_group_is_no_feature(table):
     whose = dict(enumerate(polars.read_csv(table)["who"]))
-    for samples in folds_of(experiment(table), 3, group="who"):
+    for _, samples in folds_of(experiment(table), 3, group="who"):
         assert samples.X.columns == ["row", "x"]
         trained, tested = ({whose[row] for row in rows_of(X)} for X in (samples.X, samples.test[0]))
         assert not trained & tested and len(tested) == 3
 
 
 def test_folds_in_order_are_tested_by_what_was_before(table):
-    found = [(max(rows_of(s.X)), rows_of(s.test[0])) for s in folds_of(experiment(table), 4, in_order=True)]
+    found = [(max(rows_of(s.X)), rows_of(s.test[0])) for _, s in folds_of(experiment(table), 4, in_order=True)]
     assert [last + 1 for last, _ in found] == [tested[0] for _, tested in found] == [18, 36, 54, 72]
 
 
@@ -116,3 +116,29 @@ def test_options_of_repeats_that_do_not_go_together_are_refused(table, options, 
     line = ["train", "t.csv", "--target", "y", *options, "--name", "never"]
     assert_one_line_error(run(*line, folder=table.parent), words)
     assert not (table.parent / "runs").exists()
+
+
+def test_the_task_of_a_fold_is_that_of_all_rows(tmp_path):
+    rows = [f"{i % 7},{i}" for i in range(80)]
+    (tmp_path / "t.csv").write_text("x,y\n" + "\n".join(rows) + "\n")
+    tasks = [one.task for one, _ in folds_of(Experiment(data=str(tmp_path / "t.csv"), target="y"), 4, in_order=True)]
+    assert tasks == ["regression"] * 4
+
+
+def test_a_damaged_run_is_named_and_the_others_are_listed(table):
+    folder = table.parent
+    run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "good", folder=folder)
+    (folder / "runs/bad").mkdir()
+    (folder / "runs/bad/model.safetensors").write_text("junk")
+    (folder / "runs/good/result.json").write_text('{"test": {"accuracy": "high"}}')
+    done = run("runs", "--json", folder=folder)
+    assert [one["run"] for one in json.loads(done.stdout)] == ["runs/good"] and "bad" in done.stderr
+
+
+def test_a_target_of_text_is_measured_whatever_stands_below_it(tmp_path):
+    rows = [f"{i},{['01', '02', 'x1'][i % 3]}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("a,y\n" + "\n".join(rows) + "\n")
+    run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path)
+    (tmp_path / "e.csv").write_text("a,y\n0,01\n1,02\n")
+    done = run("evaluate", "runs/r", "e.csv", "--json", folder=tmp_path)
+    assert json.loads(done.stdout)["samples"] == 2 and "unknown" not in json.loads(done.stdout)

@@ -60,6 +60,7 @@ def _described_column(column: "polars.Series", fact: PlainData) -> PlainData:
         values = numbers_in(column, fact).drop_nulls()
     elif fact["kind"] in ("date", "time"):
         values = dates_in(column, fact).drop_nulls()
+        values = values.dt.date() if fact["kind"] == "date" else values
     elif fact["kind"] == "category":
         values = text.drop_nulls()
     note = column_note(text, fact)

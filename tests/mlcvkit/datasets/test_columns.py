@@ -266,6 +266,7 @@ def test_a_description_says_how_columns_are_read(tmp_path):
     (tmp_path / "t.csv").write_text("day,i\n" + "\n".join(f"{m}/{d}/2020,{m}" for m, d in [(1, 2), (3, 4), (5, 6)]))
     (column, _) = describe(read(tmp_path / "t.csv"))["columns"]
     assert column["kind"] == "date" and "--day-first" in column["note"]
+    assert column["values"] == "2020-01-02 to 2020-05-06"
 
 
 def test_what_the_other_columns_tell_of_the_marks_holds_at_reading_as_well(tmp_path):

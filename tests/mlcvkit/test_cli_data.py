@@ -516,3 +516,29 @@ def test_a_file_of_its_own_is_tested_with(tmp_path):
     assert "b.tsv" in (tmp_path / "runs/r/config.toml").read_text()
     again = run("evaluate", "runs/r", "--json", folder=tmp_path)
     assert json.loads(again.stdout)["samples"] == 7
+
+
+def test_a_target_of_text_is_measured_whatever_stands_below_it(tmp_path):
+    rows = [f"{i},{['01', '02', 'x1'][i % 3]}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("a,y\n" + "\n".join(rows) + "\n")
+    run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path)
+    (tmp_path / "e.csv").write_text("a,y\n0,01\n1,02\n")
+    done = run("evaluate", "runs/r", "e.csv", "--json", folder=tmp_path)
+    assert json.loads(done.stdout)["samples"] == 2 and "unknown" not in json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("spelling", [str, lambda truth: str(truth).upper(), lambda truth: str(truth).lower()])
+def test_truth_values_are_measured_however_they_are_spelled(tmp_path, spelling):
+    rows = [(i, i % 3 == 0) for i in range(40)]
+    for name, spell in (("t.csv", str), ("e.csv", spelling)):
+        (tmp_path / name).write_text("a,ok\n" + "\n".join(f"{i},{spell(ok)}" for i, ok in rows) + "\n")
+    run("train", "t.csv", "--target", "ok", "--epochs", "2", "--name", "r", folder=tmp_path)
+    measured = json.loads(run("evaluate", "runs/r", "e.csv", "--json", folder=tmp_path).stdout)
+    assert set(measured["confusion"]) == {"false", "true"} and measured["samples"] == 40
+
+
+def test_rows_without_a_target_are_left_out_of_a_measurement_as_well(tmp_path):
+    rows = [f"{i % 9},{'NA' if i % 10 == 0 else i % 9 * 1000 + 0.5}" for i in range(120)]
+    (tmp_path / "t.csv").write_text("a,y\n" + "\n".join(rows) + "\n")
+    run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path)
+    assert json.loads(run("evaluate", "runs/r", "t.csv", "--json", folder=tmp_path).stdout)["samples"] == 108

@@ -202,10 +202,8 @@ def _of_table(
     how: PlainData = {} if reading is None else {"decimal": reading.decimal, "as_text": reading.known}
     X, y = split_target(frame, str(target), path, **how)
     left_out = frame.height - len(y)
-    notes = [
-        *notes,
-        *([f"{left_out:,} of {frame.height:,} rows are left out, which have no {target}"] if left_out else []),
-    ]
+    if left_out:
+        notes = [*notes, f"{left_out:,} of {frame.height:,} rows are left out, which have no {target}"]
     return Samples(path.name, X, y, str(target), _fingerprint(path), notes=tuple(notes))
 
 
@@ -266,7 +264,13 @@ def _target_values(
         finite = numbers.is_finite().fill_null(False)
         return numbers.fill_null(0).to_numpy(), finite.to_numpy()
     text = known_text(column, ("",))
+    known = known_text(column)
+    truth = known.drop_nulls().str.to_lowercase().is_in(["true", "false"])
+    if len(truth) and truth.all():
+        return known.str.to_lowercase().fill_null("").to_numpy().astype(str), known.is_not_null().to_numpy()
     if as_text:
+        are_numbers = all(number_of(one) is not None for one in known.drop_nulls().unique().to_list())
+        text = known if are_numbers else text
         return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy()
     marks = {decimal} if decimal else set[str]()
     for other in (frame[name] for name in frame.columns if type_of(frame[name].dtype) == "text" and not decimal):
@@ -275,11 +279,7 @@ def _target_values(
     if decimal is not None and fact["kind"] == "number":
         fact["thousands"] = "," if decimal == "." else "."
     if fact["kind"] == "number" and not fact.get("loose") and not fact.get("clock"):
-        known = known_text(column)
         numbers = numbers_in(column, fact)
-        truth = known.drop_nulls().str.to_lowercase().is_in(["true", "false"])
-        if len(truth) and truth.all():
-            return known.str.to_lowercase().fill_null("").to_numpy().astype(str), known.is_not_null().to_numpy()
         present = numbers.is_not_null()
         values = numbers.fill_null(0).to_numpy()
         whole = not known.drop_nulls().str.contains(r"[.eE]").any() and bool((values == np.round(values)).all())

@@ -329,7 +329,8 @@ def targets_as_known(targets: Classes, y: Values, name: str) -> Values:
     """
     classes = targets.classes
     if classes.dtype.kind == "U":
-        y = np.asarray(list(map(str, y.tolist())))
+        spelled = {str(one).lower(): str(one) for one in classes} if _are_truth_values(classes) else {}
+        y = np.asarray([spelled.get(one.lower(), one) for one in map(str, y.tolist())])
     elif targets.names and y.dtype.kind not in "fiub" and np.isin(y.astype(str), targets.names).any():
         known = dict(zip(targets.names, classes.tolist(), strict=True))
         y = np.array([known.get(str(value), -1) for value in y])
@@ -341,6 +342,11 @@ def targets_as_known(targets: Classes, y: Values, name: str) -> Values:
             f"{', '.join(map(str, classes[:10]))}; they are {', '.join(map(str, np.unique(y)[:10]))}"
         )
     return y
+
+
+def _are_truth_values(classes: Values) -> bool:
+    """Whether classes are true and false, which files spell in several ways."""
+    return {str(one).lower() for one in classes} == {"true", "false"}
 
 
 def as_numbers(y: Values, name: str) -> Values:

@@ -133,12 +133,3 @@ def test_a_damaged_run_is_named_and_the_others_are_listed(table):
     (folder / "runs/good/result.json").write_text('{"test": {"accuracy": "high"}}')
     done = run("runs", "--json", folder=folder)
     assert [one["run"] for one in json.loads(done.stdout)] == ["runs/good"] and "bad" in done.stderr
-
-
-def test_a_target_of_text_is_measured_whatever_stands_below_it(tmp_path):
-    rows = [f"{i},{['01', '02', 'x1'][i % 3]}" for i in range(60)]
-    (tmp_path / "t.csv").write_text("a,y\n" + "\n".join(rows) + "\n")
-    run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path)
-    (tmp_path / "e.csv").write_text("a,y\n0,01\n1,02\n")
-    done = run("evaluate", "runs/r", "e.csv", "--json", folder=tmp_path)
-    assert json.loads(done.stdout)["samples"] == 2 and "unknown" not in json.loads(done.stdout)

@@ -326,3 +326,11 @@ def test_a_dash_among_dates_is_missing():
 
 def test_what_is_owed_in_parentheses_is_negative():
     assert number_of("(20)") == -20 and number_of("($1,200.50)") == -1200.5 and number_of("(-3)") is None
+
+
+def test_blanks_around_a_value_mean_nothing_in_a_table_either():
+    frame = polars.DataFrame({"name": ["red ", " red", "blue"] * 5, "n": [" 1", "2 ", "\t3"] * 5})
+    encoder = TableEncoder().fit(frame)
+    assert encoder.get_feature_names_out().tolist() == ["n", "name = blue", "name = red", "name = other"]
+    bare = polars.DataFrame({"name": ["red", "red", "blue"] * 5, "n": [1, 2, 3] * 5})
+    np.testing.assert_array_equal(encoder.transform(bare), encoder.transform(frame))

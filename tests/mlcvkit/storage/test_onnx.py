@@ -179,6 +179,16 @@ def test_what_is_missing_and_what_lies_outside_is_the_same_there(tmp_path):
     np.testing.assert_allclose(got["probabilities"][:, 0], answers["probability no"], atol=1e-5)
 
 
+def test_numbers_outside_of_the_training_are_clipped_there_as_well(tmp_path):
+    table = polars.DataFrame({"x": rng.normal(size=200)})
+    predictor = trained_on(table, 3 * table["x"].to_numpy())
+    export_onnx(predictor.saved(), tmp_path / "m.onnx")
+    far = np.array([[1e3], [-1e3]], np.float32)
+    got = outputs(tmp_path / "m.onnx", {"X": far})["prediction"][:, 0]
+    np.testing.assert_allclose(got, predictor.predict(far), rtol=1e-4)
+    assert np.abs(got).max() < 50  # and not some thousand
+
+
 def test_numbers_that_float32_would_blur_go_in_and_come_out_as_float64(tmp_path):
     seconds = 1_700_000_000 + np.arange(400) * 0.5
     table = polars.DataFrame({"t": seconds})

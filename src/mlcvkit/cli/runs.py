@@ -5,22 +5,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from statistics import mean, stdev
 
 from rich.markup import escape
 from rich.table import Table
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import console, print_json, say
+from mlcvkit.cli.app import INTERRUPTED, as_toml, console, print_json, say
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
-from mlcvkit.experiments import Experiment, folds_of, prepare, repeats_of
+from mlcvkit.experiments import MEASURES, Experiment, folds_of, prepare, repeats_of, scores_of, summarised
 from mlcvkit.files import parse_json
 from mlcvkit.training import ProgressBar
 
 RESULT_FILE = "result.json"
-MEASURES = ("accuracy", "log_loss", "r2", "rmse", "mae")
 
 
 def train_repeatedly(
@@ -51,49 +49,29 @@ def train_repeatedly(
     if root.exists():
         raise InputError(f"{root} exists: give another --name")
     total = repeats or folds or 0
-    what = "seed" if repeats is not None else "fold"
     scores: list[PlainData] = []
+    interrupted = False
     for number, (one, samples) in enumerate(trainings, 1):
         prepared = prepare(one, samples)
+        if not len(prepared.test[1]):
+            raise InputError("the scores are those of test rows: give a test_fraction above 0")
         console.print(f"Training {number} of {total}")
         trained = prepared.fit(callbacks=[] if json else [ProgressBar(console)])
-        measured = trained.predictor.measure(*trained.test)
-        with storage.new_run(root, f"{what}-{number}") as (folder, _):
+        own_name = f"fold-{number}" if repeats is None else f"seed-{one.hyperparameters.seed}"
+        with storage.new_run(root, own_name) as (folder, place):
             storage.save_model(folder / storage.MODEL_FILE, trained.predictor.saved(prepared.configuration))
-            storage.write_whole(folder / RESULT_FILE, json_format.dumps(measured).encode())
-        scores.append({"run": str(root / f"{what}-{number}")} | _scores(measured))
-        if trained.run.interrupted:
+            if repeats is not None:  # no configuration gives a fold again
+                storage.write_whole(folder / storage.CONFIG_FILE, as_toml(prepared.configuration).encode())
+        measured = trained.predictor.measure(*trained.test)
+        storage.write_whole(place / RESULT_FILE, json_format.dumps(measured).encode())
+        scores.append({"run": str(place)} | scores_of(measured))
+        if interrupted := trained.run.interrupted:
             break
     summary = summarised(scores)
     storage.write_whole(root / RESULT_FILE, json_format.dumps({"runs": scores, **summary}).encode())
     _print_scores(scores, summary)
     print_json(json, {"runs": scores, **summary})
-    return 0 if len(scores) == total else 130
-
-
-def _scores(measured: PlainData) -> PlainData:
-    return {name: measured[name] for name in MEASURES if isinstance(measured.get(name), int | float)}
-
-
-def summarised(scores: list[PlainData]) -> PlainData:
-    """The mean and the standard deviation of each score.
-
-    Parameters
-    ----------
-    scores
-        The scores of each training, by name.
-
-    Returns
-    -------
-    PlainData
-        ``mean`` and ``std``, each by the names of the scores.
-    """
-    names = [name for name in MEASURES if all(name in one for one in scores)]
-    values = {name: [float(one[name]) for one in scores] for name in names}
-    return {
-        "mean": {name: mean(of) for name, of in values.items()},
-        "std": {name: stdev(of) if len(of) > 1 else None for name, of in values.items()},
-    }
+    return INTERRUPTED if interrupted else 0
 
 
 def _print_scores(scores: list[PlainData], summary: PlainData) -> None:
@@ -157,7 +135,7 @@ def _known_of(run: Path) -> PlainData:
     scores: PlainData = {}
     with suppress(OSError, ValueError, AttributeError):
         result = parse_json((place / RESULT_FILE).read_bytes())
-        scores = _scores(result.get("test", result))
+        scores = scores_of(result.get("test", result))
     written = datetime.fromtimestamp((place / storage.MODEL_FILE).stat().st_mtime)
     return {
         "run": str(run),

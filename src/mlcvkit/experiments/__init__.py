@@ -13,7 +13,7 @@ from mlcvkit.experiments.kinds import (
 )
 from mlcvkit.experiments.measuring import test_rows
 from mlcvkit.experiments.predictor import Predictor, completed, confusion_matrix, load, targets_as_known
-from mlcvkit.experiments.repeating import folds_of, repeats_of
+from mlcvkit.experiments.repeating import MEASURES, folds_of, repeats_of, scores_of, summarised
 from mlcvkit.experiments.specification import Experiment, portable
 from mlcvkit.experiments.splits import TEST_FRACTION, LabelledRows, require_fraction_used, split_rows, split_test_rows
 from mlcvkit.experiments.targets import (
@@ -40,6 +40,7 @@ from mlcvkit.experiments.training import (
 
 __all__ = [
     "KINDS",
+    "MEASURES",
     "TEST_FRACTION",
     "Classes",
     "Experiment",
@@ -71,8 +72,10 @@ __all__ = [
     "require_fits",
     "require_fraction_used",
     "require_used",
+    "scores_of",
     "split_rows",
     "split_test_rows",
+    "summarised",
     "targets_as_known",
     "targets_from_dict",
     "test_rows",

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import mean, stdev
 
 import numpy as np
 
-from mlcvkit.arrays import Indices, Values
+from mlcvkit.arrays import Indices, PlainData, Values
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import TEST_FRACTION
 from mlcvkit.experiments.targets import checked_target
+
+MEASURES = ("accuracy", "log_loss", "r2", "rmse", "mae")
+"""The measures that are numbers."""
 
 
 def repeats_of(experiment: Experiment, count: int) -> Iterator[Experiment]:
@@ -143,3 +147,40 @@ def split_folds(
         order = order if strata is None else order[np.argsort(strata[order], kind="stable")]
         fold[order] = rows % count
     return [(rows[fold != number], rows[fold == number]) for number in range(count)]
+
+
+def scores_of(measured: PlainData) -> PlainData:
+    """The numbers of what ``Predictor.measure`` gives.
+
+    Parameters
+    ----------
+    measured
+        The measures.
+
+    Returns
+    -------
+    PlainData
+        Those of ``MEASURES`` that there are.
+    """
+    return {name: measured[name] for name in MEASURES if isinstance(measured.get(name), int | float)}
+
+
+def summarised(scores: list[PlainData]) -> PlainData:
+    """The mean and the standard deviation of each score.
+
+    Parameters
+    ----------
+    scores
+        The scores of each training, by name.
+
+    Returns
+    -------
+    PlainData
+        ``mean`` and ``std``, each by the names of the scores.
+    """
+    names = [name for name in MEASURES if all(name in one for one in scores)]
+    values = {name: [float(one[name]) for one in scores] for name in names}
+    return {
+        "mean": {name: mean(of) for name, of in values.items()},
+        "std": {name: stdev(of) if len(of) > 1 else None for name, of in values.items()},
+    }

@@ -80,9 +80,10 @@ def test_repeats_give_a_run_each_and_their_mean_and_spread(table):
     scores = [one["accuracy"] for one in result["runs"]]
     assert result["mean"]["accuracy"] == pytest.approx(np.mean(scores))
     assert result["std"]["accuracy"] == pytest.approx(np.std(scores, ddof=1))
-    for number, score in enumerate(scores, 1):  # each is the run that its seed alone gives
+    for number, score in enumerate(scores):  # each is the run that its seed alone gives
         place = f"runs/r/seed-{number}"
         assert json.loads(run("evaluate", place, "--json", folder=folder).stdout)["accuracy"] == score
+        assert f"seed = {number}" in (folder / place / "config.toml").read_text()
     assert_one_line_error(run(*line, "--repeats", "3", folder=folder), "exists: give another --name")
 
 
@@ -110,6 +111,7 @@ def test_folds_are_runs_and_runs_are_listed_and_compared(table):
         (["--in-order"], "--in-order is for --folds"),
         (["--repeats", "2", "--checkpoint-every", "1"], "--checkpoint-every is for one training"),
         (["--folds", "2", "--test-fraction", "0.5"], "leave out a test set and test_fraction"),
+        (["--repeats", "2", "--test-fraction", "0"], "give a test_fraction above 0"),
     ],
 )
 def test_options_of_repeats_that_do_not_go_together_are_refused(table, options, words):

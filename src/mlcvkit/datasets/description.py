@@ -121,9 +121,11 @@ def notes_of(encoder: object, X: object) -> list[str]:
     list[str]
         The lines.
     """
+    if not isinstance(encoder, TableEncoder) or isinstance(X, np.ndarray):
+        return []
     import polars as pl
 
-    if not isinstance(encoder, TableEncoder) or not isinstance(X, pl.DataFrame):
+    if not isinstance(X, pl.DataFrame):
         return []
     columns = {name: X[name] if "reason" in fact else known_text(X[name]) for name, fact in encoder.columns_.items()}
     noted = ((name, column_note(columns[name], fact)) for name, fact in encoder.columns_.items())

@@ -80,7 +80,7 @@ def test_pictures_that_cannot_be_drawn_are_a_note(tmp_path):
     assert_saved(tmp_path, pictures=False)
 
 
-LONG = ["train", "--epochs", "400", "--hidden-units", "2", "--batch-size", "8192", "--name", "r"]
+LONG = ["train", "--epochs", "100000", "--hidden-units", "2", "--batch-size", "8192", "--name", "r"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -18,8 +18,6 @@ import command
 
 ROOT = Path(__file__).parents[2]
 SESSION = "MLCVLAB_TEST_SESSION"
-WITHOUT_OWNER = {".git", ".venv", ".venv-peers", ".soak", ".hypothesis", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-"""Folders of the checkout that tools write to while tests run."""
 KEPT_THREADS = (
     "execnet",  # pytest-xdist
     "pytest_timeout",
@@ -107,10 +105,13 @@ def _threads():
 
 
 def _files():
-    """Files of the checkout, and entries of the folders for temporary files and for the user's cache."""
+    """Files of the checkout, and entries of the folders for temporary files and for the user's cache.
+
+    Folders with a dot before their names are left out: the linters beside the tests write to theirs.
+    """
     found = {}
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if name not in WITHOUT_OWNER and name != "__pycache__"]
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
         found |= {f"{folder}/{name}": f"{folder}/{name}" for name in names}
     cache = Path.home() / ".cache" / "mlcvlab"
     for place in (Path(tempfile.gettempdir()), cache):

@@ -430,7 +430,7 @@ def test_a_training_starts_from_the_weights_of_another_run(tmp_path):
     for options, words in (
         (["moons", "--hidden-units", "9"], "hidden_units is (8, 4) there, not (9,)"),
         (["moons", "--initialization", "zeros"], "would not use initialization=zeros"),
-        (["digits"], "trained on 2 columns; got 64"),
+        (["digits"], "X has 64 features, but TableEncoder is expecting 2"),
         (["mnist"], "trained on data of this kind"),
         (["moons", "--model", "perceptron"], "--model"),
         (["moons", "--cluster", "local:1"], "--init is for a training on this machine"),
@@ -552,3 +552,23 @@ def test_rows_without_a_target_are_left_out_of_a_measurement_as_well(tmp_path):
     (tmp_path / "t.csv").write_text("a,y\n" + "\n".join(rows) + "\n")
     run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path)
     assert json.loads(run("evaluate", "runs/r", "t.csv", "--json", folder=tmp_path).stdout)["samples"] == 108
+
+
+def test_numbers_are_measured_with_the_marks_of_the_training(tmp_path):
+    rows = [f"{i % 40};{i % 40 + 1}.000;{i % 5},5" for i in range(120)]  # so the points are of thousands
+    (tmp_path / "t.csv").write_text("a;y;b\n" + "\n".join(rows) + "\n")
+    run("train", "t.csv", "--target", "y", "--task", "regression", "--name", "r", folder=tmp_path)
+    (tmp_path / "e.csv").write_text("a;y;b\n" + "\n".join(f"{i};{i + 1}.000;1" for i in range(40)) + "\n")
+    whole = json.loads(run("evaluate", "runs/r", "t.csv", "--json", folder=tmp_path).stdout)
+    alone = json.loads(run("evaluate", "runs/r", "e.csv", "--json", folder=tmp_path).stdout)
+    assert whole["r2"] > 0.9 and alone["r2"] > 0.9
+
+
+def test_a_svmlight_file_without_the_last_features_is_predicted(tmp_path):
+    lines = [f"{i % 2} 0:{i % 2} 1:{i % 7} 5:1.5" if i % 3 else f"{i % 2} 0:{i % 2} 6:1" for i in range(60)]
+    (tmp_path / "t.svm").write_text("\n".join(lines) + "\n")
+    assert run("train", "t.svm", "--epochs", "60", "--patience", "0", "--name", "r", folder=tmp_path).returncode == 0
+    (tmp_path / "p.svm").write_text("0 1:3\n1 1:3\n")
+    assert json.loads(run("predict", "runs/r", "p.svm", "--json", folder=tmp_path).stdout)["y"] == [0, 0]
+    (tmp_path / "q.svm").write_text("0 9:3\n")
+    assert_one_line_error(run("predict", "runs/r", "q.svm", folder=tmp_path), "X has 10 features", "expecting 7")

@@ -87,8 +87,8 @@ def predict(
             X = datasets.read_images([data], configuration.get("image_size"))
         files: tuple[str, ...] = (data.name,)
     else:
-        header = configuration.get("header")
-        samples = datasets.read(data, image_size=configuration.get("image_size"), header=header, known=True)
+        how = {"image_size": configuration.get("image_size"), "header": configuration.get("header")}
+        samples = datasets.read(data, **how, known=True, features=predictor.features)
         X, files = samples.X, samples.files
     say_clipped(predictor, X, clip)
     columns = predictor.predict_columns(X)

@@ -401,7 +401,7 @@ class _Parquet:
         if target is None:
             raise InputError(f"{file.source} needs a target to learn: name its column")
         frame = datasets.as_frame(file.source, "Parquet", lambda _: self._opened(file, lambda p: self._rows(p, rows)))
-        return datasets.split_target(frame, target, file.source)
+        return datasets.split_target(frame, target, file.source)[:2]
 
     def _opened(self, file: _File, work: Callable[[Any], Any]) -> Any:
         require("tables")

@@ -152,7 +152,11 @@ def decompressed(path: Path) -> bytes:
 
 
 def read_svmlight(path: Path) -> dict[str, Values]:
-    """Read a svmlight or libsvm file: on each line a label, and index:value for each feature that is not zero."""
+    """Read a svmlight or libsvm file: on each line a label, and index:value for each feature that is not zero.
+
+    Column i of X is the feature of index i. Where a file counts from 1, its column 0 is constant: to shift the columns
+    by what one file has would give those of another file other meanings.
+    """
     lines = decompressed(path).decode("utf-8", "replace").splitlines()
     labels: list[float] = []
     entries: list[tuple[int, int, float]] = []
@@ -169,10 +173,10 @@ def read_svmlight(path: Path) -> dict[str, Values]:
     if not entries:
         raise InputError(f"{path} holds no samples")
     rows, columns, values = (np.array(part) for part in zip(*entries, strict=True))
-    first, width = int(columns.min() > 0), int(columns.max())
-    if columns.min() < 0 or len(labels) * (width + 1) * 8 > LARGEST:
+    width = int(columns.max()) + 1
+    if columns.min() < 0 or len(labels) * width * 8 > LARGEST:
         raise InputError(f"{path}: its {len(labels):,} rows of {width:,} features are too many for this reader")
-    X = np.zeros((len(labels), width + 1 - first))
-    X[rows, columns - first] = values
+    X = np.zeros((len(labels), width))
+    X[rows, columns] = values
     y = np.array(labels)
     return {"X": X, "y": y.astype(np.int64) if (y == y.round()).all() else y}

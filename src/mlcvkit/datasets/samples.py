@@ -75,6 +75,8 @@ class Samples:
         The names of the classes where the targets are numbers that stand for them.
     notes
         What a person should know of the reading, a line each.
+    thousands
+        The mark between thousands in targets that were text, "" for none; None where they were numbers already.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Samples:
     files: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    thousands: str | None = None
 
 
 class _Reading(NamedTuple):
@@ -95,6 +98,7 @@ class _Reading(NamedTuple):
     header: bool | None
     decimal: str | None
     known: bool
+    features: int | None
 
 
 def read(
@@ -106,6 +110,7 @@ def read(
     header: bool | None = None,
     decimal: str | None = None,
     known: bool = False,
+    features: int | None = None,
 ) -> Samples:
     """Open a data set.
 
@@ -128,6 +133,8 @@ def read(
         The decimal mark of a text file's numbers, "." or ",", where that cannot be seen.
     known
         Whether the data are for a model, which knows already how numbers are to be read.
+    features
+        How many features that model reads: a svmlight file does not say how many there are after its last one.
 
     Returns
     -------
@@ -139,11 +146,13 @@ def read(
     InputError
         For what cannot be read, with the file and the place, and for a target that is not there, with what is.
     """
-    reading = _Reading(image_size, header, decimal, known)
+    reading = _Reading(image_size, header, decimal, known, features)
     samples = _read(source, target, reading)
     if test is None:
         return samples
-    others = _read(test, target if not (target and Path(target).is_file()) else None, reading._replace(known=True))
+    width = samples.X.shape[1] if isinstance(samples.X, np.ndarray) else None
+    as_known = reading._replace(known=True, features=width)
+    others = _read(test, target if not (target and Path(target).is_file()) else None, as_known)
     if others.y is None:
         raise InputError(f"{test} has no target to test with")
     notes = (*samples.notes, *others.notes)
@@ -167,12 +176,19 @@ def _read(source: str | Path, target: str | Path | None, reading: _Reading) -> S
             return _of_table(path, table, target, notes, reading)
         content = reader(path)
         if isinstance(content, dict):
+            content = _widened(content, reading.features) if reader is read_svmlight else content
             return _of_arrays(path, content, target)
         if isinstance(content, np.ndarray):
             return _of_array(path, content, target)
         return _of_table(path, content, target)
     except MemoryError:
         raise InputError(f"{path} is damaged, or larger than the memory") from None
+
+
+def _widened(arrays: dict[str, Values], features: int | None) -> dict[str, Values]:
+    """The features that a svmlight file leaves out after its last one are 0."""
+    lacking = 0 if features is None else features - arrays["X"].shape[1]
+    return arrays if lacking <= 0 else arrays | {"X": np.pad(arrays["X"], ((0, 0), (0, lacking)))}
 
 
 def _toy(name: str, target: str | Path | None) -> Samples:
@@ -200,16 +216,16 @@ def _of_table(
     if target is None:
         return Samples(path.name, frame, None, None, _fingerprint(path), notes=tuple(notes))
     how: PlainData = {} if reading is None else {"decimal": reading.decimal, "as_text": reading.known}
-    X, y = split_target(frame, str(target), path, **how)
+    X, y, thousands = split_target(frame, str(target), path, **how)
     left_out = frame.height - len(y)
     if left_out:
         notes = [*notes, f"{left_out:,} of {frame.height:,} rows are left out, which have no {target}"]
-    return Samples(path.name, X, y, str(target), _fingerprint(path), notes=tuple(notes))
+    return Samples(path.name, X, y, str(target), _fingerprint(path), notes=tuple(notes), thousands=thousands)
 
 
 def split_target(
     frame: "polars.DataFrame", target: str, path: object, *, decimal: str | None = None, as_text: bool = False
-) -> "tuple[polars.DataFrame, Values]":
+) -> "tuple[polars.DataFrame, Values, str | None]":
     """Take the target out of a table, and leave out the rows that have none.
 
     Parameters
@@ -227,8 +243,9 @@ def split_target(
 
     Returns
     -------
-    tuple[polars.DataFrame, Values]
-        The other columns, and the target: numbers, or text.
+    tuple[polars.DataFrame, Values, str | None]
+        The other columns; the target, numbers or text; and the mark between its thousands, "" for none and None where
+        it was no text that holds numbers.
 
     Raises
     ------
@@ -242,36 +259,36 @@ def split_target(
     column = frame[target]
     if type_of(column.dtype) == "other":
         raise InputError(f"{path}: the target {target!r} is of kind {column.dtype}; it must be numbers or names")
-    y, present = _target_values(column, frame, decimal, as_text)
+    y, present, thousands = _target_values(column, frame, decimal, as_text)
     if not present.any():
         raise InputError(f"{path}: the target {target!r} is missing in all of its {frame.height:,} rows")
     others = frame.drop(target)
-    return (others if present.all() else others.filter(present)), y[present]
+    return (others if present.all() else others.filter(present)), y[present], thousands
 
 
 def _target_values(
     column: "polars.Series", frame: "polars.DataFrame", decimal: str | None, as_text: bool
-) -> tuple[Values, Values]:
-    """The targets as numbers or text, and where there is one."""
+) -> tuple[Values, Values, str | None]:
+    """The targets as numbers or text, where there is one, and the mark between thousands of numbers that were text."""
     import polars as pl
 
     if column.dtype == pl.Boolean or column.dtype.is_temporal():
-        return column.cast(pl.String).fill_null("").to_numpy().astype(str), column.is_not_null().to_numpy()
+        return column.cast(pl.String).fill_null("").to_numpy().astype(str), column.is_not_null().to_numpy(), None
     if column.dtype.is_integer():
-        return column.fill_null(0).to_numpy(), column.is_not_null().to_numpy()
+        return column.fill_null(0).to_numpy(), column.is_not_null().to_numpy(), None
     if column.dtype.is_numeric():
         numbers = column.cast(pl.Float64) if column.dtype.is_decimal() else column
         finite = numbers.is_finite().fill_null(False)
-        return numbers.fill_null(0).to_numpy(), finite.to_numpy()
+        return numbers.fill_null(0).to_numpy(), finite.to_numpy(), None
     text = known_text(column, ("",))
     known = known_text(column)
     truth = known.drop_nulls().str.to_lowercase().is_in(["true", "false"])
     if len(truth) and truth.all():
-        return known.str.to_lowercase().fill_null("").to_numpy().astype(str), known.is_not_null().to_numpy()
+        return known.str.to_lowercase().fill_null("").to_numpy().astype(str), known.is_not_null().to_numpy(), None
     if as_text:
         are_numbers = all(number_of(one) is not None for one in known.drop_nulls().unique().to_list())
         text = known if are_numbers else text
-        return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy()
+        return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
     marks = {decimal} if decimal else set[str]()
     for other in (frame[name] for name in frame.columns if type_of(frame[name].dtype) == "text" and not decimal):
         marks |= decimal_marks(known_text(other).drop_nulls().unique().head(1000).to_list())
@@ -283,8 +300,9 @@ def _target_values(
         present = numbers.is_not_null()
         values = numbers.fill_null(0).to_numpy()
         whole = not known.drop_nulls().str.contains(r"[.eE]").any() and bool((values == np.round(values)).all())
-        return (values.astype(np.int64) if whole and np.abs(values).max() < 2**53 else values), present.to_numpy()
-    return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy()
+        values = values.astype(np.int64) if whole and np.abs(values).max() < 2**53 else values
+        return values, present.to_numpy(), fact.get("thousands", "")
+    return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
 
 
 def _of_arrays(path: Path, arrays: dict[str, Values], target: str | Path | None) -> Samples:
@@ -300,13 +318,15 @@ def _of_arrays(path: Path, arrays: dict[str, Values], target: str | Path | None)
     return replace(samples, test=(arrays[test[0]], y))
 
 
-def numbers_of_text(y: Values) -> Values | None:
+def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
     """The numbers of a target that is text, where each value is one.
 
     Parameters
     ----------
     y
         The text, (N,).
+    thousands
+        The mark between thousands, "" for none; None where that is to be seen from the values.
 
     Returns
     -------
@@ -314,8 +334,8 @@ def numbers_of_text(y: Values) -> Values | None:
         The numbers, or None.
     """
     texts = [text.strip() for text in y.astype(str).tolist()]
-    thousands = thousands_in(set(texts), set())
-    numbers = [number_of(text, thousands) for text in texts]
+    mark = thousands_in(set(texts), set()) if thousands is None else thousands or None
+    numbers = [number_of(text, mark) for text in texts]
     return None if None in numbers else np.array(numbers, np.float64)
 
 

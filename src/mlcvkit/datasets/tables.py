@@ -165,7 +165,8 @@ class TableEncoder:
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         inputs = InputTags(categorical=True, string=True, allow_nan=True)
-        return Tags("transformer", TargetTags(required=False), TransformerTags(), input_tags=inputs)
+        numbers = TransformerTags(preserves_dtype=[])  # float32, whatever comes
+        return Tags("transformer", TargetTags(required=False), numbers, input_tags=inputs)
 
     def fit(self, X: RawRows, y: object = None) -> Self:
         """Find out what each column is.
@@ -190,7 +191,7 @@ class TableEncoder:
         if self.decimal not in (None, ".", ","):
             raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
         frame = _frame(X)
-        self._rows = len(X)
+        self._rows = len(frame)
         if isinstance(frame, _Numbers):
             self.columns_: dict[str, PlainData] = {name: {"kind": "number"} for name in frame.names}
         else:
@@ -204,7 +205,7 @@ class TableEncoder:
         self._learn_scales(values, counted)
         if not self.get_feature_names_out().size:
             reasons = "; ".join(f"{name}: {fact.get('reason')}" for name, fact in list(self.columns_.items())[:10])
-            raise InputError(f"no column tells anything about the target: {reasons}")
+            raise InputError(f"no column of {_counted(self._rows)} tells anything about the target: {reasons}")
         self.n_features_in_ = len(self.columns_)
         self.feature_names_in_ = np.array(list(self.columns_), dtype=object)
         return self
@@ -507,7 +508,10 @@ class TableEncoder:
     def _require_columns(self, frame: "polars.DataFrame | _Numbers") -> None:
         if isinstance(frame, _Numbers):
             if len(frame.names) != len(self.columns_):
-                raise InputError(f"the model was trained on {len(self.columns_)} columns; got {len(frame.names)}")
+                raise InputError(
+                    f"X has {len(frame.names)} features, but {type(self).__name__} is expecting {len(self.columns_)} "
+                    "features as input: those that it was trained on"
+                )
             if any(fact["kind"] != "number" for fact in self.columns_.values()):
                 raise InputError("the model was trained on a table with names or dates; got an array of numbers")
             return
@@ -576,19 +580,28 @@ class _Numbers:
         self.values = values
         self.names = [f"x{i}" for i in range(values.shape[1])]
 
+    def __len__(self) -> int:
+        return len(self.values)
+
 
 def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
-    """A polars data frame, or ``_Numbers`` of an array."""
-    if isinstance(X, np.ndarray):
-        if X.dtype.kind not in "fiub" or X.ndim < 2:
-            raise InputError(f"samples must be rows of numbers, (N, K), or a data frame; got {X.dtype} {X.shape}")
-        return _Numbers(X.reshape(len(X), -1))
+    """A polars data frame, or ``_Numbers`` of an array of numbers."""
+    if hasattr(X, "toarray"):
+        raise InputError("sparse samples are not supported by TableEncoder: give X.toarray()")
+    is_list = isinstance(X, list | tuple) and not any(isinstance(row, Mapping) for row in X)
+    if is_list or (hasattr(X, "__array__") and not hasattr(X, "columns")):
+        X = _as_array(X)
+        _require_rows(X)
+        if X.dtype.kind in "fiub":
+            return _Numbers(X.reshape(len(X), -1))
     require("tables")
     import polars as pl
 
+    if isinstance(X, np.ndarray):
+        return pl.DataFrame([pl.Series(f"x{i}", column.tolist(), strict=False) for i, column in enumerate(X.T)])
     if isinstance(X, pl.DataFrame):
         return X
-    if isinstance(X, list) and X and all(isinstance(row, Mapping) for row in X):
+    if isinstance(X, list) and all(isinstance(row, Mapping) for row in X):
         return pl.DataFrame(X, infer_schema_length=None)
     if hasattr(X, "columns"):  # pandas
         require("tables")
@@ -599,6 +612,34 @@ def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
         except (pl.exceptions.PolarsError, ValueError, TypeError, ArithmeticError) as error:
             raise InputError(f"the data frame cannot be used: {error}") from None
     raise InputError(f"samples must be a polars or pandas data frame or an array; got {type(X).__name__}")
+
+
+def _as_array(X: object) -> Values:
+    try:
+        numbers = np.asarray(X)
+    except ValueError as error:
+        raise InputError(f"samples must be rows of equal length, (N, K): {error}") from None
+    return np.asarray(X, dtype=object) if isinstance(X, list | tuple) and numbers.dtype.kind in "UT" else numbers
+
+
+def _require_rows(X: Values) -> None:
+    if X.dtype.kind == "c":
+        raise InputError("Complex data not supported: give the real and the imaginary part as columns of their own")
+    if X.dtype.kind not in "fiubOUT":
+        raise InputError(f"samples must be rows of numbers or text, (N, K), or a data frame; got {X.dtype}")
+    if X.ndim < 2:
+        raise InputError(
+            f"samples must be rows, (N, K); got shape {X.shape}. Reshape your data: X.reshape(-1, 1) where it is one "
+            "column, X.reshape(1, -1) where it is one row"
+        )
+    if X.dtype.kind in "OUT" and X.ndim > 2:
+        raise InputError(f"samples with text must be rows, (N, K); got shape {X.shape}")
+    if not X[0:1].size and len(X):
+        raise InputError(f"samples have 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
+
+
+def _counted(rows: int) -> str:
+    return f"{rows:,} sample{'s' * (rows != 1)}"
 
 
 def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":

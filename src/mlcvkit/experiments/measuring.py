@@ -43,7 +43,14 @@ def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, 
             )
         if data in MNIST_NAMES and stored.data in MNIST_NAMES and data != stored.data:
             raise InputError(f"{data} has other targets than {stored.data}, which it was trained on: leave out {data}")
-        samples = read(data, target or stored.target, image_size=stored.image_size, header=stored.header, known=True)
+        samples = read(
+            data,
+            target or stored.target,
+            image_size=stored.image_size,
+            header=stored.header,
+            known=True,
+            features=predictor.features,
+        )
         if samples.test is not None:
             return samples.test
         if samples.y is None:

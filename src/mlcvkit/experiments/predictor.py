@@ -44,6 +44,8 @@ class Predictor:
         What a model file records of the scikit-learn estimator that has the same network.
     notes
         What a person should know of the data that it was trained on, a line each.
+    thousands
+        The mark between thousands of targets that were text, "" for none; None where they were numbers already.
     """
 
     encoder: TableEncoder | ImageEncoder
@@ -54,6 +56,7 @@ class Predictor:
     history: dict[str, list[float]] = field(default_factory=dict)
     estimator: PlainData = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    thousands: str | None = None
 
     @property
     def classifies(self) -> bool:
@@ -69,6 +72,11 @@ class Predictor:
     def mlp(self) -> MLP:
         """The network as an MLP, with the same weights."""
         return as_mlp(self.model)
+
+    @property
+    def features(self) -> int | None:
+        """The number of columns that it reads, None for images."""
+        return self.encoder.n_features_in_ if isinstance(self.encoder, TableEncoder) else None
 
     @property
     def shows_units(self) -> bool:
@@ -152,7 +160,7 @@ class Predictor:
         """
         if isinstance(self.targets, Classes):
             return self._measure_classes(self.targets, X, y)
-        y = as_numbers(y, self.target)
+        y = as_numbers(y, self.target, self.thousands)
         error = self.predict(X) - y
         total = float(np.square(y - y.mean()).sum())
         r2 = 1 - float(np.square(error).sum()) / total if total else float(not error.any())
@@ -209,7 +217,8 @@ class Predictor:
             preprocessing=preprocessing,
             arrays=arrays,
             provenance={"data": self.fingerprint, "target": self.target}
-            | ({"notes": list(self.notes)} if self.notes else {}),
+            | ({"notes": list(self.notes)} if self.notes else {})
+            | ({} if self.thousands is None else {"thousands": self.thousands}),
         )
 
     @classmethod
@@ -245,7 +254,8 @@ class Predictor:
         estimator = {name: value for name, value in saved.estimator.items() if name not in described}
         names = str(stored.get("target", "prediction")), str(stored.get("data", ""))
         notes = tuple(map(str, stored["notes"])) if isinstance(stored.get("notes"), list) else ()
-        predictor = cls(encoder, saved.model, targets, *names, saved.history, estimator, notes)
+        thousands = str(stored["thousands"]) if stored.get("thousands") in ("", ".", ",") else None
+        predictor = cls(encoder, saved.model, targets, *names, saved.history, estimator, notes, thousands)
         predictor._require_usable(run)
         return predictor, saved
 
@@ -349,7 +359,7 @@ def _are_truth_values(classes: Values) -> bool:
     return {str(one).lower() for one in classes} == {"true", "false"}
 
 
-def as_numbers(y: Values, name: str) -> Values:
+def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:
     """Targets as numbers.
 
     Parameters
@@ -358,6 +368,8 @@ def as_numbers(y: Values, name: str) -> Values:
         Numbers, or text that holds numbers, (N,).
     name
         The name of the data, for messages.
+    thousands
+        The mark between thousands in text, "" for none; None where that is to be seen from the values.
 
     Returns
     -------
@@ -371,7 +383,7 @@ def as_numbers(y: Values, name: str) -> Values:
     """
     if y.dtype.kind in "fiub":
         return y
-    numbers = datasets.numbers_of_text(y)
+    numbers = datasets.numbers_of_text(y, thousands)
     if numbers is None:
         raise InputError(f"the model knows numbers as targets, and {name!r} here is text such as {y[0]!r}")
     return numbers

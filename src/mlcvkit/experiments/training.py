@@ -115,6 +115,8 @@ class Preparation:
         What a person should know of the data and of what was made of them, a line each.
     sample_weight
         What each training row counts, (N,), or None where all count alike.
+    thousands
+        The mark between thousands of targets that were text, as in ``Samples``.
     """
 
     experiment: Experiment
@@ -131,6 +133,7 @@ class Preparation:
     fingerprint: str = ""
     notes: tuple[str, ...] = ()
     sample_weight: Array | None = None
+    thousands: str | None = None
 
     @property
     def samples(self) -> int:
@@ -199,10 +202,10 @@ class Preparation:
         Predictor
             The predictor.
         """
-        names = self.target, self.fingerprint
+        names, reading = (self.target, self.fingerprint), (self.notes, self.thousands)
         e, features = self.experiment, int(np.prod(self.X.shape[1:]))
         stored = estimator_to_dict(e.model, e.hyperparameters, self.targets, features)
-        return Predictor(self.encoder, self.model, self.targets, *names, history or {}, stored, self.notes)
+        return Predictor(self.encoder, self.model, self.targets, *names, history or {}, stored, *reading)
 
 
 def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparation:
@@ -298,6 +301,7 @@ def prepare_rows(
         validation=watched,
         hyperparameters=replace(hp, seed=seed),
         test=(X[:0], y[:0]),
+        thousands=samples.thousands,
         sample_weight=weights,
         notes=(*samples.notes, *notes_of(encoder, X), *notes_of_target(y, targets)),
         target=samples.target or "prediction",

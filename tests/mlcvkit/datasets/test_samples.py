@@ -307,10 +307,20 @@ def test_archives_of_one_array_are_read_with_another_as_their_labels(tmp_path):
 def test_svmlight_files_are_read(tmp_path):
     (tmp_path / "a.svmlight").write_text("1 1:0.5 3:2 # first\n\n-1 qid:3 2:1e-1\n")
     samples = read(tmp_path / "a.svmlight")
-    assert samples.X.tolist() == [[0.5, 0, 2], [0, 0.1, 0]] and samples.y.tolist() == [1, -1]
+    assert samples.X.tolist() == [[0, 0.5, 0, 2], [0, 0, 0.1, 0]] and samples.y.tolist() == [1, -1]
     (tmp_path / "b.libsvm").write_text("1 1:x\n")
     with pytest.raises(InputError, match="line 1"):
         read(tmp_path / "b.libsvm")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_feature_of_a_svmlight_file_is_the_same_in_each_file(tmp_path, first):
+    (tmp_path / "a.svm").write_text(f"1 {first}:0.5 3:2\n0 3:1\n")
+    (tmp_path / "b.svm").write_text("1 1:7 2:8\n")
+    whole = read(tmp_path / "a.svm", test=tmp_path / "b.svm")
+    assert whole.X.shape == (2, 4) and whole.test[0].tolist() == [[0, 7, 8, 0]]
+    assert read(tmp_path / "b.svm", known=True, features=6).X.tolist() == [[0, 7, 8, 0, 0, 0]]
+    assert read(tmp_path / "a.svm", known=True, features=2).X.shape == (2, 4)  # which the model refuses
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".arff", ".pkl", ".json"])

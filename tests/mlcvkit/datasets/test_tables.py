@@ -5,6 +5,7 @@ import numpy as np
 import pandas
 import polars
 import pytest
+import scipy.sparse
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -74,7 +75,7 @@ def test_columns_that_tell_nothing_are_left_out_with_a_reason():
     assert "List" in reasons["lists"] and reasons["x"] is None
     text = TableEncoder().fit(frame.with_columns(word=polars.lit("yes")))
     assert text.columns_["word"] == {"kind": "dropped", "reason": "all values are alike"}
-    with pytest.raises(InputError, match="no column tells anything about the target: same: left out"):
+    with pytest.raises(InputError, match="no column of 4 samples tells anything about the target: same: left out"):
         TableEncoder().fit(frame.select("same", "empty"))
 
 
@@ -104,8 +105,36 @@ def test_what_does_not_fit_at_prediction_is_named():
     dated = TableEncoder().fit(polars.DataFrame({"d": [datetime.date(2020, 1, 1), datetime.date(2021, 2, 2)]}))
     with pytest.raises(InputError, match="column 'd' has values that are no dates"):
         dated.transform(polars.DataFrame({"d": ["soon"]}))
-    with pytest.raises(InputError, match="trained on 3 columns; got 2"):
+    with pytest.raises(InputError, match="X has 2 features, but TableEncoder is expecting 3 features as input"):
         TableEncoder().fit(np.eye(3)).transform(np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_rows_of_mixed_values_are_a_table(kind):
+    rows = [["a", 1.5, None], ["b", 2, "x"], ["a", 3, "x"], ["b", 4, None]]
+    made = np.array(rows, dtype=object) if kind is np.array else kind(rows)
+    fitted = TableEncoder(min_frequency=1).fit(made)
+    named = polars.DataFrame({"x0": ["a", "b", "a", "b"], "x1": [1.5, 2, 3, 4], "x2": [None, "x", "x", None]})
+    np.testing.assert_array_equal(fitted.transform(made), TableEncoder(min_frequency=1).fit_transform(named))
+    assert fitted.get_feature_names_out().tolist()[:3] == ["x1", "x0 = a", "x0 = b"]
+
+
+@pytest.mark.parametrize(
+    ("X", "words"),
+    [
+        (np.array([1.0, 2.0]), "X.reshape"),
+        (np.ones((2, 2)) * 1j, "Complex data not supported"),
+        (scipy.sparse.eye(3).tocsr(), "sparse samples are not supported"),
+        ([[1, 2], [3]], "rows of equal length"),
+        (np.empty((3, 0)), r"0 feature\(s\)"),
+        (np.array(["2020-01-01"], dtype="datetime64[D]").reshape(1, 1), "rows of numbers or text"),
+        ([], "X.reshape"),
+        ("file.csv", "data frame or an array; got str"),
+    ],
+)
+def test_what_is_no_table_is_told(X, words):
+    with pytest.raises(InputError, match=words):
+        TableEncoder().fit(X)
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=2, max_size=20))

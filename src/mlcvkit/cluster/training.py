@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 HELD_OUT = 10_000
 """The most rows that are kept apart to test with: they are brought here, and more would not tell more."""
+MANY = 10**9
+"""A cluster is for so many rows that what is left to their number is as for the largest."""
 LOOKED_AT = 50_000
 """The most rows from which the encoder learns what the columns are."""
 
@@ -81,7 +83,7 @@ def used_on_cluster(experiment: Experiment) -> PlainData:
     e = experiment
     known = circumstances(datasets.TOYS[e.data]()[0]) if e.data in datasets.TOYS else {}
     require_used(e.hyperparameters, e.model, on_cluster=True, **known)
-    return used(e.hyperparameters, e.model, on_cluster=True, **known)
+    return used(e.hyperparameters.for_rows(MANY), e.model, on_cluster=True, **known)
 
 
 def train_on_shards(
@@ -124,7 +126,7 @@ def train_on_shards(
     ClusterError
         Where the cluster is gone.
     """
-    hp, kind = experiment.hyperparameters, experiment.model
+    hp, kind = experiment.hyperparameters.for_rows(MANY), experiment.model
     own = experiment.read() if experiment.data in datasets.TOYS else None
     own_test = None if own is None else own.test
     require_fraction_used(experiment.data, own_test, experiment.test_fraction)

@@ -10,16 +10,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlcvkit.course.assignment import NOTEBOOK, Assignment, Part
-from mlcvkit.course.checks import Report, all_lost, networks, optimizers
+from mlcvkit.course.assignment import NOTEBOOK, Assignment, Part, read_assignment
+from mlcvkit.course.checks import Report, all_lost, networks
 from mlcvkit.course.checks.components import COMPONENTS_CHECKED, check_component
 from mlcvkit.course.checks.notebook import MOST_WORK, Digits, check_notebook, require_bearable, supplied_optimizers
 from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
+from mlcvkit.course.checks.optimizers import check_adam
+from mlcvkit.course.checks.sgd import check_sgd
+from mlcvkit.course.handout import handout
 from mlcvkit.course.rules import Violation, check_rules, code_cells
 from mlcvkit.course.sandbox import Ended, Failed, Sandbox, SandboxFailed, Session, Supplied
 from mlcvkit.course.submissions import Submission, plain_text
@@ -37,8 +41,11 @@ SUPPLIED_BY = {
     )
 }
 NN_MODULES = ("mlcvlab.nn.basis", "mlcvlab.nn.activations", "mlcvlab.nn.losses")
+PACKAGES = ("mlcvlab", "mlcvlab.nn", "mlcvlab.models", "mlcvlab.optim")
 NETWORK = "mlcvlab.models.nn2"
 OPTIMIZERS = ("mlcvlab.optim.sgd", "mlcvlab.optim.adam")
+IMPORT_SECONDS = 30.0
+"""The CPU time in which a file of the homework must be imported, with the libraries that it imports."""
 MOST_ENTRIES = 4 * 10**7
 ANSWERED = {"call": {"value", "after"}, "network": {"value", "after", "own"}, "optimize": {"value", "after", "W"}}
 NOT_IMPLEMENTED = "it is not implemented yet"
@@ -112,10 +119,15 @@ class Grader:
         tests = [test for problem in self.assignment.problems for part in problem.parts for test in part.tests]
         with temporary_folder("submission-") as folder:
             submission.write_to(folder)
-            reports, accuracy = Examination(self, submission, folder).run(tests)
+            examination = Examination(self, submission, folder)
+            reports, accuracy = examination.run(tests)
         violations = [
             *(Violation("files", problem) for problem in submission.problems),
             *check_rules(submission.files, self.assignment.tasks, self.assignment.forbidden),
+            *(
+                Violation("look", f"{library} is imported, and is not installed where it is graded: what uses it fails")
+                for library in sorted(map(plain_text, examination.missing))
+            ),
         ]
         results = [
             self._result(problem.number, part, test, reports[test])
@@ -165,6 +177,7 @@ class Examination:
     def __init__(self, grader: Grader, submission: Submission, folder: Path) -> None:
         self.grader, self.submission, self.folder = grader, submission, folder
         self.broken: dict[str, str] = {}
+        self.missing: set[str] = set()
         values = grader.assignment.limits
         self.seconds_left = values["submission_seconds"]
         self.variants = dict(grader.assignment.variants)
@@ -177,15 +190,15 @@ class Examination:
             values["idle_seconds"],
         )
 
-    def request(self, session: Session, do: str, **request: Any) -> Any:
-        """Ask a process, in what is left of the submission's CPU time.
+    def request(self, session: Session, do: str, at_most: float | None = None, **request: Any) -> Any:
+        """Ask a process, in what is left of the submission's CPU time and in the time of a call, or ``at_most``.
 
         Raises: as Session.ask.
         """
         if self.seconds_left <= 0:
             raise Ended(self.time_is_over)
         try:
-            return session.ask(do, seconds=min(self.seconds_left, self.limits.seconds), **request)
+            return session.ask(do, seconds=min(self.seconds_left, at_most or self.limits.seconds), **request)
         finally:
             self.seconds_left -= session.seconds + session.idle_seconds
 
@@ -215,11 +228,20 @@ class Examination:
                 return self._component(test, process)
             if test in networks.CHECKS:
                 return self._network(test, process)
-            return optimizers.CHECKS[test](process.optimize, self.grader.seed, self.variants)
+            return self._optimizer(test, process)
         except SandboxFailed:
             raise
         except Exception as error:
             return all_lost(test, ("value",), f"what it answers cannot be checked ({type(error).__name__}: {error})")
+
+    def _optimizer(self, test: str, process: "Process") -> Report:
+        """On a model that says it is an NN2 and, where that is not whole, on one that is of no class they know."""
+        check = check_sgd if test == "SGD" else check_adam
+        report = check(partial(process.optimize, as_nn2=True), self.grader.seed, self.variants)
+        if is_whole(report) or report.reason == NOT_IMPLEMENTED:
+            return report
+        second = check(partial(process.optimize, as_nn2=False), self.grader.seed, self.variants)
+        return second if credit(second) > credit(report) else report
 
     def _component(self, test: str, process: "Process") -> Report:
         """As it is and, where that is not whole, with the other functions of Problem 1 from the reference."""
@@ -268,7 +290,8 @@ class Examination:
             ) as session:
                 if supplied:
                     modules = _modules((*NN_MODULES, NETWORK, *OPTIMIZERS), supplied)
-                    session.ask("load", seconds=60, modules=[[*module, module[0] in self.broken] for module in modules])
+                    loaded = [[*m, m[0] in self.broken, _handout_modules()[m[0]]] for m in modules]
+                    session.ask("load", seconds=60, modules=loaded)
                 return check_notebook(
                     session,
                     cells,
@@ -312,11 +335,27 @@ class Process:
         return self._ask(method, NETWORK, "network", method=method, own=own, args=args)
 
     def optimize(
-        self, function: str, W: list[Any], X: Any, y: Any, options: Mapping[str, Any], model: Mapping[str, Any]
+        self,
+        function: str,
+        W: list[Any],
+        X: Any,
+        y: Any,
+        options: Mapping[str, Any],
+        model: Mapping[str, Any],
+        *,
+        as_nn2: bool,
     ) -> Any:
         """The student's optimizer on a model that the grader supplies."""
         module = f"mlcvlab.optim.{function.lower()}"
-        request = {"module": module, "function": function, "W": W, "X": X, "y": y, "options": dict(options)}
+        request = {
+            "module": module,
+            "function": function,
+            "W": W,
+            "X": X,
+            "y": y,
+            "options": dict(options),
+            "as_nn2": as_nn2,
+        }
         return self._ask(function, module, "optimize", model=model, **request)
 
     def _ask(self, asked: str, of: str, do: str, model: Mapping[str, Any] | None = None, **request: Any) -> Any:
@@ -358,13 +397,16 @@ class Process:
             for name, supplied in self.modules:
                 broken = examination.broken.get(name)
                 try:
-                    loaded = examination.request(self.session, "load", modules=[[name, supplied, broken is not None]])
+                    module = [name, supplied, broken is not None, _handout_modules()[name]]
+                    loaded = examination.request(self.session, "load", at_most=IMPORT_SECONDS, modules=[module])
                 except Ended as error:
                     if examination.seconds_left <= 0:
                         raise
                     examination.broken[name] = str(error)
                     break
                 failed = loaded.get("failed") if isinstance(loaded, dict) else None
+                missing = loaded.get("missing") if isinstance(loaded, dict) else None
+                examination.missing |= {str(library) for library in missing} if isinstance(missing, list) else set()
                 if broken is not None:
                     self.failed[name] = broken
                 elif isinstance(failed, dict) and name in failed:
@@ -378,8 +420,8 @@ class Process:
 
 
 def _modules(modules: tuple[str, ...], supplied: Supplied) -> list[list[Any]]:
-    """Each module with the names in it that are supplied."""
-    placed: dict[str, list[str]] = {module: [] for module in (*NN_MODULES, NETWORK, *OPTIMIZERS)}
+    """Each module, and those that it imports of the handout, with the names in it that are supplied."""
+    placed: dict[str, list[str]] = {module: [] for module in _handout_modules()}
     for name in supplied:
         if name in SUPPLIED_BY:
             placed[SUPPLIED_BY[name].__name__].append(name)
@@ -387,7 +429,18 @@ def _modules(modules: tuple[str, ...], supplied: Supplied) -> list[list[Any]]:
             placed[f"mlcvlab.optim.{name.lower()}"].append(name)
         elif name in networks.CHECKS or name == "emp_loss":
             placed[NETWORK].append(f"NN2.{name}")
-    return [[module, placed[module]] for module in modules]
+    checked = (*NN_MODULES, NETWORK, *OPTIMIZERS)
+    return [[module, names] for module, names in placed.items() if module in modules or module not in checked]
+
+
+@cache
+def _handout_modules() -> dict[str, str]:
+    """The handout's modules, each after those that it imports: what stands in the place of one that is broken."""
+    written = handout(read_assignment())
+    modules = {name: f"hw1/{name.replace('.', '/')}.py" for name in ("mlcvlab.models.base", NETWORK, *OPTIMIZERS)}
+    packages = {name: f"hw1/{name.replace('.', '/')}/__init__.py" for name in PACKAGES}
+    places = {**packages, **{name: f"hw1/{name.replace('.', '/')}.py" for name in NN_MODULES}, **modules}
+    return {name: written[place].decode() for name, place in places.items() if place in written}
 
 
 def supplied_functions() -> dict[str, Callable[..., Any]]:

@@ -1,4 +1,4 @@
-"""Where a student's code runs: a process in bubblewrap that sees its own submission and NumPy, and nothing else.
+"""Where a student's code runs: a process in bubblewrap that sees its own submission and libraries, and nothing else.
 
 No network, nothing to write to but a scratch folder in memory, and limits on CPU time, memory, processes and output.
 The grader talks to it in messages of plain arrays, and ends it where it breaks a limit.
@@ -79,7 +79,7 @@ class Sandbox:
     def command(self, submission: Path, limits: Limits, shown: Mapping[str, Path], *, whole: bool) -> list[str]:
         """The command of a process that sees ``submission`` and, by their places inside, the paths of ``shown``.
 
-        ``whole``: with all installed libraries but the forbidden ones, and not NumPy alone.
+        It has all installed libraries but the forbidden ones; ``whole``: mlcvkit as well.
         """
         if self.unsafe:
             libraries = [Path(np.__file__).parents[1], *([PACKAGE.parent] if whole else [])]
@@ -87,17 +87,13 @@ class Sandbox:
         places = {**shown, "/submission": submission, "/grader": INSIDE}
         bound = _interpreter() | {"/usr": Path("/usr")}
         hidden = [f"{place}/{path}" for place, folder in bound.items() for path in _libraries(folder)]
+        site = Path(sysconfig.get_paths()["purelib"])
+        places["/site"] = site
+        hidden += [f"/site/{path}" for path in _installed(site, ("mlcvlab", "mlcvkit", *self.forbidden))]
         if whole:
-            site = Path(sysconfig.get_paths()["purelib"])
-            places["/site"] = site
-            hidden += [f"/site/{path}" for path in _installed(site, ("mlcvlab", "mlcvkit", *self.forbidden))]
-            package = PACKAGE
-            places["/packages/mlcvkit"] = package
-            solutions = [package / "course", package / "data" / "hw1", *(package / "data" / "mnist").glob("t10k-*")]
-            hidden += [f"/packages/mlcvkit/{path.relative_to(package)}" for path in solutions if path.exists()]
-        else:
-            numpy = Path(np.__file__).parent
-            places |= {f"/site/{path.name}": path for path in (numpy, numpy.parent / "numpy.libs") if path.exists()}
+            places["/packages/mlcvkit"] = PACKAGE
+            solutions = [PACKAGE / "course", PACKAGE / "data" / "hw1", *(PACKAGE / "data" / "mnist").glob("t10k-*")]
+            hidden += [f"/packages/mlcvkit/{path.relative_to(PACKAGE)}" for path in solutions if path.exists()]
         return [
             *_namespaces(),
             *_system(),

@@ -17,7 +17,16 @@ from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Indices, LabelledRows, split_rows, split_test_rows
 from mlcvkit.experiments.targets import Targets, Task, balanced_weights, checked_target, learn_targets, notes_of_target
 from mlcvkit.models import MLP, Perceptron, architecture, as_mlp, losses_behind, scale_weights
-from mlcvkit.training import Augmentation, Callback, Checkpoint, Hyperparameters, Run, Validation, split_validation
+from mlcvkit.training import (
+    RECIPES,
+    Augmentation,
+    Callback,
+    Checkpoint,
+    Hyperparameters,
+    Run,
+    Validation,
+    split_validation,
+)
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 from mlcvlab.nn.losses import LOSSES as HANDOUT_LOSSES
@@ -262,7 +271,8 @@ def prepare_rows(
     Preparation
         All that there is before the first step.
     """
-    (X, y), hp, kind = training, experiment.hyperparameters, experiment.model
+    (X, y), kind = training, experiment.model
+    hp = experiment.hyperparameters
     assert experiment.task is not None
     start = None if experiment.init is None else load(experiment.init)
     encoder = encoder_for(X, **experiment.encoding).fit(X) if start is None else start.encoder
@@ -279,7 +289,9 @@ def prepare_rows(
     count = 0
     if validation is None:
         count = validation_rows(hp, len(y), images=images, own_test=samples.test is not None)
-        experiment = replace(experiment, hyperparameters=replace(hp, validation_samples=count))
+        hp = replace(hp, validation_samples=count)
+    hp = hp.for_rows(len(y) - count)
+    experiment = replace(experiment, hyperparameters=hp)
     chosen, held_out, model_seed, seed = _draw(encoded, count, hp.seed, targets, images)
     weights = None if experiment.class_weight is None else balanced_weights(y, targets)
     watched: Validation | None = None if held_out is None else (rows[held_out], encoded[held_out])
@@ -346,8 +358,9 @@ def _draw(
 def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool) -> int:
     """The number of training rows that are held out to watch the training by.
 
-    Of images always, of other rows only where the training stops by them, and a fifth of all at most. Where the data
-    have test rows of their own, exactly ``validation_samples``.
+    Of images always, of other rows only where the training stops by them, and a fifth of all at most; as many as the
+    recipe says of a table's rows, a tenth at most. Where images have test rows of their own, exactly
+    ``validation_samples``.
 
     Parameters
     ----------
@@ -367,7 +380,10 @@ def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool
     """
     if N < FEWEST_TO_VALIDATE or not (images or hp.patience):
         return 0
-    return hp.validation_samples if images and own_test else min(hp.validation_samples, N // 5)
+    if images and own_test:
+        return hp.validation_samples
+    left_to_us = not images and hp.validation_samples == RECIPES["table"].validation_samples
+    return min(hp.validation_samples, N // (10 if left_to_us else 5))
 
 
 def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features: int, seed: Seed) -> MLP | NN2:

@@ -161,7 +161,7 @@ class Experiment:
         if self.optimizer not in OPTIMIZERS:
             return None
         hp = self.hyperparameters()
-        plain = asdict(RECIPES["default" if self.is_nn2 else "table"])
+        plain = asdict(RECIPES["default" if self.is_nn2 else "table"])  # whose l2 is left to the rows
         options = [(name, value) for name, value in asdict(hp).items() if value != plain[name] and value is not None]
         words = [f"--{name.replace('_', '-')} {_words(value)}" for name, value in options]
         return " ".join(["mlcvlab train", *([] if self.is_nn2 else [self.data]), *words, "--threads 1"])

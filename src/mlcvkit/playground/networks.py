@@ -128,7 +128,7 @@ def make_network(experiment: Experiment) -> Network:
         hp = replace(experiment.hyperparameters(), seed=prepared.hyperparameters.seed)
         hp = replace(hp, batch_size=min(hp.batch_size, prepared.samples))
         if isinstance(model, MLP):
-            model.dropout, model.l2 = hp.dropout, hp.l2
+            model.dropout, model.l2 = hp.dropout, hp.l2 or 0.0
         options: dict[str, Any] = {"samples": prepared.rows, "validation": few, "metrics": metrics}
         return Training(model, X, y, hyperparameters=hp, resume=resume, **options)
 

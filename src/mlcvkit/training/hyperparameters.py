@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
@@ -20,10 +19,11 @@ from mlcvkit.training.augmentation import Augmentation
 from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName, with_fields_of_optimizers
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
 
-if TYPE_CHECKING:
-    pass
-
 WHOLE = ("batch_size", "epochs", "patience", "average_epochs", "local_steps", "validation_samples", "seed")
+
+
+LEAST_L2, L2_ROWS = 1e-3, 3
+"""The penalty that is left to the number of rows: ``L2_ROWS`` divided by it, and ``LEAST_L2`` at least."""
 
 
 def _is_whole(value: object) -> bool:
@@ -48,8 +48,9 @@ class Hyperparameters:
     """The share of hidden units that is silenced at random in each step."""
     label_smoothing: float = 0.0
     """For classes: the share of each training target that is spread evenly over all classes."""
-    l2: float = 0.0
-    """Penalty on large weights, but not on biases: (l2 / 2) times the sum of their squares is added to the loss."""
+    l2: float | None = 0.0
+    """Penalty on large weights, but not on biases: (l2 / 2) times the sum of their squares is added to the loss. Where
+    left out for data of your own, 3 divided by the number of training rows, and 0.001 at least."""
     optimizer: OptimizerName = "adam"
     """adam and rmsprop scale each weight's step by its recent gradients; adamw decays the weights as well; sgd is plain
     descent, momentum and nesterov keep a velocity; handout_adam looks ahead as the handout prints it."""
@@ -113,7 +114,9 @@ class Hyperparameters:
         for name in ("momentum", "beta1", "beta2", "rho", "warm_up", "scale", "dropout", "label_smoothing"):
             self._require(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
         for name in ("l2", "weight_decay", "clip_norm", "shift", "rotation", "shear", "elastic"):
-            self._require(name, 0 <= getattr(self, name) < math.inf, "must be 0 or more and finite")
+            value = getattr(self, name)
+            is_left = name == "l2" and value is None
+            self._require(name, is_left or 0 <= value < math.inf, "must be 0 or more and finite")
         for name in ("patience", "average_epochs", "local_steps", "validation_samples", "seed"):
             self._require(name, getattr(self, name) >= 0, "must be 0 or more")
         self._require("seed", self.seed < 2**32, f"must be below {2**32:,}")
@@ -141,6 +144,23 @@ class Hyperparameters:
     def _require(self, name: str, right: bool, rule: str) -> None:
         if not right:
             raise InputError(f"{name} {rule}; got {getattr(self, name)!r}")
+
+    def for_rows(self, N: int) -> "Hyperparameters":
+        """The same for so many training rows: what is left to them has a value.
+
+        Each weight's prior counts like the data, so that its share falls with their number: l2 = 3 / N.
+
+        Parameters
+        ----------
+        N
+            The number of training rows.
+
+        Returns
+        -------
+        Hyperparameters
+            The hyperparameters with an ``l2``.
+        """
+        return self if self.l2 is not None else replace(self, l2=max(LEAST_L2, L2_ROWS / N))
 
     def make_optimizer(self) -> Optimizer:
         """The optimizer with those of the hyperparameters that are its own."""

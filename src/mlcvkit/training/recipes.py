@@ -13,7 +13,7 @@ RECIPES = {
         learning_rate=0.005,
         batch_size=200,
         epochs=200,
-        l2=1e-3,
+        l2=None,
         patience=20,
         validation_samples=1000,
     ),

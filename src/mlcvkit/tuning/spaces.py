@@ -24,7 +24,8 @@ LOG_FROM = 10
 """A range is searched on a logarithmic scale where its end is so many times its start, or more."""
 
 KINDS: dict[str, type] = {
-    name: {int: int, float: float}.get(hint, str) for name, hint in get_type_hints(Hyperparameters).items()
+    name: {int: int, float: float, float | None: float}.get(hint, str)
+    for name, hint in get_type_hints(Hyperparameters).items()
 } | {"hidden_units": int, "depth": int}
 """What is written for each hyperparameter. ``depth`` is how many hidden layers of ``hidden_units`` there are."""
 

@@ -25,7 +25,7 @@ def inside(tmp_path):
         source = textwrap.dedent(inspect.getsource(function))
         (package / "basis.py").write_text(source)
         with Sandbox(("torch",)).session(tmp_path, LIMITS, supplied, **options) as session:
-            session.ask("load", modules=[["mlcvlab.nn.basis", list(supplied or ()), False]])
+            session.ask("load", modules=[["mlcvlab.nn.basis", list(supplied or ()), False, ""]])
             request = {"module": "mlcvlab.nn.basis", "function": function.__name__, "args": list(args)}
             return session.ask("call", **request)["value"]
 

@@ -121,7 +121,17 @@ def relative_error(got: Sequence[Any], expected: Sequence[Any]) -> float | None:
     return max(errors, default=None)
 
 
-def shown(value: Any) -> str:
+def shown_apart(expected: Any, got: Any) -> str:
+    """What was expected and what was got, with as many digits as it takes to tell them apart."""
+    texts = [("", "")]
+    for digits in (6, 9, 12, 17):
+        texts.append((shown(expected, digits), shown(got, digits)))
+        if texts[-1][0] != texts[-1][1]:
+            break
+    return "expected {}, got {}".format(*texts[-1])
+
+
+def shown(value: Any, digits: int = 6) -> str:
     """A value for a reader: short, with its shape."""
     if value is None:
         return "None"
@@ -131,13 +141,13 @@ def shown(value: Any) -> str:
     array = as_array(value)
     if array is None:
         return (
-            f"[{', '.join(shown(item) for item in value[:3])}]"
+            f"[{', '.join(shown(item, digits) for item in value[:3])}]"
             if isinstance(value, list)
             else plain_text(repr(value), 60)
         )
     if array.ndim == 0:
-        return f"{array:.6g}"
-    text = np.array2string(array, precision=5, threshold=12, edgeitems=2, separator=", ")
+        return f"{array:.{digits}g}"
+    text = np.array2string(array, precision=digits - 1, threshold=12, edgeitems=2, separator=", ")
     return f"{' '.join(text.split())} of shape {array.shape}"
 
 
@@ -157,54 +167,61 @@ arguments."""
 
 Asks = Callable[[str, str, list[Any]], Any]
 
+Looked = tuple[str, tuple[Any, ...], Any, Array]
+"""A case as it is judged: its property, the arguments, what was got and what was expected."""
+
+Alike = Callable[[Array, Looked], bool]
+"""Whether the result with a mistake is what was got in a case."""
+
+
+def alike(mistaken: Array, case: Looked) -> bool:
+    """Whether the result with a mistake is what was got, number by number."""
+    got = as_array(case[2])
+    return got is not None and mistaken.size == got.size and near(got.ravel(), mistaken.ravel(), 1e-4, 2e-6, nan=True)
+
 
 def judge(
     report: Report,
     catalogue: Catalogue,
     costs: Mapping[str, float],
     readings: Mapping[tuple[str, str], str],
-    cases: Sequence[tuple[str, tuple[Any, ...], Any, Array]],
+    cases: Sequence[Looked],
     wrong: Sequence[int],
+    is_alike: Alike = alike,
 ) -> dict[str, float]:
     """Name the mistake behind wrong results, and say what share of its points each property keeps all the same.
 
-    One mistake that explains every case is the best explanation, then one for all wrong cases, then one for each
-    property. A property keeps points where its explanation is a known other reading of the handout, and its results are
-    finite.
+    A mistake is named only where it explains every case, the right ones as well; else none is. A property keeps points
+    where a known other reading of the handout explains all of its cases, and its results are finite.
 
     Arguments: ``costs`` of the known other readings, by their names; ``readings``, those names, by test and mistake;
-    ``cases``, each a property, arguments, what was got and what was expected; ``wrong``, the places of the wrong ones.
+    ``wrong``, the places of the wrong cases.
     """
-    names = list(dict.fromkeys(cases[i][0] for i in wrong))
-    whole = _find(catalogue, cases, range(len(cases))) or _find(catalogue, cases, wrong)
-    found = {name: whole or _find(catalogue, cases, [i for i in wrong if cases[i][0] == name]) for name in names}
-    report.diagnosis = report.diagnosis or next((diagnosis for diagnosis in found.values() if diagnosis), None)
+    whole = _explanation(catalogue, cases, is_alike)
+    report.diagnosis = report.diagnosis or whole
+    known = {name: row for name, row in catalogue.items() if (report.test, name) in readings}
     shares = {}
-    for name, diagnosis in found.items():
-        reading = readings.get((report.test, diagnosis.mistake)) if diagnosis else None
-        finite = all(is_finite(cases[i][2]) for i in wrong if cases[i][0] == name)
+    for name in dict.fromkeys(cases[i][0] for i in wrong):
+        of_property = [case for case in cases if case[0] == name]
+        found = whole if whole and whole.mistake in known else _explanation(known, of_property, is_alike)
+        reading = readings[report.test, found.mistake] if found else None
+        finite = all(is_finite(case[2]) for case in of_property)
         shares[name] = 1 - costs.get(reading, 1.0) if reading is not None and finite else 0.0
         report.variant = report.variant or reading
     return shares
 
 
-def _find(
-    catalogue: Catalogue, cases: Sequence[tuple[str, tuple[Any, ...], Any, Array]], chosen: Sequence[int]
-) -> Diagnosis | None:
-    """The first mistake that explains what was got in the chosen cases."""
+def _explanation(catalogue: Catalogue, cases: Sequence[Looked], is_alike: Alike) -> Diagnosis | None:
+    """The first mistake that explains what was got in each of the cases."""
     for name, (message, mistaken) in catalogue.items():
-        if all(_explains(mistaken, *cases[i][1:]) for i in chosen):
+        if all(_explains(mistaken, case, is_alike) for case in cases):
             return Diagnosis(name, message)
     return None
 
 
-def _explains(mistaken: Mistaken, args: tuple[Any, ...], got: Any, expected: Array) -> bool:
-    array = as_array(got)
-    if array is None:
-        return False
+def _explains(mistaken: Mistaken, case: Looked, is_alike: Alike) -> bool:
     with np.errstate(all="ignore"):
         try:
-            value = np.asarray(mistaken(expected, *args), float)
+            return is_alike(np.asarray(mistaken(case[3], *case[1]), float), case)
         except (ValueError, IndexError, TypeError):
             return False
-    return value.size == array.size and near(array.ravel(), value.ravel(), 1e-4, 2e-6, nan=True)

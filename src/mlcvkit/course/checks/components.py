@@ -13,7 +13,9 @@ from mlcvkit.course.checks import (
     Array,
     Asks,
     Diagnosis,
+    Looked,
     Report,
+    alike,
     all_lost,
     as_array,
     equation,
@@ -22,6 +24,7 @@ from mlcvkit.course.checks import (
     same_shape,
     same_values,
     shown,
+    shown_apart,
     unchanged,
 )
 from mlcvkit.course.mistakes import VARIANTS
@@ -54,6 +57,18 @@ class Component:
     @property
     def name(self) -> str:
         return self.reference.__name__
+
+    def is_open(self, prop: str) -> bool:
+        """Whether the handout leaves open how large a result of this property is."""
+        return prop == "stability" and self.least_when_wrong is not None
+
+    def is_alike(self, mistaken: Array, case: Looked) -> bool:
+        """As ``alike``; where the size is open, whether the signs are the same and the numbers as large."""
+        got = as_array(case[2])
+        if not self.is_open(case[0]) or got is None or not (np.isfinite(got).all() and np.isfinite(mistaken).all()):
+            return alike(mistaken, case)
+        signs = [np.sign(np.where(np.abs(part) < self.least_when_wrong, 0, part)).ravel() for part in (got, mistaken)]
+        return np.array_equal(signs[0], signs[1])
 
 
 def column(rng: Draw, size: int = 5) -> Array:
@@ -133,6 +148,8 @@ def _entropy(rng: Draw) -> list[Case]:
     ]
 
 
+SMALLEST = 1e-300
+"""Below this, numbers have fewer digits, and a formula may rightly end at 0."""
 _NN = "mlcvlab.nn"
 _DISTORTED = 1e-4, 2e-6
 """Tolerances that let the handout's distortion by 10⁻⁶ pass, wherever in the formula it stands."""
@@ -152,7 +169,7 @@ COMPONENTS_CHECKED = {
         Component(f"{_NN}.activations", activations.tanh, _of_x(-800, 800, -20, 20)),
         Component(f"{_NN}.activations", activations.tanh_grad, _of_y(activations.tanh, -1.0, 0.0, 1.0)),
         Component(f"{_NN}.losses", losses.l2, _norm),
-        Component(f"{_NN}.losses", losses.l2_grad, _norm),
+        Component(f"{_NN}.losses", losses.l2_grad, _norm, *_DISTORTED),
         Component(f"{_NN}.losses", losses.mse, _norm),
         Component(f"{_NN}.losses", losses.mse_grad, _norm),
         Component(f"{_NN}.losses", losses.cross_entropy, _entropy, *_DISTORTED, 5.0),
@@ -186,7 +203,9 @@ def check_component(name: str, ask: Asks, seed: int, variants: Mapping[str, floa
     told = [i for i, case in enumerate(cases) if case.property in ("value", "batch")]
     report.relative_error = relative_error([got[i] for i in told], [expected[i] for i in told])
     looked_at = [(case.property, case.args, g, right) for case, g, right in zip(cases, got, expected, strict=True)]
-    kept = judge(report, COMPONENTS[name], variants, VARIANTS, looked_at, list(problems)) if problems else {}
+    kept = {}
+    if problems:
+        kept = judge(report, COMPONENTS[name], variants, VARIANTS, looked_at, list(problems), component.is_alike)
     for prop in properties[:-2]:
         first = next((problem for i, problem in problems.items() if cases[i].property == prop), None)
         report.add(prop, kept.get(prop, 1.0), first)
@@ -202,16 +221,15 @@ def check_component(name: str, ask: Asks, seed: int, variants: Mapping[str, floa
 
 
 def _is_right(component: Component, case: Case, got: Any, expected: Array) -> bool:
-    least = component.least_when_wrong
-    if case.property == "stability" and least is not None:
-        array = as_array(got)
+    if component.is_open(case.property):
+        array, least = as_array(got), component.least_when_wrong
         return (
             array is not None
             and array.size == expected.size
             and bool(np.all(np.isfinite(array)))
             and bool(np.all(array.ravel() * np.sign(expected.ravel()) >= least))
         )
-    return same_values(got, expected, component.rtol, 0 if case.property == "stability" else component.atol)
+    return same_values(got, expected, component.rtol, SMALLEST if case.property == "stability" else component.atol)
 
 
 def _told(component: Component, case: Case, answer: Any, expected: Array) -> str:
@@ -219,11 +237,11 @@ def _told(component: Component, case: Case, answer: Any, expected: Array) -> str
     inputs = ", ".join(f"{name} = {shown(arg)}" for name, arg in zip(names, case.args, strict=False))
     if isinstance(answer, str):
         return f"for {inputs}: {answer}"
-    right = shown(expected)
-    if case.property == "stability" and component.least_when_wrong is not None:
+    if component.is_open(case.property):
         signs = np.sign(expected).tolist()
         right = f"finite numbers with the signs {signs}, of size {component.least_when_wrong:g} or more"
-    return f"for {inputs}: expected {right}, got {shown(answer['value'])}"
+        return f"for {inputs}: expected {right}, got {shown(answer['value'])}"
+    return f"for {inputs}: {shown_apart(expected, answer['value'])}"
 
 
 def _shape(

@@ -24,6 +24,7 @@ from mlcvkit.course.checks import (
     same_shape,
     same_values,
     shown,
+    shown_apart,
     unchanged,
 )
 from mlcvkit.course.mistakes import VARIANTS
@@ -113,8 +114,8 @@ def _told_forward(cases: Sequence[Case], answers: Sequence[Any], expected: Seque
         return str(answers[i])
     W1, w2 = cases[i].own
     return (
-        f"for x = {shown(cases[i].args[0])} with W1 = {shown(W1)} and w2 = {shown(w2)}: expected {shown(expected[i])}, "
-        f"got {shown(answers[i]['value'])}"
+        f"for x = {shown(cases[i].args[0])} with W1 = {shown(W1)} and w2 = {shown(w2)}: "
+        f"{shown_apart(expected[i], answers[i]['value'])}"
     )
 
 
@@ -255,8 +256,8 @@ def _told_gradient(case: Case, answer: Any, right: Sequence[Array], layer: int) 
     name = ("∇_W1", "∇_w2")[layer]
     where = {"weights": " (where W is not the model's own)" if case.args[2] else " (where no W is given)"}
     return (
-        f"for x = {shown(case.args[0])} and y = {shown(case.args[1])}{where.get(case.property, '')}: {name} expected "
-        f"{shown(right[layer])}, got {shown(answer['value'][layer])}"
+        f"for x = {shown(case.args[0])} and y = {shown(case.args[1])}{where.get(case.property, '')}: {name} "
+        f"{shown_apart(right[layer], answer['value'][layer])}"
     )
 
 

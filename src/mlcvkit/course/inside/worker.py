@@ -9,13 +9,14 @@ arguments go to the grader and the results come back, so that not even a supplie
 import contextlib
 import importlib
 import importlib.abc
+import importlib.machinery
 import inspect
 import os
 import sys
 import traceback
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 sys.path += [str(Path(__file__).parent), *sys.argv[1:]]
 
@@ -87,6 +88,7 @@ class Refused(importlib.abc.MetaPathFinder):
 def configure(request: Request) -> None:
     FORBIDDEN.extend(request["forbidden"])
     sys.meta_path.insert(0, Refused())
+    sys.meta_path.append(NotInstalled())
     sys.path.insert(0, request["path"])
     sys.dont_write_bytecode = True
 
@@ -94,56 +96,85 @@ def configure(request: Request) -> None:
 def load(request: Request) -> Any:
     """Import modules one after the other, and put supplied functions in the place of their own.
 
-    A module that cannot be imported is replaced by one with the supplied functions, so that others can import it.
+    In the place of a module that cannot be imported comes that of the handout, so that others can import it. A library
+    that is not installed is there all the same, and fails where it is used.
     """
     failed = {}
-    for name, supplied, broken in request["modules"]:
+    for name, supplied, broken, of_handout in request["modules"]:
         try:
-            module = stand_in(name) if broken else importlib.import_module(name)
+            module = handed_out(name, of_handout) if broken else imported(name)
         except BaseException as error:
             failed[name] = described(error)
-            module = stand_in(name)
+            module = handed_out(name, of_handout)
         for function in supplied:
             put(module, function)
-    return {"failed": failed}
+    return {"failed": failed, "missing": sorted(NotInstalled.names)}
 
 
-class Anything:
-    """What a module that cannot be imported has under every name: it is there, and cannot be called."""
+def imported(name: str) -> types.ModuleType:
+    while True:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            library = (error.name or "").partition(".")[0]
+            if library in (*NotInstalled.names, *FORBIDDEN, "", "mlcvlab", "mlcvkit"):
+                raise
+            NotInstalled.names.add(library)
 
-    def __getattr__(self, name: str) -> "Anything":
-        return self
 
-    def __getitem__(self, key: Any) -> "Anything":
-        return self
+class NotInstalled(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the libraries that a submission imports and that are not installed: they can be imported, and not used."""
 
-    def __contains__(self, key: Any) -> bool:
-        return True
+    names: ClassVar[set[str]] = set()
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name.partition(".")[0] in self.names:
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec: Any) -> Any:
+        module = types.ModuleType(spec.name)
+        module.__dict__["__getattr__"] = lambda name: Unusable.of(spec.name, name)
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """There is nothing to run."""
+
+
+class Unusable:
+    """What stands for a name of a library that is not installed."""
+
+    def __init__(self, library: str) -> None:
+        self._library = library
+
+    @classmethod
+    def of(cls, library: str, name: str) -> "Unusable":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return cls(library.partition(".")[0])
+
+    def __getattr__(self, name: str) -> "Unusable":
+        return self.of(self._library, name)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        raise NotImplementedError("this is from a file that cannot be imported")
+        raise ModuleNotFoundError(f"{self._library} is not installed where this is graded, and it is used here")
+
+    __iter__ = __enter__ = __getitem__ = __call__
 
 
-def anything(name: str) -> Anything:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return Anything()
-
-
-def stand_in(name: str) -> types.ModuleType:
+def handed_out(name: str, source: str) -> types.ModuleType:
+    """The handout's own module."""
     module = types.ModuleType(name)
-    module.__dict__["__getattr__"] = anything
-    sys.modules[name] = module
     parent, _, own = name.rpartition(".")
-    if parent:
-        package = sys.modules.get(parent)
-        if package is None:
-            try:
-                package = importlib.import_module(parent)
-            except BaseException:
-                package = stand_in(parent)
-        package.__path__ = getattr(package, "__path__", [])
-        setattr(package, own, module)
+    is_package = name in ("mlcvlab", "mlcvlab.nn", "mlcvlab.models", "mlcvlab.optim")
+    module.__package__ = name if is_package else parent
+    if is_package:
+        module.__path__ = [str(Path(sys.path[0], *name.split(".")))]
+    sys.modules[name] = module
+    if parent in sys.modules:
+        setattr(sys.modules[parent], own, module)
+    with contextlib.suppress(Exception):
+        exec(compile(source, f"{name} of the handout", "exec"), module.__dict__)
     return module
 
 
@@ -268,10 +299,23 @@ class GivenModel:
         return ask("emp_loss_grad", self._weights(W), train_X, train_y, layer)
 
 
+def as_nn2(W: list[Any]) -> Any:
+    """The given model as an NN2 for who asks what it is, where there is such a class."""
+    own = getattr(sys.modules.get("mlcvlab.models.nn2"), "NN2", None)
+    if not isinstance(own, type):
+        return GivenModel(W)
+    kind = type("NN2", (own,), {name: value for name, value in vars(GivenModel).items() if name not in SLOTS})
+    kind.__module__, kind.__qualname__ = own.__module__, own.__qualname__
+    return kind(W)
+
+
+SLOTS = ("__dict__", "__weakref__", "__module__", "__qualname__")
+
+
 def optimize(request: Request) -> Any:
     """Run a student's optimizer on a model that the grader supplies, from given weights."""
     function = getattr(importlib.import_module(request["module"]), request["function"])
-    model = GivenModel(request["W"])
+    model = as_nn2(request["W"]) if request["as_nn2"] else GivenModel(request["W"])
     X, y = np.array(request["X"]), np.array(request["y"])
     known = inspect.signature(function).parameters
     options = {name: value for name, value in request["options"].items() if name in known}

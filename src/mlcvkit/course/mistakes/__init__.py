@@ -29,6 +29,8 @@ VARIANTS = {
     ("l2", "mean_squared_error"): "l2_is_mean_squared_error",
     ("l2_grad", "as_printed"): "l2_grad_as_printed",
     ("l2_grad", "as_printed_unsafe"): "l2_grad_as_printed",
+    ("l2_grad", "distorted"): "l2_grad_distorted",
+    ("l2_grad", "distorted_as_printed"): "l2_grad_as_printed",
     ("cross_entropy", "mean"): "cross_entropy_averaged",
     ("cross_entropy_grad", "distorted"): "cross_entropy_distorted",
     ("grad", "l2_loss"): "network_with_l2_loss",

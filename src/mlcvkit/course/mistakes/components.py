@@ -307,6 +307,15 @@ COMPONENTS: dict[str, Catalogue] = {
             "the prediction is perfect",
             lambda e, y, p: (y - p) / np.sqrt(np.sum((y - p) ** 2)),
         ),
+        "distorted": (
+            "numerator and denominator are both distorted by 10⁻⁶, as the handout advises (erratum 5): where the "
+            "prediction is perfect the gradient becomes 1 instead of 0",
+            lambda e, y, p: (p - y + 1e-6) / (np.sqrt(np.sum((y - p) ** 2)) + 1e-6),
+        ),
+        "distorted_as_printed": (
+            "it is (y - y_hat) / z, as the handout prints it (erratum 1), both distorted by 10⁻⁶ (erratum 5)",
+            lambda e, y, p: (y - p + 1e-6) / (np.sqrt(np.sum((y - p) ** 2)) + 1e-6),
+        ),
         "division_by_zero": (
             "it divides 0 by 0 where the prediction is perfect: the norm there is 0 (handout, footnote 1)",
             lambda e, y, p: (p - y) / np.sqrt(np.sum((y - p) ** 2)),

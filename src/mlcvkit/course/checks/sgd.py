@@ -1,0 +1,370 @@
+"""The check of SGD: every gradient that it asks for shows the weights it has then, and so each of its updates.
+
+In runs of one step on the reference's network the updates are compared with the right ones; in one long run on a model
+whose coordinates do not touch each other they are counted. What a wrong number of steps, a wrong update or wrong draws
+cost are points of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlcvkit.course.checks import Array, Diagnosis, Report, all_lost, equation, shown, shown_apart, unchanged
+from mlcvkit.course.checks.optimizers import (
+    SHAPES,
+    SIZE,
+    AsksOptimizer,
+    NetworkModel,
+    SeparableModel,
+    Weights,
+    add_returned,
+    final_weights,
+    flat,
+)
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.optim.sgd import SGD
+
+LARGEST_CHI_SQUARE = 60.0
+"""With 14 degrees of freedom, exceeded by uniform draws once in ten million."""
+NAMES = ("coordinate", "update", "steps", "uniform", "returned", "unchanged")
+RATE, LONG_RATE, LONG = 0.3, 0.01, 240
+ROUNDED = 1e-6
+"""Changes of a parameter below this are those of float32, not of an update."""
+FIRST = SHAPES[0][0] * SHAPES[0][1]
+
+
+@dataclass
+class Seen:
+    """What was seen of one run: the weights one after the other, flat, each unlike the one before."""
+
+    path: list[Array]
+    asked: list[Array]
+    answer: Any
+
+    @property
+    def changes(self) -> list[tuple[Array, Array]]:
+        """The weights before each update, and the update."""
+        return [(a, b - a) for a, b in zip(self.path, self.path[1:], strict=False)]
+
+    @property
+    def moved(self) -> list[Array]:
+        """The parameters that each update moved."""
+        return [np.flatnonzero(_moves(before, change)) for before, change in self.changes]
+
+
+def check_sgd(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> Report:
+    """Check ``SGD``."""
+    rng = np.random.default_rng([seed, 5])
+    X, y = rng.uniform(0.2, 1.5, (4, 6)), np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
+    start = [np.abs(rng.normal(size=SHAPES[0])) + 0.2, rng.normal(size=SHAPES[1])]
+    singles: list[Seen] = []
+    for _ in range(6):
+        seen = _watched(ask, NetworkModel(), start, X, y, {"lr": RATE, "R": 1})
+        if isinstance(seen, str):
+            return all_lost("SGD", NAMES, seen)
+        singles.append(seen)
+    curvature = [rng.uniform(0.8, 1.2, shape) for shape in SHAPES]
+    begin = [rng.uniform(1.0, 2.0, shape) for shape in SHAPES]
+    model = SeparableModel(curvature, [np.zeros(shape) for shape in SHAPES])
+    options = {"lr": LONG_RATE, "R": LONG, "seed": int(rng.integers(2**31))}
+    long = _watched(ask, model, begin, X, y, options)
+    report = Report("SGD", equation=equation(SGD))
+    names: dict[str, Diagnosis | None] = {}
+    if all(_zeroed(seen.asked, flat(start)) for seen in singles) and not any(seen.changes for seen in singles):
+        _add_zeroed(report, start, variants)
+        per_step, factor = 1, 1.0
+    else:
+        per_step = _add_coordinates(report, names, singles, long, start)
+        factor = _add_updates(report, names, singles, long, curvature, start, X, y)
+    counts = _counts(long, curvature, factor)
+    _add_steps(report, names, singles, long, counts, per_step)
+    _add_draws(report, names, long, counts)
+    _name(report, names)
+    add_returned(report, [seen.answer for seen in singles])
+    same = all(unchanged([X, y], seen.answer["after"]) for seen in singles)
+    report.add("unchanged", float(same), "it changes the samples it is given")
+    return report
+
+
+def _watched(
+    ask: AsksOptimizer, model: Any, start: Weights, X: Array, y: Array, options: Mapping[str, Any]
+) -> Seen | str:
+    answer = ask("SGD", start, X, y, options, model.supplied())
+    final = answer if isinstance(answer, str) else final_weights(answer)
+    if isinstance(final, str):
+        return final
+    begin, asked = flat(start), [flat(W) for W in model.asked]
+    is_path = bool(asked) and not _moves(asked[0], begin - asked[0]).any()
+    path = [begin]
+    for W in [*(asked if is_path else []), flat(final)]:
+        if _moves(path[-1], W - path[-1]).any():
+            path.append(W)
+    return Seen(path, asked, answer)
+
+
+def _moves(before: Array, change: Array) -> Array:
+    return np.abs(change) > ROUNDED * np.maximum(1, np.abs(before))
+
+
+def _zeroed(asked: Sequence[Array], before: Array) -> bool:
+    """Whether each gradient was asked for where one parameter is as it was and all others are 0."""
+    places = [np.flatnonzero(W) for W in asked]
+    return bool(asked) and all(
+        len(place) == 1 and W[place[0]] == before[place[0]] for place, W in zip(places, asked, strict=True)
+    )
+
+
+def _add_zeroed(report: Report, start: Weights, variants: Mapping[str, float]) -> None:
+    report.variant = "sgd_zeroed"
+    report.diagnosis = Diagnosis(
+        "zeroed",
+        "the gradient is taken where all the other parameters are 0, as the handout says first (erratum 6); "
+        "NN2's gradient is 0 there, and nothing moves. Its update takes component j of the gradient at W",
+    )
+    for name in ("coordinate", "update"):
+        report.add(name, 1 - variants.get(report.variant, 1.0), f"{_with(start)}no parameter changed")
+
+
+def _with(start: Weights) -> str:
+    return f"for lr = {RATE:g} and R = 1: with W1 = {shown(start[0])} and w2 = {shown(start[1])}, "
+
+
+def _add_coordinates(
+    report: Report, names: dict[str, Diagnosis | None], singles: Sequence[Seen], long: Seen | str, start: Weights
+) -> int:
+    """Whether an update moves one parameter; how many updates there are in a step, one after the other."""
+    of_long = [] if isinstance(long, str) else long.moved
+    moved = [places for seen in singles for places in seen.moved] or of_long[:6]
+    one = bool(moved) and all(len(places) == 1 for places in moved)
+    per_run = {len(seen.changes) for seen in singles}
+    together = max(per_run) if len(per_run) == 1 and max(per_run) > 1 and len(of_long) == LONG * max(per_run) else 1
+    sizes = sorted({len(places) for places in moved}) if together == 1 else [together]
+    text = f"{_with(start)}{' or '.join(map(str, sizes or [0]))} parameters changed, expected one"
+    report.add("coordinate", float(one and together == 1), text)
+    if not (one and together == 1):
+        names["coordinate"] = _name_coordinates(moved, singles, together)
+    return together
+
+
+def _name_coordinates(moved: Sequence[Array], singles: Sequence[Seen], together: int) -> Diagnosis | None:
+    sizes = {len(places) for places in moved}
+    layers = [{int(place[0]) < FIRST for place in seen.moved if len(place)} for seen in singles]
+    if together == 2 and sizes == {1} and all(both == {True, False} for both in layers):
+        return ONE_OF_EACH_LAYER
+    if together > 1:
+        return None
+    if not sizes:
+        asked = [W for seen in singles for W in seen.asked]
+        if asked and not any(W.any() for W in asked):
+            return Diagnosis("at_zero", "the gradient is taken where all weights are 0: NN2's is 0 there; take it at W")
+        return Diagnosis("no_update", "no parameter changes: is the update computed and not stored?")
+    if sizes == {SIZE}:
+        return Diagnosis("all_parameters", "every parameter is updated: SGD here moves one random parameter a step")
+    if all(set(map(int, places)) in ({*range(FIRST)}, {*range(FIRST, SIZE)}) for places in moved):
+        return Diagnosis("whole_layer", "a whole layer is updated: SGD here moves one random parameter a step")
+    if sizes == {2} and all(places[0] < FIRST <= places[1] for places in moved):
+        return ONE_OF_EACH_LAYER
+    rows, columns = SHAPES[0]
+    if all(len(places) in (rows, columns) and _in_line(places, columns) for places in moved):
+        return Diagnosis("row_or_column", "a whole row or column is updated: it is one scalar parameter")
+    return None
+
+
+ONE_OF_EACH_LAYER = Diagnosis(
+    "one_of_each_layer", "one parameter of each layer is updated in a step: it is one of all of them"
+)
+
+
+def _in_line(places: Array, columns: int) -> bool:
+    """Whether parameters are a row or a column of W1, or all of w2."""
+    if places[0] >= FIRST:
+        return len(places) == SIZE - FIRST
+    lines = places // columns if len(places) == columns else places % columns
+    return bool(places[-1] < FIRST) and len(set(lines)) == 1
+
+
+def _add_updates(
+    report: Report,
+    names: dict[str, Diagnosis | None],
+    singles: Sequence[Seen],
+    long: Seen | str,
+    curvature: Weights,
+    start: Weights,
+    X: Array,
+    y: Array,
+) -> float:
+    """Whether the first update of each run is the right one; the factor of all of them where they are alike."""
+    first = [seen.changes[0] for seen in singles if seen.changes]
+    right = -RATE * _gradient(start, X, y)
+    if not first and not isinstance(long, str) and long.changes:
+        first = long.changes[:1]
+        right = -LONG_RATE * flat(curvature) * first[0][0]
+    if not first:
+        report.add("update", 0.0, f"{_with(start)}no parameter changed")
+        names["update"] = names.get("coordinate")
+        return 1.0
+    pairs = [(int(j), float(change[j])) for before, change in first for j in np.flatnonzero(_moves(before, change))]
+    places, got = np.array([j for j, _ in pairs]), np.array([change for _, change in pairs])
+    report.relative_error = float(np.abs(got / right[places] - 1).max())
+    wrong = np.flatnonzero(~_near(got, right[places]))
+    if not len(wrong):
+        report.add("update", 1.0)
+        return 1.0
+    j, change = pairs[int(wrong[0])]
+    report.add("update", 0.0, f"{_with(start)}the change of parameter {j}: {shown_apart(right[j], change)}")
+    ratios = got / right[places]
+    names["update"] = _name_updates(ratios, X.shape[1]) or _name_samples(pairs, start, X, y)
+    alike = bool(np.allclose(ratios, ratios[0], rtol=1e-4))
+    return float(ratios[0]) if alike else 1.0
+
+
+def _gradient(W: Weights, X: Array, y: Array) -> Array:
+    reference = NN2()
+    reference.W = W
+    return flat(reference.emp_loss_grad(X, y))
+
+
+def _near(got: Array, right: Array) -> Array:
+    """Whether updates are right, to what float32 keeps of a parameter's change."""
+    return np.isclose(got, right, rtol=1e-5, atol=3e-7)
+
+
+def _name_updates(ratios: Array, samples: int) -> Diagnosis | None:
+    """The mistake behind updates that are all the same multiple of the right one."""
+    if not np.allclose(ratios, ratios[0], rtol=1e-4):
+        return None
+    known = {
+        -1.0: ("uphill", "the sign is reversed: the step goes uphill, W + lr · gradient"),
+        1 / RATE: ("no_learning_rate", "the learning rate is missing"),
+        -1 / RATE: ("no_learning_rate_uphill", "the learning rate is missing and the sign reversed"),
+        RATE: ("learning_rate_squared", "the learning rate is multiplied twice"),
+        samples: ("missing_mean", "the step is N times the right one: is the mean missing?"),
+        1 / samples: ("mean_twice", "the step is divided by N once more: the risk's gradient is a mean already"),
+        2.0: ("twice", "the step is twice the right one"),
+        0.5: ("half", "the step is half the right one"),
+        SIZE: ("times_parameters", "the step is multiplied by the number of parameters"),
+        0.1 / RATE: ("default_learning_rate", "the learning rate is 0.1 whatever is given"),
+        0.01 / RATE: ("fixed_learning_rate", "the learning rate is 0.01 whatever is given"),
+    }
+    for factor, (name, message) in known.items():
+        if np.isclose(ratios[0], factor, rtol=1e-4):
+            return Diagnosis(name, message)
+    return Diagnosis("factor", f"every step is {ratios[0]:.4g} times the right one")
+
+
+def _name_samples(pairs: Sequence[tuple[int, float]], start: Weights, X: Array, y: Array) -> Diagnosis | None:
+    """Whether each update is that of one sample's gradient."""
+    of_samples = [-RATE * _gradient(start, X[:, [i]], y[:, [i]]) for i in range(X.shape[1])]
+    if all(any(_near(np.array(change), right[j]) for right in of_samples) for j, change in pairs):
+        return Diagnosis(
+            "one_sample", "the gradient is that of one sample: here it is that of the empirical risk, of all samples"
+        )
+    return None
+
+
+def _counts(long: Seen | str, curvature: Weights, factor: float) -> Array | str:
+    """How often each parameter was updated in the long run, or in words why that cannot be told."""
+    if isinstance(long, str):
+        return f"with R = {LONG}: {long}"
+    counts = np.zeros(SIZE)
+    if len(long.path) > 2:
+        for places in long.moved:
+            counts[places] += 1
+        return counts
+    with np.errstate(all="ignore"):
+        counts = np.log(long.path[-1] / long.path[0]) / np.log(1 - LONG_RATE * factor * flat(curvature))
+    if not (np.all(np.isfinite(counts)) and np.allclose(counts, np.round(counts), atol=5e-3)):
+        return f"after {LONG} steps on a quadratic risk the parameters are where no number of single updates leads"
+    return np.abs(np.round(counts))
+
+
+def _add_steps(
+    report: Report,
+    names: dict[str, Diagnosis | None],
+    singles: Sequence[Seen],
+    long: Seen | str,
+    counts: Array | str,
+    per_step: int,
+) -> None:
+    if isinstance(counts, str):
+        report.add("steps", 0.0, counts)
+        if not isinstance(long, str) and len(long.asked) == 1:
+            names["steps"] = Diagnosis(
+                "stale_gradient", "the gradient is that of the first weights in every step: compute it in the loop"
+            )
+        return
+    followed = not isinstance(long, str) and len(long.path) > 2
+    steps = (len(long.path) - 1 if followed and not isinstance(long, str) else int(counts.sum())) / per_step
+    runs = {len(seen.changes) for seen in singles}
+    alone = report.variant == "sgd_zeroed" or runs == {per_step}
+    right = steps == LONG and alone
+    found = f"with R = {LONG} steps, {steps:g} updates were found, with R = 1 {' or '.join(map(str, sorted(runs)))}"
+    report.add("steps", float(right), found)
+    if right:
+        return
+    offset = max(runs) - 1 if len(runs) == 1 else None
+    if report.variant == "sgd_zeroed":
+        report.variant = report.diagnosis = None
+        report.properties = [type(p)(p.name, 0.0, p.feedback) for p in report.properties]
+    elif offset == -1 and steps == LONG - 1:
+        names["steps"] = Diagnosis("one_step_less", "there is one step too few: R steps are R updates")
+    elif offset == 1 and steps == LONG + 1:
+        names["steps"] = Diagnosis("one_step_more", "there is one step too many: R steps are R updates")
+    elif runs == {1} and steps == 1:
+        names["steps"] = Diagnosis("one_step", "there is one step, whatever R is: is the return inside the loop?")
+    elif steps > 1 and runs == {int(steps)}:
+        names["steps"] = Diagnosis("fixed_steps", f"there are {steps:g} steps, whatever R is")
+    elif steps == 0:
+        names["steps"] = names.get("coordinate")
+
+
+def _add_draws(report: Report, names: dict[str, Diagnosis | None], long: Seen | str, counts: Array | str) -> None:
+    """Whether all parameters are drawn alike; of updates that come together, those of each layer."""
+    if isinstance(counts, str):
+        even = not isinstance(long, str) and _move_alike(long.path[0], long.path[-1])
+        report.add("uniform", float(even), "it cannot be told which parameters were drawn")
+        return
+    total = float(counts.sum())
+    parts = [counts[:FIRST], counts[FIRST:]] if names.get("coordinate") is ONE_OF_EACH_LAYER else [counts]
+    even = total > 0 and all(_chi_square(part) < LARGEST_CHI_SQUARE for part in parts)
+    shares = f"of {total:g} updates {counts[:FIRST].sum():g} were of W1's 12 and {counts[FIRST:].sum():g} of w2's 3"
+    report.add("uniform", float(even), f"the parameter is drawn from all {SIZE} alike: {shares}")
+    if not even:
+        names["uniform"] = names.get("coordinate") if total == 0 else _name_draws(counts)
+
+
+def _move_alike(start: Array, final: Array) -> bool:
+    """Whether every parameter has moved, about as far: what can be seen of the draws where the updates are wrong."""
+    with np.errstate(all="ignore"):
+        change = np.abs(np.log(np.abs(final / start)))
+    return bool(np.all(np.isfinite(change)) and change.min() > 0 and change.max() < 4 * np.median(change))
+
+
+def _chi_square(counts: Array) -> float:
+    mean = counts.sum() / len(counts)
+    return float(((counts - mean) ** 2).sum() / mean) if mean else 0.0
+
+
+def _name_draws(counts: Array) -> Diagnosis | None:
+    if np.count_nonzero(counts) == 1:
+        return Diagnosis("same_parameter", "it is the same parameter in every step: draw anew in the loop")
+    if counts[FIRST:].sum() == 0:
+        return Diagnosis("first_layer_only", "only W1 is drawn from: the parameters are those of all layers")
+    if counts[:FIRST].sum() == 0:
+        return Diagnosis("last_layer_only", "only w2 is drawn from: the parameters are those of all layers")
+    layers = _chi_square(counts[:FIRST]) < LARGEST_CHI_SQUARE and _chi_square(counts[FIRST:]) < LARGEST_CHI_SQUARE
+    if layers and np.isclose(counts[FIRST:].sum(), counts.sum() / 2, rtol=0.2):
+        return Diagnosis(
+            "layer_first", "a layer is drawn first, so that w2's few parameters come too often: draw from all alike"
+        )
+    return None
+
+
+def _name(report: Report, names: Mapping[str, Diagnosis | None]) -> None:
+    """Name the mistake that explains every property that is lost; where there are several or none, name nothing."""
+    lost = [prop.name for prop in report.properties if prop.credit < 1]
+    found = {names.get(name) for name in lost}
+    if report.diagnosis is None and len(found) == 1:
+        report.diagnosis = found.pop()

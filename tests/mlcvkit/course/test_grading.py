@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coursework import MUTATIONS, NEEDS_BUBBLEWRAP, ROOT, mutated, mutation_table
+from coursework import HONEST, MUTATIONS, NEEDS_BUBBLEWRAP, ROOT, STYLES, honest, judged, mutated, mutation_table
 from mlcvkit.course.assignment import read_assignment
 from mlcvkit.course.checks.notebook import Digits, supplied_optimizers
 from mlcvkit.course.grading import Grader, libraries, supplied_functions, supplied_network
@@ -72,6 +72,63 @@ def test_a_mistake_costs_points_where_it_is_and_nowhere_else_and_is_named(grade,
     assert grade.violations == (), mutation["what"]
     diagnosed = {test.diagnosis for test in grade.tests if test.diagnosis}
     assert diagnosed == ({mutation["names"]} if "names" in mutation else set()), mutation["what"]
+
+
+@pytest.fixture(scope="module")
+def fresh(of_code):
+    """The handout's files as they are given to students."""
+    written = handout(of_code).items()
+    return {name.removeprefix("hw1/"): content for name, content in written if name.startswith("hw1/")}
+
+
+SOLUTIONS = len(HONEST) + len(STYLES)
+SEEDS_PER_PART = 2
+
+
+@repeated("honest solutions, 2 class seeds each", test=SOLUTIONS, soak=SOLUTIONS * 5, full=SOLUTIONS * 500)
+def test_honest_work_has_its_points_whatever_the_class_seed(of_code, reference, fresh, seed):
+    what, files, losing = honest(seed % SOLUTIONS, reference, fresh)
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    first = SEEDS_PER_PART * (seed // SOLUTIONS)
+    for class_seed, results in judged(grader, files, range(first, first + SEEDS_PER_PART)):
+        lost_points = {result.name for result in results if not result.right}
+        assert lost_points == losing, (what, class_seed, [r.feedback for r in results if not r.right])
+
+
+@repeated("mistakes, 2 class seeds each", test=len(MUTATIONS) // 6, soak=len(MUTATIONS), full=len(MUTATIONS) * 100)
+def test_a_mistake_is_named_right_or_not_at_all_whatever_the_class_seed(of_code, reference, seed):
+    mutation = MUTATIONS[seed * 5 % len(MUTATIONS)]
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    first = SEEDS_PER_PART * (seed // len(MUTATIONS))
+    for class_seed, results in judged(grader, mutated(reference, mutation), range(first, first + SEEDS_PER_PART)):
+        assert {result.name for result in results if not result.right} == set(mutation["loses"]), class_seed
+        assert {r.diagnosis for r in results if r.diagnosis} <= {mutation.get("names")}, (mutation["what"], class_seed)
+
+
+@pytest.mark.parametrize("number", [0, 7, 12])
+def test_the_checks_in_one_process_give_what_a_whole_grading_gives(grade, of_code, reference, fresh, number):
+    _, files, _ = honest(number, reference, fresh)
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 20)
+    [(_, results)] = judged(grader, files, [20])
+    assert tuple(results) == grade(files).tests
+
+
+def test_a_library_that_is_not_installed_is_told_once_and_fails_where_it_is_used(grade, reference):
+    used = (
+        reference[ADAM] + b"\n\nimport bars_of_a_student\n\n\ndef Adam(*args, **named):\n    bars_of_a_student.bar()\n"
+    )
+    result = grade({**reference, ADAM: used})
+    assert lost(result) == {"Adam"}
+    assert "bars_of_a_student is not installed" in of(result, "Adam").feedback[0]
+    looked = [violation.message for violation in result.violations if "bars_of_a_student" in violation.message]
+    assert len(looked) == 1 and not result.broken
+
+
+def test_what_was_expected_and_got_differ_in_what_is_shown(grade, replaced):
+    result = of(grade(replaced(BASIS, "    return W @ x", "    return (W @ x) * (1 + 1e-4)")), "linear")
+    assert result.points < result.out_of and not result.diagnosis
+    expected, got = result.feedback[0].split("expected ")[1].split(", got ")
+    assert expected != got
 
 
 def test_nine_of_ten_mistakes_are_named():

@@ -164,6 +164,10 @@ NETWORK: Catalogue = {
         "the sigmoid's derivative is taken at ŷ as if it were z₂: the argument is the output already",
         _of_delta(lambda y, p: (p - y) / _slope(p) * _slope(naive_sigmoid(p))),
     ),
+    "output_derivative_of_z": (
+        "the sigmoid's derivative is taken at z₂: its argument is the output, ŷ",
+        lambda e, own, x, y, W: _gradients(W, x, _loss_slope(y, _signal(W, x)[2]) * _slope(W[1].T @ _signal(W, x)[1])),
+    ),
     "hidden_derivative_of_sigmoid": (
         "the hidden layer's derivative is that of the sigmoid: its activation is ReLU",
         _of_slope(lambda z: _slope(naive_sigmoid(z))),
@@ -298,5 +302,9 @@ def _of_sample(W: Sequence[Array], X: Array, y: Array, i: int) -> Array:
     return _gradients(W, X[:, column], _signal(W, X[:, column])[2] - y[:, column])
 
 
+def _loss_slope(y: Array, p: Array) -> Array:
+    return ratio(1 - y, 1 - p) - ratio(y, p)
+
+
 def _unfused(y: Array, p: Array) -> Array:
-    return np.asarray((ratio(1 - y, 1 - p) - ratio(y, p)) * _slope(p))
+    return np.asarray(_loss_slope(y, p) * _slope(p))

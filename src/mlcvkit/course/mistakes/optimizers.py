@@ -69,6 +69,7 @@ def adam_steps(
 
 
 ADAM: dict[str, tuple[str, dict[str, Any]]] = {
+    "no_update": ("no parameter changes: is the update computed and not stored?", {"fixed": {"alpha": 0.0}}),
     "no_lookahead": (
         "the momentum's gradient is taken at W, without the handout's look-ahead to W + β₁ m: that is Kingma "
         "and Ba's Adam (erratum 7)",
@@ -130,6 +131,10 @@ ADAM: dict[str, tuple[str, dict[str, Any]]] = {
     "fixed_beta1": ("β₁ is 0.9 whatever is given", {"fixed": {"beta1": 0.9}}),
     "fixed_beta2": ("β₂ is 0.999 whatever is given", {"fixed": {"beta2": 0.999}}),
     "fixed_betas": ("β₁ and β₂ are 0.9 and 0.999 whatever is given", {"fixed": {"beta1": 0.9, "beta2": 0.999}}),
+    "fixed_all": (
+        "alpha, β₁, β₂ and δ are 0.001, 0.9, 0.999 and 1e-8 whatever is given",
+        {"fixed": {"alpha": 0.001, "beta1": 0.9, "beta2": 0.999, "delta": 1e-8}},
+    ),
     "fixed_delta": ("δ is 1e-8 whatever is given", {"fixed": {"delta": 1e-8}}),
     "no_alpha": ("alpha is missing in the step", {"fixed": {"alpha": 1.0}}),
     "beta2_in_momentum": ("β₂ stands in the momentum, where β₁ belongs", {"fixed": {"beta1": 0.999}}),

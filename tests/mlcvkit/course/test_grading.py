@@ -110,14 +110,16 @@ def test_the_checks_in_one_process_give_what_a_whole_grading_gives(grade, of_cod
     _, files, _ = honest(number, reference, fresh)
     grader = Grader(of_code, Sandbox(libraries(of_code)), 20)
     [(_, results)] = judged(grader, files, [20])
-    assert tuple(results) == grade(files).tests
+    whole = grade(files).tests
+    # SGD draws without a seed: how near its updates are is another number each time
+    assert [replace(r, relative_error=None) for r in results] == [replace(r, relative_error=None) for r in whole]
 
 
 def test_a_library_that_is_not_installed_is_told_once_and_fails_where_it_is_used(grade, reference):
-    used = (
-        reference[ADAM] + b"\n\nimport bars_of_a_student\n\n\ndef Adam(*args, **named):\n    bars_of_a_student.bar()\n"
-    )
-    result = grade({**reference, ADAM: used})
+    call = b"    check_hyperparameters("
+    used = reference[ADAM].replace(call, b"    bars_of_a_student.bar()\n" + call)
+    assert used != reference[ADAM]
+    result = grade({**reference, ADAM: used + b"\n\nimport bars_of_a_student\n"})
     assert lost(result) == {"Adam"}
     assert "bars_of_a_student is not installed" in of(result, "Adam").feedback[0]
     looked = [violation.message for violation in result.violations if "bars_of_a_student" in violation.message]

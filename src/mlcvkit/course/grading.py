@@ -112,6 +112,7 @@ class Grader:
     sandbox: Sandbox
     seed: int
     digits: Digits | None = None
+    whole_code: dict[frozenset[tuple[str, bytes]], bool] = field(default_factory=dict, repr=False)
 
     def grade(self, submission: Submission, name: str | None = None) -> Grade:
         """Grade one submission; whatever it does, there is a grade."""
@@ -198,7 +199,7 @@ class Examination:
         if self.seconds_left <= 0:
             raise Ended(self.time_is_over)
         try:
-            return session.ask(do, seconds=min(self.seconds_left, at_most or self.limits.seconds), **request)
+            return session.ask(do, at_most=min(self.seconds_left, at_most or self.limits.seconds), **request)
         finally:
             self.seconds_left -= session.seconds + session.idle_seconds
 
@@ -217,7 +218,7 @@ class Examination:
                     reports[test] = self._checked(test, process)
         accuracy = None
         if any(test in NOTEBOOK_PROPERTIES for test in tests):
-            of_notebook, accuracy = self._notebook(all(map(is_whole, reports.values())))
+            of_notebook, accuracy = self._notebook(reports)
             reports |= {test: report for test, report in of_notebook.items() if test in tests}
         return reports, accuracy
 
@@ -264,14 +265,27 @@ class Examination:
             second = check(second_process.network, self.grader.seed, self.variants)
         return report if credit(report) > credit(second) else second
 
-    def _notebook(self, rest_is_whole: bool) -> tuple[dict[str, Report], float | None]:
+    def _is_code_whole(self, reports: Mapping[str, Report]) -> bool:
+        """Whether all of the submission's code is right, that of problems which are not graded as well."""
+        known = self.grader.whole_code
+        code = frozenset((name, content) for name, content in self.submission.files.items() if name.endswith(".py"))
+        if code not in known:
+            known[code] = self._finds_code_whole(reports)
+        return known[code]
+
+    def _finds_code_whole(self, reports: Mapping[str, Report]) -> bool:
+        with self._process((*NN_MODULES, NETWORK, *OPTIMIZERS)) as process:
+            tests = (*COMPONENTS_CHECKED, *networks.CHECKS, "SGD", "Adam")
+            return all(is_whole(reports.get(test) or self._checked(test, process)) for test in tests)
+
+    def _notebook(self, of_code: Mapping[str, Report]) -> tuple[dict[str, Report], float | None]:
         content = self.submission.files.get(NOTEBOOK)
         cells = [] if content is None else code_cells(content)
         if not any(line.strip() and not line.strip().startswith("#") for cell in cells for line in cell.splitlines()):
             reason = f"{NOTEBOOK} is missing" if content is None else f"{NOTEBOOK} has no code"
             return {test: all_lost(test, names, reason) for test, names in NOTEBOOK_PROPERTIES.items()}, None
         reports, accuracy = self._run_notebook(cells, {})
-        if not rest_is_whole and not all(map(is_whole, reports.values())):
+        if not all(map(is_whole, reports.values())) and not self._is_code_whole(of_code):
             seconds = self.grader.assignment.limits["notebook_seconds"]
             supplied = supplied_functions() | supplied_network() | supplied_optimizers(seconds)
             second, its_accuracy = self._run_notebook(cells, supplied)
@@ -291,7 +305,7 @@ class Examination:
                 if supplied:
                     modules = _modules((*NN_MODULES, NETWORK, *OPTIMIZERS), supplied)
                     loaded = [[*m, m[0] in self.broken, _handout_modules()[m[0]]] for m in modules]
-                    session.ask("load", seconds=60, modules=loaded)
+                    session.ask("load", at_most=60, modules=loaded)
                 return check_notebook(
                     session,
                     cells,

@@ -17,6 +17,8 @@ class Violation:
     message: str
 
 
+FOR_DATA = ("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets")
+"""Modules of libraries that are not allowed from which many load MNIST."""
 MOST_SOURCE = 256 << 10
 """The largest file that is parsed, in bytes; the reference's largest module has 11,000."""
 
@@ -139,5 +141,7 @@ def _libraries(name: str, sources: Sequence[str | bytes], forbidden: Collection[
                 )
                 continue
             library = next((one for one in forbidden if module == one or module.startswith(f"{one}.")), None)
-            if library is not None:
+            if library is not None and module.startswith(FOR_DATA):
+                yield Violation("look", f"{where}, line {line}: {module} is imported for the data, as it seems")
+            elif library is not None:
                 yield Violation("libraries", f"{where}, line {line}: {library} is a library that is not allowed")

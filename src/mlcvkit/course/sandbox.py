@@ -125,9 +125,9 @@ class Sandbox:
         try:
             self.require_running()
             try:
-                session.ask("limit", seconds=START_SECONDS, **self._limits(limits))
+                session.ask("limit", at_most=START_SECONDS, **self._limits(limits))
                 place = str(submission) if self.unsafe else "/submission"
-                session.ask("configure", seconds=START_SECONDS, path=place, forbidden=list(self.forbidden))
+                session.ask("configure", at_most=START_SECONDS, path=place, forbidden=list(self.forbidden))
                 session.begin()
             except (Ended, Failed) as error:
                 said = session.said.decode(errors="replace").strip()
@@ -177,7 +177,7 @@ class Session:
     """A student's process, asked one thing at a time."""
 
     def __init__(self, command: list[str], limits: Limits, supplied: Supplied, cache: str = "/cache") -> None:
-        self.limits, self.supplied = limits, supplied
+        self.limits, self.supplied, self.cache = limits, supplied, cache
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
         environment |= {"XDG_CACHE_HOME": cache, "MPLBACKEND": "Agg"}
         environment |= {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
@@ -213,7 +213,7 @@ class Session:
         """Count from now on: what was used until now was the sandbox's own."""
         self._spent = self.usage.measure(is_active=True)
 
-    def ask(self, do: str, *, seconds: float | None = None, **request: Any) -> Any:
+    def ask(self, do: str, *, at_most: float | None = None, **request: Any) -> Any:
         """What the process answers to a request.
 
         The CPU time of the request, of all processes and of what is supplied, is ``self.seconds`` afterwards, and the
@@ -225,7 +225,7 @@ class Session:
         if not self.alive:
             raise Ended("its process had ended before")
         self.number += 1
-        limit = self.limits.seconds if seconds is None else seconds
+        limit = self.limits.seconds if at_most is None else at_most
         self._request = _Request(self._spent, self.usage.idle_seconds, limit)
         try:
             message = self._answer({"do": do, "id": self.number, **request})

@@ -160,9 +160,63 @@ def test_a_cell_that_fails_is_told_and_what_was_there_before_counts(grade_notebo
     assert "runs: code cell 3: KeyError: 'oh'" in feedback(grade)
 
 
-def test_a_notebook_without_end_is_stopped(grade_notebook):
-    grade = grade_notebook(DATA, "while True: pass", notebook_seconds=2)
-    assert grade.points == 0 and "did not run to its end: it computed for more than 2 seconds" in feedback(grade)
+def test_a_notebook_without_end_is_interrupted_and_what_was_there_counts(grade_notebook):
+    grade = grade_notebook(DATA, "while True: pass", notebook_seconds=4)
+    assert points(grade) == {"preprocessing": 2, "training": 0, "testing": 0}
+    assert "`model`" in feedback(grade)
+    assert "runs: code cell 2: TimeIsOver: the notebook's time is over" in feedback(grade)
+
+
+def test_a_notebook_that_does_not_let_itself_be_interrupted_is_ended(grade_notebook):
+    cell = "import signal\nsignal.setitimer(signal.ITIMER_PROF, 0)\nwhile True: pass"
+    grade = grade_notebook(cell, notebook_seconds=2)
+    assert grade.points == 0 and "did not run to its end: it computed for more than 2.5 seconds" in feedback(grade)
+
+
+def test_much_that_is_printed_costs_nothing(grade_notebook):
+    grade = grade_notebook(DATA, "for _ in range(200): print('x' * 100_000)")
+    assert points(grade)["preprocessing"] == 2 and "runs" not in feedback(grade)
+
+
+@pytest.mark.parametrize(("place", "columns"), [(0, True), (784, False)])
+def test_a_column_of_ones_beside_the_pixels_is_a_bias(grade_notebook, place, columns):
+    bias = f"\ntrain_X, test_X = (np.insert(X, {place}, 1, axis=1) for X in (train_X, test_X))\n"
+    training = TRAINING.replace("initialize(784", "initialize(785")
+    turned = "\ntrain_X, test_X = train_X.T, test_X.T" if columns else ""
+    grade = grade_notebook(DATA, bias, training, TESTING + turned)
+    assert points(grade) == {"preprocessing": 2, "training": 2, "testing": 2}, feedback(grade)
+
+
+BY_OPENML = """
+from sklearn.datasets import fetch_openml
+X, y = fetch_openml("mnist_784", version=1, return_X_y=True, as_frame=False)
+train_X, test_X, train_y, test_y = X[:60000] / 255, X[60000:] / 255, y[:60000].astype(int), y[60000:].astype(int)
+"""
+BY_OPENML_AS_A_FRAME = """
+from sklearn.datasets import fetch_openml
+mnist = fetch_openml("mnist_784")
+X, y = mnist.data.to_numpy() / 255, mnist.target.astype(int).to_numpy()
+train_X, test_X, train_y, test_y = X[:60000], X[60000:], y[:60000], y[60000:]
+"""
+BY_KERAS = """
+from keras.datasets import mnist
+(train_X, train_y), (test_X, test_y) = mnist.load_data()
+train_X, test_X = train_X / 255.0, test_X / 255.0
+"""
+
+
+@pytest.mark.parametrize(
+    "cell", [BY_OPENML, BY_OPENML_AS_A_FRAME, BY_KERAS, BY_KERAS.replace("keras", "tensorflow.keras")]
+)
+def test_the_usual_calls_that_fetch_the_digits_are_answered(grade_notebook, cell):
+    grade = grade_notebook(cell, "train_y, test_y = 1 * (train_y % 2 == 0), 1 * (test_y % 2 == 0)")
+    assert points(grade)["preprocessing"] == 2, feedback(grade)
+    assert not grade.broken and ("keras" not in cell or any("for the data" in v.message for v in grade.violations))
+
+
+def test_another_set_from_the_network_is_told(grade_notebook):
+    grade = grade_notebook("from sklearn.datasets import fetch_openml\nfetch_openml('iris')")
+    assert "there is no network where this is graded, and 'iris' is not MNIST" in feedback(grade)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff\xfe", b'{"cells": [{"cell_type": "code"}]}'])
@@ -189,6 +243,8 @@ Adam(model, train_X[:3000].T, train_y[None, :3000].astype(np.float32), alpha=0.0
     files = {**reference, "mlcvlab/models/nn2.py": broken.encode(), NOTEBOOK: notebook(DATA, training, TESTING)}
     assert broken != source
     grade = grader.grade(Submission("a", files))
+    alone = replace(grader, assignment=replace(assignment, problems=assignment.problems[1:]))
+    assert points(alone.grade(Submission("a", files))) == {"preprocessing": 2, "training": 2, "testing": 2}
     assert points(grade) == {
         "nn2": 0, "grad": 0, "emp_loss_grad": 0, "preprocessing": 2, "training": 2, "testing": 2
     }, feedback(grade)  # fmt: skip

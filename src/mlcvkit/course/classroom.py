@@ -32,6 +32,8 @@ from mlcvkit.files import temporary_folder
 from mlcvkit.storage import write_whole
 
 STATE_FILE = "grading.json"
+LONGEST_NAME = 150
+"""Bytes of a submission's name that names of files keep."""
 Told = Callable[[Grade, bool], object]
 """Called after each submission with its grade, and whether it was kept from an earlier run."""
 
@@ -173,15 +175,23 @@ def _digits(assignment: Assignment, seed: int) -> Iterator[Digits | None]:
         yield Digits.make(folder, seed)
 
 
+def _short(name: str) -> str:
+    """A name for files: text that can be written, and short enough in bytes for a suffix behind it."""
+    text = plain_text(name).replace("\n", " ")
+    if len(text.encode()) <= LONGEST_NAME:
+        return text
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{text.encode()[: LONGEST_NAME - 9].decode('utf-8', 'ignore')}-{digest}"
+
+
 def _names(submissions: Sequence[Path]) -> list[str]:
     """A name for each submission, that of its file without its kind; with its folder's where two have one."""
     plain = [
-        plain_text(re.sub(r"\.(zip|tar|tgz|tar\.(gz|bz2|xz))$", "", path.name, flags=re.IGNORECASE), 150)
-        for path in submissions
+        _short(re.sub(r"\.(zip|tar|tgz|tar\.(gz|bz2|xz))$", "", path.name, flags=re.IGNORECASE)) for path in submissions
     ]
     count = Counter(plain)
     names = [
-        name if count[name] == 1 else f"{path.parent.name}-{name}"
+        name if count[name] == 1 else _short(f"{path.parent.name}-{name}")
         for path, name in zip(submissions, plain, strict=True)
     ]
     seen: Counter[str] = Counter()

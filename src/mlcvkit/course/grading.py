@@ -24,7 +24,7 @@ from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.checks.optimizers import check_adam
 from mlcvkit.course.checks.sgd import check_sgd
 from mlcvkit.course.handout import handout
-from mlcvkit.course.rules import Violation, check_rules, code_cells
+from mlcvkit.course.rules import MOST_NOTEBOOK, Violation, check_rules, code_cells
 from mlcvkit.course.sandbox import Ended, Failed, Sandbox, SandboxFailed, Session, Supplied
 from mlcvkit.course.submissions import Submission, plain_text
 from mlcvkit.course.usage import Limits
@@ -283,6 +283,8 @@ class Examination:
         cells = [] if content is None else code_cells(content)
         if not any(line.strip() and not line.strip().startswith("#") for cell in cells for line in cell.splitlines()):
             reason = f"{NOTEBOOK} is missing" if content is None else f"{NOTEBOOK} has no code"
+            if content is not None and len(content) > MOST_NOTEBOOK:
+                reason = f"{NOTEBOOK} has more than {MOST_NOTEBOOK >> 20} MB, and is not read: clear its outputs"
             return {test: all_lost(test, names, reason) for test, names in NOTEBOOK_PROPERTIES.items()}, None
         reports, accuracy = self._run_notebook(cells, {})
         if not all(map(is_whole, reports.values())) and not self._is_code_whole(of_code):

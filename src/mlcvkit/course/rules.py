@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ class Violation:
 
 FOR_DATA = ("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets")
 """Modules of libraries that are not allowed from which many load MNIST."""
+MOST_LINE = 2000
+MOST_NOTEBOOK = 20 << 20
+"""The largest notebook that is parsed, in bytes: JSON takes many times its size in memory."""
 MOST_SOURCE = 256 << 10
 """The largest file that is parsed, in bytes; the reference's largest module has 11,000."""
 
@@ -38,18 +42,45 @@ def check_rules(files: Mapping[str, bytes], tasks: Collection[Task], forbidden: 
 
 
 def _is_small(name: str, content: bytes) -> bool:
+    if name.endswith(".ipynb") and len(content) > MOST_NOTEBOOK:
+        return False
     size = sum(map(len, code_cells(content))) if name.endswith(".ipynb") else len(content)
     return size <= MOST_SOURCE or not name.endswith((".py", ".ipynb"))
 
 
-def _plain_python(cell: str) -> str:
-    """A notebook's cell with IPython's own syntax turned into calls."""
-    from IPython.core.inputtransformer2 import TransformerManager
+SHELL = re.compile(r"^(\s*)(?:([\w., ]+?)\s*=\s*)?(!+|%+)(.*)$")
+"""A line for a shell or a magic of IPython, its result perhaps kept under a name."""
 
-    try:
-        return str(TransformerManager().transform_cell(cell))  # type: ignore[no-untyped-call]
-    except (SyntaxError, ValueError, RecursionError):
+
+def _plain_python(cell: str) -> str:
+    """A notebook's cell with IPython's own syntax turned into calls, line by line; else its text, to be searched."""
+    if _is_python(cell):
         return cell
+    if cell.lstrip().startswith("%%"):
+        magic, _, body = cell.lstrip()[2:].partition("\n")
+        name, _, rest = magic.partition(" ")
+        if name in ("time", "timeit", "capture", "prun"):
+            return body
+        return f"get_ipython().run_cell_magic({name!r}, {rest!r}, {body!r})"
+    plain = "\n".join(map(_plain_line, cell.splitlines()))
+    return plain if _is_python(plain) else f"exec({cell!r})"
+
+
+def _is_python(source: str) -> bool:
+    try:
+        parsed(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _plain_line(line: str) -> str:
+    if len(line) > MOST_LINE or (found := SHELL.match(line)) is None:
+        return line.rstrip("?") if line.rstrip().endswith("?") else line
+    indent, kept, mark, rest = found.groups()
+    name, _, arguments = rest.partition(" ")
+    call = f"system({rest!r})" if mark[0] == "!" else f"run_line_magic({name!r}, {arguments!r})"
+    return f"{indent}{f'{kept} = ' if kept else ''}get_ipython().{call}"
 
 
 def _files(files: Mapping[str, bytes]) -> Iterator[Violation]:
@@ -122,7 +153,9 @@ def _positional(arguments: ast.arguments) -> list[str]:
 
 
 def code_cells(content: bytes) -> list[str]:
-    """The code of a notebook's cells; none where it is no notebook."""
+    """The code of a notebook's cells; none where it is no notebook, or a larger one than is parsed."""
+    if len(content) > MOST_NOTEBOOK:
+        return []
     try:
         cells = json.loads(content)["cells"]
         sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]

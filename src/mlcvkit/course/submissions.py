@@ -28,6 +28,11 @@ PACKAGES = ("nn", "models", "optim")
 CHUNK = 1 << 20
 LONGEST_NAME, DEEPEST = 200, 20
 MOST_PROBLEMS = 20
+HEADERS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+LARGEST_HEADER = 1 << 20
 UNREADABLE = (
     OSError,
     zipfile.BadZipFile,
@@ -70,7 +75,9 @@ def find_submissions(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise InputError(f"there is no submission {path}")
-        if path.is_file():
+        if not path.is_dir():
+            if not path.is_file():
+                raise InputError(f"{path} is no submission: it is neither a folder nor a file")
             if not path.name.lower().endswith(ARCHIVES):
                 raise InputError(f"{path} is no submission: a folder, or a file that ends in {', '.join(ARCHIVES)}")
             found.append(path)
@@ -82,7 +89,7 @@ def find_submissions(paths: list[Path]) -> list[Path]:
                 for child in path.iterdir()
                 if not child.name.startswith(".")
                 and child.name not in IGNORED
-                and (child.is_dir() or child.name.lower().endswith(ARCHIVES))
+                and (child.is_dir() or (child.name.lower().endswith(ARCHIVES) and child.is_file()))
             )
             if not inside:
                 raise InputError(
@@ -225,8 +232,17 @@ def _of_zip(path: Path, meter: _Meter) -> Iterator[tuple[str, bytes | None]]:
                 yield entry.filename, _read(file, meter)
 
 
+class _Entry(tarfile.TarInfo):
+    """An entry whose header of more than a name is refused: it would be read into memory whole."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in HEADERS and self.size > LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header claims {self.size:,} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
 def _of_tarball(path: Path, meter: _Meter) -> Iterator[tuple[str, bytes | None]]:
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, tarinfo=_Entry) as archive:
         for entry in archive:
             if entry.isdir():
                 continue

@@ -116,8 +116,13 @@ def test_whatever_one_submission_is_the_others_are_graded(write_class, few, tmp_
     )
     (folder / "brown/mlcvlab/nn/basis.py").write_text(source)
     (folder / "clark.tar.xz").write_bytes(b"\xfd7zXZ\x00" + bytes(100))
+    for end in "ая":
+        (folder / ("щ" * 123 + end) / "mlcvlab/nn").mkdir(parents=True)
+    os.mkfifo(folder / "evans.zip")
     grades, _ = grade_all(folder, few, tmp_path / "grades")
-    assert len(grades) == 4 and all(len(json.dumps(grade.as_json())) < 20_000 for grade in grades)
+    assert len({grade.submission for grade in grades}) == 6 and all(
+        len(json.dumps(grade.as_json())) < 20_000 for grade in grades
+    )
     assert "ValueError: caf\\udce9" in grades[2].tests[0].feedback[0]
     assert len(write_overview(grades, few, tmp_path / "grades")) == 3
 

@@ -210,3 +210,20 @@ def test_marks_at_the_beginning_of_a_file_are_read_as_python_reads_them(content,
 def test_a_function_that_is_assigned_is_there(replaced):
     source = replaced(BASIS, "def linear_grad(", "linear_grad = as_float\n\n\ndef another(")
     assert violations(source) == []
+
+
+def test_a_notebook_of_many_commands_for_a_shell_is_read_at_once(reference):
+    lines = ["!ls", "files = !ls *.py", "%matplotlib inline", "    !pip install torch", "a?"] * 1400
+    notebook = {"cells": [{"cell_type": "code", "source": "\n".join(["if True:", "    pass", *lines])}]}
+    told = violations({**reference, "HW1_MNIST_NN2.ipynb": json.dumps(notebook).encode()})
+    assert any(rule == "libraries" for rule, _ in violations({**reference, "HW1_MNIST_NN2.ipynb": OF_TORCH}))
+    assert all(rule in ("look", "libraries") for rule, _ in told)
+
+
+OF_TORCH = json.dumps({"cells": [{"cell_type": "code", "source": "%%bash\npython -c 'import torch'"}]}).encode()
+
+
+def test_a_notebook_that_is_too_large_to_be_parsed_is_put_to_a_person(reference):
+    large = b'{"cells": [' + b"[1]," * (6 << 20) + b"[1]]}"
+    told = violations({**reference, "HW1_MNIST_NN2.ipynb": large})
+    assert ("look", "HW1_MNIST_NN2.ipynb is too large to be searched") in told

@@ -1,5 +1,6 @@
 import io
 import os
+import resource
 import stat
 import tarfile
 import zipfile
@@ -226,3 +227,25 @@ def test_no_submission_is_an_error_that_says_so(tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             find_submissions([path])
+
+
+def test_a_header_that_claims_gigabytes_is_not_read(tmp_path):
+    path = tmp_path / "a.tar"
+    header = tarfile.TarInfo("././@PaxHeader")
+    header.type, header.size = tarfile.XHDTYPE, 3 << 30
+    with path.open("wb") as file:
+        file.write(header.tobuf(tarfile.USTAR_FORMAT))
+        file.truncate(4 << 30)  # the file takes no room on disk
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    submission = read_submission(path, **LIMITS)
+    assert submission.files == {} and "a header claims 3,221,225,472 bytes" in submission.problems[0]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_a_pipe_is_no_submission(tmp_path):
+    write_folder(tmp_path / "adams", FILES)
+    for name in ("brown.zip", "clark"):
+        os.mkfifo(tmp_path / name)
+    assert [path.name for path in find_submissions([tmp_path])] == ["adams"]
+    with pytest.raises(InputError, match="neither a folder nor a file"):
+        find_submissions([tmp_path / "brown.zip"])

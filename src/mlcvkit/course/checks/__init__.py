@@ -192,7 +192,8 @@ def judge(
     """Name the mistake behind wrong results, and say what share of its points each property keeps all the same.
 
     A mistake is named only where it explains every case, the right ones as well; else none is. A property keeps points
-    where a known other reading of the handout explains all of its cases and all right ones, and its results are finite.
+    where a known other reading of the handout explains all of its cases, all right ones and those of the first property,
+    which is that of plain values, and its results are finite.
 
     Arguments: ``costs`` of the known other readings, by their names; ``readings``, those names, by test and mistake;
     ``wrong``, the places of the wrong cases.
@@ -200,11 +201,11 @@ def judge(
     whole = _explanation(catalogue, cases, is_alike)
     report.diagnosis = report.diagnosis or whole
     known = {name: row for name, row in catalogue.items() if (report.test, name) in readings}
-    right = [case for i, case in enumerate(cases) if i not in wrong]
+    always = [case for i, case in enumerate(cases) if i not in wrong or case[0] == cases[0][0]]
     shares = {}
     for name in dict.fromkeys(cases[i][0] for i in wrong):
         of_property = [case for case in cases if case[0] == name]
-        found = whole if whole and whole.mistake in known else _explanation(known, [*of_property, *right], is_alike)
+        found = whole if whole and whole.mistake in known else _explanation(known, [*of_property, *always], is_alike)
         reading = readings[report.test, found.mistake] if found else None
         finite = all(is_finite(case[2]) for case in of_property)
         shares[name] = 1 - costs.get(reading, 1.0) if reading is not None and finite else 0.0

@@ -211,7 +211,7 @@ def _judge_adam(
     shares = {}
     for name in dict.fromkeys(runs[i][0] for i in wrong):
         own = [i for i in range(len(runs)) if runs[i][0] == name]
-        found = whole if whole and whole.mistake in known else explained([*own, *right], known)
+        found = whole if whole and whole.mistake in known else explained([*own, *right, 0], known)
         reading = VARIANTS["Adam", found.mistake] if found else None
         report.variant = report.variant or reading
         shares[name] = 1 - variants.get(reading, 1.0) if reading else 0.0

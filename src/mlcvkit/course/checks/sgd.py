@@ -6,7 +6,7 @@ cost are points of their own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,7 @@ class Seen:
 def check_sgd(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> Report:
     """Check ``SGD``."""
     rng = np.random.default_rng([seed, 5])
-    X, y = rng.uniform(0.2, 1.5, (4, 6)), np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
-    start = [np.abs(rng.normal(size=SHAPES[0])) + 0.2, rng.normal(size=SHAPES[1])]
+    start, X, y = _drawn(rng)
     singles: list[Seen] = []
     for _ in range(6):
         seen = _watched(ask, NetworkModel(), start, X, y, {"lr": RATE, "R": 1})
@@ -86,6 +85,16 @@ def check_sgd(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> R
     same = all(unchanged([X, y], seen.answer["after"]) for seen in singles)
     report.add("unchanged", float(same), "it changes the samples it is given")
     return report
+
+
+def _drawn(rng: np.random.Generator) -> tuple[Weights, Array, Array]:
+    """Weights and samples at which no parameter's gradient is so small that its update cannot be seen."""
+    y = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
+    while True:
+        X = rng.uniform(0.2, 1.5, (4, 6))
+        start = [np.abs(rng.normal(size=SHAPES[0])) + 0.2, rng.normal(size=SHAPES[1])]
+        if np.abs(_gradient(start, X, y)).min() > 1e-3:
+            return start, X, y
 
 
 def _watched(
@@ -295,8 +304,8 @@ def _add_steps(
                 "stale_gradient", "the gradient is that of the first weights in every step: compute it in the loop"
             )
         return
-    followed = not isinstance(long, str) and len(long.path) > 2
-    steps = (len(long.path) - 1 if followed and not isinstance(long, str) else int(counts.sum())) / per_step
+    updates = 0 if isinstance(long, str) else len(long.changes)
+    steps = (updates if updates > 1 else int(counts.sum())) / per_step
     runs = {len(seen.changes) for seen in singles}
     alone = report.variant == "sgd_zeroed" or runs == {per_step}
     right = steps == LONG and alone
@@ -307,7 +316,7 @@ def _add_steps(
     offset = max(runs) - 1 if len(runs) == 1 else None
     if report.variant == "sgd_zeroed":
         report.variant = report.diagnosis = None
-        report.properties = [type(p)(p.name, 0.0, p.feedback) for p in report.properties]
+        report.properties = [replace(prop, credit=0.0) for prop in report.properties]
     elif offset == -1 and steps == LONG - 1:
         names["steps"] = Diagnosis("one_step_less", "there is one step too few: R steps are R updates")
     elif offset == 1 and steps == LONG + 1:

@@ -192,8 +192,8 @@ def judge(
     """Name the mistake behind wrong results, and say what share of its points each property keeps all the same.
 
     A mistake is named only where it explains every case, the right ones as well; else none is. A property keeps points
-    where a known other reading of the handout explains all of its cases, all right ones and those of plain values, which
-    are the first property, and its results are finite.
+    where a known other reading of the handout explains all of its cases, all right ones and those of plain values (the
+    first property), and its results are finite.
 
     Arguments: ``costs`` of the known other readings, by their names; ``readings``, those names, by test and mistake;
     ``wrong``, the places of the wrong cases.

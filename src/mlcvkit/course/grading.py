@@ -129,6 +129,7 @@ class Grader:
                 Violation("look", f"{library} is imported, and is not installed where it is graded: what uses it fails")
                 for library in sorted(map(plain_text, examination.missing))
             ),
+            *(Violation("look", plain_text(report.look)) for report in reports.values() if report.look),
         ]
         results = [
             self._result(problem.number, part, test, reports[test])
@@ -179,6 +180,8 @@ class Examination:
         self.grader, self.submission, self.folder = grader, submission, folder
         self.broken: dict[str, str] = {}
         self.missing: set[str] = set()
+        self.built_on: dict[str, set[str]] = {}
+        """For each function that is right where others are supplied, which those are."""
         values = grader.assignment.limits
         self.seconds_left = values["submission_seconds"]
         self.variants = dict(grader.assignment.variants)
@@ -245,14 +248,32 @@ class Examination:
         return second if credit(second) > credit(report) else report
 
     def _component(self, test: str, process: "Process") -> Report:
-        """As it is and, where that is not whole, with the other functions of Problem 1 from the reference."""
+        """As it is and, where that is not whole, with the other functions of Problem 1 from the reference.
+
+        What is built on another is right by it only where that one is not built on this one in turn.
+        """
         report = check_component(test, process.call, self.grader.seed, self.variants)
         if is_whole(report) or report.reason:
             return report
-        supplied = {name: function for name, function in supplied_functions().items() if name != test}
+        used: set[str] = set()
+        supplied = {name: _noted(name, call, used) for name, call in supplied_functions().items() if name != test}
         with self._process(NN_MODULES, supplied) as second_process:
             second = check_component(test, second_process.call, self.grader.seed, self.variants)
-        return second if credit(second) > credit(report) else report
+        if credit(second) <= credit(report):
+            return report
+        self.built_on[test] = used
+        if self._leads_back(test):
+            report.look = f"{test} is built on {', '.join(sorted(used))}, and that on {test} in turn"
+            return report
+        return second
+
+    def _leads_back(self, test: str) -> bool:
+        """Whether a function is built on itself, by way of others."""
+        reached, further = set[str](), set(self.built_on[test])
+        while further:
+            reached |= further
+            further = {one for name in further for one in self.built_on.get(name, ())} - reached
+        return test in reached
 
     def _network(self, test: str, process: "Process") -> Report:
         """With the submission's own components and, where that is not whole, with the reference's."""
@@ -496,6 +517,16 @@ def supplied_network() -> dict[str, Callable[..., Any]]:
         return call
 
     return {name: method(name) for name in ("nn2", "grad", "emp_loss", "emp_loss_grad")}
+
+
+def _noted(name: str, function: Callable[..., Any], used: set[str]) -> Callable[..., Any]:
+    """A function whose name is added to ``used`` when it is called."""
+
+    def call(*args: Any) -> Any:
+        used.add(name)
+        return function(*args)
+
+    return call
 
 
 def _require_at_most(most: float, count: float) -> None:

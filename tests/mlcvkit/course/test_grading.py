@@ -126,6 +126,73 @@ def test_a_library_that_is_not_installed_is_told_once_and_fails_where_it_is_used
     assert len(looked) == 1 and not result.broken
 
 
+def appended(reference, file, code):
+    """The reference with code at the end of a file: a later definition takes the place of an earlier one."""
+    return {**reference, file: reference[file] + b"\n\n" + code.encode()}
+
+
+CIRCLE = """
+def _guarded(function):
+    def call(x):
+        try:
+            return function(np.asarray(x, float))
+        except RecursionError:
+            return 0 * np.asarray(x, float)
+    return call
+sigmoid = _guarded(lambda x: (1 + tanh(x / 2)) / 2)
+tanh = _guarded(lambda x: 2 * sigmoid(2 * x) - 1)
+"""
+
+
+def test_two_functions_that_are_built_on_each_other_are_not_both_right(grade, reference):
+    result = grade(appended(reference, ACTIVATIONS, CIRCLE))
+    assert of(result, "sigmoid").points + of(result, "tanh").points <= of(result, "sigmoid").out_of
+    assert any("built on" in violation.message for violation in result.violations) and not result.broken
+
+
+TRIVIAL = """
+def nn2(self, x): return np.full((1, x.shape[1]), 0.5)
+def grad(self, x, y, W=None, **_): return [0 * w for w in (self.W if W is None else W)]
+def emp_loss_grad(self, train_X, train_y, W=None, layer=None, **_):
+    g = self.grad(train_X, train_y, W)
+    return g if layer is None else g[layer]
+NN2.nn2, NN2.grad, NN2.emp_loss_grad = nn2, grad, emp_loss_grad
+"""
+
+
+def test_a_network_that_predicts_nothing_has_no_gradient_that_is_right(grade, reference):
+    result = grade(appended(reference, NN2, TRIVIAL))
+    for name in ("nn2", "grad", "emp_loss_grad"):
+        assert of(result, name).points <= of(result, name).out_of / 2
+
+
+NUMERIC = """
+def grad(self, x, y, W=None, **_):
+    W = [np.array(w, float) for w in (self.W if W is None else W)]
+    other, gradients = NN2(), []
+    for k in (0, 1):
+        g = np.zeros_like(W[k])
+        for i in np.ndindex(g.shape):
+            sides = []
+            for h in (1e-6, -1e-6):
+                moved = [w.copy() for w in W]
+                moved[k][i] += h
+                other.W = moved
+                p = other.nn2(x)
+                sides.append(float(np.sum(-y * np.log(p) - (1 - y) * np.log(1 - p))))
+            g[i] = (sides[0] - sides[1]) / 2e-6
+        gradients.append(g)
+    return gradients
+NN2.grad = grad
+"""
+
+
+def test_a_numeric_gradient_is_put_to_a_person(grade, reference):
+    result = grade(appended(reference, NN2, NUMERIC))
+    assert any("is it a numeric derivative" in violation.message for violation in result.violations)
+    assert not any("numeric" in violation.message for violation in grade(reference).violations)
+
+
 def test_what_was_expected_and_got_differ_in_what_is_shown(grade, replaced):
     result = of(grade(replaced(BASIS, "    return W @ x", "    return (W @ x) * (1 + 1e-4)")), "linear")
     assert result.points < result.out_of and not result.diagnosis

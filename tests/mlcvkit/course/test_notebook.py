@@ -205,6 +205,12 @@ train_X, test_X = train_X / 255.0, test_X / 255.0
 """
 
 
+def test_weights_of_one_direction_are_put_to_a_person(grade_notebook):
+    cell = "w = np.ones((1, 784))\nmodel = NN2().initialize(784, 4)\nmodel.W = [np.vstack([w, -w, w, w]), model.W[1]]"
+    grade = grade_notebook(DATA, cell)
+    assert any("another model's weights" in violation.message for violation in grade.violations)
+
+
 @pytest.mark.parametrize(
     "cell", [BY_OPENML, BY_OPENML_AS_A_FRAME, BY_KERAS, BY_KERAS.replace("keras", "tensorflow.keras")]
 )

@@ -45,6 +45,8 @@ class Report:
     relative_error: float | None = None
     reason: str = ""
     equation: str = ""
+    look: str = ""
+    """What a person should look at."""
 
     def add(self, name: str, credit: float, feedback: str | None = None) -> None:
         self.properties.append(Property(name, credit, feedback or ""))

@@ -146,19 +146,31 @@ def check_gradient(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -
     if isinstance(answers[0], str):
         return all_lost("grad", names, answers[0])
     report = _judge_gradient(cases, answers, rights, variants)
+    report.look = _look_at_passes("grad", answers)
     if any(prop.credit < 1 for prop in report.properties[:5]) and not _forward_is_right(ask, cases[:2]):
         of_own = [_differences(ask, case) for case in cases[:5]]
         of_own.append(_as_it_is(answers[5], rights[5]))
         if _teach(of_own):
             by_own = _judge_gradient(cases, answers, of_own, variants, rtol=1e-4)
             if _credit(by_own) > _credit(report):
+                by_own.look = report.look
                 return by_own
     return report
 
 
+def _look_at_passes(name: str, answers: Sequence[Any]) -> str:
+    """Forward passes as many as finite differences of each weight need are for a person to look at."""
+    passes = [answer.get("passes") for answer in answers if isinstance(answer, dict)]
+    most = max((count for count in passes if isinstance(count, int)), default=0)
+    are_many = most >= HIDDEN * (FEATURES + 1)
+    return f"{name} makes {most} forward passes: is it a numeric derivative?" if are_many else ""
+
+
 def _teach(gradients: Sequence[Weights | None]) -> bool:
-    """Whether gradients are those of a network: finite, and not the same for other samples."""
+    """Whether gradients are those of a network: finite, of both layers, and not the same for other samples."""
     if any(gradient is None or not all(np.isfinite(g).all() for g in gradient) for gradient in gradients):
+        return False
+    if not all(any(g[layer].any() for g in gradients[:2] if g is not None) for layer in (0, 1)):
         return False
     first, second = (_joined(gradient) for gradient in gradients[:2] if gradient is not None)
     return first.shape == second.shape and not near(first, second)

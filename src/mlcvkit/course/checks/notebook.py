@@ -140,6 +140,8 @@ def check_notebook(
         testing.add("accuracy", 0.0)
     else:
         measured = _accuracy(W, digits.test_X, digits.test_y, values.bias)
+        if len(W[0]) > 2 and np.linalg.matrix_rank(W[0]) <= 2:
+            training.look = "the hidden units of the notebook's model are alike: are they another model's weights?"
         told = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
         training.add(
             "trained",

@@ -246,9 +246,30 @@ def network(request: Request) -> Any:
         for layer, w in zip(model.layers, own, strict=True):
             layer.W = w
     args = [copied(arg) for arg in request["args"]]
+    count = counted(type(model), request["method"])
     with np.errstate(all="ignore"):
         value = getattr(model, request["method"])(*args)
-    return {"value": sendable(value), "after": sendable(args), "own": sendable(list(model.W))}
+    return {"value": sendable(value), "after": sendable(args), "own": sendable(list(model.W)), "passes": len(count)}
+
+
+def counted(kind: type, method: str) -> list[str]:
+    """A list that gets an entry for each forward pass from now on."""
+    count = COUNTS.setdefault(kind, [])
+    count.clear()
+    for name in ("nn2", "emp_loss"):
+        own = vars(kind).get(name)
+        if callable(own) and name != method and not hasattr(own, "is_counted"):
+
+            def passes(self: Any, *args: Any, _own: Any = own, **named: Any) -> Any:
+                count.append("")
+                return _own(self, *args, **named)
+
+            passes.is_counted = True  # type: ignore[attr-defined]
+            setattr(kind, name, passes)
+    return count
+
+
+COUNTS: dict[type, list[str]] = {}
 
 
 def copied(value: Any) -> Any:

@@ -39,7 +39,7 @@ class StudentNetwork:
         limits = Limits(seconds=SECONDS, memory_mb=MEMORY_MB, processes=32, output_mb=1, scratch_mb=16)
         self._session = self._stack.enter_context(sandbox.session(tree, limits))
         try:
-            failed = self._ask("load", modules=[["mlcvlab.models.nn2", [], False]])["failed"]
+            failed = self._ask("load", modules=[["mlcvlab.models.nn2", [], False, ""]])["failed"]
             if failed:
                 error = failed["mlcvlab.models.nn2"]
                 raise RuntimeError(f"{error['type']}: {error['message']} ({error['where']})")

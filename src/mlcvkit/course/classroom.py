@@ -177,7 +177,7 @@ def _digits(assignment: Assignment, seed: int) -> Iterator[Digits | None]:
 
 def _short(name: str) -> str:
     """A name for files: text that can be written, and short enough in bytes for a suffix behind it."""
-    text = plain_text(name).replace("\n", " ")
+    text = plain_text(name)
     if len(text.encode()) <= LONGEST_NAME:
         return text
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]

@@ -127,9 +127,9 @@ class Grader:
             *check_rules(submission.files, self.assignment.tasks, self.assignment.forbidden),
             *(
                 Violation("look", f"{library} is imported, and is not installed where it is graded: what uses it fails")
-                for library in sorted(map(plain_text, examination.missing))
+                for library in sorted(examination.missing)
             ),
-            *(Violation("look", plain_text(report.look)) for report in reports.values() if report.look),
+            *(Violation("look", report.look) for report in reports.values() if report.look),
         ]
         results = [
             self._result(problem.number, part, test, reports[test])
@@ -140,11 +140,11 @@ class Grader:
         earned = sum(result.points for result in results)
         cost = sum(self.assignment.rules_cost.get(rule, 0) for rule in {violation.rule for violation in violations})
         return Grade(
-            name or submission.name,
+            plain_text(name or submission.name),
             round(max(0.0, earned - cost), 2),
             round(self.assignment.points, 2),
             tuple(results),
-            tuple(violations),
+            tuple(replace(violation, message=plain_text(violation.message)) for violation in violations),
             accuracy,
             float(cost),
             round(time.monotonic() - start, 2),

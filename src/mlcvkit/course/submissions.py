@@ -157,8 +157,11 @@ def _problem(place: str, content: bytes | None, files: dict[str, bytes]) -> str 
 
 
 def plain_text(text: str, most: int = 500) -> str:
-    """A text that can be written anywhere: cut to a length, with what is not UTF-8 spelled out."""
-    return text[:most].encode("utf-8", "backslashreplace").decode()
+    """A text on one line that can be written anywhere: cut to a length, with what cannot be printed spelled out.
+
+    So no name and no message of a submission's can look like a line of the grader's.
+    """
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:most])
 
 
 class _TooLarge(ValueError):

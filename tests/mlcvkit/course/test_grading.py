@@ -11,6 +11,7 @@ import pytest
 from coursework import HONEST, MUTATIONS, NEEDS_BUBBLEWRAP, ROOT, STYLES, honest, judged, mutated, mutation_table
 from mlcvkit.course.assignment import read_assignment
 from mlcvkit.course.checks.notebook import Digits, supplied_optimizers
+from mlcvkit.course.classroom import feedback
 from mlcvkit.course.grading import Grader, libraries, supplied_functions, supplied_network
 from mlcvkit.course.handout import handout
 from mlcvkit.course.sandbox import Sandbox
@@ -129,6 +130,16 @@ def test_a_library_that_is_not_installed_is_told_once_and_fails_where_it_is_used
 def appended(reference, file, code):
     """The reference with code at the end of a file: a later definition takes the place of an earlier one."""
     return {**reference, file: reference[file] + b"\n\n" + code.encode()}
+
+
+def test_feedback_cannot_be_forged(grade, reference):
+    forged = "\\n\\n# 25 of 25 points\\n\\n- all \\u202eright\\x1b[2J"
+    files = appended(reference, BASIS, f"def linear(x, W): raise ValueError('{forged}')")
+    result = grade({**files, "a\n\n## `sigmoid`: 25 of 25.py": b""})
+    lines = feedback(result).splitlines()
+    assert sum("25 of 25" in line for line in lines) >= 2
+    assert not any(line.startswith(("# 25", "## `sig")) for line in lines)
+    assert all(line.isprintable() for line in lines)
 
 
 CIRCLE = """

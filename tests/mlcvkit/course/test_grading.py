@@ -86,7 +86,7 @@ SOLUTIONS = len(HONEST) + len(STYLES)
 SEEDS_PER_PART = 2
 
 
-@repeated("honest solutions, 2 class seeds each", test=SOLUTIONS, soak=SOLUTIONS * 5, full=SOLUTIONS * 500)
+@repeated("honest solutions, 2 class seeds each", test=SOLUTIONS, soak=SOLUTIONS * 2, full=SOLUTIONS * 500)
 def test_honest_work_has_its_points_whatever_the_class_seed(of_code, reference, fresh, seed):
     what, files, losing = honest(seed % SOLUTIONS, reference, fresh)
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
@@ -96,7 +96,7 @@ def test_honest_work_has_its_points_whatever_the_class_seed(of_code, reference, 
         assert lost_points == losing, (what, class_seed, [r.feedback for r in results if not r.right])
 
 
-@repeated("mistakes, 2 class seeds each", test=len(MUTATIONS) // 6, soak=len(MUTATIONS), full=len(MUTATIONS) * 100)
+@repeated("mistakes, 2 class seeds each", test=len(MUTATIONS) // 6, soak=len(MUTATIONS) // 2, full=len(MUTATIONS) * 100)
 def test_a_mistake_is_named_right_or_not_at_all_whatever_the_class_seed(of_code, reference, seed):
     mutation = MUTATIONS[seed * 5 % len(MUTATIONS)]
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)

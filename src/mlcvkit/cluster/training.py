@@ -17,6 +17,7 @@ from mlcvkit.cluster.shards import Shard
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, encoder_for
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
+    LEAST_PENALTY,
     Experiment,
     Predictor,
     Targets,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 HELD_OUT = 10_000
 """The most rows that are kept apart to test with: they are brought here, and more would not tell more."""
-MANY = 10**9
-"""A cluster is for so many rows that what is left to their number is as for the largest."""
 LOOKED_AT = 50_000
 """The most rows from which the encoder learns what the columns are."""
 
@@ -60,6 +59,11 @@ class TrainedOnShards(Trained):
     """
 
     left_out: list[LeftOut]
+
+
+def _with_least_penalty(hp: Hyperparameters) -> Hyperparameters:
+    """A cluster is for many rows, whose penalty is the least where it is left out."""
+    return hp if hp.l2 is not None else replace(hp, l2=LEAST_PENALTY)
 
 
 def used_on_cluster(experiment: Experiment) -> PlainData:
@@ -83,7 +87,7 @@ def used_on_cluster(experiment: Experiment) -> PlainData:
     e = experiment
     known = circumstances(datasets.TOYS[e.data]()[0]) if e.data in datasets.TOYS else {}
     require_used(e.hyperparameters, e.model, on_cluster=True, **known)
-    return used(e.hyperparameters.for_rows(MANY), e.model, on_cluster=True, **known)
+    return used(_with_least_penalty(e.hyperparameters), e.model, on_cluster=True, **known)
 
 
 def train_on_shards(
@@ -126,7 +130,7 @@ def train_on_shards(
     ClusterError
         Where the cluster is gone.
     """
-    hp, kind = experiment.hyperparameters.for_rows(MANY), experiment.model
+    hp, kind = _with_least_penalty(experiment.hyperparameters), experiment.model
     own = experiment.read() if experiment.data in datasets.TOYS else None
     own_test = None if own is None else own.test
     require_fraction_used(experiment.data, own_test, experiment.test_fraction)

@@ -12,6 +12,7 @@ from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, are_images, en
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
+from mlcvkit.experiments.penalty import with_penalty
 from mlcvkit.experiments.predictor import Predictor, load
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Indices, LabelledRows, split_rows, split_test_rows
@@ -290,7 +291,7 @@ def prepare_rows(
     if validation is None:
         count = validation_rows(hp, len(y), images=images, own_test=samples.test is not None)
         hp = replace(hp, validation_samples=count)
-    hp = hp.for_rows(len(y) - count)
+    hp = with_penalty(hp, rows, encoded)
     experiment = replace(experiment, hyperparameters=hp)
     chosen, held_out, model_seed, seed = _draw(encoded, count, hp.seed, targets, images)
     weights = None if experiment.class_weight is None else balanced_weights(y, targets)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from numbers import Integral
 
 from mlcvkit.arrays import PlainData
@@ -20,10 +20,6 @@ from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName, wi
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
 
 WHOLE = ("batch_size", "epochs", "patience", "average_epochs", "local_steps", "validation_samples", "seed")
-
-
-LEAST_L2, L2_ROWS = 1e-3, 3
-"""The penalty that is left to the number of rows: ``L2_ROWS`` divided by it, and ``LEAST_L2`` at least."""
 
 
 def _is_whole(value: object) -> bool:
@@ -50,7 +46,7 @@ class Hyperparameters:
     """For classes: the share of each training target that is spread evenly over all classes."""
     l2: float | None = 0.0
     """Penalty on large weights, but not on biases: (l2 / 2) times the sum of their squares is added to the loss. Where
-    left out for data of your own, 3 divided by the number of training rows, and 0.001 at least."""
+    left out for data of your own, the one that ridge regression on the same rows would choose, and 0.001 at least."""
     optimizer: OptimizerName = "adam"
     """adam and rmsprop scale each weight's step by its recent gradients; adamw decays the weights as well; sgd is plain
     descent, momentum and nesterov keep a velocity; handout_adam looks ahead as the handout prints it."""
@@ -144,23 +140,6 @@ class Hyperparameters:
     def _require(self, name: str, right: bool, rule: str) -> None:
         if not right:
             raise InputError(f"{name} {rule}; got {getattr(self, name)!r}")
-
-    def for_rows(self, N: int) -> "Hyperparameters":
-        """The same for so many training rows: what is left to them has a value.
-
-        Each weight's prior counts like the data, so that its share falls with their number: l2 = 3 / N.
-
-        Parameters
-        ----------
-        N
-            The number of training rows.
-
-        Returns
-        -------
-        Hyperparameters
-            The hyperparameters with an ``l2``.
-        """
-        return self if self.l2 is not None else replace(self, l2=max(LEAST_L2, L2_ROWS / N))
 
     def make_optimizer(self) -> Optimizer:
         """The optimizer with those of the hyperparameters that are its own."""

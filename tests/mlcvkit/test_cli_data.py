@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import onnxruntime
@@ -572,3 +573,17 @@ def test_a_svmlight_file_without_the_last_features_is_predicted(tmp_path):
     assert json.loads(run("predict", "runs/r", "p.svm", "--json", folder=tmp_path).stdout)["y"] == [0, 0]
     (tmp_path / "q.svm").write_text("0 9:3\n")
     assert_one_line_error(run("predict", "runs/r", "q.svm", folder=tmp_path), "X has 10 features", "expecting 7")
+
+
+def test_the_penalty_that_is_left_out_is_recorded_and_used_again(tmp_path):
+    rows = [f"{i % 7},{i % 5},{(i * i) % 11}" for i in range(120)]
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
+    task = ("--target", "y", "--task", "regression", "--epochs", "3")
+    first = result_of("train", "t.csv", *task, "--name", "r", folder=tmp_path)
+    used = tomllib.loads((tmp_path / "runs/r/config.toml").read_text())["l2"]
+    assert used > 0.001
+    again = result_of("train", "--config", "runs/r/config.toml", "--name", "s", folder=tmp_path)
+    given = result_of("train", "t.csv", *task, "--l2", used, "--name", "g", folder=tmp_path)
+    none = result_of("train", "t.csv", *task, "--l2", "0", "--name", "n", folder=tmp_path)
+    assert first["test"] == again["test"] == given["test"] != none["test"]
+    assert tomllib.loads((tmp_path / "runs/n/config.toml").read_text())["l2"] == 0

@@ -82,7 +82,12 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
     recipe_values = asdict(recipe_for(kind, recipe)) if known else {}
     if known and stored.get("model", kind) == kind:
         stored = without_old_defaults(stored, kind)
-    values = {name: value for name, value in (recipe_values | stored).items() if value is not None}
+    plain = asdict(Hyperparameters())
+    values = {
+        name: "none" if value is None else value  # which is left to the rows, where the command's own default is not
+        for name, value in (recipe_values | stored).items()
+        if value is not None or plain.get(name) is not None
+    }
     if values:
         # below the command's name, since a key at the top that is the name of a command is passed over: data
         Dict({"train": values}, source=given.get("--config", "dict"))(app, commands, arguments)

@@ -1,5 +1,5 @@
 """``python -m mlcvkit`` is the ``mlcvlab`` command."""
 
-from mlcvkit.cli import main
+from mlcvkit.cli import run_and_end
 
-main()
+run_and_end()

@@ -18,6 +18,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from command import COMMAND, assert_one_line_error, run
 from events import version_of, wait_for
 from mlcvkit.storage import load_model
+from soak import repeated
 
 
 def result_of(*arguments, folder):
@@ -587,3 +588,10 @@ def test_the_penalty_that_is_left_out_is_recorded_and_used_again(tmp_path):
     none = result_of("train", "t.csv", *task, "--l2", "0", "--name", "n", folder=tmp_path)
     assert first["test"] == again["test"] == given["test"] != none["test"]
     assert tomllib.loads((tmp_path / "runs/n/config.toml").read_text())["l2"] == 0
+
+
+@repeated("mistakes with a Parquet file, each in a process of its own", test=4, soak=60, full=200)
+def test_a_mistake_with_a_parquet_file_ends_with_its_code(tmp_path, seed):
+    polars.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]}).write_parquet(tmp_path / "t.parquet")
+    command = [*COMMAND, "data", "describe", "t.parquet", "--target", "nosuch"]
+    assert_one_line_error(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True), "nosuch")

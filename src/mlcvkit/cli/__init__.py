@@ -1,5 +1,5 @@
 """The ``mlcvlab`` command: one function for each subcommand, imported when it is called."""
 
-from mlcvkit.cli.app import main
+from mlcvkit.cli.app import main, run_and_end
 
-__all__ = ["main"]
+__all__ = ["main", "run_and_end"]

@@ -13,8 +13,8 @@ LEAST_PENALTY = 1e-3
 MOST_ROWS, MOST_FEATURES = 3000, 1000
 """Of more, the least penalty: so many rows say enough, and more features would take long."""
 STRENGTHS = 10.0 ** np.arange(-2, 1, 0.5)
-"""The penalties that are compared, times the number of rows. What a linear model takes for noise may be what a network is
-there for: none is so large that it could not learn it."""
+"""The penalties that are compared, times the number of rows. What a linear model takes for noise may be what a network
+is there for: none is so large that it could not learn it."""
 
 
 def with_penalty(hp: Hyperparameters, X: Rows, y: Array) -> Hyperparameters:

@@ -26,7 +26,8 @@ class DaskCluster:
         self.file = folder / f"{name}.json"
         self.environment = {**os.environ, **environment}
         self.processes = [self._start("scheduler", "--port", "0", "--host", "127.0.0.1", "--scheduler-file", self.file)]
-        wait_for(self.file.is_file, self.processes[0])
+        # Dask writes it in its place: it is there before its content is
+        wait_for(lambda: self.file.is_file() and self.file.read_text().rstrip().endswith("}"), self.processes[0])
         options = ("--nthreads", "1", "--no-nanny", "--local-directory", folder / "space")
         self.processes.append(self._start("worker", *options, "--scheduler-file", self.file))
         with Client(self.address, set_as_default=False) as client:

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from mlcvkit.course.assignment import NOTEBOOK, reference_file, tree_files
+from mlcvkit.course.mistakes import mistakes
 
 ROOT = Path(__file__).parents[1]
 CELLS = (
@@ -44,15 +45,15 @@ print(f"{{test_accuracy:.2%}}")
 
 
 def write_class(folder: Path, count: int) -> None:
-    """Submissions with up to nine mistakes each, drawn from the tests' catalogue, and a short notebook."""
-    mutations = tomllib.loads((ROOT / "tests/data/mutations.toml").read_text())["mutation"]
+    """Submissions with up to nine mistakes each, drawn from the catalogue, and a short notebook."""
+    known = [*mistakes()]
     reference = {name: reference_file(name).read_bytes() for name in tree_files()}
     rng = np.random.default_rng(0)
     for i in range(count):
         files = dict(reference)
-        for j in rng.choice(len(mutations), rng.integers(10), replace=False):
-            file, right, wrong = (mutations[j][key] for key in ("file", "right", "wrong"))
-            files[file] = files[file].decode().replace(right, wrong).encode()
+        for j in rng.choice(len(known), rng.integers(10), replace=False):
+            with suppress(ValueError):  # another mistake stands in its place already
+                files[known[j].file] = known[j].put_into(files[known[j].file].decode()).encode()
         code = [{"cell_type": "code", "source": cell.format(seed=i), "metadata": {}, "outputs": []} for cell in CELLS]
         files[NOTEBOOK] = json.dumps({"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
         for name, content in files.items():

@@ -3,12 +3,15 @@
 import os
 import shutil
 import tomllib
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlcvkit.course.grading import NETWORK, NN_MODULES, OPTIMIZERS, Examination
+from mlcvkit.course.grading import NETWORK, NN_MODULES, OPTIMIZERS, Examination, Process, _modules
+from mlcvkit.course.mistakes import mistakes
+from mlcvkit.course.scoring import score_test
 from mlcvkit.course.submissions import Submission
 from mlcvkit.files import temporary_folder
 
@@ -17,7 +20,7 @@ DATA = ROOT / "tests/data"
 FIRST_HOSTILE_USER = 80_001 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 HOSTILE_USERS = range(FIRST_HOSTILE_USER, FIRST_HOSTILE_USER + 1000)
 """The user ids of hostile processes, where the tests run as root: by them what is left of one is found."""
-MUTATIONS = tomllib.loads((DATA / "mutations.toml").read_text())["mutation"]
+MISTAKES = [*mistakes()]
 HONEST = [*sorted(path.name for path in (DATA / "honest").iterdir() if path.is_dir())]
 STYLES = tomllib.loads((DATA / "honest/styles.toml").read_text())["solution"]
 UNFINISHED = {"partial": {"softmax_grad", "Adam"}}
@@ -30,11 +33,23 @@ NEEDS_BUBBLEWRAP = pytest.mark.skipif(
 )
 
 
-def mutated(reference, mutation):
-    """The reference with one mistake in it."""
-    source = reference[mutation["file"]].decode()
-    assert source.count(mutation["right"]) == 1, mutation["what"]
-    return {**reference, mutation["file"]: source.replace(mutation["right"], mutation["wrong"]).encode()}
+def with_mistake(reference, mistake):
+    """The reference with one mistake in it; one of NN2's two gradients in that method alone."""
+    right = reference[mistake.file].decode()
+    wrong = mistake.put_into(right)
+    if mistake.of in ("grad", "emp_loss_grad"):
+        mistaken = wrong[wrong.index("class NN2:") : wrong.index("def checked_samples")].replace("NN2", "Mistaken", 1)
+        wrong = f"{right}\n\n{mistaken}{IN_ONE_METHOD.format(method=mistake.of)}"
+    return {**reference, mistake.file: wrong.encode()}
+
+
+IN_ONE_METHOD = """
+def of_mistaken(self, *args, **named):
+    other = Mistaken()
+    other.W = self.W
+    return other.{method}(*args, **named)
+NN2.{method} = of_mistaken
+"""
 
 
 def honest(number, reference, fresh):
@@ -48,29 +63,58 @@ def honest(number, reference, fresh):
     return style["what"], {**reference, **own}, set(style.get("loses", ()))
 
 
-def judged(grader, files, seeds):
-    """The results of every test of code for each class seed, by the grader's own checks in one process."""
+class LongExamination(Examination):
+    """An examination that keeps its processes, so that they answer for all seeds."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.kept = {}
+
+    @contextmanager
+    def _process(self, modules, supplied=None):
+        key = (modules, *sorted(supplied or {}))
+        if key not in self.kept:
+            self.kept[key] = Process(self, supplied or {}, _modules(modules, supplied or {}))
+        self.kept[key].supplied = supplied or {}
+        yield self.kept[key]
+
+
+def reports(grader, files, seeds, tests=None):
+    """For each class seed what the grader's own checks find of tests, of all of code where None."""
     limits = {**grader.assignment.limits, "submission_seconds": 1e9}
     grader = replace(grader, assignment=replace(grader.assignment, limits=limits))
-    parts = [(p.number, part, test) for p in grader.assignment.problems for part in p.parts for test in part.tests]
+    tests = tests or [test for problem in grader.assignment.problems for part in problem.parts for test in part.tests]
     with temporary_folder("submission-") as folder:
         submission = Submission("somebody", dict(files))
         submission.write_to(folder)
-        examination = Examination(grader, submission, folder)
-        with examination._process((*NN_MODULES, NETWORK, *OPTIMIZERS)) as process:
-            for seed in seeds:
-                examination.grader = own = replace(grader, seed=seed)
-                yield seed, [own._result(n, part, test, examination._checked(test, process)) for n, part, test in parts]
+        examination = LongExamination(grader, submission, folder)
+        try:
+            with examination._process((*NN_MODULES, NETWORK, *OPTIMIZERS)) as process:
+                for seed in seeds:
+                    examination.grader = replace(grader, seed=seed)
+                    yield seed, {test: examination._checked(test, process) for test in tests}
+        finally:
+            for process in examination.kept.values():
+                process.end()
 
 
-def mutation_table(grades):
-    """The mistakes and what they cost, as the Markdown of the docs."""
-    lines = ["| where | mistake | costs | what the diagnosis says |", "| --- | --- | --- | --- |"]
-    for mutation, grade in zip(MUTATIONS, grades, strict=True):
-        losing = [test for test in grade.tests if test.points < test.out_of - 1e-9]
-        cost = ", ".join(f"{test.out_of - test.points:.2f} of {test.out_of:.2f} of `{test.name}`" for test in losing)
-        told = next((test.diagnosed for test in grade.tests if test.diagnosed), "nothing")
-        file = mutation["file"].removeprefix("mlcvlab/")
-        cells = (f"`{file}`", mutation["what"], cost or "nothing", told)
+def judged(grader, files, seeds):
+    """For each class seed the results of the tests of code, as ``reports``."""
+    parts = [(p.number, part, test) for p in grader.assignment.problems for part in p.parts for test in part.tests]
+    for seed, found in reports(grader, files, seeds):
+        yield seed, [score_test(grader.assignment, number, part, test, found[test]) for number, part, test in parts]
+
+
+def lost_properties(report):
+    """The properties of a test that lose points."""
+    return tuple(prop.name for prop in report.properties if prop.credit < 1)
+
+
+def mistake_table(found):
+    """The mistakes and what they cost, as the Markdown of the docs, from the results of each mistake's own test."""
+    lines = ["| function | mistake | costs | what the student is told |", "| --- | --- | --- | --- |"]
+    for mistake, test in zip(MISTAKES, found, strict=True):
+        cost = f"{test.out_of - test.points:.2f} of {test.out_of:.2f}" if not test.right else "nothing"
+        cells = (f"`{mistake.of}`", mistake.name.replace("_", " "), cost, test.diagnosed or "nothing")
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"

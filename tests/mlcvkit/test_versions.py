@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,7 @@ import pytest
 
 from command import run
 from mlcvkit.course.assignment import read_assignment
-from mlcvkit.course.classroom import _kept
+from mlcvkit.course.scoring import Grade
 from mlcvkit.playground.experiments import read_experiment
 from mlcvkit.tuning import open_study
 
@@ -75,7 +76,10 @@ def test_links_of_the_page_are_read(old):
     assert experiments[1].hidden_units == 5 and experiments[1].momentum == 0.9
 
 
-def test_grades_are_read(old):
-    place = old / "grades/submissions/adams.json"
-    grade = _kept(place, json.loads(place.read_text())["digest"])
-    assert grade is not None and grade.points == 4.55 and grade.out_of == read_assignment(only=(1,)).points
+def test_grades_are_read(old, tmp_path):
+    grade = json.loads((old / "grades/submissions/adams.json").read_text())
+    assert grade.keys() - {"digest"} <= {field.name for field in fields(Grade)}
+    assert (grade["points"], grade["out_of"]) == (4.55, read_assignment(only=(1,)).points)
+    (tmp_path / "adams/mlcvlab/nn").mkdir(parents=True)
+    refused = run("grade", "adams", "-o", old / "grades", "--unsafe", folder=tmp_path)
+    assert refused.returncode == 2 and "holds grades of an earlier version: choose another --output" in refused.stderr

@@ -1,6 +1,7 @@
 """The course kit: handout, grade, check."""
 
 import json as json_format
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
 if TYPE_CHECKING:
-    from mlcvkit.course import Assignment, Grade, Sandbox
+    from mlcvkit.course import Assignment, Grade, Ledger
 
 
 def handout(
@@ -68,9 +69,17 @@ def grade(
     /,
     *,
     rubric: Path | None = None,
+    points: tuple[float, ...] = (),
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     format: Literal["table", "gradescope"] = "table",
     problems: tuple[int, ...] = (),
+    roster: Path | None = None,
+    pattern: str | None = None,
+    export: Path | None = None,
+    due: str | None = None,
+    late: float | None = None,
+    keep: Literal["last", "best"] = "last",
+    anonymous: bool = False,
     seed: int | None = None,
     jobs: int | None = None,
     unsafe: bool = False,
@@ -79,14 +88,18 @@ def grade(
     """Grade submissions of the homework, in a sandbox.
 
     Each is compared with the reference on hidden inputs; what is wrong is explained. Every grade is written as soon as
-    it is there: started again, the grading goes on. Needs the extra mlcvlab[course] and bubblewrap.
+    it is there: started again, the grading goes on, and other points, dates or overrides are counted from what was
+    found, without another run. Points that you set yourself stand in overrides.toml in the folder of the grades, and
+    are never overwritten. Needs the extra mlcvlab[course] and bubblewrap.
 
     Parameters
     ----------
     submissions
-        Submissions, or folders of them: each a folder, a .zip or a tarball.
+        Submissions, or folders and archives of them: each a folder, an archive, or lone files.
     rubric
         A TOML file with other points, tests, costs or limits; what it leaves out is the handout's own.
+    points
+        The points of each problem, in their order, as for handout: --points 5 8 6 6.
     output
         Folder for the grades, for each submission and for the class; grades where left out. With --format gradescope
         the file; results.json where left out.
@@ -94,6 +107,22 @@ def grade(
         table; gradescope: the results.json of Gradescope's autograder, for one submission.
     problems
         Grade these problems alone: --problems 1 2.
+    roster
+        A CSV with the students: the gradebook that Canvas exports, the grading worksheet of a Moodle assignment, or a
+        table with columns among name, id, login, email, submission, submitted, extension, bonus.
+    pattern
+        A regular expression with a group id or name, which finds the student in a submission's name:
+        --pattern "(?P<id>[0-9]+)_hw1".
+    export
+        Write the roster with the grades in it to this file, as the platform takes it.
+    due
+        When it was due: --due "2026-02-20 23:59". By the roster's times, else by each submission's newest file.
+    late
+        Per cent of the points earned that each day late costs: --late 10.
+    keep
+        Which of several submissions of one student counts: last or best.
+    anonymous
+        Show submissions by numbers; identities.csv in the folder says whose they are.
     seed
         Seed of the hidden inputs; one is drawn for the class, and kept with the grades, where it is left out.
     jobs
@@ -105,25 +134,92 @@ def grade(
     """
     course = _course()
     console.quiet = json
-    assignment = course.read_assignment(rubric, only=problems)
-    sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
     if format == "gradescope":
-        return _grade_for_gradescope(course, submissions, assignment, sandbox, seed, output or Path("results.json"))
+        refused = {"--roster": roster, "--export": export, "--due": due, "--anonymous": anonymous or None}
+        for option, value in refused.items():
+            if value is not None:
+                raise InputError(f"{option} has no use with --format gradescope, which grades one submission")
+        file = output or Path("results.json")
+        return _grade_for_gradescope(course, submissions, rubric, points, problems, file, seed, unsafe=unsafe)
+    assignment = course.read_assignment(rubric, points=points, only=problems)
     folder = output or Path("grades")
+    ledger = _ledger(course, assignment, folder, roster, pattern, due, late, keep, anonymous=anonymous)
+    if export is not None:
+        course.export([], ledger, assignment)
+    sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
+    passed_by: list[Path] = []
+    total = len(course.find_submissions(submissions, passed_by))
+    if passed_by:
+        console.print(f"Not taken for submissions: {escape(', '.join(path.name for path in passed_by[:10]))}")
     try:
-        with interrupts(), _Gradings(len(course.find_submissions(submissions))) as told:
-            grades = course.grade_class(
-                submissions, assignment, folder=folder, sandbox=sandbox, seed=seed, jobs=jobs, told=told
+        with interrupts(), _Gradings(total) as told:
+            graded = course.grade_class(
+                submissions, assignment, folder=folder, sandbox=sandbox, seed=seed, jobs=jobs, told=told, ledger=ledger
             )
     except KeyboardInterrupt:
         say("stopped", f"the grades so far are in {folder}; the same command goes on from there")
         return INTERRUPTED
-    course.write_overview(grades, assignment, folder)
-    _print_grades(grades, assignment)
+    course.write_overview(graded.grades, assignment, folder, graded.alike)
+    if export is not None:
+        text, without = course.export(graded.grades, ledger, assignment)
+        storage.write_whole(export, text.encode())
+    _print_grades(graded.grades, assignment)
+    for pair in graded.alike[:10]:
+        console.print(f"Alike, please look at both: {escape(pair.first)}, {escape(pair.second)} ({pair.share:.0%})")
+    if roster is not None:
+        _print_unknown(graded.grades, ledger)
+    if export is not None:
+        console.print(f"The grades for the platform are in [bold]{escape(str(export))}[/bold]")
+        console.print(f"Without a submission: {escape(without)}" if without else "Every student has a grade")
     console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
     if json:
-        print_json(True, [grade.as_json() for grade in grades])
+        print_json(True, [grade.as_json() for grade in graded.grades])
     return 0
+
+
+def _ledger(
+    course: ModuleType,
+    assignment: "Assignment",
+    folder: Path,
+    roster: Path | None,
+    pattern: str | None,
+    due: str | None,
+    late: float | None,
+    keep: str,
+    *,
+    anonymous: bool,
+) -> "Ledger":
+    """The roster, the dates and the overrides."""
+    if (due is None) != (late is None):
+        raise InputError("--due and --late belong together: when it was due, and what a day late costs in per cent")
+    if late is not None and not 0 <= late <= 100:
+        raise InputError(f"--late is per cent of the points, from 0 to 100; got {late:g}")
+    if roster is None and (pattern is not None or keep != "last"):
+        raise InputError(f"{'--pattern' if pattern else '--keep'} needs --roster, which says who the students are")
+    if pattern is not None:
+        try:
+            groups = set(re.compile(pattern).groupindex)
+        except re.error as error:
+            raise InputError(f"--pattern is no regular expression: {error}") from None
+        if not groups & {"id", "name"}:
+            raise InputError("--pattern needs a group (?P<id>...) or (?P<name>...)")
+    ledger: Ledger = course.Ledger(
+        None if roster is None else course.read_roster(roster),
+        pattern,
+        None if due is None else course.read_time(due, "--due"),
+        late or 0.0,
+        keep,
+        course.read_overrides(folder / course.OVERRIDES, assignment),
+        anonymous,
+    )
+    return ledger
+
+
+def _print_unknown(grades: Sequence["Grade"], ledger: "Ledger") -> None:
+    """The submissions of nobody in the roster."""
+    unknown = [grade.submission for grade in grades if ledger.student_of(grade.submission) is None]
+    if unknown:
+        console.print(f"Of nobody in the roster, or of two: {escape(', '.join(unknown))}")
 
 
 def check(
@@ -156,7 +252,7 @@ def check(
     sandbox = course.Sandbox(course.libraries(assignment), unsafe=True)
     if len(course.find_submissions([tree])) != 1 or not course.is_submission(tree):
         raise InputError(f"{tree} is not the homework's folder: give hw1, or the folder that holds it")
-    [grade] = course.grade_class([tree], assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
+    [grade] = course.grade_class([tree], assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1).grades
     _print_checks(grade)
     results = [course.without_points(test) for test in grade.tests]
     print_json(json, {"tests": results, "rules": [violation.message for violation in grade.broken]})
@@ -204,18 +300,30 @@ class _Gradings:
 def _grade_for_gradescope(
     course: ModuleType,
     submissions: Sequence[Path],
-    assignment: "Assignment",
-    sandbox: "Sandbox",
+    rubric: Path | None,
+    points: Sequence[float],
+    problems: Sequence[int],
+    file: Path,
     seed: int | None,
-    output: Path,
+    *,
+    unsafe: bool,
 ) -> int:
-    grades = course.grade_class(submissions, assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1)
-    if len(grades) != 1:
-        raise InputError(f"Gradescope grades one submission at a time; there are {len(grades)} in what was given")
-    results = course.as_gradescope(grades[0])
-    storage.write_whole(output, json_format.dumps(results, ensure_ascii=False, indent=1).encode())
-    console.print(f"{grades[0].points:g} of {grades[0].out_of:g} points, written to [bold]{escape(str(output))}[/bold]")
+    """Write Gradescope's file, whatever happens: where nothing could be graded it says why."""
+    try:
+        assignment = course.read_assignment(rubric, points=points, only=problems)
+        sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
+        found = course.find_one(submissions)
+        [grade] = course.grade_class(found, assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1).grades
+    except Exception as error:
+        _write_json(file, course.as_failed(error))
+        raise
+    _write_json(file, course.as_gradescope(grade))
+    console.print(f"{grade.points:g} of {grade.out_of:g} points, written to [bold]{escape(str(file))}[/bold]")
     return 0
+
+
+def _write_json(file: Path, results: object) -> None:
+    storage.write_whole(file, json_format.dumps(results, ensure_ascii=False, indent=1).encode())
 
 
 def _print_grades(grades: Sequence["Grade"], assignment: "Assignment") -> None:

@@ -9,30 +9,42 @@ from mlcvkit.extras import require
 require("course")
 
 from mlcvkit.course.assignment import Assignment, read_assignment
-from mlcvkit.course.classroom import as_gradescope, grade_class, write_overview
+from mlcvkit.course.classroom import grade_class
 from mlcvkit.course.derivatives import GradientCheck, check
-from mlcvkit.course.grading import Grade, TestResult, libraries, without_points
+from mlcvkit.course.feedback import as_failed, as_gradescope
+from mlcvkit.course.gradebook import OVERRIDES, Ledger, export, read_overrides, read_roster, read_time
+from mlcvkit.course.grading import libraries, without_points
 from mlcvkit.course.handout import write_handout
+from mlcvkit.course.overview import write_overview
 from mlcvkit.course.sandbox import Ended, Failed, Sandbox
-from mlcvkit.course.submissions import find_submissions, is_submission
+from mlcvkit.course.scoring import Grade, TestResult
+from mlcvkit.course.submissions import find_one, find_submissions, is_submission
 from mlcvkit.course.usage import Limits
 
 __all__ = [
+    "OVERRIDES",
     "Assignment",
     "Ended",
     "Failed",
     "Grade",
     "GradientCheck",
+    "Ledger",
     "Limits",
     "Sandbox",
     "TestResult",
+    "as_failed",
     "as_gradescope",
     "check",
+    "export",
+    "find_one",
     "find_submissions",
     "grade_class",
     "is_submission",
     "libraries",
     "read_assignment",
+    "read_overrides",
+    "read_roster",
+    "read_time",
     "without_points",
     "write_handout",
     "write_overview",

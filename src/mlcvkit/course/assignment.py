@@ -122,6 +122,10 @@ def _require_sound(assignment: Assignment, known_tests: Collection[str]) -> None
         for name, value in getattr(assignment, table).items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise ValueError(f"{table}.{name} must be a number of 0 or more; got {value!r}")
+            if table in ("variants", "accuracy") and value > 1:
+                raise ValueError(f"{table}.{name} is a share, from 0 to 1; got {value!r}")
+            if table == "limits" and value == 0:
+                raise ValueError(f"{table}.{name} must be above 0; got {value!r}")
 
 
 def _with_points(assignment: Assignment, points: Sequence[float]) -> Assignment:

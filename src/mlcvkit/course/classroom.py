@@ -1,32 +1,29 @@
 """A class: many submissions graded side by side, each kept as soon as it is done, and an overview of all."""
 
-import csv
 import hashlib
-import io
 import json
 import os
-import re
 import secrets
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-import jinja2
 
 from mlcvkit.course.assignment import Assignment
+from mlcvkit.course.checks import all_lost
 from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.checks.notebook import Digits
-from mlcvkit.course.grading import Grade, Grader, TestResult
+from mlcvkit.course.feedback import feedback, feedback_page
+from mlcvkit.course.gradebook import Ledger, settle_resubmissions
+from mlcvkit.course.grading import Grader
+from mlcvkit.course.likeness import Fingerprints, Pair, alike, fingerprints
 from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
-from mlcvkit.course.submissions import find_submissions, plain_text, read_submission
+from mlcvkit.course.scoring import Findings, Grade, score
+from mlcvkit.course.submissions import Found, find_submissions, plain_text, read_submission
 from mlcvkit.errors import InputError
 from mlcvkit.files import temporary_folder
 from mlcvkit.storage import write_whole
@@ -39,16 +36,33 @@ Told = Callable[[Grade, bool], object]
 
 
 @dataclass(frozen=True)
+class Examined:
+    """What was found of a submission, its fingerprints, and whether an earlier run found it."""
+
+    findings: Findings
+    fingerprints: Fingerprints
+    kept: bool
+
+
+@dataclass(frozen=True)
+class GradedClass:
+    """A class's grades, and the pairs of submissions that are alike."""
+
+    grades: list[Grade]
+    alike: list[Pair]
+
+
+@dataclass(frozen=True)
 class Grading:
-    """What a class was graded with; grades of one folder have one."""
+    """What a class is examined with; all that is kept in one folder was examined with the same."""
 
     seed: int
-    rubric: str
+    examined_with: str
     version: str
 
 
 def grade_class(
-    paths: Sequence[Path],
+    paths: Sequence[Path] | Found,
     assignment: Assignment,
     *,
     folder: Path | None,
@@ -56,112 +70,159 @@ def grade_class(
     seed: int | None = None,
     jobs: int | None = None,
     told: Told | None = None,
-) -> list[Grade]:
+    ledger: Ledger | None = None,
+) -> GradedClass:
     """Grade submissions, side by side.
 
-    Each grade is written to ``folder`` as soon as it is there, so that a grading that was stopped or killed goes on
-    where it was: a submission whose files are the same is not graded again.
+    What is found of each, and its grade, are written to ``folder`` as soon as they are there, so that a grading that
+    was stopped or killed goes on where it was: a submission whose files are the same is not run again, and other points
+    or terms are counted from what was found.
 
-    Arguments: ``paths``, submissions or folders of them; ``folder`` for the grades, None to keep none; ``seed`` of the
-    hidden inputs, one for the class, drawn where None; ``jobs``, how many at once, one a core where None.
-    Returns: the grades, in the order of the submissions.
-    Raises: InputError where there is no submission, or where the folder holds grades of another rubric or seed.
+    Arguments: ``paths``, submissions or folders of them, or one that was found; ``folder`` for the grades, None
+    to keep none; ``seed`` of the hidden inputs, one for the class, drawn where None; ``jobs``, how many at once, one a
+    core where None; ``ledger``, the roster, dates and overrides.
+    Returns: the grades, in the order of the submissions, and which submissions are alike.
+    Raises: InputError where there is no submission, where the folder holds what was examined with other limits or
+    another seed, or where an override is of nobody.
     """
-    submissions = find_submissions(list(paths))
+    submissions = [paths] if isinstance(paths, Found) else find_submissions(paths)
     names = _names(submissions)
-    jobs = jobs or os.cpu_count() or 1
+    ledger = ledger or Ledger()
     grading = _begin(folder, assignment, seed)
-    grades: dict[int, Grade] = {}
-    with _digits(assignment, grading.seed) as digits, ThreadPoolExecutor(jobs) as pool:
-        grader = Grader(assignment, sandbox, grading.seed, digits)
+    shown = ledger.show(names, grading.seed)
+    ledger.require_used(shown)
+    examined: dict[int, Examined] = {}
 
-        waiting: dict[Future[tuple[Grade, bool]], int] = {
-            pool.submit(_grade_one, grader, path, name, folder): i
-            for i, (path, name) in enumerate(zip(submissions, names, strict=True))
+    def graded(i: int) -> Grade:
+        findings = examined[i].findings
+        return score(assignment, replace(findings, submission=shown[i]), ledger.terms(shown[i], findings.modified))
+
+    def finished(i: int, one: Examined) -> None:
+        examined[i] = one
+        grade = graded(i)
+        _write(folder, grade)
+        if told is not None:
+            told(grade, one.kept)
+
+    with _digits(assignment, grading.seed) as digits, ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        grader = Grader(assignment, sandbox, grading.seed, digits)
+        waiting: dict[Future[Examined], int] = {
+            pool.submit(_examine_one, grader, one, name, folder): i
+            for i, (one, name) in enumerate(zip(submissions, names, strict=True))
         }
         try:
             while waiting:
                 done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
-                    i = waiting.pop(future)
-                    grades[i], kept = future.result()
-                    if told is not None:
-                        told(grades[i], kept)
+                    finished(waiting.pop(future), future.result())
         except BaseException:
             sandbox.stop()
             pool.shutdown(cancel_futures=True)
             raise
-    return [grades[i] for i in range(len(submissions))]
+    modified = {shown[i]: examined[i].findings.modified for i in examined}
+    grades = settle_resubmissions([graded(i) for i in range(len(names))], ledger, modified)
+    for grade in grades:
+        _write(folder, grade)
+    marks = {shown[i]: examined[i].fingerprints for i in range(len(names))}
+    return GradedClass(grades, [pair for pair in alike(marks) if not _are_one(pair, ledger)])
 
 
-def _grade_one(grader: Grader, path: Path, name: str, folder: Path | None) -> tuple[Grade, bool]:
-    """Grade and keep one submission. Whatever it does, the others are graded: then this one is left for a person."""
+def _are_one(pair: Pair, ledger: Ledger) -> bool:
+    """Whether both are one student's."""
+    first, second = ledger.student_of(pair.first), ledger.student_of(pair.second)
+    return first is not None and first == second
+
+
+def _examine_one(grader: Grader, one: Found, name: str, folder: Path | None) -> Examined:
+    """Examine and keep one submission. Whatever it does, the others are: then this one is left for a person."""
     try:
-        return _graded(grader, path, name, folder)
+        return _examined(grader, one, name, folder)
     except InputError:
         raise
     except Exception as error:
-        reason = plain_text(f"it could not be graded: {type(error).__name__}: {error}; please look at it by hand")
-        return Grade(name, 0.0, round(grader.assignment.points, 2), (), (Violation("grader", reason),)), False
+        reason = f"it could not be graded: {type(error).__name__}: {error}; please look at it by hand"
+        tests = [test for problem in grader.assignment.problems for part in problem.parts for test in part.tests]
+        reports = {test: all_lost(test, ("value",), reason) for test in tests}
+        return Examined(Findings(name, reports, (Violation("grader", plain_text(reason)),)), {}, False)
 
 
-def _graded(grader: Grader, path: Path, name: str, folder: Path | None) -> tuple[Grade, bool]:
+def _examined(grader: Grader, one: Found, name: str, folder: Path | None) -> Examined:
     limits = grader.assignment.limits
     submission = read_submission(
-        path, most_bytes=int(limits["submission_mb"]) << 20, most_files=int(limits["submission_files"])
+        one, most_bytes=int(limits["submission_mb"]) << 20, most_files=int(limits["submission_files"])
     )
-    place = None if folder is None else folder / "submissions" / f"{name}.json"
-    if place is not None and (kept := _kept(place, submission.digest)) is not None:
-        return kept, True
-    grade = grader.grade(submission, name)
+    marks = fingerprints(submission.files)
+    place = None if folder is None else folder / "findings" / f"{name}.json"
+    if place is not None and (kept := _kept(place, submission.digest, grader.assignment)) is not None:
+        return Examined(kept, marks, True)
+    findings = grader.examine(submission, name)
     grader.sandbox.require_running()
     if place is not None:
-        content = {"digest": submission.digest, **grade.as_json()}
+        content = {"digest": submission.digest, **findings.as_json()}
         write_whole(place, _bytes(json.dumps(content, ensure_ascii=False, indent=1)))
-        write_whole(place.with_suffix(".md"), _bytes(feedback(grade)))
-    return grade, False
+    return Examined(findings, marks, False)
+
+
+def _write(folder: Path | None, grade: Grade) -> None:
+    """Write a grade and its feedback, where they say something new."""
+    if folder is None:
+        return
+    texts = {
+        "json": json.dumps(grade.as_json(), ensure_ascii=False, indent=1),
+        "md": feedback(grade),
+        "html": feedback_page(grade),
+    }
+    for kind, text in texts.items():
+        path, content = folder / "submissions" / f"{grade.submission}.{kind}", _bytes(text)
+        if not path.is_file() or path.read_bytes() != content:
+            write_whole(path, content)
 
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _kept(place: Path, digest: str) -> Grade | None:
-    """The grade of the same files from an earlier run."""
+def _kept(place: Path, digest: str, assignment: Assignment) -> Findings | None:
+    """What an earlier run found of the same files, where it made all the tests that are wanted now."""
     try:
         values = json.loads(place.read_bytes())
         if values.pop("digest") != digest:
             return None
-        tests = tuple(TestResult(**{**test, "feedback": tuple(test["feedback"])}) for test in values.pop("tests"))
-        violations = tuple(Violation(**violation) for violation in values.pop("violations"))
-        return Grade(**values, tests=tests, violations=violations)
+        findings = Findings.from_json(values)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    tests = {test for problem in assignment.problems for part in problem.parts for test in part.tests}
+    return findings if tests <= findings.reports.keys() else None
 
 
 def _begin(folder: Path | None, assignment: Assignment, seed: int | None) -> Grading:
-    """What this class is graded with: what the folder says, where it holds grades already."""
-    rubric = hashlib.sha256(json.dumps(asdict(assignment), sort_keys=True).encode()).hexdigest()
-    fresh = Grading(secrets.randbits(63) if seed is None else seed, rubric, version("mlcvlab"))
+    """What this class is examined with: what the folder says, where it holds findings already."""
+    decides = {"limits": assignment.limits, "accuracy": assignment.accuracy, "forbidden": assignment.forbidden}
+    examined_with = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    fresh = Grading(secrets.randbits(63) if seed is None else seed, examined_with, version("mlcvlab"))
     if folder is None:
         return fresh
     try:
-        (folder / "submissions").mkdir(parents=True, exist_ok=True)
-        stored = Grading(**json.loads((folder / STATE_FILE).read_bytes()))
+        for name in ("submissions", "findings"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        values = json.loads((folder / STATE_FILE).read_bytes())
+        stored = Grading(**values)
     except FileNotFoundError:
         write_whole(folder / STATE_FILE, json.dumps(asdict(fresh), indent=1).encode())
         return fresh
     except OSError as error:
         raise InputError(f"the folder {folder} for the grades cannot be written: {error.strerror}") from None
     except (ValueError, TypeError):
+        if '"rubric"' in (folder / STATE_FILE).read_text(errors="replace"):
+            raise InputError(f"{folder} holds grades of an earlier version: choose another --output") from None
         raise InputError(f"{folder / STATE_FILE} is damaged: remove {folder}, or choose another --output") from None
     for what, same in {
-        "another rubric": stored.rubric == rubric,
+        "other limits, accuracies or libraries": stored.examined_with == examined_with,
         f"seed {stored.seed}": seed is None or stored.seed == seed,
         f"version {stored.version}": stored.version == fresh.version,
     }.items():
         if not same:
-            raise InputError(f"{folder} holds grades of {what}: choose another --output, or remove it")
+            raise InputError(f"{folder} holds grades made with {what}: choose another --output, or remove it")
     return stored
 
 
@@ -184,15 +245,13 @@ def _short(name: str) -> str:
     return f"{text.encode()[: LONGEST_NAME - 9].decode('utf-8', 'ignore')}-{digest}"
 
 
-def _names(submissions: Sequence[Path]) -> list[str]:
-    """A name for each submission, that of its file without its kind; with its folder's where two have one."""
-    plain = [
-        _short(re.sub(r"\.(zip|tar|tgz|tar\.(gz|bz2|xz))$", "", path.name, flags=re.IGNORECASE)) for path in submissions
-    ]
+def _names(submissions: Sequence[Found]) -> list[str]:
+    """A name for each submission, its own; with its folder's where two have one."""
+    plain = [_short(found.name) for found in submissions]
     count = Counter(plain)
     names = [
-        name if count[name] == 1 else _short(f"{path.parent.name}-{name}")
-        for path, name in zip(submissions, plain, strict=True)
+        name if count[name] == 1 else _short(f"{found.paths[0].parent.name}-{name}")
+        for found, name in zip(submissions, plain, strict=True)
     ]
     seen: Counter[str] = Counter()
     unique = []
@@ -200,144 +259,3 @@ def _names(submissions: Sequence[Path]) -> list[str]:
         seen[name] += 1
         unique.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return unique
-
-
-def feedback(grade: Grade) -> str:
-    """A grade as Markdown, for its student."""
-    return _template("feedback.md").render(grade=grade)
-
-
-def write_overview(grades: Sequence[Grade], assignment: Assignment, folder: Path) -> list[Path]:
-    """Write overview.csv, overview.json and overview.html; the files."""
-    summary = summarize(grades, assignment)
-    contents = {
-        "overview.csv": _as_csv(grades, assignment),
-        "overview.json": json.dumps(summary, ensure_ascii=False, indent=1),
-        "overview.html": _template("overview.html").render(
-            summary=summary, grades=sorted(grades, key=lambda grade: grade.submission), assignment=assignment
-        ),
-    }
-    for name, content in contents.items():
-        write_whole(folder / name, _bytes(content))
-    return [folder / name for name in contents]
-
-
-def _template(name: str) -> jinja2.Template:
-    loader = jinja2.FunctionLoader(
-        lambda name: files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-    )
-    environment = jinja2.Environment(
-        loader=loader,
-        autoescape=name.endswith(".html"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(name)
-
-
-def _as_csv(grades: Sequence[Grade], assignment: Assignment) -> str:
-    tests = [test for problem in assignment.problems for part in problem.parts for test in part.tests]
-    text = io.StringIO()
-    writer = csv.writer(text)
-    problems = [f"problem {problem.number}" for problem in assignment.problems]
-    writer.writerow(["submission", "points", "out_of", *problems, *tests, "violations", "test_accuracy"])
-    for grade in grades:
-        points = {test.name: test.points for test in grade.tests}
-        writer.writerow(
-            [
-                _plain_cell(grade.submission),
-                grade.points,
-                grade.out_of,
-                *(round(points_of(grade, problem.number), 2) for problem in assignment.problems),
-                *(round(points.get(test, 0), 2) for test in tests),
-                _plain_cell("; ".join(violation.message for violation in grade.violations)),
-                "" if grade.test_accuracy is None else round(grade.test_accuracy, 4),
-            ]
-        )
-    return text.getvalue()
-
-
-def _plain_cell(text: str) -> str:
-    """A text that a spreadsheet takes for a text, and not for a formula."""
-    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
-
-
-def points_of(grade: Grade, problem: int) -> float:
-    return sum(test.points for test in grade.tests if test.problem == problem)
-
-
-def summarize(grades: Sequence[Grade], assignment: Assignment) -> dict[str, Any]:
-    """The class in numbers: the distribution in all and of each problem, how each test went, the commonest mistakes."""
-    distributions = [_distribution("All", [grade.points for grade in grades], assignment.points)]
-    for problem in assignment.problems:
-        points = [points_of(grade, problem.number) for grade in grades]
-        distributions.append(_distribution(f"Problem {problem.number}: {problem.name}", points, problem.points))
-    results = [test for grade in grades for test in grade.tests]
-    tests = []
-    for name in dict.fromkeys(test.name for test in results):
-        own = [test for test in results if test.name == name]
-        mistakes = Counter(test.diagnosed for test in own if test.diagnosed)
-        tests.append(
-            {
-                "test": name,
-                "out_of": own[0].out_of,
-                "mean": sum(test.points for test in own) / len(own),
-                "full": sum(test.points >= test.out_of - 1e-9 for test in own),
-                "none": sum(test.points == 0 for test in own),
-                "mistakes": [{"mistake": text, "count": count} for text, count in mistakes.most_common(3)],
-            }
-        )
-    return {
-        "title": assignment.title,
-        "submissions": len(grades),
-        "out_of": assignment.points,
-        "distributions": distributions,
-        "tests": tests,
-        "violations": dict(Counter(violation.rule for grade in grades for violation in grade.violations)),
-    }
-
-
-def _distribution(name: str, points: Sequence[float], out_of: float, bars: int = 10) -> dict[str, Any]:
-    counts = [0] * bars
-    for value in points:
-        counts[min(bars - 1, int(value / out_of * bars)) if out_of else 0] += 1
-    return {
-        "name": name,
-        "out_of": out_of,
-        "mean": statistics.fmean(points) if points else 0,
-        "median": statistics.median(points) if points else 0,
-        "lowest": min(points, default=0),
-        "highest": max(points, default=0),
-        "counts": counts,
-    }
-
-
-def as_gradescope(grade: Grade) -> dict[str, Any]:
-    """A grade as the results.json that Gradescope's autograder reads."""
-    tests = [
-        {
-            "name": f"Problem {test.problem}, {test.part}: {test.name}",
-            "number": f"{test.problem}.{i}",
-            "score": round(test.points, 4),
-            "max_score": round(test.out_of, 4),
-            "status": "passed" if test.points >= test.out_of - 1e-9 else "failed",
-            "output": "\n".join([*([f"{test.heading}: {test.diagnosed}"] if test.diagnosed else []), *test.feedback])
-            or "All properties hold.",
-            "output_format": "text",
-            "visibility": "visible",
-        }
-        for i, test in enumerate(grade.tests, start=1)
-    ]
-    results: dict[str, Any] = {
-        "score": grade.points,
-        "execution_time": round(grade.seconds),
-        "output": "\n".join(f"Rule broken ({v.rule}): {v.message}" for v in grade.violations),
-        "output_format": "text",
-        "visibility": "visible",
-        "stdout_visibility": "hidden",
-        "tests": tests,
-    }
-    if grade.test_accuracy is not None:
-        results["leaderboard"] = [{"name": "Test accuracy", "value": round(grade.test_accuracy, 4), "order": "desc"}]
-    return results

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit.course.assignment import NOTEBOOK, Assignment, Part, read_assignment
+from mlcvkit.course.assignment import NOTEBOOK, Assignment, read_assignment
 from mlcvkit.course.checks import Report, all_lost, networks
 from mlcvkit.course.checks.components import COMPONENTS_CHECKED, check_component
 from mlcvkit.course.checks.notebook import MOST_WORK, Digits, check_notebook, require_bearable, supplied_optimizers
@@ -26,7 +26,8 @@ from mlcvkit.course.checks.sgd import check_sgd
 from mlcvkit.course.handout import handout
 from mlcvkit.course.rules import MOST_NOTEBOOK, Violation, check_rules, code_cells
 from mlcvkit.course.sandbox import Ended, Failed, Sandbox, SandboxFailed, Session, Supplied
-from mlcvkit.course.submissions import Submission, plain_text
+from mlcvkit.course.scoring import Findings, Grade, TestResult, score
+from mlcvkit.course.submissions import Submission
 from mlcvkit.course.usage import Limits
 from mlcvkit.files import temporary_folder
 from mlcvlab.models.nn2 import NN2
@@ -51,55 +52,6 @@ ANSWERED = {"call": {"value", "after"}, "network": {"value", "after", "own"}, "o
 NOT_IMPLEMENTED = "it is not implemented yet"
 
 
-@dataclass(frozen=True)
-class TestResult:
-    """The points of one test, and the reasons."""
-
-    name: str
-    problem: int
-    part: str
-    points: float
-    out_of: float
-    feedback: tuple[str, ...] = ()
-    diagnosis: str = ""
-    diagnosed: str = ""
-    variant: str = ""
-    relative_error: float | None = None
-
-    __test__ = False
-
-    @property
-    def right(self) -> bool:
-        return self.points >= self.out_of - 1e-9
-
-    @property
-    def heading(self) -> str:
-        """What stands before the diagnosis."""
-        return "Note, no points are lost by it" if self.right else "Likely mistake"
-
-
-@dataclass(frozen=True)
-class Grade:
-    """A submission's points."""
-
-    submission: str
-    points: float
-    out_of: float
-    tests: tuple[TestResult, ...]
-    violations: tuple[Violation, ...] = ()
-    test_accuracy: float | None = None
-    cost: float = 0.0
-    seconds: float = field(default=0.0, compare=False)
-
-    @property
-    def broken(self) -> tuple[Violation, ...]:
-        """The rules that were broken, without what a person should look at."""
-        return tuple(violation for violation in self.violations if violation.rule != "look")
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 @dataclass
 class Grader:
     """What all submissions are graded with.
@@ -116,61 +68,28 @@ class Grader:
 
     def grade(self, submission: Submission, name: str | None = None) -> Grade:
         """Grade one submission; whatever it does, there is a grade."""
+        return score(self.assignment, self.examine(submission, name))
+
+    def examine(self, submission: Submission, name: str | None = None) -> Findings:
+        """What is found of a submission, before any points."""
         start = time.monotonic()
         tests = [test for problem in self.assignment.problems for part in problem.parts for test in part.tests]
         with temporary_folder("submission-") as folder:
             submission.write_to(folder)
             examination = Examination(self, submission, folder)
             reports, accuracy = examination.run(tests)
-        violations = [
+        violations = (
             *(Violation("files", problem) for problem in submission.problems),
+            *(Violation("look", note) for note in submission.notes),
             *check_rules(submission.files, self.assignment.tasks, self.assignment.forbidden),
             *(
                 Violation("look", f"{library} is imported, and is not installed where it is graded: what uses it fails")
                 for library in sorted(examination.missing)
             ),
             *(Violation("look", report.look) for report in reports.values() if report.look),
-        ]
-        results = [
-            self._result(problem.number, part, test, reports[test])
-            for problem in self.assignment.problems
-            for part in problem.parts
-            for test in part.tests
-        ]
-        earned = sum(result.points for result in results)
-        cost = sum(self.assignment.rules_cost.get(rule, 0) for rule in {violation.rule for violation in violations})
-        return Grade(
-            plain_text(name or submission.name),
-            round(max(0.0, earned - cost), 2),
-            round(self.assignment.points, 2),
-            tuple(results),
-            tuple(replace(violation, message=plain_text(violation.message)) for violation in violations),
-            accuracy,
-            float(cost),
-            round(time.monotonic() - start, 2),
         )
-
-    def _result(self, problem: int, part: Part, test: str, report: Report) -> TestResult:
-        weight = {prop.name: self.assignment.properties.get(prop.name, 1.0) for prop in report.properties}
-        total = sum(weight.values())
-        share = sum(weight[prop.name] * prop.credit for prop in report.properties) / total if total else 0.0
-        out_of = part.points_of(test)
-        told = [prop for prop in report.properties if prop.credit < 1 and prop.feedback]
-        feedback = [f"{prop.name.replace('_', ' ')}: {prop.feedback}" for prop in told]
-        if told and report.equation:
-            feedback.append(f"the equation: {report.equation}")
-        return TestResult(
-            test,
-            problem,
-            part.name,
-            round(out_of * share, 4),
-            round(out_of, 4),
-            tuple(plain_text(line, 2000) for line in ([report.reason] if report.reason else feedback)),
-            report.diagnosis.mistake if report.diagnosis else "",
-            report.diagnosis.message if report.diagnosis else "",
-            report.variant or "",
-            report.relative_error,
-        )
+        seconds = round(time.monotonic() - start, 2)
+        return Findings(name or submission.name, reports, violations, accuracy, submission.modified, seconds)
 
 
 class Examination:
@@ -184,7 +103,6 @@ class Examination:
         """For each function that is right where others are supplied, which those are."""
         values = grader.assignment.limits
         self.seconds_left = values["submission_seconds"]
-        self.variants = dict(grader.assignment.variants)
         self.limits = Limits(
             values["call_seconds"],
             int(values["memory_mb"]),
@@ -241,25 +159,25 @@ class Examination:
     def _optimizer(self, test: str, process: "Process") -> Report:
         """On a model that says it is an NN2 and, where that is not whole, on one that is of no class they know."""
         check = check_sgd if test == "SGD" else check_adam
-        report = check(partial(process.optimize, as_nn2=True), self.grader.seed, self.variants)
-        if is_whole(report) or report.reason == NOT_IMPLEMENTED:
+        report = check(partial(process.optimize, as_nn2=True), self.grader.seed)
+        if report.is_whole or report.reason == NOT_IMPLEMENTED:
             return report
-        second = check(partial(process.optimize, as_nn2=False), self.grader.seed, self.variants)
-        return second if credit(second) > credit(report) else report
+        second = check(partial(process.optimize, as_nn2=False), self.grader.seed)
+        return second if second.credit > report.credit else report
 
     def _component(self, test: str, process: "Process") -> Report:
         """As it is and, where that is not whole, with the other functions of Problem 1 from the reference.
 
         What is built on another is right by it only where that one is not built on this one in turn.
         """
-        report = check_component(test, process.call, self.grader.seed, self.variants)
-        if is_whole(report) or report.reason:
+        report = check_component(test, process.call, self.grader.seed)
+        if report.is_whole or report.reason:
             return report
         used: set[str] = set()
         supplied = {name: _noted(name, call, used) for name, call in supplied_functions().items() if name != test}
         with self._process(NN_MODULES, supplied) as second_process:
-            second = check_component(test, second_process.call, self.grader.seed, self.variants)
-        if credit(second) <= credit(report):
+            second = check_component(test, second_process.call, self.grader.seed)
+        if second.credit <= report.credit:
             return report
         self.built_on[test] = used
         if self._leads_back(test):
@@ -278,13 +196,13 @@ class Examination:
     def _network(self, test: str, process: "Process") -> Report:
         """With the submission's own components and, where that is not whole, with the reference's."""
         check = networks.CHECKS[test]
-        report = check(process.network, self.grader.seed, self.variants)
-        if is_whole(report) or report.reason == NOT_IMPLEMENTED:
+        report = check(process.network, self.grader.seed)
+        if report.is_whole or report.reason == NOT_IMPLEMENTED:
             return report
         supplied = supplied_functions() | {name: supplied_network()[name] for name in networks.BUILT_ON[test]}
         with self._process((*NN_MODULES, NETWORK), supplied) as second_process:
-            second = check(second_process.network, self.grader.seed, self.variants)
-        return report if credit(report) > credit(second) else second
+            second = check(second_process.network, self.grader.seed)
+        return report if report.credit > second.credit else second
 
     def _is_code_whole(self, reports: Mapping[str, Report]) -> bool:
         """Whether all of the submission's code is right, that of problems which are not graded as well."""
@@ -297,7 +215,7 @@ class Examination:
     def _finds_code_whole(self, reports: Mapping[str, Report]) -> bool:
         with self._process((*NN_MODULES, NETWORK, *OPTIMIZERS)) as process:
             tests = (*COMPONENTS_CHECKED, *networks.CHECKS, "SGD", "Adam")
-            return all(is_whole(reports.get(test) or self._checked(test, process)) for test in tests)
+            return all((reports.get(test) or self._checked(test, process)).is_whole for test in tests)
 
     def _notebook(self, of_code: Mapping[str, Report]) -> tuple[dict[str, Report], float | None]:
         content = self.submission.files.get(NOTEBOOK)
@@ -308,11 +226,11 @@ class Examination:
                 reason = f"{NOTEBOOK} has more than {MOST_NOTEBOOK >> 20} MB, and is not read: clear its outputs"
             return {test: all_lost(test, names, reason) for test, names in NOTEBOOK_PROPERTIES.items()}, None
         reports, accuracy = self._run_notebook(cells, {})
-        if not all(map(is_whole, reports.values())) and not self._is_code_whole(of_code):
+        if not all(report.is_whole for report in reports.values()) and not self._is_code_whole(of_code):
             seconds = self.grader.assignment.limits["notebook_seconds"]
             supplied = supplied_functions() | supplied_network() | supplied_optimizers(seconds)
             second, its_accuracy = self._run_notebook(cells, supplied)
-            if sum(map(credit, second.values())) > sum(map(credit, reports.values())):
+            if sum(report.credit for report in second.values()) > sum(report.credit for report in reports.values()):
                 return second, its_accuracy
         return reports, accuracy
 
@@ -547,11 +465,3 @@ def without_points(test: TestResult) -> dict[str, Any]:
         "right": test.right,
         **{name: values[name] for name in ("relative_error", "feedback", "diagnosis", "diagnosed")},
     }
-
-
-def is_whole(report: Report) -> bool:
-    return all(prop.credit >= 1 for prop in report.properties)
-
-
-def credit(report: Report) -> float:
-    return sum(prop.credit for prop in report.properties) / max(1, len(report.properties))

@@ -21,6 +21,7 @@ class Violation:
 FOR_DATA = ("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets")
 """Modules of libraries that are not allowed from which many load MNIST."""
 MOST_LINE = 2000
+MOST_NAMED = 5
 MOST_NOTEBOOK = 20 << 20
 """The largest notebook that is parsed, in bytes: JSON takes many times its size in memory."""
 MOST_SOURCE = 256 << 10
@@ -86,12 +87,16 @@ def _plain_line(line: str) -> str:
 def _files(files: Mapping[str, bytes]) -> Iterator[Violation]:
     expected = set(tree_files())
     missing, added = sorted(expected - set(files)), sorted(set(files) - expected)
-    for name in missing:
-        same = [other for other in added if other.rpartition("/")[2] == name.rpartition("/")[2]]
-        where = f"; there is {same[0]}: was it moved?" if same else ""
-        yield Violation("files", f"{name} is missing{where}")
-    for name in added:
-        yield Violation("files", f"{name} was added: the homework has no such file")
+    if len(missing) > MOST_NAMED:
+        yield Violation(
+            "files", f"{len(missing)} files of the homework are missing, {', '.join(missing[:3])} among them"
+        )
+    else:
+        yield from (Violation("files", f"{name} is missing") for name in missing)
+    if len(added) > MOST_NAMED:
+        yield Violation("files", f"{len(added)} files were added, {', '.join(added[:3])} among them")
+    else:
+        yield from (Violation("files", f"{name} was added: the homework has no such file") for name in added)
 
 
 def _signatures(files: Mapping[str, bytes], tasks: Collection[Task]) -> Iterator[Violation]:

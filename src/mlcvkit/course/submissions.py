@@ -1,33 +1,53 @@
-"""Submissions: a folder, a zip file or a tarball each, read without trusting them.
+"""Submissions, however they arrive: folders, archives, archives in folders and in archives, lone files.
 
-Only regular files are taken, as bytes, with a limit on their number and size: no link is followed, no path leaves the
-submission, and nothing is unpacked that says it is small and is not.
+They are read without trusting them: only regular files are taken, as bytes, with a limit on their number and size; no
+link is followed, no path leaves the submission, and nothing is unpacked that says it is small and is not.
 """
 
+import ast
 import hashlib
+import io
 import lzma
 import os
+import re
 import stat
 import tarfile
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from mlcvkit.course.assignment import NOTEBOOK, read_assignment, tree_files
+from mlcvkit.course.imports import parsed
 from mlcvkit.errors import InputError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+CODE = (".py", ".ipynb")
+UNOPENED = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst", ".dmg", ".iso", ".pdf", ".doc", ".docx", ".odt", ".pages")
+"""What students hand in all the same, and what is not opened."""
 IGNORED = {
     "__pycache__", "__MACOSX", ".git", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv",
     "venv", ".idea", ".vscode", ".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini",
 }  # fmt: skip
 PACKAGES = ("nn", "models", "optim")
+GIVEN = "ASSIGNMENT.md"
+"""What the handout puts beside ``hw1/``."""
 CHUNK = 1 << 20
 LONGEST_NAME, DEEPEST = 200, 20
 MOST_PROBLEMS = 20
+MOST_NESTED = 2
+"""How many archives may be inside of one another."""
+MOST_BESIDE, LARGEST_BESIDE = 100, 20 << 20
+"""How many files that are no code are taken, and how many bytes of them together."""
+PASSED_BY = 50
+"""How many times the limit may be unpacked of what is passed by."""
+SAME_TIME = 2.0
+"""Seconds between two times that an archive may not tell apart."""
 HEADERS = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
@@ -45,16 +65,56 @@ UNREADABLE = (
     NotImplementedError,
     MemoryError,
 )
+OF_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_\w*", re.DOTALL)
+OF_CANVAS = re.compile(r"(?P<who>[^_]+(?:_LATE)?_\d+_\d+)_(?P<file>.+)", re.DOTALL)
+"""How the downloads of two platforms name what a student handed in."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A submission as it was found.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    paths
+        A folder, an archive, or lone files.
+    below
+        Where it is in an archive that holds a class; "" where it is all of it.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    below: str = ""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What a student handed in: the files of their ``hw1/``, by their places in it, and what is wrong with the rest."""
+    """What a student handed in: the files of their ``hw1/``, by their places in it.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    files
+        The contents by their places.
+    problems
+        What breaks the rule about files.
+    notes
+        What a person may want to know, and breaks no rule.
+    digest
+        Tells it from any other.
+    modified
+        When the newest of its files was written, in seconds since 1970; 0 where nothing says so.
+    """
 
     name: str
     files: dict[str, bytes]
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     digest: str = ""
+    modified: float = 0.0
 
     def write_to(self, folder: Path) -> None:
         """Write the files below a folder, readable by every user."""
@@ -66,93 +126,255 @@ class Submission:
             place.chmod(0o644)
 
 
-def find_submissions(paths: list[Path]) -> list[Path]:
-    """The submissions that paths name: each itself, or all that are in a folder of submissions.
+def find_submissions(paths: Iterable[Path], passed_by: list[Path] | None = None) -> list[Found]:
+    """The submissions that paths name: each itself, or all that are in a folder or an archive of a class.
 
+    Arguments: ``passed_by`` gets the files beside submissions that are none themselves.
     Raises: InputError where there is nothing at a path, or no submission in it.
     """
-    found: list[Path] = []
+    found: list[Found] = []
     for path in paths:
         if not path.exists():
             raise InputError(f"there is no submission {path}")
-        if not path.is_dir():
-            if not path.is_file():
-                raise InputError(f"{path} is no submission: it is neither a folder nor a file")
-            if not path.name.lower().endswith(ARCHIVES):
-                raise InputError(f"{path} is no submission: a folder, or a file that ends in {', '.join(ARCHIVES)}")
-            found.append(path)
-        elif is_submission(path):
-            found.append(path)
-        else:
-            inside = sorted(
-                child
-                for child in path.iterdir()
-                if not child.name.startswith(".")
-                and child.name not in IGNORED
-                and (child.is_dir() or (child.name.lower().endswith(ARCHIVES) and child.is_file()))
+        if path.is_dir():
+            found += [_found(path)] if is_submission(path) else _in_folder(path, passed_by)
+        elif not path.is_file():
+            raise InputError(f"{path} is no submission: it is neither a folder nor a file")
+        elif not _is_kind(path.name, (*ARCHIVES, *CODE, *UNOPENED)):
+            raise InputError(
+                f"{path} is no submission: a folder, or a file that ends in {', '.join((*ARCHIVES, *CODE))}"
             )
-            if not inside:
-                raise InputError(
-                    f"{path} is no submission, and there is none in it: a folder with mlcvlab/, or archives"
-                )
-            found += inside
-    return list(dict.fromkeys(path.resolve() if not path.is_symlink() else path for path in found))
+        else:
+            found += _in_archive(path) or [_found(path)]
+    return list(dict.fromkeys(found))
+
+
+def find_one(paths: Iterable[Path]) -> Found:
+    """The one submission that paths name; a folder with lone files, or with nothing of the homework, is one as well.
+
+    Raises: InputError where there is nothing at a path, or several submissions.
+    """
+    paths = list(paths)
+    try:
+        found = find_submissions(paths)
+    except InputError:
+        if len(paths) != 1 or not paths[0].is_dir():
+            raise
+        found = []
+    if len(found) == 1:
+        return found[0]
+    lone = all(_is_kind(path.name, (*CODE, *UNOPENED)) for one in found for path in one.paths)
+    if len(paths) == 1 and lone:
+        return _found(paths[0])
+    raise InputError(f"Gradescope grades one submission at a time; there are {len(found)} in what was given")
+
+
+def _found(path: Path) -> Found:
+    return Found(_plain_name(path.name), (path if path.is_symlink() else path.resolve(),))
+
+
+def _plain_name(name: str) -> str:
+    suffix = max((kind for kind in ARCHIVES if _is_kind(name, (kind,))), key=len, default="")
+    return name[: len(name) - len(suffix)] if len(name) > len(suffix) else name
+
+
+def _is_kind(name: str, kinds: tuple[str, ...]) -> bool:
+    return name.lower().endswith(kinds)
 
 
 def is_submission(path: Path) -> bool:
     """Whether a path is one submission, and not a folder of them."""
-    if path.is_file():
+    if path.is_file() or any((path / "mlcvlab" / package).is_dir() for package in PACKAGES):
         return True
-    if any((path / "mlcvlab" / package).is_dir() for package in PACKAGES):
-        return True
-    if not (path / "hw1/mlcvlab").is_dir():
-        return False
-    beside = [child for child in path.iterdir() if child.name != "hw1" and child.name not in IGNORED]
-    return not any(
-        child.name.lower().endswith(ARCHIVES) or (child.is_dir() and is_submission(child)) for child in beside
-    )
+    children = [child for child in path.iterdir() if child.name not in IGNORED and not child.name.startswith(".")]
+    others = [child for child in children if child.name != "hw1"]
+    if (path / "hw1/mlcvlab").is_dir():
+        return not any(_is_kind(child.name, ARCHIVES) or (child.is_dir() and is_submission(child)) for child in others)
+    loose = [child for child in children if child.is_file() and child.name in _own_names()]
+    return bool(loose) and not any(_is_kind(child.name, ARCHIVES) for child in children)
 
 
-def read_submission(path: Path, *, most_bytes: int, most_files: int) -> Submission:
-    """Read one submission; what is wrong with it is said in its ``problems``, and never raised."""
-    name = path.name
-    for suffix in sorted(ARCHIVES, key=len, reverse=True):
-        if path.is_file() and name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-            break
-    files: dict[str, bytes] = {}
-    problems: list[str] = []
+@cache
+def _own_names() -> dict[str, str]:
+    """The homework's files whose names no two of them have, by their names."""
+    places = [place for place in tree_files() if not place.endswith("__init__.py")]
+    return {PurePosixPath(place).name: place for place in places}
+
+
+def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
+    """The submissions in a folder of a class; lone files that the platform gave one student are one."""
+    found: list[Found] = []
+    grouped: dict[str, list[Path]] = {}
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith(".") or child.name in IGNORED:
+            continue
+        if child.is_dir() or (child.is_file() and _is_kind(child.name, (*ARCHIVES, *UNOPENED))):
+            found.append(_found(child))
+        elif child.is_file() and _is_kind(child.name, CODE):
+            grouped.setdefault(_who(child.name), []).append(child)
+        elif passed_by is not None:
+            passed_by.append(child)
+    found += [Found(who, tuple(path.resolve() for path in paths)) for who, paths in grouped.items()]
+    if not found:
+        raise InputError(f"{folder} is no submission, and there is none in it: a folder with mlcvlab/, or archives")
+    if len(found) == 1 and (inside := _in_archive(found[0].paths[0])):
+        return inside
+    return sorted(found, key=lambda one: one.name)
+
+
+def _own_name(name: str) -> str:
+    """A lone file's name without what the platform's download put before it."""
+    of_platform = OF_CANVAS.fullmatch(name)
+    return of_platform["file"] if of_platform else name
+
+
+def _who(name: str) -> str:
+    """Whose a lone file is: that of the platform's download, or its own name."""
+    of_platform = OF_CANVAS.fullmatch(name)
+    return of_platform["who"] if of_platform else name
+
+
+def _in_archive(path: Path) -> list[Found]:
+    """The submissions in an archive of a class; none where it is one submission."""
+    if not path.is_file() or path.is_symlink() or not _is_kind(path.name, ARCHIVES):
+        return []
     try:
-        for count, (place, content) in enumerate(_entries(path, most_bytes), start=1):
-            problem = _problem(place, content, files)
-            if problem is not None:
-                problems.append(problem)
-            elif not is_ignored(place):
-                files[_clean(place) or ""] = content or b""
-            if count > most_files:
-                raise _TooLarge(f"it has more than {most_files:,} files")
+        entries = [entry.place for entry in _of_archive(path, _Meter(1 << 40))]
+    except UNREADABLE:
+        return []
+    places = [PurePosixPath(place) for place in entries if not is_ignored(place) and _clean(place)]
+    tops = {place.parts[0] for place in places}
+    root = PurePosixPath()
+    if len(tops) == 1 and all(len(place.parts) > 1 for place in places):
+        root = PurePosixPath(tops.pop())
+        places = [place.relative_to(root) for place in places]
+    own: dict[str, list[PurePosixPath]] = {}
+    for place in places:
+        top = place.parts[0]
+        own.setdefault(_who(top) if len(place.parts) == 1 and _is_kind(top, CODE) else top, []).append(place)
+    units = {top: inside for top, inside in own.items() if _is_unit(top, inside)}
+    if root.name == "hw1" or own.keys() & {"hw1", "mlcvlab", *_own_names()} or len(units) < 2:
+        return []
+    units |= {top: inside for top, inside in own.items() if _is_kind(top, UNOPENED)}
+    return [Found(_plain_name(top), (path.resolve(),), str(root / top)) for top in sorted(units)]
+
+
+def _is_unit(top: str, inside: list[PurePosixPath]) -> bool:
+    """Whether a part of an archive is a submission by itself."""
+    if _is_kind(top, ARCHIVES) or OF_MOODLE.fullmatch(top) or OF_CANVAS.fullmatch(f"{top}_x"):
+        return True
+    trees = any(a == "mlcvlab" and b in PACKAGES for place in inside for a, b in pairwise(place.parts))
+    return trees or any(_is_kind(place.name, ARCHIVES) for place in inside)
+
+
+def read_submission(found: Found | Path, *, most_bytes: int, most_files: int) -> Submission:
+    """Read one submission; what is wrong with it is said in its ``problems``, and never raised."""
+    if isinstance(found, Path):
+        found = Found(_plain_name(found.name) if found.is_file() else found.name, (found,))
+    taken = _Taken(most_files)
+    try:
+        taken.add(_entries(found, _Meter(most_bytes)), most_bytes)
     except _TooLarge as error:
-        files, problems = {}, [*problems, str(error)]
+        taken = _Taken(most_files, problems=[*taken.problems, str(error)])
     except UNREADABLE as error:
-        files, problems = {}, [*problems, f"it cannot be read: {error}"]
+        taken = _Taken(most_files, problems=[*taken.problems, f"it cannot be read: {error}"])
+    files, problems, notes = _placed(taken)
+    problems = [plain_text(problem) for problem in (*taken.problems, *problems)][:MOST_PROBLEMS]
     digest = hashlib.sha256()
     for place in sorted(files):
         digest.update(f"{place}\0{len(files[place])}\0".encode() + files[place])
-    problems = [plain_text(problem) for problem in problems[:MOST_PROBLEMS]]
     digest.update("\0".join(problems).encode())
-    return Submission(name, _below_root(files), tuple(problems), digest.hexdigest())
+    told = tuple(plain_text(note) for note in notes)
+    newest = max(taken.times.values(), default=0.0)
+    return Submission(found.name, files, tuple(problems), told, digest.hexdigest(), newest)
 
 
-def _problem(place: str, content: bytes | None, files: dict[str, bytes]) -> str | None:
+class _TooLarge(ValueError):
+    pass
+
+
+class _Meter:
+    """Counts what an archive unpacks to, also what is not taken."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.left, self.passed_by = most, most, 0
+
+    def take(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise _TooLarge(f"its files hold more than {self.most >> 20} MB")
+
+    def pass_by(self, count: int) -> None:
+        """Count what is unpacked and not taken."""
+        self.passed_by += count
+        if self.passed_by > PASSED_BY * self.most:
+            raise _TooLarge(f"its files hold more than {self.most >> 20} MB")
+
+
+@dataclass
+class _Entry:
+    """A file of a submission: where it is, its size, its time, and how to read it; None where it is no regular file."""
+
+    place: str
+    size: int
+    modified: float
+    read: Callable[[], bytes] | None
+
+
+@dataclass
+class _Taken:
+    """What is taken of a submission."""
+
+    most_files: int
+    files: dict[str, bytes] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    archives: dict[str, bytes] = field(default_factory=dict)
+    ignored: list[tuple[str, int]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, entries: Iterable[_Entry], most_bytes: int, nested: int = 0) -> None:
+        """Take entries, and those of the archives among them where they are all that was handed in."""
+        beside, bytes_beside = 0, 0
+        for entry in entries:
+            problem = _problem(entry, self.files)
+            if problem is not None:
+                self.problems.append(problem)
+                continue
+            place = _clean(entry.place) or ""
+            if is_ignored(entry.place) or entry.read is None:
+                continue
+            if _is_kind(place, CODE):
+                self.files[place] = entry.read()
+                self.times[place] = entry.modified
+                if sum(_is_kind(name, CODE) for name in self.files) > self.most_files:
+                    raise _TooLarge(f"it has more than {self.most_files:,} files")
+            elif _is_kind(place, ARCHIVES) and entry.size <= most_bytes:
+                self.archives[place] = entry.read()
+            elif beside < MOST_BESIDE and bytes_beside + entry.size <= LARGEST_BESIDE:
+                self.files[place] = entry.read()
+                beside, bytes_beside = beside + 1, bytes_beside + entry.size
+            else:
+                self.ignored.append((place, entry.size))
+        code = [place for place in self.files if _is_kind(place, CODE)]
+        archives, self.archives = self.archives, {}
+        if code or nested == MOST_NESTED:
+            self.ignored += [(place, len(content)) for place, content in archives.items()]
+            return
+        for place, content in archives.items():
+            inner = _of_archive(io.BytesIO(content), _Meter(most_bytes))
+            self.add((replace(entry, place=f"{place}/{entry.place}") for entry in inner), most_bytes, nested + 1)
+
+
+def _problem(entry: _Entry, files: Mapping[str, bytes]) -> str | None:
     """Why an entry is not taken, None where it is."""
-    clean = _clean(place)
+    clean = _clean(entry.place)
     if clean is None:
-        return f"the path {place!r} leads out of the submission, or is no name"
-    if content is None:
-        return f"{place} is a link or no regular file, and is not read"
+        return f"the path {entry.place!r} leads out of the submission, or is no name"
+    if entry.read is None:
+        return None if is_ignored(entry.place) else f"{entry.place} is a link or no regular file, and is not read"
     parents = {str(parent) for parent in PurePosixPath(clean).parents}
     if parents & files.keys() or any(other.startswith(f"{clean}/") for other in files):
-        return f"{place} is a file and a folder"
+        return f"{entry.place} is a file and a folder"
     return None
 
 
@@ -162,10 +384,6 @@ def plain_text(text: str, most: int = 500) -> str:
     So no name and no message of a submission's can look like a line of the grader's.
     """
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:most])
-
-
-class _TooLarge(ValueError):
-    pass
 
 
 def _clean(place: str) -> str | None:
@@ -180,62 +398,76 @@ def _clean(place: str) -> str | None:
     return str(PurePosixPath(*parts)) if fits and len(parts) <= DEEPEST else None
 
 
-class _Meter:
-    """Counts what an archive unpacks to, also what is not taken."""
-
-    def __init__(self, most: int) -> None:
-        self.most, self.left = most, most
-
-    def take(self, count: int) -> None:
-        self.left -= count
-        if self.left < 0:
-            raise _TooLarge(f"its files hold more than {self.most >> 20} MB")
-
-
-def _entries(path: Path, most_bytes: int) -> Iterator[tuple[str, bytes | None]]:
-    """The paths and contents of a folder or an archive; None as content of what is no regular file."""
-    if path.is_symlink():
-        raise ValueError("it is a link")
-    meter = _Meter(most_bytes)
-    if path.is_dir():
-        yield from _of_folder(path, meter)
-    elif zipfile.is_zipfile(path):
-        yield from _of_zip(path, meter)
-    else:
-        yield from _of_tarball(path, meter)
+def _entries(found: Found, meter: _Meter) -> Iterator[_Entry]:
+    """The files of a submission."""
+    for path in found.paths:
+        if path.is_symlink():
+            raise ValueError("it is a link")
+        if path.is_dir():
+            yield from _of_folder(path, meter)
+        elif _is_kind(path.name, CODE):
+            yield _of_file(path, _own_name(path.name), meter)
+        elif _is_kind(path.name, UNOPENED) and not _is_kind(path.name, ARCHIVES):
+            raise ValueError(f"{path.name} cannot be opened here; hand in the folder hw1 as a .zip")
+        else:
+            yield from _below(_of_archive(path, meter), found.below, meter)
 
 
-def _of_folder(folder: Path, meter: _Meter) -> Iterator[tuple[str, bytes | None]]:
+def _below(entries: Iterable[_Entry], below: str, meter: _Meter) -> Iterator[_Entry]:
+    """The entries below a folder, an archive or of a student's lone files in an archive of a class."""
+    for entry in entries:
+        if not below:
+            yield entry
+        elif entry.place == below and _is_kind(below, ARCHIVES) and entry.read is not None:
+            yield from _of_archive(io.BytesIO(entry.read()), meter)
+        elif entry.place == below:
+            yield replace(entry, place=PurePosixPath(below).name)
+        elif entry.place.startswith(f"{below}/"):
+            yield replace(entry, place=entry.place[len(below) + 1 :])
+        elif entry.place.startswith(f"{below}_"):
+            yield replace(entry, place=_own_name(PurePosixPath(entry.place).name))
+
+
+def _of_file(path: Path, place: str, meter: _Meter) -> _Entry:
+    kind = path.lstat()
+
+    def read() -> bytes:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            return _read(file, meter)
+
+    return _Entry(place, kind.st_size, kind.st_mtime, read if stat.S_ISREG(kind.st_mode) else None)
+
+
+def _of_folder(folder: Path, meter: _Meter) -> Iterator[_Entry]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in IGNORED)
         for name in [*folders, *sorted(names)]:
             place = Path(root, name)
-            kind = place.lstat().st_mode
-            inside = place.relative_to(folder).as_posix()
-            if stat.S_ISDIR(kind) or is_ignored(name):
-                continue
-            if not stat.S_ISREG(kind):
-                yield inside, None
-                continue
-            descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
-            with os.fdopen(descriptor, "rb") as file:
-                yield inside, _read(file, meter)
+            if not is_ignored(name) and not stat.S_ISDIR(place.lstat().st_mode):
+                yield _of_file(place, place.relative_to(folder).as_posix(), meter)
 
 
-def _of_zip(path: Path, meter: _Meter) -> Iterator[tuple[str, bytes | None]]:
+def _of_archive(archive: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
+    yield from (_of_zip if zipfile.is_zipfile(archive) else _of_tarball)(archive, meter)
+
+
+def _of_zip(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if entry.is_dir():
                 continue
             kind = stat.S_IFMT(entry.external_attr >> 16)
-            if is_ignored(entry.filename) or kind not in (0, stat.S_IFREG):
-                yield entry.filename, b"" if is_ignored(entry.filename) else None
-                continue
-            with archive.open(entry) as file:
-                yield entry.filename, _read(file, meter)
+
+            def read(entry: zipfile.ZipInfo = entry) -> bytes:
+                with archive.open(entry) as file:
+                    return _read(file, meter)
+
+            modified = time.mktime((*entry.date_time, 0, 0, -1)) if entry.date_time[0] > 1980 else 0.0
+            yield _Entry(entry.filename, entry.file_size, modified, read if kind in (0, stat.S_IFREG) else None)
 
 
-class _Entry(tarfile.TarInfo):
+class _TarEntry(tarfile.TarInfo):
     """An entry whose header of more than a name is refused: it would be read into memory whole."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
@@ -244,17 +476,21 @@ class _Entry(tarfile.TarInfo):
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
-def _of_tarball(path: Path, meter: _Meter) -> Iterator[tuple[str, bytes | None]]:
-    with tarfile.open(path, tarinfo=_Entry) as archive:
+def _of_tarball(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
+    opened = partial(tarfile.open, path) if isinstance(path, Path) else partial(tarfile.open, fileobj=path)
+    if not isinstance(path, Path):
+        path.seek(0)
+    with opened(tarinfo=_TarEntry) as archive:
         for entry in archive:
             if entry.isdir():
                 continue
-            if is_ignored(entry.name) or not entry.isreg():
-                meter.take(entry.size)  # to pass it by it is unpacked all the same
-                yield entry.name, b"" if is_ignored(entry.name) else None
-                continue
-            file = archive.extractfile(entry)
-            yield entry.name, b"" if file is None else _read(file, meter)
+
+            def read(entry: tarfile.TarInfo = entry) -> bytes:
+                file = archive.extractfile(entry)
+                return b"" if file is None else _read(file, meter)
+
+            meter.pass_by(entry.size)  # to pass it by it is unpacked all the same
+            yield _Entry(entry.name, entry.size, float(entry.mtime), read if entry.isreg() else None)
 
 
 def is_ignored(place: str) -> bool:
@@ -273,23 +509,108 @@ def _read(file: IO[bytes], meter: _Meter) -> bytes:
     return bytes(content)
 
 
-def _below_root(files: dict[str, bytes]) -> dict[str, bytes]:
-    """The files of the folder that holds ``mlcvlab/``, by their places in it.
+def _placed(taken: _Taken) -> tuple[dict[str, bytes], list[str], list[str]]:
+    """The homework's files by their places in ``hw1/``; what breaks the rule about files; what else a person may know.
 
-    Where a submission is the handout's whole folder, what stands beside ``hw1/`` is not looked at.
+    Where a submission is the handout's whole folder, what stands beside ``hw1/`` is not looked at. A file of the
+    homework that is somewhere else is found by its name, or by what it defines.
     """
-    roots = {
-        PurePosixPath(*parts[:i])
-        for parts in (PurePosixPath(name).parts for name in files)
-        for i, (part, below) in enumerate(pairwise(parts))
-        if part == "mlcvlab" and below in PACKAGES
-    }
-    if not roots:
-        notebooks = {PurePosixPath(name).parent for name in files if name.endswith(".ipynb")}
-        roots = notebooks or {PurePosixPath()}
-    root = min(roots, key=lambda r: (r.name != "hw1", len(r.parts), str(r)))
-    return {
+    problems: list[str] = []
+    root = _root(taken, problems)
+    files = {
         str(PurePosixPath(name).relative_to(root)): content
-        for name, content in files.items()
+        for name, content in taken.files.items()
         if PurePosixPath(name).is_relative_to(root)
     }
+    for place, missing in _found_elsewhere(taken, root, files):
+        files[missing] = taken.files[place]
+        own = _relative(place, root)
+        if own is not None and own not in tree_files():
+            files.pop(own, None)
+        problems.append(f"{place} is not where it belongs, and is graded as {missing}")
+    if not any(_is_kind(name, CODE) for name in files):
+        closed = [name for name in (*files, *(name for name, _ in taken.ignored)) if _is_kind(name, UNOPENED)]
+        problems += [f"{name} cannot be opened here: hand in the folder hw1 as a .zip" for name in closed]
+        problems += [] if closed or taken.problems else ["there is no file of the homework in it"]
+    ignored = [(name, size) for name, size in taken.ignored if PurePosixPath(name).is_relative_to(root)]
+    if ignored:
+        problems.append(f"no part of the homework, and ignored: {_listed(ignored)}")
+    outside = [(name, size) for name, size in taken.ignored if not PurePosixPath(name).is_relative_to(root)]
+    outside += [
+        (name, len(content))
+        for name, content in taken.files.items()
+        if not PurePosixPath(name).is_relative_to(root) and PurePosixPath(name).name != GIVEN
+    ]
+    notes = [f"beside the homework's folder, and not looked at: {_listed(outside)}"] if outside else []
+    return files, problems, notes
+
+
+def _relative(place: str, root: PurePosixPath) -> str | None:
+    path = PurePosixPath(place)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else None
+
+
+def _listed(files: list[tuple[str, int]]) -> str:
+    """Some files with their sizes, the largest first, and how many more there are."""
+    largest = sorted(files, key=lambda file: (-file[1], file[0]))
+    named = ", ".join(f"{name} ({_size(size)})" for name, size in largest[:3])
+    return named + (f" and {len(files) - 3:,} more" if len(files) > 3 else "")
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB" if size >= 1e3 else f"{size} bytes"
+
+
+def _root(taken: _Taken, problems: list[str]) -> PurePosixPath:
+    """The folder that holds ``mlcvlab/``: of several the newest, of those of one time that of hw1."""
+    roots: dict[PurePosixPath, float] = {}
+    for name in taken.files:
+        parts = PurePosixPath(name).parts
+        for i, (part, below) in enumerate(pairwise(parts)):
+            if part == "mlcvlab" and below in PACKAGES:
+                root = PurePosixPath(*parts[:i])
+                roots[root] = max(roots.get(root, 0.0), taken.times.get(name, 0.0))
+    if not roots:
+        notebooks = {PurePosixPath(name).parent for name in taken.files if name.endswith(".ipynb")}
+        return min(notebooks, key=lambda folder: (len(folder.parts), str(folder)), default=PurePosixPath())
+    newest = max(roots.values())
+    latest = [root for root, modified in roots.items() if newest - modified <= SAME_TIME]
+    chosen = min(latest, key=lambda r: (r.name != "hw1", len(r.parts), str(r)))
+    if len(roots) > 1:
+        listed = ", ".join(sorted(str(root) for root in roots))
+        which = "the newest" if len(latest) == 1 else "one of the newest"
+        problems.append(f"the homework is there {len(roots)} times: {listed}; {which}, {chosen}, is graded")
+    return chosen
+
+
+def _found_elsewhere(taken: _Taken, root: PurePosixPath, files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    """Places of files of the homework that are not where they belong, each with where that is."""
+    free = [name for name in taken.files if _is_kind(name, CODE) and _relative(name, root) not in tree_files()]
+    for missing in _own_names().values():
+        if missing in files:
+            continue
+        named = [name for name in free if _usual_name(name) == PurePosixPath(missing).name.lower()]
+        alike = named or [name for name in free if _is_like(taken.files[name], name, missing)]
+        if alike:
+            yield max(alike, key=lambda name: (taken.times.get(name, 0.0), -len(name), name)), missing
+
+
+def _usual_name(name: str) -> str:
+    """A file's name without what a download adds to it, in small letters."""
+    path = PurePosixPath(name)
+    return re.sub(r"[ _-]*(\(\d+\)|copy)$", "", path.stem.lower()) + path.suffix.lower()
+
+
+def _is_like(content: bytes, name: str, missing: str) -> bool:
+    """Whether a file defines most of what a file of the homework has to."""
+    if missing == NOTEBOOK:
+        return name.endswith(".ipynb")
+    tasks = {task.function.partition(".")[0] for task in read_assignment().tasks if task.file == missing}
+    if not tasks or not name.endswith(".py"):
+        return False
+    try:
+        body = parsed(content).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return 2 * len(defined & tasks) >= len(tasks)

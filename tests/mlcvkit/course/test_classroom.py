@@ -19,9 +19,9 @@ from coursework import NEEDS_BUBBLEWRAP, ROOT
 from events import wait_for
 from mlcvkit import InputError
 from mlcvkit.course import as_gradescope, grade_class, libraries, write_overview
-from mlcvkit.course.grading import Grade, TestResult
 from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
+from mlcvkit.course.scoring import Grade, TestResult
 from soak import repeated
 
 pytestmark = NEEDS_BUBBLEWRAP
@@ -54,8 +54,8 @@ def grade_all(folder, few, output, **options):
     told = []
     sandbox = Sandbox(libraries(few))
     options = {"seed": 1, "jobs": 2, **options}
-    grades = grade_class([folder], few, folder=output, sandbox=sandbox, told=lambda *a: told.append(a), **options)
-    return grades, told
+    graded = grade_class([folder], few, folder=output, sandbox=sandbox, told=lambda *a: told.append(a), **options)
+    return graded.grades, told
 
 
 def test_a_class_is_graded_in_order_and_each_grade_is_kept(write_class, few, tmp_path):
@@ -77,10 +77,10 @@ def test_grades_of_another_rubric_or_seed_are_not_mixed(write_class, few, tmp_pa
     folder = write_class(["adams"])
     grade_all(folder, few, tmp_path / "grades")
     for assignment, options, words in (
-        (replace(few, title="Another"), {}, "another rubric"),
+        (replace(few, limits={**few.limits, "call_seconds": 1}), {}, "other limits"),
         (few, {"seed": 2}, "seed 1"),
     ):
-        with pytest.raises(InputError, match=f"holds grades of {words}: choose another --output"):
+        with pytest.raises(InputError, match=f"holds grades made with {words}.*: choose another --output"):
             grade_all(folder, assignment, tmp_path / "grades", **options)
     (tmp_path / "grades/grading.json").write_text("{")
     with pytest.raises(InputError, match="is damaged"):
@@ -90,7 +90,7 @@ def test_grades_of_another_rubric_or_seed_are_not_mixed(write_class, few, tmp_pa
 def test_a_damaged_grade_is_made_anew(write_class, few, tmp_path):
     folder = write_class(["adams", "brown"])
     grades, _ = grade_all(folder, few, tmp_path / "grades")
-    (tmp_path / "grades/submissions/adams.json").write_text('{"digest": 1')
+    (tmp_path / "grades/findings/adams.json").write_text('{"digest": 1')
     again, told = grade_all(folder, few, tmp_path / "grades")
     assert again == grades and {grade.submission: kept for grade, kept in told} == {"adams": False, "brown": True}
 
@@ -99,7 +99,7 @@ def test_two_of_one_name_have_two_grades(write_class, few, tmp_path):
     folder = write_class(["one/hw1", "two/hw1"])
     sandbox = Sandbox(libraries(few))
     paths = [folder / "one/hw1", folder / "two/hw1"]
-    grades = grade_class(paths, few, folder=tmp_path / "grades", sandbox=sandbox, seed=1)
+    grades = grade_class(paths, few, folder=tmp_path / "grades", sandbox=sandbox, seed=1).grades
     assert [grade.submission for grade in grades] == ["one-hw1", "two-hw1"]
     assert len(list((tmp_path / "grades/submissions").glob("*.json"))) == 2
 
@@ -137,7 +137,7 @@ def test_a_grading_that_is_killed_goes_on(write_class, tmp_path, seed):
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=environment
     )
-    kept, wanted = tmp_path / "grades/submissions", rng.integers(1, 11)
+    kept, wanted = tmp_path / "grades/findings", rng.integers(1, 11)
     wait_for(lambda: len(list(kept.glob("*.json"))) >= wanted, process)
     time.sleep(rng.uniform(0, 0.2))
     os.killpg(process.pid, signal.SIGKILL)
@@ -248,7 +248,7 @@ def test_the_command_prints_a_table_with_reasons(write_class, tmp_path):
     for words in ("adams: 4.55 of 5 points", "linear", "0.15", "the sign is reversed", "grades"):
         assert words in result.stdout
     assert {path.name for path in (tmp_path / "grades").iterdir()} == {
-        "grading.json", "overview.csv", "overview.html", "overview.json", "submissions"
+        "findings", "grading.json", "overview.csv", "overview.html", "overview.json", "submissions"
     }  # fmt: skip
 
 

@@ -113,8 +113,8 @@ def test_a_submission_that_is_a_link_is_not_followed(tmp_path):
     write_folder(tmp_path / "real", FILES)
     (tmp_path / "all").mkdir()
     (tmp_path / "all/mallory").symlink_to(tmp_path / "real")
-    [path] = find_submissions([tmp_path / "all"])
-    submission = read_submission(path, **LIMITS)
+    [found] = find_submissions([tmp_path / "all"])
+    submission = read_submission(found, **LIMITS)
     assert submission.files == {} and "a link" in submission.problems[0]
 
 
@@ -151,8 +151,10 @@ def test_a_folder_of_submissions_is_each_of_them(tmp_path):
     write_folder(tmp_path / "adams", FILES)
     write_zip(tmp_path / "brown.zip", FILES)
     (tmp_path / "notes.txt").write_text("")
-    assert [path.name for path in find_submissions([tmp_path])] == ["adams", "brown.zip"]
-    assert [path.name for path in find_submissions([tmp_path / "adams"])] == ["adams"]
+    passed_by = []
+    assert [found.name for found in find_submissions([tmp_path], passed_by)] == ["adams", "brown"]
+    assert [path.name for path in passed_by] == ["notes.txt"]
+    assert [found.name for found in find_submissions([tmp_path / "adams"])] == ["adams"]
 
 
 def test_the_homeworks_own_folder_goes_before_others(tmp_path):
@@ -166,7 +168,7 @@ def test_the_homeworks_own_folder_goes_before_others(tmp_path):
 def test_a_student_called_hw1_is_one_of_a_class(tmp_path):
     for name in ("adams", "brown", "hw1"):
         write_folder(tmp_path / name, FILES)
-    assert [path.name for path in find_submissions([tmp_path])] == ["adams", "brown", "hw1"]
+    assert [found.name for found in find_submissions([tmp_path])] == ["adams", "brown", "hw1"]
 
 
 def test_names_that_no_file_can_have_are_told(tmp_path):
@@ -200,7 +202,7 @@ def test_damage_in_any_compression_is_told(kind, tmp_path):
 
 
 def test_what_is_passed_by_counts_as_well(tmp_path):
-    ignored = write_tarball(tmp_path / "a.tar.bz2", {"hw1/.git/big": bytes(5 << 20)}, "w:bz2")
+    ignored = write_tarball(tmp_path / "a.tar.bz2", {"hw1/.git/big": bytes(51 << 20)}, "w:bz2")
     with (
         zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive,
         pytest.warns(UserWarning, match="Dup"),
@@ -246,6 +248,158 @@ def test_a_pipe_is_no_submission(tmp_path):
     write_folder(tmp_path / "adams", FILES)
     for name in ("brown.zip", "clark"):
         os.mkfifo(tmp_path / name)
-    assert [path.name for path in find_submissions([tmp_path])] == ["adams"]
+    assert [found.name for found in find_submissions([tmp_path])] == ["adams"]
     with pytest.raises(InputError, match="neither a folder nor a file"):
         find_submissions([tmp_path / "brown.zip"])
+
+
+def zipped(files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+BASIS = b"def linear(x, W): ...\ndef linear_grad(x): ...\n"
+NOTEBOOK = "HW1_MNIST_NN2.ipynb"
+
+
+def test_moodles_download_is_a_folder_with_an_archive_for_each_student(tmp_path):
+    names = [f"{who}_{i}_assignsubmission_file_" for i, who in enumerate(("Ann Adams", "Bo Brown"), start=100)]
+    download = {f"{name}/hw1.zip": zipped({f"hw1/{place}": FILES[place] for place in FILES}) for name in names}
+    write_folder(tmp_path / "unpacked", download)
+    (tmp_path / "download.zip").write_bytes(zipped(download))
+    (tmp_path / "nested.zip").write_bytes(zipped({f"class/{place}": content for place, content in download.items()}))
+    for path in (tmp_path / "unpacked", tmp_path / "download.zip", tmp_path / "nested.zip"):
+        found = find_submissions([path])
+        assert [one.name for one in found] == names, path
+        for one in found:
+            submission = read_submission(one, **LIMITS)
+            assert (submission.files, submission.problems) == (FILES, ()), path
+
+
+def test_canvass_download_is_lone_files_and_archives(tmp_path):
+    archive = zipped({f"hw1/{place}": FILES[place] for place in FILES})
+    download = {
+        "adamsann_LATE_101_9001_hw1.zip": archive,
+        "brownbo_102_9002_basis.py": BASIS,
+        "brownbo_102_9002_HW1_MNIST_NN2-1.ipynb": b"{}",
+        "clarkcy_103_9003_hw1.rar": b"Rar!",
+    }
+    write_folder(tmp_path / "unpacked", download)
+    (tmp_path / "download.zip").write_bytes(zipped(download))
+    for path in (tmp_path / "unpacked", tmp_path / "download.zip"):
+        found = {one.name: read_submission(one, **LIMITS) for one in find_submissions([path])}
+        assert list(found) == ["adamsann_LATE_101_9001_hw1", "brownbo_102_9002", "clarkcy_103_9003_hw1.rar"], path
+        assert found["adamsann_LATE_101_9001_hw1"].files == FILES
+        assert found["brownbo_102_9002"].files["mlcvlab/nn/basis.py"] == BASIS
+        assert found["brownbo_102_9002"].files[NOTEBOOK] == b"{}"
+        [problem] = found["clarkcy_103_9003_hw1.rar"].problems
+        assert "hw1.rar cannot be opened" in problem and "as a .zip" in problem
+
+
+def test_a_zip_of_one_student_is_no_class(tmp_path):
+    for i, files in enumerate(
+        (
+            {"nn/basis.py": BASIS, "models/nn2.py": b"class NN2: ...\n", "optim/sgd.py": b"def SGD(): ...\n"},
+            {f"{tree}/{place}": content for tree in ("hw1", "hw1_old") for place, content in FILES.items()},
+            {"HW1_MNIST_NN2.ipynb": b"{}", "data.zip": zipped({"a.csv": b"1"}), "more.zip": zipped({"b.csv": b"1"})},
+        )
+    ):
+        path = tmp_path / f"student{i}.zip"
+        path.write_bytes(zipped(files))
+        assert [one.name for one in find_submissions([path])] == [f"student{i}"]
+
+
+@pytest.mark.parametrize("nested", [1, 2])
+def test_archives_in_an_archive_are_opened_where_they_are_all_there_is(nested, tmp_path):
+    content = zipped({f"hw1/{place}": FILES[place] for place in FILES})
+    for _ in range(nested):
+        content = zipped({"final.zip": content, "readme.txt": b"see the zip"})
+    (tmp_path / "a.zip").write_bytes(content)
+    submission = read_submission(tmp_path / "a.zip", **LIMITS)
+    assert submission.files == FILES and not submission.problems
+
+
+def test_a_bomb_in_an_archive_is_not_unpacked(tmp_path):
+    content = zipped({"mlcvlab/nn/basis.py": bytes(50 << 20)})
+    (tmp_path / "a.zip").write_bytes(zipped({"b.zip": zipped({"c.zip": content})}))
+    submission = read_submission(tmp_path / "a.zip", **LIMITS)
+    assert submission.files == {} and "more than 1 MB" in submission.problems[0]
+
+
+def test_a_lone_notebook_or_module_is_a_submission(tmp_path):
+    write_folder(tmp_path / "class", {"ann.ipynb": b"{}", "bo.py": BASIS, "cy.7z": b"7z", "notes.txt": b""})
+    passed_by = []
+    found = {one.name: read_submission(one, **LIMITS) for one in find_submissions([tmp_path / "class"], passed_by)}
+    assert found["ann.ipynb"].files[NOTEBOOK] == b"{}"
+    assert found["bo.py"].files["mlcvlab/nn/basis.py"] == BASIS
+    assert "cannot be opened" in found["cy.7z"].problems[0]
+    assert [path.name for path in passed_by] == ["notes.txt"]
+    [alone] = find_submissions([tmp_path / "class/ann.ipynb"])
+    assert read_submission(alone, **LIMITS).files[NOTEBOOK] == b"{}"
+
+
+def test_loose_files_are_one_submission_and_go_where_they_belong(tmp_path):
+    loose = {"basis.py": BASIS, "nn2.py": b"class NN2: ...\n", "adam (1).py": b"def Adam(): ...\n", NOTEBOOK: b"{}"}
+    folder = write_folder(tmp_path / "a", loose)
+    [found] = find_submissions([folder])
+    submission = read_submission(found, **LIMITS)
+    assert submission.files == {
+        "mlcvlab/nn/basis.py": BASIS,
+        "mlcvlab/models/nn2.py": b"class NN2: ...\n",
+        "mlcvlab/optim/adam.py": b"def Adam(): ...\n",
+        NOTEBOOK: b"{}",
+    }
+    assert any("nn2.py is not where it belongs" in problem for problem in submission.problems)
+
+
+def test_a_file_in_the_wrong_folder_or_of_another_name_is_found(tmp_path):
+    files = {f"hw1/{place}": FILES[place] for place in FILES} | {
+        "hw1/mlcvlab/my_losses.py": b"def l2(y, y_hat): ...\ndef l2_grad(y, y_hat): ...\ndef mse(y, y_hat): ...\n"
+        b"def mse_grad(y, y_hat): ...\n",
+        "elsewhere/sgd.py": b"def SGD(): ...\n",
+        "hw1/solution.ipynb": b"{}",
+    }
+    submission = read_submission(write_zip(tmp_path / "a.zip", files), **LIMITS)
+    assert {"mlcvlab/nn/losses.py", "mlcvlab/optim/sgd.py", NOTEBOOK} <= submission.files.keys()
+    assert not {"mlcvlab/my_losses.py", "solution.ipynb"} & submission.files.keys()
+    assert len(submission.problems) == 3
+
+
+def test_data_beside_the_homework_is_ignored_and_named(tmp_path):
+    big = {"hw1/data/mnist.csv": bytes(125_000_000), "hw1/more.bin": bytes(30_000_000)}
+    many = {f"hw1/frames/{i}.png": b"x" for i in range(3000)}
+    path = write_zip(tmp_path / "a.zip", {f"hw1/{place}": FILES[place] for place in FILES} | big | many)
+    submission = read_submission(path, most_bytes=100 << 20, most_files=2000)
+    assert FILES.items() <= submission.files.items() and len(submission.files) <= 102
+    [problem] = submission.problems
+    assert "ignored: data/mnist.csv (125 MB), more.bin (30 MB), " in problem.replace("hw1/", "")
+    outside = write_zip(tmp_path / "b.zip", {f"hw1/{p}": FILES[p] for p in FILES} | {"report.pdf": b"%PDF"})
+    submission = read_submission(outside, **LIMITS)
+    assert (submission.files, submission.problems) == (FILES, ())
+    assert "report.pdf (4 bytes)" in submission.notes[0]
+
+
+def test_of_several_trees_the_newest_is_taken_and_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for tree, year in (("try1", 2025), ("try2", 2026), ("try3", 2024)):
+            entry = zipfile.ZipInfo(f"{tree}/mlcvlab/nn/basis.py", (year, 5, 1, 12, 0, 0))
+            archive.writestr(entry, f"# {tree}\n")
+    submission = read_submission(tmp_path / "a.zip", **LIMITS)
+    assert submission.files == {"mlcvlab/nn/basis.py": b"# try2\n"}
+    assert "try1, try2, try3; the newest, try2, is graded" in submission.problems[0]
+
+
+def test_what_holds_no_file_of_the_homework_says_so(tmp_path):
+    (tmp_path / "empty").mkdir()
+    cases = {
+        "empty": "there is no file of the homework",
+        "a.zip": "there is no file",
+        "b.zip": "hw1.rar cannot be opened",
+    }
+    (tmp_path / "a.zip").write_bytes(zipped({"essay.txt": b"my homework"}))
+    (tmp_path / "b.zip").write_bytes(zipped({"hw1.rar": b"Rar!"}))
+    for name, words in cases.items():
+        assert words in read_submission(tmp_path / name, **LIMITS).problems[0]

@@ -4,11 +4,13 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mlcvkit.course.mistakes import Mistake, mistaken, mistakes_of
 from mlcvkit.course.submissions import plain_text
 
 Array = npt.NDArray[Any]
@@ -19,11 +21,29 @@ RTOL, ATOL = 1e-5, 1e-7
 
 @dataclass(frozen=True)
 class Property:
-    """What a test found of one property: the share of its points, and what to say where it is not whole."""
+    """What a test found of one property.
+
+    Parameters
+    ----------
+    name
+        The property.
+    credit
+        The share of its points, from 0 to 1.
+    feedback
+        What to say where it is not whole.
+    reading
+        The other reading of the handout that explains what is not right, by its name in the rubric, which says what
+        it costs; "" where none does.
+    """
 
     name: str
     credit: float
     feedback: str = ""
+    reading: str = ""
+
+    def worth(self, costs: Mapping[str, float]) -> float:
+        """The share of its points where readings of the handout cost what the rubric says."""
+        return max(self.credit, 1 - costs.get(self.reading, 1.0)) if self.reading else self.credit
 
 
 @dataclass(frozen=True)
@@ -48,8 +68,18 @@ class Report:
     look: str = ""
     """What a person should look at."""
 
-    def add(self, name: str, credit: float, feedback: str | None = None) -> None:
-        self.properties.append(Property(name, credit, feedback or ""))
+    def add(self, name: str, credit: float, feedback: str | None = None, reading: str = "") -> None:
+        self.properties.append(Property(name, credit, feedback or "", reading))
+
+    @property
+    def credit(self) -> float:
+        """The share of its properties that are right, by whatever reading of the handout."""
+        return sum(1.0 if prop.reading else prop.credit for prop in self.properties) / max(1, len(self.properties))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all is right, by whatever reading of the handout."""
+        return all(prop.credit >= 1 or prop.reading for prop in self.properties)
 
 
 def all_lost(test: str, names: Iterable[str], reason: str) -> Report:
@@ -162,70 +192,122 @@ def equation(function: Callable[..., Any]) -> str:
     return "; ".join(parts).replace(",;", ",")
 
 
-Mistaken = Callable[..., Any]
-Catalogue = Mapping[str, tuple[str, Mistaken]]
-"""Mistakes by their names: what to say, and what a function with that mistake returns, from the right value and the
-arguments."""
-
 Asks = Callable[[str, str, list[Any]], Any]
 
-Looked = tuple[str, tuple[Any, ...], Any, Array]
-"""A case as it is judged: its property, the arguments, what was got and what was expected."""
+Numbers = Sequence[Array | None]
+"""What a function returns in each case, as one array; None where it raises."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A case as it is judged: its property, what was got, or in words why there is nothing, and what was expected."""
+
+    property: str
+    got: Any
+    expected: Array
+    origin: Array | float = 0.0
+    """What differences are measured from, where the numbers are those of a way."""
+    tolerance: tuple[float, float] = (1e-4, 2e-6)
+    """How near, relative and absolute, a number has to be to one of a mistake's."""
+
 
 Alike = Callable[[Array, Looked], bool]
 """Whether the result with a mistake is what was got in a case."""
 
 
-def alike(mistaken: Array, case: Looked) -> bool:
+class Table:
+    """What is known of a function for a class seed: its cases, the right numbers, and what each mistake makes of them.
+
+    Parameters
+    ----------
+    function
+        The function.
+    cases
+        Its cases.
+    call
+        ``call(function, case)``: what a function, or NN2's class, returns in a case, as one array.
+    reference
+        The reference's function, or NN2's class.
+    """
+
+    def __init__(self, function: str, cases: Sequence[Any], call: Callable[[Any, Any], Any], reference: Any) -> None:
+        self.function, self.cases, self.call = function, tuple(cases), call
+        with np.errstate(all="ignore"):
+            self.expected = tuple(np.asarray(call(reference, case), float) for case in cases)
+
+    @cached_property
+    def mistakes(self) -> list[tuple[Mistake, Numbers]]:
+        """The numbers of each mistake."""
+        return [
+            (mistake, [self._number(mistaken(mistake), case) for case in self.cases])
+            for mistake in mistakes_of(self.function).values()
+        ]
+
+    def _number(self, function: Any, case: Any) -> Array | None:
+        with np.errstate(all="ignore"):
+            try:
+                return np.asarray(self.call(function, case), float)
+            except Exception:
+                return None
+
+
+def alike(number: Array, case: Looked) -> bool:
     """Whether the result with a mistake is what was got, number by number."""
-    got = as_array(case[2])
-    return got is not None and mistaken.size == got.size and near(got.ravel(), mistaken.ravel(), 1e-4, 2e-6, nan=True)
+    got = as_array(case.got)
+    if got is None or number.size != got.size:
+        return False
+    return near(got.ravel() - case.origin, number.ravel() - case.origin, *case.tolerance, nan=True)
+
+
+def diagnosis(function: str, name: str) -> Diagnosis:
+    """A mistake of the catalogue, as it is told."""
+    return Diagnosis(name, mistakes_of(function)[name].tells)
 
 
 def judge(
     report: Report,
-    catalogue: Catalogue,
-    costs: Mapping[str, float],
-    readings: Mapping[tuple[str, str], str],
+    mistakes: Sequence[tuple[Mistake, Numbers]],
     cases: Sequence[Looked],
     wrong: Sequence[int],
     is_alike: Alike = alike,
-) -> dict[str, float]:
-    """Name the mistake behind wrong results, and say what share of its points each property keeps all the same.
+) -> dict[str, str]:
+    """Name the mistake behind wrong results, and say for each wrong property which reading of the handout explains it.
 
-    A mistake is named only where it explains every case, the right ones as well; else none is. A property keeps points
-    where a known other reading of the handout explains all of its cases, all right ones and those of plain values (the
-    first property), and its results are finite.
+    A mistake is named only where it explains every case, the right ones as well; else none is. A property is another
+    reading's where that explains all of its cases, all right ones and those of plain values (the first property), and
+    its results are finite.
 
-    Arguments: ``costs`` of the known other readings, by their names; ``readings``, those names, by test and mistake;
-    ``wrong``, the places of the wrong cases.
+    Arguments: ``mistakes``, with the numbers of each in each case; ``wrong``, the places of the wrong cases.
     """
-    whole = _explanation(catalogue, cases, is_alike)
-    report.diagnosis = report.diagnosis or whole
-    known = {name: row for name, row in catalogue.items() if (report.test, name) in readings}
-    always = [case for i, case in enumerate(cases) if i not in wrong or case[0] == cases[0][0]]
-    shares = {}
-    for name in dict.fromkeys(cases[i][0] for i in wrong):
-        of_property = [case for case in cases if case[0] == name]
-        found = whole if whole and whole.mistake in known else _explanation(known, [*of_property, *always], is_alike)
-        reading = readings[report.test, found.mistake] if found else None
-        finite = all(is_finite(case[2]) for case in of_property)
-        shares[name] = 1 - costs.get(reading, 1.0) if reading is not None and finite else 0.0
-        report.variant = report.variant or reading
-    return shares
+    everywhere = range(len(cases))
+    whole = _explanation(mistakes, cases, everywhere, is_alike)
+    if whole is not None and report.diagnosis is None:
+        report.diagnosis = Diagnosis(whole.name, whole.tells)
+    readings = [entry for entry in mistakes if entry[0].reading]
+    always = {i for i, case in enumerate(cases) if i not in wrong or case.property == cases[0].property}
+    found_readings = {}
+    for name in dict.fromkeys(cases[i].property for i in wrong):
+        own = [i for i in everywhere if cases[i].property == name]
+        found = whole
+        if found is None or not found.reading:
+            found = _explanation(readings, cases, sorted(always.union(own)), is_alike)
+        finite = all(is_finite(cases[i].got) for i in own)
+        found_readings[name] = found.reading if found is not None and finite else ""
+        report.variant = report.variant or (found.reading if found is not None else None)
+    return found_readings
 
 
-def _explanation(catalogue: Catalogue, cases: Sequence[Looked], is_alike: Alike) -> Diagnosis | None:
-    """The first mistake that explains what was got in each of the cases."""
-    for name, (message, mistaken) in catalogue.items():
-        if all(_explains(mistaken, case, is_alike) for case in cases):
-            return Diagnosis(name, message)
+def _explanation(
+    mistakes: Sequence[tuple[Mistake, Numbers]], cases: Sequence[Looked], chosen: Sequence[int], is_alike: Alike
+) -> Mistake | None:
+    """The first mistake that explains what was got in each of the chosen cases, and has numbers in one of them."""
+    for mistake, numbers in mistakes:
+        if any(numbers[i] is not None for i in chosen) and all(
+            _explains(numbers[i], cases[i], is_alike) for i in chosen
+        ):
+            return mistake
     return None
 
 
-def _explains(mistaken: Mistaken, case: Looked, is_alike: Alike) -> bool:
-    with np.errstate(all="ignore"):
-        try:
-            return is_alike(np.asarray(mistaken(case[3], *case[1]), float), case)
-        except (ValueError, IndexError, TypeError):
-            return False
+def _explains(number: Array | None, case: Looked, is_alike: Alike) -> bool:
+    return isinstance(case.got, str) if number is None else is_alike(number, case)

@@ -1,7 +1,8 @@
 """Checks of Problem 1: each function's values and gradients, on inputs that are drawn anew for each seed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from inspect import signature
 from typing import Any
 
@@ -12,12 +13,13 @@ from mlcvkit.course.checks import (
     RTOL,
     Array,
     Asks,
-    Diagnosis,
     Looked,
     Report,
+    Table,
     alike,
     all_lost,
     as_array,
+    diagnosis,
     equation,
     judge,
     relative_error,
@@ -27,8 +29,7 @@ from mlcvkit.course.checks import (
     shown_apart,
     unchanged,
 )
-from mlcvkit.course.mistakes import VARIANTS
-from mlcvkit.course.mistakes.components import COMPONENTS
+from mlcvkit.course.mistakes import mistakes_of
 from mlcvlab.nn import activations, basis, losses
 
 Draw = np.random.Generator
@@ -62,12 +63,16 @@ class Component:
         """Whether the handout leaves open how large a result of this property is."""
         return prop == "stability" and self.least_when_wrong is not None
 
-    def is_alike(self, mistaken: Array, case: Looked) -> bool:
+    def tolerance(self, case: Case) -> tuple[float, float]:
+        """How near a result must be to the right one."""
+        return self.rtol, SMALLEST if case.property == "stability" else self.atol
+
+    def is_alike(self, number: Array, case: Looked) -> bool:
         """As ``alike``; where the size is open, whether the signs are the same and the numbers as large."""
-        got = as_array(case[2])
-        if not self.is_open(case[0]) or got is None or not (np.isfinite(got).all() and np.isfinite(mistaken).all()):
-            return alike(mistaken, case)
-        signs = [np.sign(np.where(np.abs(part) < self.least_when_wrong, 0, part)).ravel() for part in (got, mistaken)]
+        got = as_array(case.got)
+        if not self.is_open(case.property) or got is None or not (np.isfinite(got).all() and np.isfinite(number).all()):
+            return alike(number, case)
+        signs = [np.sign(np.where(np.abs(part) < self.least_when_wrong, 0, part)).ravel() for part in (got, number)]
         return np.array_equal(signs[0], signs[1])
 
 
@@ -148,8 +153,8 @@ def _entropy(rng: Draw) -> list[Case]:
     ]
 
 
-SMALLEST = 1e-300
-"""Below this, numbers have fewer digits, and a formula may rightly end at 0."""
+SMALLEST = 1e-30
+"""Below this a formula may rightly end at 0, or where its argument is cut."""
 _NN = "mlcvlab.nn"
 _DISTORTED = 1e-4, 2e-6
 """Tolerances that let the handout's distortion by 10⁻⁶ pass, wherever in the formula it stands."""
@@ -176,23 +181,28 @@ COMPONENTS_CHECKED = {
         Component(f"{_NN}.losses", losses.cross_entropy_grad, _entropy, *_DISTORTED, 100.0),
     )
 }
-IN_PLACE = Diagnosis("in_place", "it changes its input in place: the caller's array is not what it was; make a new one")
 
 
-def check_component(name: str, ask: Asks, seed: int, variants: Mapping[str, float]) -> Report:
+@lru_cache(maxsize=64)
+def component_table(name: str, seed: int) -> Table:
+    component = COMPONENTS_CHECKED[name]
+    cases = component.cases(np.random.default_rng([seed, *name.encode()]))
+    return Table(name, cases, lambda function, case: function(*map(np.array, case.args)), component.reference)
+
+
+def check_component(name: str, ask: Asks, seed: int) -> Report:
     """Check one function.
 
     Arguments: ``ask(module, function, args)``, which calls the student's function and returns its result and the
-    arguments after the call, or in words why there is none; ``variants``, what a known other reading costs.
+    arguments after the call, or in words why there is none.
     """
     component = COMPONENTS_CHECKED[name]
-    cases = component.cases(np.random.default_rng([seed, *name.encode()]))
+    table = component_table(name, seed)
+    cases, expected = table.cases, table.expected
     properties = (*dict.fromkeys(case.property for case in cases), "shape", "unchanged")
     answers = [ask(component.module, name, list(case.args)) for case in cases]
     if all(isinstance(answer, str) for answer in answers):
         return all_lost(name, properties, answers[0])
-    with np.errstate(all="ignore"):
-        expected = [np.asarray(component.reference(*case.args), float) for case in cases]
     got = [None if isinstance(answer, str) else answer["value"] for answer in answers]
     problems = {
         i: _told(component, case, answer, right)
@@ -202,21 +212,29 @@ def check_component(name: str, ask: Asks, seed: int, variants: Mapping[str, floa
     report = Report(name, equation=equation(component.reference))
     told = [i for i, case in enumerate(cases) if case.property in ("value", "batch")]
     report.relative_error = relative_error([got[i] for i in told], [expected[i] for i in told])
-    looked_at = [(case.property, case.args, g, right) for case, g, right in zip(cases, got, expected, strict=True)]
-    kept = {}
+    readings: dict[str, str] = {}
     if problems:
-        kept = judge(report, COMPONENTS[name], variants, VARIANTS, looked_at, list(problems), component.is_alike)
+        looked_at = [
+            Looked(
+                case.property,
+                answer if isinstance(answer, str) else answer["value"],
+                right,
+                tolerance=(1e-4, SMALLEST if case.property == "stability" else 2e-6),
+            )
+            for case, answer, right in zip(cases, answers, expected, strict=True)
+        ]
+        readings = judge(report, table.mistakes, looked_at, list(problems), component.is_alike)
     for prop in properties[:-2]:
         first = next((problem for i, problem in problems.items() if cases[i].property == prop), None)
-        report.add(prop, kept.get(prop, 1.0), first)
+        report.add(prop, float(prop not in readings), first, readings.get(prop, ""))
     report.add("shape", *_shape(report, cases, got, expected))
     after = [None if isinstance(answer, str) else answer["after"] for answer in answers]
     changed = any(a is not None and not unchanged(list(case.args), a) for case, a in zip(cases, after, strict=True))
     report.add(
         "unchanged", float(not changed), "the caller's array is not what it was before the call" if changed else None
     )
-    if changed and report.diagnosis is None:
-        report.diagnosis = IN_PLACE
+    if changed and report.diagnosis is None and "in_place" in mistakes_of(name):
+        report.diagnosis = diagnosis(name, "in_place")
     return report
 
 
@@ -229,7 +247,7 @@ def _is_right(component: Component, case: Case, got: Any, expected: Array) -> bo
             and bool(np.all(np.isfinite(array)))
             and bool(np.all(array.ravel() * np.sign(expected.ravel()) >= least))
         )
-    return same_values(got, expected, component.rtol, SMALLEST if case.property == "stability" else component.atol)
+    return same_values(got, expected, *component.tolerance(case))
 
 
 def _told(component: Component, case: Case, answer: Any, expected: Array) -> str:
@@ -245,20 +263,28 @@ def _told(component: Component, case: Case, answer: Any, expected: Array) -> str
 
 
 def _shape(
-    report: Report, cases: Sequence[Case], got: Sequence[Any], expected: Sequence[Array]
-) -> tuple[float, str | None]:
+    report: Report,
+    cases: Sequence[Case],
+    got: Sequence[Any],
+    expected: Sequence[Array],
+) -> tuple[float, str | None, str]:
     for case, value, right in zip(cases, got, expected, strict=True):
         if case.property in ("value", "batch", "standing") and not same_shape(value, right):
             array = as_array(value)
             if value is None or (array is not None and array.size != right.size and case.property == "batch"):
                 continue
-            if array is not None and array.shape == right.shape[::-1] and report.diagnosis is None:
-                report.diagnosis = Diagnosis("transposed", "the result is the transpose of the right one")
+            reading = ""
+            transposed = mistakes_of(report.test).get("transposed")
+            if transposed and array is not None and array.shape == right.shape[::-1] and report.diagnosis is None:
+                report.diagnosis = diagnosis(report.test, "transposed")
+                report.variant = transposed.reading or report.variant
+                reading = transposed.reading
             kind = "no array of numbers" if array is None else f"shape {array.shape}"
             return (
                 0.0,
                 f"for an input of shape {case.args[0].shape} the result must have shape {right.shape}, got {kind}",
+                reading,
             )
     if all(value is None for value in got):
-        return 0.0, "there is no result"
-    return 1.0, None
+        return 0.0, "there is no result", ""
+    return 1.0, None, ""

@@ -5,8 +5,9 @@ a wrong forward pass costs its own points and not the gradient's. The mean over 
 it is the mean of the student's own gradients.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ import numpy as np
 from mlcvkit.course.checks import (
     Array,
     Diagnosis,
+    Looked,
     Report,
+    Table,
     all_lost,
     as_array,
+    diagnosis,
     equation,
     judge,
     near,
@@ -27,8 +31,6 @@ from mlcvkit.course.checks import (
     shown_apart,
     unchanged,
 )
-from mlcvkit.course.mistakes import VARIANTS
-from mlcvkit.course.mistakes.networks import EMPIRICAL, FORWARD, NETWORK
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn.losses import cross_entropy
 
@@ -65,44 +67,68 @@ def _samples(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
             return X
 
 
-def _reference() -> NN2:
-    return NN2()
+def _call(method: str) -> Callable[[Any, Case], Array]:
+    """How a method of NN2's class is called in a case; of two gradients one array."""
+
+    def call(network: Any, case: Case) -> Array:
+        model = network()
+        model.W = [np.array(w) for w in case.own]
+        value = getattr(model, method)(*case.args)
+        return _joined(value) if isinstance(value, list) else np.asarray(value)
+
+    return call
 
 
-def check_prediction(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -> Report:
-    """Check ``nn2``."""
+def _layers(joined: Array) -> Weights:
+    """The two gradients that are one array."""
+    first = HIDDEN * FEATURES
+    return [joined[:first].reshape(HIDDEN, FEATURES), joined[first:].reshape(HIDDEN, 1)]
+
+
+def _large(rng: np.random.Generator) -> Case:
+    """Large weights and samples with both answers, at which a network with other hidden units answers otherwise."""
+    while True:
+        own = _weights(rng)
+        X = _samples(rng, 5, own)
+        z1 = own[0] @ X
+        z2, *others = (own[1].T @ hidden for hidden in (np.maximum(z1, 0), z1, np.sign(z1), z1 > 0, np.abs(z1)))
+        answers = z2 > 0
+        if np.abs(z2).min() > 0.05 and answers.any() != answers.all() and all(np.any(z * z2 < 0) for z in others):
+            return Case("stability", [50 * own[0], 20 * own[1]], (X,))
+
+
+@lru_cache(maxsize=64)
+def prediction_table(seed: int) -> Table:
     rng = np.random.default_rng([seed, 2])
     own = _weights(rng)
-    large = [50 * own[0], 20 * own[1]]
     cases = [
         *(Case("value", W, (_samples(rng, 1, W),)) for W in (own, _weights(rng))),
         Case("batch", own, (_samples(rng, 6, own),)),
-        Case("stability", large, (_samples(rng, 5, own),)),
+        _large(rng),
     ]
-    model = _reference()
-    expected = []
-    for case in cases:
-        model.W = case.own
-        expected.append(np.asarray(model.nn2(*case.args)))
+    return Table("nn2", cases, _call("nn2"), NN2)
+
+
+def check_prediction(ask: AsksNetwork, seed: int) -> Report:
+    """Check ``nn2``."""
+    table = prediction_table(seed)
+    cases, expected = table.cases, table.expected
     answers = [ask("nn2", case.own, list(case.args)) for case in cases]
     if isinstance(answers[0], str):
         return all_lost("nn2", ("value", "batch", "stability", "shape", "unchanged"), answers[0])
-    got = [None if isinstance(answer, str) else answer["value"] for answer in answers]
+    got = [answer if isinstance(answer, str) else answer["value"] for answer in answers]
     report = Report("nn2", equation=equation(NN2.nn2))
     report.relative_error = relative_error(got[:3], expected[:3])
     wrong = [i for i, (value, right) in enumerate(zip(got, expected, strict=True)) if not same_values(value, right)]
     if wrong:
-        looked_at = [
-            (case.property, (case.own, *case.args), value, right)
-            for case, value, right in zip(cases, got, expected, strict=True)
-        ]
-        judge(report, FORWARD, variants, VARIANTS, looked_at, wrong)
+        looked_at = [Looked(c.property, value, right) for c, value, right in zip(cases, got, expected, strict=True)]
+        judge(report, table.mistakes, looked_at, wrong)
     for prop in ("value", "batch", "stability"):
         first = next((i for i in wrong if cases[i].property == prop), None)
         report.add(
             prop, float(first is None), None if first is None else _told_forward(cases, answers, expected, first)
         )
-    shapes = [i for i in range(3) if got[i] is not None and not same_shape(got[i], expected[i])]
+    shapes = [i for i in range(3) if not isinstance(got[i], str) and not same_shape(got[i], expected[i])]
     text = f"ŷ must have shape {expected[shapes[0]].shape}, got {shown(got[shapes[0]])}" if shapes else None
     report.add("shape", float(not shapes), text)
     _add_unchanged(report, cases, answers)
@@ -119,8 +145,8 @@ def _told_forward(cases: Sequence[Case], answers: Sequence[Any], expected: Seque
     )
 
 
-def check_gradient(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -> Report:
-    """Check ``grad``."""
+@lru_cache(maxsize=64)
+def gradient_table(seed: int) -> Table:
     rng = np.random.default_rng([seed, 3])
     own, other, third = (_weights(rng) for _ in range(3))
     one, zero = np.array([[1.0]]), np.array([[0.0]])
@@ -136,23 +162,27 @@ def check_gradient(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -
         Case("batch", own, (X, y, own)),
         Case("saturated", saturated, (wrong_side, zero, saturated)),
     ]
-    model = _reference()
-    rights = []
-    for case in cases:
-        model.W = case.own
-        rights.append(model.grad(*case.args))
+    return Table("grad", cases, _call("grad"), NN2)
+
+
+def check_gradient(ask: AsksNetwork, seed: int) -> Report:
+    """Check ``grad``."""
+    table = gradient_table(seed)
+    cases, rights = table.cases, [_layers(right) for right in table.expected]
     answers = [_asked(ask, "grad", case) for case in cases]
     names = ("hidden_layer", "output_layer", "weights", "batch", "saturated", "shape", "unchanged")
     if isinstance(answers[0], str):
         return all_lost("grad", names, answers[0])
-    report = _judge_gradient(cases, answers, rights, variants)
+    report = _judge_gradient(table, answers, rights)
     report.look = _look_at_passes("grad", answers)
-    if any(prop.credit < 1 for prop in report.properties[:5]) and not _forward_is_right(ask, cases[:2]):
+    if any(prop.credit < 1 and not prop.reading for prop in report.properties[:5]) and not _forward_is_right(
+        ask, cases[:2]
+    ):
         of_own = [_differences(ask, case) for case in cases[:5]]
         of_own.append(_as_it_is(answers[5], rights[5]))
         if _teach(of_own):
-            by_own = _judge_gradient(cases, answers, of_own, variants, rtol=1e-4)
-            if _credit(by_own) > _credit(report):
+            by_own = _judge_gradient(table, answers, of_own, rtol=1e-4)
+            if by_own.credit > report.credit:
                 by_own.look = report.look
                 return by_own
     return report
@@ -186,10 +216,6 @@ def _as_it_is(answer: Any, right: Weights) -> Weights:
     return gradients if lives else right
 
 
-def _credit(report: Report) -> float:
-    return sum(prop.credit for prop in report.properties)
-
-
 def _asked(ask: AsksNetwork, method: str, case: Case) -> Any:
     """The answer, or in words why there is none, or why it is not two gradients."""
     args = list(case.args)
@@ -205,40 +231,33 @@ def _asked(ask: AsksNetwork, method: str, case: Case) -> Any:
 
 
 def _judge_gradient(
-    cases: Sequence[Case],
+    table: Table,
     answers: Sequence[Any],
     rights: Sequence[Any],
-    variants: Mapping[str, float],
     rtol: float = 1e-5,
 ) -> Report:
+    cases = table.cases
     report = Report("grad", equation=equation(NN2.grad))
     report.relative_error = _error_of_gradients(answers[:5], rights[:5])
     wrong = {i: _wrong_layers(answers[i], rights[i], rtol) for i in range(len(cases))}
     failing = [i for i, layers in wrong.items() if layers]
-    kept = judge(report, NETWORK, variants, VARIANTS, _looked_at(cases, answers, rights), failing) if failing else {}
+    readings = judge(report, table.mistakes, _looked_at(cases, answers, rights), failing) if failing else {}
     for layer, name in enumerate(("hidden_layer", "output_layer")):
         first = next((i for i in failing if cases[i].property == "value" and layer in wrong[i]), None)
         text = None if first is None else _told_gradient(cases[first], answers[first], rights[first], layer)
-        report.add(name, 1.0 if first is None else kept["value"], text)
+        report.add(name, float(first is None), text, "" if first is None else readings["value"])
     for prop in ("weights", "batch", "saturated"):
         first = next((i for i in failing if cases[i].property == prop), None)
         text = None if first is None else _told_gradient(cases[first], answers[first], rights[first], wrong[first][0])
-        report.add(prop, kept.get(prop, 1.0), text)
+        report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
     _add_shapes(report, answers[:2], rights[:2])
     _add_unchanged(report, cases, answers)
     return report
 
 
-def _looked_at(
-    cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any]
-) -> list[tuple[str, tuple[Any, ...], Any, Array]]:
+def _looked_at(cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any]) -> list[Looked]:
     return [
-        (
-            case.property,
-            (case.own, case.args[0], case.args[1], case.args[2] or case.own),
-            None if isinstance(answer, str) else _joined(answer["value"]),
-            _joined(right),
-        )
+        Looked(case.property, answer if isinstance(answer, str) else _joined(answer["value"]), _joined(right))
         for case, answer, right in zip(cases, answers, rights, strict=True)
     ]
 
@@ -280,6 +299,8 @@ def _add_shapes(report: Report, answers: Sequence[Any], rights: Sequence[Any]) -
             continue
         for name, got, expected in zip(("∇_W1", "∇_w2"), answer["value"], right, strict=True):
             if not same_shape(got, np.asarray(expected)):
+                if np.shape(got) == (FEATURES, HIDDEN) and report.diagnosis is None and report.test == "grad":
+                    report.diagnosis = diagnosis("grad", "hidden_layer_transposed")
                 text = f"{name} must have its weights' shape, {np.shape(expected)}, got {np.shape(got)}"
                 report.add("shape", 0.0, text)
                 return
@@ -300,11 +321,10 @@ def _add_unchanged(report: Report, cases: Sequence[Case], answers: Sequence[Any]
 
 
 def _forward_is_right(ask: AsksNetwork, cases: Sequence[Case]) -> bool:
-    model = _reference()
     for case in cases:
-        model.W = case.own
         answer = ask("nn2", case.own, [case.args[0]])
-        if isinstance(answer, str) or not same_values(answer["value"], np.asarray(model.nn2(case.args[0]))):
+        right = _call("nn2")(NN2, Case(case.property, case.own, case.args[:1]))
+        if isinstance(answer, str) or not same_values(answer["value"], right):
             return False
     return True
 
@@ -327,8 +347,8 @@ def _differences(ask: AsksNetwork, case: Case) -> Weights | None:
     return gradients
 
 
-def check_empirical(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) -> Report:
-    """Check ``emp_loss_grad``."""
+@lru_cache(maxsize=64)
+def empirical_table(seed: int) -> Table:
     rng = np.random.default_rng([seed, 4])
     own, other = _weights(rng), _weights(rng)
     X, y = _samples(rng, 7, own, other), np.array([[1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0]])
@@ -340,22 +360,24 @@ def check_empirical(ask: AsksNetwork, seed: int, variants: Mapping[str, float]) 
         Case("layer", own, (X, y, own, 0)),
         Case("layer", own, (X, y, own, 1)),
     ]
+    return Table("emp_loss_grad", cases, _call("emp_loss_grad"), NN2)
+
+
+def check_empirical(ask: AsksNetwork, seed: int) -> Report:
+    """Check ``emp_loss_grad``."""
+    table = empirical_table(seed)
+    cases, rights = table.cases, [_layers(right) for right in table.expected[:4]]
     answers = [_asked(ask, "emp_loss_grad", case) for case in cases[:4]]
     names = ("value", "weights", "layer", "shape", "unchanged")
     if isinstance(answers[0], str):
         return all_lost("emp_loss_grad", names, answers[0])
     answers += [ask("emp_loss_grad", case.own, list(case.args)) for case in cases[4:]]
-    model = _reference()
-    rights = []
-    for case in cases[:4]:
-        model.W = case.own
-        rights.append(model.emp_loss_grad(*case.args))
-    report = _judge_empirical(cases, answers, rights, variants)
-    if any(prop.credit < 1 for prop in report.properties):
+    report = _judge_empirical(table, answers, rights)
+    if not report.is_whole:
         of_own = [_mean_of_own(ask, case) for case in cases[:4]]
         if _teach(of_own):
-            by_own = _judge_empirical(cases, answers, of_own, variants)
-            if _credit(by_own) > _credit(report):
+            by_own = _judge_empirical(table, answers, of_own)
+            if by_own.credit > report.credit:
                 return by_own
     return report
 
@@ -379,18 +401,17 @@ def _mean_of_own(ask: AsksNetwork, case: Case) -> Weights | None:
     return None if total is None else [gradient / X.shape[1] for gradient in total]
 
 
-def _judge_empirical(
-    cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any], variants: Mapping[str, float]
-) -> Report:
+def _judge_empirical(table: Table, answers: Sequence[Any], rights: Sequence[Any]) -> Report:
+    cases = table.cases
     report = Report("emp_loss_grad", equation=equation(NN2.emp_loss_grad))
     report.relative_error = _error_of_gradients(answers[:4], rights)
     failing = [i for i in range(4) if _wrong_layers(answers[i], rights[i], 1e-5)]
     looked_at = _looked_at(cases[:4], answers[:4], rights)
-    kept = judge(report, EMPIRICAL, variants, VARIANTS, looked_at, failing) if failing else {}
+    readings = judge(report, table.mistakes, looked_at, failing) if failing else {}
     for prop in ("value", "weights"):
         first = next((i for i in failing if cases[i].property == prop), None)
         text = None if first is None else _told_empirical(cases[first], answers[first], rights[first])
-        report.add(prop, kept.get(prop, 1.0), text)
+        report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
     report.add("layer", *_layer(report, answers, rights))
     _add_shapes(report, answers[:2], rights[:2])
     _add_unchanged(report, cases, answers)
@@ -406,11 +427,9 @@ def _told_empirical(case: Case, answer: Any, right: Sequence[Array]) -> str:
 
 def _diagnosed_layer(value: Any, rights: Sequence[Array]) -> Diagnosis | None:
     if isinstance(value, list) and len(value) == 2:
-        return Diagnosis(
-            "layer_ignored", "the argument layer is not looked at: an int asks for that layer's gradient alone"
-        )
+        return diagnosis("emp_loss_grad", "layer_ignored")
     if any(same_values(value, np.asarray(right)) for right in rights):
-        return Diagnosis("other_layer", "the layers are mixed up: layer 0 is W₁, layer 1 is w₂")
+        return diagnosis("emp_loss_grad", "other_layer")
     return None
 
 

@@ -5,24 +5,26 @@ The gradients come from the grader, so that nothing of Problems 1 and 2 is neede
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from mlcvkit.course.checks import (
     Array,
-    Diagnosis,
+    Looked,
     Report,
+    Table,
+    alike,
     all_lost,
     as_array,
     equation,
+    judge,
     near,
     relative_error,
     shown,
     unchanged,
 )
-from mlcvkit.course.mistakes import VARIANTS
-from mlcvkit.course.mistakes.optimizers import ADAM, adam_steps
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.optim.adam import Adam
 
@@ -103,14 +105,17 @@ SHAPES = ((3, 4), (3, 1))
 SIZE = 15
 
 
-def final_weights(answer: Any) -> Weights | str:
-    """The final weights: what was returned, or else what the model holds."""
+NOT_FINITE = "the weights are not finite after the steps: some became NaN or infinite"
+
+
+def final_weights(answer: Any, *, finite: bool = True) -> Weights | str:
+    """The final weights: what was returned, or else what the model holds; or in words why they are none."""
     for value in (answer["value"], answer["W"]):
         if isinstance(value, list) and len(value) == 2:
             arrays = [as_array(w) for w in value]
             if all(a is not None and a.size == np.prod(shape) for a, shape in zip(arrays, SHAPES, strict=True)):
-                if not all(np.isfinite(a).all() for a in arrays if a is not None):
-                    return "the weights are not finite after the steps: some became NaN or infinite"
+                if finite and not all(np.isfinite(a).all() for a in arrays if a is not None):
+                    return NOT_FINITE
                 return [np.asarray(a).reshape(shape) for a, shape in zip(arrays, SHAPES, strict=True)]
     return f"it must return the final list of weights, [W1, w2]; got {shown(answer['value'])}"
 
@@ -135,8 +140,38 @@ def flat(weights: Sequence[Array]) -> Array:
     return np.concatenate([np.asarray(w, float).ravel() for w in weights])
 
 
-def check_adam(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> Report:
-    """Check ``Adam``."""
+@dataclass(frozen=True)
+class Run:
+    """A run of Adam, and the property that its final weights show."""
+
+    property: str
+    start: Weights
+    X: Array
+    y: Array
+    options: Mapping[str, float]
+
+
+def _tolerance(options: Mapping[str, float]) -> tuple[float, float]:
+    """How near the way from the start has to be; where δ is tiny, wherever in the denominator it stands."""
+    return (1e-3, 1e-3 * options["alpha"]) if options["delta"] < 1e-6 else (1e-4, 1e-6)
+
+
+class _SilentNetwork(NN2):
+    """An NN2 without a loss, so that an optimizer that diverges goes on as one would that does not look at it."""
+
+    def emp_loss(self, *_: Any, **__: Any) -> float:
+        return 0.0
+
+
+def _run(adam: Callable[..., Any], run: Run, **options: Any) -> Array:
+    model = _SilentNetwork()
+    model.W = [w.copy() for w in run.start]
+    return flat(adam(model, run.X, run.y, **run.options, **options))
+
+
+@lru_cache(maxsize=64)
+def adam_tables(seed: int) -> tuple[Table, Table]:
+    """The runs, with the handout's look-ahead and without."""
     rng = np.random.default_rng([seed, 6])
     X, y = rng.normal(size=(4, 6)), np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
     start = [rng.normal(size=SHAPES[0]), rng.normal(size=SHAPES[1])]
@@ -144,121 +179,61 @@ def check_adam(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> 
     unusual: dict[str, Any] = {"alpha": 0.2, "beta1": 0.6, "beta2": 0.8, "delta": 0.05}
     runs = [("first_step", {**usual, "R": 1}), *(("steps", {**usual, "R": r}) for r in (2, 3, 6))]
     runs += [("hyperparameters", {**unusual, "R": r}) for r in (1, 4)]
+    cases = [Run(prop, start, X, y, options) for prop, options in runs]
+    return Table("Adam", cases, _run, Adam), Table("Adam", cases, partial(_run, lookahead=False), Adam)
+
+
+def check_adam(ask: AsksOptimizer, seed: int) -> Report:
+    """Check ``Adam``."""
+    table, without_lookahead = adam_tables(seed)
+    runs, start = table.cases, table.cases[0].start
     names = ("first_step", "steps", "hyperparameters", "returned", "unchanged")
     model = NetworkModel()
     answers: list[Any] = []
-    for _, options in runs:
-        answers.append(ask("Adam", start, X, y, options, model.supplied()))
+    for run in runs:
+        answers.append(ask("Adam", start, run.X, run.y, run.options, model.supplied()))
         if isinstance(answers[0], str):
             return all_lost("Adam", names, answers[0])
-    finals = [answer if isinstance(answer, str) else final_weights(answer) for answer in answers]
-    reference = NN2()
-
-    def gradient(W: Weights) -> Weights:
-        reference.W = W
-        return reference.emp_loss_grad(X, y)
-
+    ends = [_end(answer) for answer in answers]
     report = Report("Adam", equation=equation(Adam))
-    expected = [flat(adam_steps(start, gradient, **options)) for _, options in runs]
+    begin = flat(start)
     moved = [
-        (flat(final) - flat(start), right - flat(start))
-        for final, right in zip(finals, expected, strict=True)
-        if not isinstance(final, str)
+        (end - begin, right - begin)
+        for end, right in zip(ends, table.expected, strict=True)
+        if not isinstance(end, str) and np.isfinite(end).all()
     ]
     report.relative_error = relative_error([got for got, _ in moved], [right for _, right in moved])
-    wrong = [i for i, (_, options) in enumerate(runs) if not _is_near(finals[i], expected[i], start, options)]
-    kept = _judge_adam(report, runs, finals, start, gradient, wrong, variants) if wrong else {}
+    looked_at = [
+        Looked(run.property, end, right, begin, _tolerance(run.options))
+        for run, end, right in zip(runs, ends, table.expected, strict=True)
+    ]
+    wrong = [i for i, case in enumerate(looked_at) if not alike(case.expected, case)]
+    readings: dict[str, str] = {}
+    if wrong:
+        readings = judge(report, [*table.mistakes, *without_lookahead.mistakes], looked_at, wrong)
     for prop in names[:3]:
-        first = next((i for i in wrong if runs[i][0] == prop), None)
-        text = None if first is None else _told_adam(runs[first][1], finals[first], expected[first], start)
-        report.add(prop, kept.get(prop, 1.0), text)
+        first = next((i for i in wrong if runs[i].property == prop), None)
+        text = None if first is None else _told_adam(runs[first].options, looked_at[first])
+        report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
     add_returned(report, answers)
     good = [answer for answer in answers if not isinstance(answer, str)]
-    same = all(unchanged([X, y], answer["after"]) for answer in good)
+    same = all(unchanged([runs[0].X, runs[0].y], answer["after"]) for answer in good)
     report.add("unchanged", float(same), "it changes the samples it is given")
     return report
 
 
-def _is_near(final: Weights | str, right: Array, start: Weights, options: Mapping[str, Any]) -> bool:
-    """Whether the way from the start is right; where δ is tiny, wherever in the denominator it stands."""
-    if isinstance(final, str):
-        return False
-    rtol, atol = (1e-3, 1e-3 * options["alpha"]) if options["delta"] < 1e-6 else (1e-4, 1e-6)
-    return np.allclose(flat(final) - flat(start), right - flat(start), rtol=rtol, atol=atol)
+def _end(answer: Any) -> Array | str:
+    """The final weights as one array, finite or not, or in words why there are none."""
+    final = answer if isinstance(answer, str) else final_weights(answer, finite=False)
+    return final if isinstance(final, str) else flat(final)
 
 
-Runs = Sequence[tuple[str, Mapping[str, Any]]]
-
-
-def _judge_adam(
-    report: Report,
-    runs: Runs,
-    finals: Sequence[Any],
-    start: Weights,
-    gradient: Callable[[Weights], Weights],
-    wrong: Sequence[int],
-    variants: Mapping[str, float],
-) -> dict[str, float]:
-    """As ``judge``: name the mistake that explains every run, and say what share each property keeps."""
-
-    def explained(chosen: Sequence[int], entries: Mapping[str, tuple[str, dict[str, Any]]]) -> Diagnosis | None:
-        return _explain_adam(runs, finals, start, gradient, chosen, entries)
-
-    whole = explained(range(len(runs)), ADAM) or _one_layer(finals, start)
-    report.diagnosis = report.diagnosis or whole
-    known = {name: entry for name, entry in ADAM.items() if ("Adam", name) in VARIANTS}
-    right = [i for i in range(len(runs)) if i not in wrong]
-    shares = {}
-    for name in dict.fromkeys(runs[i][0] for i in wrong):
-        own = [i for i in range(len(runs)) if runs[i][0] == name]
-        found = whole if whole and whole.mistake in known else explained([*own, *right, 0], known)
-        reading = VARIANTS["Adam", found.mistake] if found else None
-        report.variant = report.variant or reading
-        shares[name] = 1 - variants.get(reading, 1.0) if reading else 0.0
-    return shares
-
-
-def _one_layer(finals: Sequence[Any], start: Weights) -> Diagnosis | None:
-    """Whether one layer's weights stay as they were in every run."""
-    if any(isinstance(final, str) for final in finals):
-        return None
-    for layer, name in enumerate(("W1", "w2")):
-        if all(np.array_equal(final[layer], start[layer]) for final in finals):
-            return Diagnosis("one_layer_stays", f"{name} stays as it was: update the weights of both layers")
-    return None
-
-
-def _explain_adam(
-    runs: Runs,
-    finals: Sequence[Any],
-    start: Weights,
-    gradient: Callable[[Weights], Weights],
-    chosen: Sequence[int],
-    known: Mapping[str, tuple[str, dict[str, Any]]],
-) -> Diagnosis | None:
-    """The mistake that leads to the same weights in the chosen runs, with the handout's look-ahead or without."""
-    entries = [(name, message, changes) for name, (message, changes) in known.items()]
-    entries += [(name, message, {"ahead": 0.0, **changes}) for name, message, changes in entries]
-    for name, message, changes in entries:
-        with np.errstate(all="ignore"):
-            ends = (adam_steps(start, gradient, **{**runs[i][1], **changes}) for i in chosen)
-            if all(
-                _is_near(finals[i], flat(end), start, runs[i][1]) or _both_nan(finals[i], end)
-                for i, end in zip(chosen, ends, strict=True)
-            ):
-                return Diagnosis(name, message)
-    return None
-
-
-def _both_nan(final: Any, mistaken: Weights) -> bool:
-    return not isinstance(final, str) and bool(np.isnan(flat(final)).all() and np.isnan(flat(mistaken)).all())
-
-
-def _told_adam(options: Mapping[str, Any], final: Weights | str, right: Array, start: Weights) -> str:
-    if isinstance(final, str):
-        return final
+def _told_adam(options: Mapping[str, Any], case: Looked) -> str:
+    if isinstance(case.got, str):
+        return case.got
     told = ", ".join(f"{name} = {value:g}" for name, value in options.items())
-    moves = right - flat(start), flat(final) - flat(start)
-    with np.errstate(invalid="ignore"):
-        worst = int(np.nanargmax(np.abs(moves[1] - moves[0]))) if np.isfinite(moves[1]).any() else 0
-    return f"with {told}: parameter {worst} should move by {moves[0][worst]:.8g}, and moved by {moves[1][worst]:.8g}"
+    if not np.isfinite(case.got).all():
+        return f"with {told}: {NOT_FINITE}"
+    right, got = case.expected - case.origin, case.got - case.origin
+    worst = int(np.argmax(np.abs(got - right)))
+    return f"with {told}: parameter {worst} should move by {right[worst]:.8g}, and moved by {got[worst]:.8g}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit.course.checks import Array, Diagnosis, Report, all_lost, equation, shown, shown_apart, unchanged
+from mlcvkit.course.checks import Array, Diagnosis, Report, all_lost, diagnosis, equation, shown, shown_apart, unchanged
 from mlcvkit.course.checks.optimizers import (
     SHAPES,
     SIZE,
@@ -23,6 +23,7 @@ from mlcvkit.course.checks.optimizers import (
     final_weights,
     flat,
 )
+from mlcvkit.course.mistakes import mistakes_of
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.optim.sgd import SGD
 
@@ -54,7 +55,7 @@ class Seen:
         return [np.flatnonzero(_moves(before, change)) for before, change in self.changes]
 
 
-def check_sgd(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> Report:
+def check_sgd(ask: AsksOptimizer, seed: int) -> Report:
     """Check ``SGD``."""
     rng = np.random.default_rng([seed, 5])
     start, X, y = _drawn(rng)
@@ -72,7 +73,7 @@ def check_sgd(ask: AsksOptimizer, seed: int, variants: Mapping[str, float]) -> R
     report = Report("SGD", equation=equation(SGD))
     names: dict[str, Diagnosis | None] = {}
     if all(_zeroed(seen.asked, flat(start)) for seen in singles) and not any(seen.changes for seen in singles):
-        _add_zeroed(report, start, variants)
+        _add_zeroed(report, start)
         per_step, factor = 1, 1.0
     else:
         per_step = _add_coordinates(report, names, singles, long, start)
@@ -125,15 +126,11 @@ def _zeroed(asked: Sequence[Array], before: Array) -> bool:
     )
 
 
-def _add_zeroed(report: Report, start: Weights, variants: Mapping[str, float]) -> None:
-    report.variant = "sgd_zeroed"
-    report.diagnosis = Diagnosis(
-        "zeroed",
-        "the gradient is taken where all the other parameters are 0, as the handout says first (erratum 6); "
-        "NN2's gradient is 0 there, and nothing moves. Its update takes component j of the gradient at W",
-    )
+def _add_zeroed(report: Report, start: Weights) -> None:
+    report.variant = mistakes_of("SGD")["zeroed"].reading
+    report.diagnosis = diagnosis("SGD", "zeroed")
     for name in ("coordinate", "update"):
-        report.add(name, 1 - variants.get(report.variant, 1.0), f"{_with(start)}no parameter changed")
+        report.add(name, 0.0, f"{_with(start)}no parameter changed", report.variant)
 
 
 def _with(start: Weights) -> str:
@@ -161,29 +158,24 @@ def _name_coordinates(moved: Sequence[Array], singles: Sequence[Seen], together:
     sizes = {len(places) for places in moved}
     layers = [{int(place[0]) < FIRST for place in seen.moved if len(place)} for seen in singles]
     if together == 2 and sizes == {1} and all(both == {True, False} for both in layers):
-        return ONE_OF_EACH_LAYER
+        return diagnosis("SGD", "one_of_each_layer")
     if together > 1:
         return None
     if not sizes:
         asked = [W for seen in singles for W in seen.asked]
         if asked and not any(W.any() for W in asked):
-            return Diagnosis("at_zero", "the gradient is taken where all weights are 0: NN2's is 0 there; take it at W")
-        return Diagnosis("no_update", "no parameter changes: is the update computed and not stored?")
+            return diagnosis("SGD", "at_zero")
+        return diagnosis("SGD", "no_update")
     if sizes == {SIZE}:
-        return Diagnosis("all_parameters", "every parameter is updated: SGD here moves one random parameter a step")
+        return diagnosis("SGD", "all_parameters")
     if all(set(map(int, places)) in ({*range(FIRST)}, {*range(FIRST, SIZE)}) for places in moved):
-        return Diagnosis("whole_layer", "a whole layer is updated: SGD here moves one random parameter a step")
+        return diagnosis("SGD", "whole_layer")
     if sizes == {2} and all(places[0] < FIRST <= places[1] for places in moved):
-        return ONE_OF_EACH_LAYER
+        return diagnosis("SGD", "one_of_each_layer")
     rows, columns = SHAPES[0]
-    if all(len(places) in (rows, columns) and _in_line(places, columns) for places in moved):
-        return Diagnosis("row_or_column", "a whole row or column is updated: it is one scalar parameter")
+    if all(places[0] >= FIRST or (len(places) in (rows, columns) and _in_line(places, columns)) for places in moved):
+        return diagnosis("SGD", "row_or_column")
     return None
-
-
-ONE_OF_EACH_LAYER = Diagnosis(
-    "one_of_each_layer", "one parameter of each layer is updated in a step: it is one of all of them"
-)
 
 
 def _in_line(places: Array, columns: int) -> bool:
@@ -245,31 +237,27 @@ def _name_updates(ratios: Array, samples: int) -> Diagnosis | None:
     if not np.allclose(ratios, ratios[0], rtol=1e-4):
         return None
     known = {
-        -1.0: ("uphill", "the sign is reversed: the step goes uphill, W + lr · gradient"),
-        1 / RATE: ("no_learning_rate", "the learning rate is missing"),
-        -1 / RATE: ("no_learning_rate_uphill", "the learning rate is missing and the sign reversed"),
-        RATE: ("learning_rate_squared", "the learning rate is multiplied twice"),
-        samples: ("missing_mean", "the step is N times the right one: is the mean missing?"),
-        1 / samples: ("mean_twice", "the step is divided by N once more: the risk's gradient is a mean already"),
-        2.0: ("twice", "the step is twice the right one"),
-        0.5: ("half", "the step is half the right one"),
-        SIZE: ("times_parameters", "the step is multiplied by the number of parameters"),
-        0.1 / RATE: ("default_learning_rate", "the learning rate is 0.1 whatever is given"),
-        0.01 / RATE: ("fixed_learning_rate", "the learning rate is 0.01 whatever is given"),
+        -1.0: "uphill",
+        1 / RATE: "no_learning_rate",
+        -1 / RATE: "no_learning_rate_uphill",
+        RATE: "learning_rate_squared",
+        samples: "missing_mean",
+        1 / samples: "mean_twice",
+        2.0: "twice",
+        0.5: "half",
+        SIZE: "times_parameters",
+        0.1 / RATE: "default_learning_rate",
+        0.01 / RATE: "fixed_learning_rate",
     }
-    for factor, (name, message) in known.items():
-        if np.isclose(ratios[0], factor, rtol=1e-4):
-            return Diagnosis(name, message)
-    return Diagnosis("factor", f"every step is {ratios[0]:.4g} times the right one")
+    name = next((name for factor, name in known.items() if np.isclose(ratios[0], factor, rtol=1e-4)), "factor")
+    return diagnosis("SGD", name)
 
 
 def _name_samples(pairs: Sequence[tuple[int, float]], start: Weights, X: Array, y: Array) -> Diagnosis | None:
     """Whether each update is that of one sample's gradient."""
     of_samples = [-RATE * _gradient(start, X[:, [i]], y[:, [i]]) for i in range(X.shape[1])]
     if all(any(_near(np.array(change), right[j]) for right in of_samples) for j, change in pairs):
-        return Diagnosis(
-            "one_sample", "the gradient is that of one sample: here it is that of the empirical risk, of all samples"
-        )
+        return diagnosis("SGD", "one_sample")
     return None
 
 
@@ -300,9 +288,7 @@ def _add_steps(
     if isinstance(counts, str):
         report.add("steps", 0.0, counts)
         if not isinstance(long, str) and len(long.asked) == 1:
-            names["steps"] = Diagnosis(
-                "stale_gradient", "the gradient is that of the first weights in every step: compute it in the loop"
-            )
+            names["steps"] = diagnosis("SGD", "stale_gradient")
         return
     updates = 0 if isinstance(long, str) else len(long.changes)
     steps = (updates if updates > 1 else int(counts.sum())) / per_step
@@ -316,15 +302,15 @@ def _add_steps(
     offset = max(runs) - 1 if len(runs) == 1 else None
     if report.variant == "sgd_zeroed":
         report.variant = report.diagnosis = None
-        report.properties = [replace(prop, credit=0.0) for prop in report.properties]
+        report.properties = [replace(prop, credit=0.0, reading="") for prop in report.properties]
     elif offset == -1 and steps == LONG - 1:
-        names["steps"] = Diagnosis("one_step_less", "there is one step too few: R steps are R updates")
+        names["steps"] = diagnosis("SGD", "one_step_less")
     elif offset == 1 and steps == LONG + 1:
-        names["steps"] = Diagnosis("one_step_more", "there is one step too many: R steps are R updates")
+        names["steps"] = diagnosis("SGD", "one_step_more")
     elif runs == {1} and steps == 1:
-        names["steps"] = Diagnosis("one_step", "there is one step, whatever R is: is the return inside the loop?")
+        names["steps"] = diagnosis("SGD", "one_step")
     elif steps > 1 and runs == {int(steps)}:
-        names["steps"] = Diagnosis("fixed_steps", f"there are {steps:g} steps, whatever R is")
+        names["steps"] = diagnosis("SGD", "fixed_steps")
     elif steps == 0:
         names["steps"] = names.get("coordinate")
 
@@ -336,7 +322,7 @@ def _add_draws(report: Report, names: dict[str, Diagnosis | None], long: Seen | 
         report.add("uniform", float(even), "it cannot be told which parameters were drawn")
         return
     total = float(counts.sum())
-    by_layers = getattr(names.get("coordinate"), "mistake", "") in ("one_of_each_layer", "whole_layer")
+    by_layers = getattr(names.get("coordinate"), "mistake", "") in ("one_of_each_layer", "whole_layer", "row_or_column")
     parts = [counts[:FIRST], counts[FIRST:]] if by_layers else [counts]
     even = total > 0 and all(_chi_square(part) < LARGEST_CHI_SQUARE for part in parts)
     shares = f"of {total:g} updates {counts[:FIRST].sum():g} were of W1's 12 and {counts[FIRST:].sum():g} of w2's 3"
@@ -359,16 +345,14 @@ def _chi_square(counts: Array) -> float:
 
 def _name_draws(counts: Array) -> Diagnosis | None:
     if np.count_nonzero(counts) == 1:
-        return Diagnosis("same_parameter", "it is the same parameter in every step: draw anew in the loop")
+        return diagnosis("SGD", "same_parameter")
     if counts[FIRST:].sum() == 0:
-        return Diagnosis("first_layer_only", "only W1 is drawn from: the parameters are those of all layers")
+        return diagnosis("SGD", "first_layer_only")
     if counts[:FIRST].sum() == 0:
-        return Diagnosis("last_layer_only", "only w2 is drawn from: the parameters are those of all layers")
+        return diagnosis("SGD", "last_layer_only")
     layers = _chi_square(counts[:FIRST]) < LARGEST_CHI_SQUARE and _chi_square(counts[FIRST:]) < LARGEST_CHI_SQUARE
     if layers and np.isclose(counts[FIRST:].sum(), counts.sum() / 2, rtol=0.2):
-        return Diagnosis(
-            "layer_first", "a layer is drawn first, so that w2's few parameters come too often: draw from all alike"
-        )
+        return diagnosis("SGD", "layer_first")
     return None
 
 

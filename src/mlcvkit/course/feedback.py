@@ -1,0 +1,130 @@
+"""What a student is told: as a page, as Markdown, and as Gradescope shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+from mlcvkit.course.assignment import read_assignment
+from mlcvkit.course.scoring import Grade, TestResult
+from mlcvkit.course.submissions import plain_text
+from mlcvkit.errors import first_line
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What explains the points that some tests lose; told once for all of them.
+
+    Parameters
+    ----------
+    tests
+        The tests.
+    where
+        Where the homework asks for it.
+    """
+
+    tests: tuple[TestResult, ...]
+    where: str
+
+    @property
+    def first(self) -> TestResult:
+        return self.tests[0]
+
+    @property
+    def lost(self) -> float:
+        """The points."""
+        return sum(test.out_of - test.points for test in self.tests)
+
+
+def reasons(grade: Grade) -> list[Reason]:
+    """Why points are lost, in the order of the homework; what breaks several tests in the same way is one reason."""
+    found: dict[tuple[str, ...], list[TestResult]] = {}
+    for test in grade.tests:
+        if test.points < test.out_of - 1e-9 and not test.overridden:
+            alone = len(test.feedback) == 1 and not test.diagnosed
+            found.setdefault(test.feedback if alone else (test.name,), []).append(test)
+    return [Reason(tuple(tests), _where(tests[0].name)) for tests in found.values()]
+
+
+def _where(test: str) -> str:
+    """Where the homework's text has a test's task."""
+    tasks = _tasks()
+    if test not in tasks:
+        return "Problem 4, in the notebook"
+    return tasks[test]
+
+
+def _tasks() -> Mapping[str, str]:
+    return {
+        task.function.rpartition(".")[2]: f"Problem {task.problem}, {task.file}: {task.text}"
+        for task in read_assignment().tasks
+    }
+
+
+def feedback(grade: Grade) -> str:
+    """A grade as Markdown, for its student."""
+    return template("feedback.md").render(grade=grade, reasons=reasons(grade))
+
+
+def feedback_page(grade: Grade) -> str:
+    """A grade as a page, for its student."""
+    return template("feedback.html").render(grade=grade, reasons=reasons(grade))
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of the course kit, by its file's name."""
+    loader = jinja2.FunctionLoader(
+        lambda name: files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+    )
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=name.endswith(".html"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name)
+
+
+def as_gradescope(grade: Grade) -> dict[str, Any]:
+    """A grade as the results.json that Gradescope's autograder reads."""
+    tests = [
+        {
+            "name": f"Problem {test.problem}, {test.part}: {test.name}",
+            "number": f"{test.problem}.{i}",
+            "score": round(test.points, 4),
+            "max_score": round(test.out_of, 4),
+            "status": "passed" if test.points >= test.out_of - 1e-9 else "failed",
+            "output": "\n".join([*([f"{test.heading}: {test.diagnosed}"] if test.diagnosed else []), *test.feedback])
+            or "All properties hold.",
+            "output_format": "text",
+            "visibility": "visible",
+        }
+        for i, test in enumerate(grade.tests, start=1)
+    ]
+    results: dict[str, Any] = {
+        "score": grade.points,
+        "execution_time": round(grade.seconds),
+        "output": "\n".join(f"Rule broken ({v.rule}): {v.message}" for v in grade.violations),
+        "output_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+    }
+    if grade.test_accuracy is not None:
+        results["leaderboard"] = [{"name": "Test accuracy", "value": round(grade.test_accuracy, 4), "order": "desc"}]
+    return results
+
+
+def as_failed(error: BaseException) -> dict[str, Any]:
+    """What Gradescope shows where nothing could be graded."""
+    reason = plain_text(first_line(error))
+    return {
+        "score": 0,
+        "output": f"This could not be graded: {reason}. No test was made: hand in again, or ask your instructor.",
+        "output_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+    }

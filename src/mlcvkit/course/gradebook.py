@@ -1,0 +1,414 @@
+"""Who handed in what and when, what the instructor decides, and the grades as learning platforms take them.
+
+The roster is a CSV: the grading worksheet of Moodle, the exported gradebook of Canvas, or a table of one's own with the
+columns of ``OWN``. What is exported is that file again, with its columns, and the grades in it.
+"""
+
+import csv
+import hashlib
+import io
+import math
+import re
+import tomllib
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from mlcvkit.course.assignment import Assignment
+from mlcvkit.course.scoring import Grade, Terms
+from mlcvkit.course.submissions import OF_CANVAS, OF_MOODLE
+from mlcvkit.errors import InputError
+
+OVERRIDES = "overrides.toml"
+OWN = ("name", "id", "login", "email", "submission", "submitted", "extension", "bonus")
+CANVAS = ("Student", "ID", "SIS Login ID", "Section")
+"""What the gradebook that Canvas exports has, and its importer wants; the assignment's own column follows."""
+MOODLE = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Feedback comments")
+"""What the grading worksheet of a Moodle assignment has, and its importer reads; letters of any size."""
+TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d",
+    "%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M")  # fmt: skip
+Keep = Literal["last", "best"]
+
+
+@dataclass(frozen=True)
+class Student:
+    """A row of the roster.
+
+    Parameters
+    ----------
+    row
+        Its number in the file, counted from 0.
+    name
+        The student's name.
+    keys
+        What names of files are known by: ids, logins.
+    submitted
+        When it was handed in; None where the roster does not say.
+    extension
+        Days after the due date, or the student's own due date.
+    bonus
+        Points above the homework's.
+    """
+
+    row: int
+    name: str
+    keys: tuple[str, ...]
+    submitted: datetime | None = None
+    extension: timedelta | datetime = timedelta(0)
+    bonus: float = 0.0
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The students of a class, and the file that they come from."""
+
+    path: Path
+    kind: Literal["canvas", "moodle", "own"]
+    columns: list[str]
+    rows: list[dict[str, str]]
+    students: list[Student]
+
+    def student_of(self, submission: str, pattern: str | None = None) -> Student | None:
+        """The student who handed in a submission, by its name; None where it is nobody's or could be two people's.
+
+        By default the ids in the names of Moodle's and Canvas's downloads, ids and logins that stand in the name, or
+        the student's own name. A ``pattern`` has a group called id, or one called name.
+        """
+        ids, names = _identities(submission, pattern)
+        by_id = [student for student in self.students if {key.lower() for key in student.keys} & ids]
+        found = by_id or [student for student in self.students if _letters(student.name) & names]
+        return found[0] if len({student.row for student in found}) == 1 else None
+
+
+def _identities(submission: str, pattern: str | None) -> tuple[set[str], set[str]]:
+    """The ids and the names that a submission's name may stand for."""
+    if pattern is not None:
+        found = re.search(pattern, submission)
+        groups = found.groupdict() if found else {}
+        return {groups["id"].lower()} if groups.get("id") else set(), _letters(groups.get("name") or "")
+    if moodle := OF_MOODLE.fullmatch(submission):
+        return {moodle["id"]}, _letters(moodle["who"])
+    if canvas := OF_CANVAS.fullmatch(f"{submission}_x"):
+        parts = canvas["who"].replace("_LATE", "").split("_")
+        return {parts[1]}, _letters(parts[0])
+    whole = submission.lower()
+    return {whole, *re.split(r"[\s_,;()-]+", whole)}, _letters(submission)
+
+
+def _letters(name: str) -> set[str]:
+    """A name in small letters without marks, its words in either order; empty of a text without letters."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z]+", plain) or re.findall(r"\w+", name.lower())
+    return {"".join(words), "".join(sorted(words))} if words else set()
+
+
+def read_roster(path: Path) -> Roster:
+    """The roster in a CSV file.
+
+    Raises: InputError where it cannot be read, or has none of the columns by which students are known.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"the roster {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"the roster {path} is not UTF-8: {error}") from None
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        columns = list(reader.fieldnames or [])
+        rows = [{name: value or "" for name, value in row.items() if name is not None} for row in reader]
+    except csv.Error as error:
+        raise InputError(f"the roster {path} is no CSV: {error}") from None
+    lower = {column.strip().lower() for column in columns}
+    if {name.lower() for name in CANVAS[:2]} <= lower:
+        return Roster(path, "canvas", columns, rows, [*_of_canvas(rows)])
+    if {name.lower() for name in MOODLE[:2]} <= lower:
+        return Roster(path, "moodle", columns, rows, [*_of_moodle(rows)])
+    if not lower & {"name", "id", "login", "email", "submission"}:
+        raise InputError(
+            f"the roster {path} has the columns {', '.join(columns) or 'none'}: it must be the gradebook of Canvas "
+            f"({', '.join(CANVAS)}), the grading worksheet of Moodle ({', '.join(MOODLE[:3])}), or have some of "
+            f"{', '.join(OWN)}"
+        )
+    return Roster(path, "own", columns, rows, [_own_student(path, i, row) for i, row in enumerate(rows)])
+
+
+def _of_canvas(rows: Sequence[Mapping[str, str]]) -> Iterable[Student]:
+    for i, row in enumerate(rows):
+        keys = [row.get(column, "").strip() for column in ("ID", "SIS Login ID", "SIS User ID")]
+        if keys[0] and row["Student"].strip() not in ("Points Possible", "Student, Test"):
+            yield Student(i, row["Student"], tuple(key for key in keys if key))
+
+
+def _of_moodle(rows: Sequence[Mapping[str, str]]) -> Iterable[Student]:
+    for i, row in enumerate(rows):
+        plain = {name.lower(): value.strip() for name, value in row.items()}
+        identifier = re.sub(r"\D", "", plain["identifier"])
+        keys = (identifier, plain.get("id number", ""), plain.get("email address", ""))
+        submitted = _time(plain.get("last modified (submission)", ""))
+        yield Student(i, plain["full name"], tuple(key for key in keys if key), submitted)
+
+
+def _own_student(path: Path, i: int, row: Mapping[str, str]) -> Student:
+    plain = {name.strip().lower(): value.strip() for name, value in row.items()}
+    keys = [plain.get(column, "") for column in ("id", "login", "email", "submission")]
+    where = f"the roster {path}, row {i + 2}"
+    submitted, extension = plain.get("submitted", ""), plain.get("extension", "")
+    if submitted and _time(submitted) is None:
+        raise InputError(f"{where}: submitted must be a time like 2026-02-20 23:59; got {submitted!r}")
+    days = _number(extension)
+    own_due = _time(extension)
+    if extension and days is None and own_due is None:
+        raise InputError(f"{where}: extension must be days, or a time like 2026-02-20 23:59; got {extension!r}")
+    bonus = _number(plain.get("bonus", "") or "0")
+    if bonus is None or bonus < 0:
+        raise InputError(f"{where}: bonus must be points of 0 or more; got {plain['bonus']!r}")
+    later = timedelta(days=days) if days is not None else own_due or timedelta(0)
+    return Student(i, plain.get("name", ""), tuple(key for key in keys if key), _time(submitted), later, bonus)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _time(text: str) -> datetime | None:
+    for form in TIMES:
+        try:
+            return datetime.strptime(text.strip(), form)
+        except ValueError:
+            continue
+    return None
+
+
+def read_time(text: str, option: str) -> datetime:
+    """A time on the command line; InputError where it is none."""
+    time = _time(text)
+    if time is None:
+        raise InputError(f"{option} must be a time like 2026-02-20 23:59; got {text!r}")
+    return time if len(text.strip()) > len("2026-02-20") else time.replace(hour=23, minute=59, second=59)
+
+
+@dataclass(frozen=True)
+class Override:
+    """What the instructor decides of one submission."""
+
+    points: float | None = None
+    tests: Mapping[str, float] = field(default_factory=dict)
+    comment: str = ""
+
+
+def read_overrides(path: Path, assignment: Assignment) -> dict[str, Override]:
+    """The overrides of a TOML file, by the submission's or the student's name; none where there is no such file.
+
+    Raises: InputError where it says what no submission can have.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML: {error}") from None
+    most = {test: part.points_of(test) for p in assignment.problems for part in p.parts for test in part.tests}
+    return {name: _override(f"{path}, {name}", value, most) for name, value in values.items()}
+
+
+def _override(where: str, value: Any, most: Mapping[str, float]) -> Override:
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: it must be a table with points, tests or comment")
+    unknown = sorted(value.keys() - {"points", "tests", "comment"})
+    if unknown:
+        raise InputError(f"{where}: there is no {unknown[0]!r}; there are points, tests and comment")
+    tests = value.get("tests", {})
+    if not isinstance(tests, dict) or not isinstance(value.get("comment", ""), str):
+        raise InputError(f"{where}: tests must be a table, and comment a text")
+    for test, points in tests.items():
+        if test not in most:
+            raise InputError(f"{where}: there is no test {test!r}; there are {', '.join(most)}")
+        if not _is_number(points) or not 0 <= points <= most[test] + 1e-9:
+            raise InputError(f"{where}: {test} must have from 0 to {most[test]:g} points; got {points!r}")
+    points = value.get("points")
+    if points is not None and (not _is_number(points) or points < 0):
+        raise InputError(f"{where}: points must be 0 or more; got {points!r}")
+    return Override(points, tests, value.get("comment", ""))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@dataclass
+class Ledger:
+    """What counts for each submission besides what is found of it.
+
+    Parameters
+    ----------
+    roster
+        The students; None where nobody said who they are.
+    pattern
+        Which part of a submission's name is the student's id or name.
+    due
+        When it was due; None where lateness costs nothing.
+    late_percent
+        Per cent of the points earned that each day late costs.
+    keep
+        Which of a student's submissions counts.
+    overrides
+        What the instructor decides, by names.
+    anonymous
+        Whether submissions are shown by numbers that say nothing of who they are.
+    real
+        The submissions' own names, by those that are shown.
+    """
+
+    roster: Roster | None = None
+    pattern: str | None = None
+    due: datetime | None = None
+    late_percent: float = 0.0
+    keep: Keep = "last"
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    anonymous: bool = False
+    real: dict[str, str] = field(default_factory=dict)
+
+    def show(self, names: Sequence[str], seed: int) -> list[str]:
+        """The names by which submissions are shown."""
+        shown = [
+            f"student-{hashlib.sha256(f'{seed} {name}'.encode()).hexdigest()[:8]}" if self.anonymous else name
+            for name in names
+        ]
+        self.real = dict(zip(shown, names, strict=True))
+        return shown
+
+    def student_of(self, submission: str) -> Student | None:
+        """The student who handed in a submission, by the name that is shown."""
+        real = self.real.get(submission, submission)
+        return None if self.roster is None else self.roster.student_of(real, self.pattern)
+
+    def terms(self, submission: str, modified: float) -> Terms:
+        """What counts for a submission whose newest file was written at a time."""
+        student = self.student_of(submission)
+        override = self._override_of(submission, student) or Override()
+        handed_in = student.submitted if student and student.submitted else None
+        if handed_in is None and modified:
+            handed_in = datetime.fromtimestamp(modified)
+        return Terms(
+            self._days_late(student, handed_in),
+            self.late_percent,
+            student.bonus if student else 0.0,
+            override.tests,
+            override.points,
+            override.comment,
+        )
+
+    def _override_of(self, submission: str, student: Student | None) -> Override | None:
+        names = [submission, self.real.get(submission, submission), *([student.name, *student.keys] if student else [])]
+        return next((self.overrides[name] for name in names if name in self.overrides), None)
+
+    def _days_late(self, student: Student | None, handed_in: datetime | None) -> int:
+        if self.due is None or handed_in is None:
+            return 0
+        later = student.extension if student else timedelta(0)
+        due = later if isinstance(later, datetime) else self.due + later
+        return max(0, math.ceil((handed_in - due) / timedelta(days=1)))
+
+    def require_used(self, submissions: Iterable[str]) -> None:
+        """Raise InputError where an override is of nobody."""
+        known = set()
+        for name in submissions:
+            student = self.student_of(name)
+            known |= {name, self.real.get(name, name), *([student.name, *student.keys] if student else [])}
+        unknown = sorted(self.overrides.keys() - known)
+        if unknown:
+            raise InputError(f"{OVERRIDES} has {unknown[0]!r}, which is no submission here and nobody in the roster")
+
+
+def settle_resubmissions(grades: Sequence[Grade], ledger: Ledger, modified: Mapping[str, float]) -> list[Grade]:
+    """Of several submissions of one student one counts; the others say which."""
+    own: dict[int, list[Grade]] = {}
+    for grade in grades:
+        student = ledger.student_of(grade.submission)
+        if student is not None:
+            own.setdefault(student.row, []).append(grade)
+    superseded: dict[str, str] = {}
+    for several in own.values():
+        by: Callable[[Grade], Any] = (
+            (lambda grade: (modified[grade.submission], grade.submission))
+            if ledger.keep == "last"
+            else (lambda grade: (grade.points, modified[grade.submission], grade.submission))
+        )
+        chosen = max(several, key=by)
+        superseded |= {grade.submission: chosen.submission for grade in several if grade is not chosen}
+    return [replace(grade, superseded_by=superseded.get(grade.submission, "")) for grade in grades]
+
+
+def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> tuple[str, str]:
+    """The roster with the grades in it, as the platform takes it, and how many students have none, in words.
+
+    Raises: InputError where there is no roster.
+    """
+    roster = ledger.roster
+    if roster is None:
+        raise InputError("--export needs --roster: the gradebook or the grading worksheet that the platform exports")
+    by_row = {student.row: student for student in roster.students}
+    points: dict[int, Grade] = {}
+    for grade in grades:
+        student = ledger.student_of(grade.submission)
+        if student is not None and not grade.superseded_by:
+            points[student.row] = grade
+    columns = list(roster.columns)
+    rows = [dict(row) for row in roster.rows]
+    fill = {"canvas": _fill_canvas, "moodle": _fill_moodle, "own": _fill_own}[roster.kind]
+    fill(columns, rows, points, assignment)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    without = [student.name or (student.keys or ("?",))[0] for row, student in by_row.items() if row not in points]
+    return text.getvalue(), ", ".join(without)
+
+
+def _fill_canvas(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> None:
+    column = next((name for name in columns if name.startswith(of.title)), of.title)
+    if column not in columns:
+        columns.append(column)
+    for i, row in enumerate(rows):
+        if row["Student"].strip() == "Points Possible":
+            row[column] = f"{of.points:g}"
+        elif i in points:
+            row[column] = f"{points[i].points:g}"
+
+
+def _fill_moodle(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> None:
+    names = {name.lower(): name for name in columns}
+    for wanted in ("Grade", "Feedback comments"):
+        if wanted.lower() not in names:
+            columns.append(wanted)
+            names[wanted.lower()] = wanted
+    for i, row in enumerate(rows):
+        if i in points:
+            row[names["grade"]] = f"{points[i].points:g}"
+            row[names["feedback comments"]] = points[i].comment or row.get(names["feedback comments"], "")
+
+
+def _fill_own(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> None:
+    columns += [name for name in ("points", "out_of", "graded") if name not in columns]
+    for i, row in enumerate(rows):
+        if i in points:
+            row |= {
+                "points": f"{points[i].points:g}",
+                "out_of": f"{of.points:g}",
+                "graded": plain_cell(points[i].submission),
+            }
+
+
+def plain_cell(text: str) -> str:
+    """A text that a spreadsheet takes for a text, and not for a formula."""
+    return f"'{text}" if text and text[0] in "=+-@\t\r" else text

@@ -1,0 +1,121 @@
+"""Work that is alike: pairs of submissions for a person to look at, by fingerprints of their tokens.
+
+Names, numbers and comments do not count, so that renaming hides nothing; what the handout gave does not count either,
+nor what many in the class have alike.
+
+References
+----------
+Schleimer, Wilkerson, Aiken (2003), "Winnowing: Local Algorithms for Document Fingerprinting".
+"""
+
+import hashlib
+import io
+import keyword
+import tokenize
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+
+from mlcvkit.course.assignment import read_assignment
+from mlcvkit.course.handout import handout
+from mlcvkit.course.rules import code_cells
+
+GRAM, WINDOW = 18, 8
+"""Tokens of a fingerprint, and how many fingerprints one is chosen from: every 25 tokens alike are found."""
+COMMON = 4
+"""A fingerprint that one in so many submissions has, and more than ``COMMON`` of them, is a common way to write it."""
+FEWEST = 12
+"""Fingerprints that a submission needs to be compared by."""
+ALIKE = 0.4
+"""The share of the smaller one's fingerprints from which on two are listed."""
+NOT_COUNTED = {
+    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING,
+    tokenize.ENDMARKER, tokenize.STRING,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two submissions that are alike.
+
+    Parameters
+    ----------
+    first, second
+        Their names.
+    share
+        The share of the smaller one's own fingerprints that the other has too.
+    files
+        The files in which they are alike.
+    """
+
+    first: str
+    second: str
+    share: float
+    files: tuple[str, ...]
+
+
+Fingerprints = Mapping[str, frozenset[int]]
+"""The fingerprints of a submission, by its files."""
+
+
+def fingerprints(files: Mapping[str, bytes]) -> Fingerprints:
+    """The fingerprints of a submission's files, without those of what the handout gave."""
+    return {file: frozenset(_fingerprints(file, content) - _given()) for file, content in files.items()}
+
+
+def alike(own: Mapping[str, Fingerprints]) -> list[Pair]:
+    """The pairs of submissions that are alike, the most alike first.
+
+    Parameters
+    ----------
+    own
+        The fingerprints of each, by its name.
+    """
+    spread = Counter(mark for files in own.values() for mark in frozenset[int]().union(*files.values()))
+    common = {mark for mark, count in spread.items() if count > COMMON and count > len(own) / COMMON}
+    marks = {name: {file: found - common for file, found in files.items()} for name, files in own.items()}
+    pairs: list[Pair] = []
+    for first, second in combinations(marks, 2):
+        both = [frozenset[int]().union(*marks[name].values()) for name in (first, second)]
+        fewest = min(map(len, both))
+        share = len(both[0] & both[1]) / fewest if fewest >= FEWEST else 0.0
+        if share >= ALIKE:
+            files = [file for file in marks[first] if marks[first][file] & both[1]]
+            pairs.append(Pair(first, second, share, tuple(sorted(files))))
+    return sorted(pairs, key=lambda pair: (-pair.share, pair.first, pair.second))
+
+
+@cache
+def _given() -> frozenset[int]:
+    """The fingerprints of what students are given."""
+    written = handout(read_assignment())
+    return frozenset().union(*(_fingerprints(file, content) for file, content in written.items()))
+
+
+def _fingerprints(file: str, content: bytes) -> set[int]:
+    sources = code_cells(content) if file.endswith(".ipynb") else [content.decode("utf-8", "replace")]
+    tokens = [token for source in sources if file.endswith((".py", ".ipynb")) for token in _tokens(source)]
+    grams = [_hash(tokens[i : i + GRAM]) for i in range(len(tokens) - GRAM + 1)]
+    return {min(grams[i : i + WINDOW]) for i in range(max(0, len(grams) - WINDOW + 1))}
+
+
+def _tokens(source: str) -> Iterator[str]:
+    """The tokens of some code, with one word for any name of one's own and one for any number."""
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type in NOT_COUNTED:
+                continue
+            if token.type == tokenize.NUMBER:
+                yield "0"
+            elif token.type == tokenize.NAME and not keyword.iskeyword(token.string):
+                yield "a"
+            else:
+                yield token.string
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return
+
+
+def _hash(tokens: Sequence[str]) -> int:
+    return int.from_bytes(hashlib.blake2b("\0".join(tokens).encode(), digest_size=8).digest())

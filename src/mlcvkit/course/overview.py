@@ -1,0 +1,120 @@
+"""The class on one page, as a table, and in numbers."""
+
+import csv
+import io
+import json
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mlcvkit.course.assignment import Assignment
+from mlcvkit.course.feedback import template
+from mlcvkit.course.gradebook import plain_cell
+from mlcvkit.course.likeness import Pair
+from mlcvkit.course.scoring import Grade
+from mlcvkit.storage import write_whole
+
+
+def write_overview(
+    grades: Sequence[Grade], assignment: Assignment, folder: Path, alike: Sequence[Pair] = ()
+) -> list[Path]:
+    """Write overview.csv, overview.json and overview.html; the files.
+
+    The numbers are those of the submissions that count.
+    """
+    counting = [grade for grade in grades if not grade.superseded_by]
+    summary = {**summarize(counting, assignment), "alike": [asdict(pair) for pair in alike]}
+    contents = {
+        "overview.csv": _as_csv(grades, assignment),
+        "overview.json": json.dumps(summary, ensure_ascii=False, indent=1),
+        "overview.html": template("overview.html").render(
+            summary=summary, grades=sorted(grades, key=lambda grade: grade.submission), assignment=assignment
+        ),
+    }
+    for name, content in contents.items():
+        write_whole(folder / name, content.encode("utf-8", "backslashreplace"))
+    return [folder / name for name in contents]
+
+
+MORE = ("days_late", "late_cost", "bonus", "corrected", "comment", "superseded_by")
+
+
+def _as_csv(grades: Sequence[Grade], assignment: Assignment) -> str:
+    tests = [test for problem in assignment.problems for part in problem.parts for test in part.tests]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    problems = [f"problem {problem.number}" for problem in assignment.problems]
+    writer.writerow(["submission", "points", "out_of", *problems, *tests, "violations", "test_accuracy", *MORE])
+    for grade in grades:
+        points = {test.name: test.points for test in grade.tests}
+        writer.writerow(
+            [
+                plain_cell(grade.submission),
+                grade.points,
+                grade.out_of,
+                *(round(points_of(grade, problem.number), 2) for problem in assignment.problems),
+                *(round(points.get(test, 0), 2) for test in tests),
+                plain_cell("; ".join(violation.message for violation in grade.violations)),
+                "" if grade.test_accuracy is None else round(grade.test_accuracy, 4),
+                grade.days_late,
+                grade.late_cost,
+                grade.bonus,
+                "yes" if grade.is_corrected else "",
+                plain_cell(grade.comment),
+                plain_cell(grade.superseded_by),
+            ]
+        )
+    return text.getvalue()
+
+
+def points_of(grade: Grade, problem: int) -> float:
+    return sum(test.points for test in grade.tests if test.problem == problem)
+
+
+def summarize(grades: Sequence[Grade], assignment: Assignment) -> dict[str, Any]:
+    """The class in numbers: the distribution in all and of each problem, how each test went, the commonest mistakes."""
+    distributions = [_distribution("All", [grade.points for grade in grades], assignment.points)]
+    for problem in assignment.problems:
+        points = [points_of(grade, problem.number) for grade in grades]
+        distributions.append(_distribution(f"Problem {problem.number}: {problem.name}", points, problem.points))
+    results = [test for grade in grades for test in grade.tests]
+    tests = []
+    for name in dict.fromkeys(test.name for test in results):
+        own = [test for test in results if test.name == name]
+        mistakes = Counter(test.diagnosed for test in own if test.diagnosed)
+        tests.append(
+            {
+                "test": name,
+                "out_of": own[0].out_of,
+                "mean": sum(test.points for test in own) / len(own),
+                "full": sum(test.points >= test.out_of - 1e-9 for test in own),
+                "none": sum(test.points == 0 for test in own),
+                "mistakes": [{"mistake": text, "count": count} for text, count in mistakes.most_common(3)],
+            }
+        )
+    return {
+        "title": assignment.title,
+        "submissions": len(grades),
+        "out_of": assignment.points,
+        "distributions": distributions,
+        "tests": tests,
+        "violations": dict(Counter(violation.rule for grade in grades for violation in grade.violations)),
+    }
+
+
+def _distribution(name: str, points: Sequence[float], out_of: float, bars: int = 10) -> dict[str, Any]:
+    counts = [0] * bars
+    for value in points:
+        counts[min(bars - 1, int(value / out_of * bars)) if out_of else 0] += 1
+    return {
+        "name": name,
+        "out_of": out_of,
+        "mean": statistics.fmean(points) if points else 0,
+        "median": statistics.median(points) if points else 0,
+        "lowest": min(points, default=0),
+        "highest": max(points, default=0),
+        "counts": counts,
+    }

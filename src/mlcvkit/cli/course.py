@@ -20,7 +20,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
 if TYPE_CHECKING:
-    from mlcvkit.course import Assignment, Grade, Ledger
+    from mlcvkit.course import Assignment, Grade, Ledger, Sandbox
 
 
 def handout(
@@ -232,8 +232,8 @@ def check(
 ) -> int:
     """Check your own work on the homework, as the grader does, and say what is wrong. No points.
 
-    Your code runs with your own rights, without a sandbox. Exit code 1 where something is wrong. Needs the extra
-    mlcvlab[course].
+    Your code runs in a sandbox where bubblewrap is installed, else with your own rights. Exit code 1 where something is
+    wrong. Needs the extra mlcvlab[course].
 
     Parameters
     ----------
@@ -249,14 +249,25 @@ def check(
     course = _course()
     console.quiet = json
     assignment = course.read_assignment(None, only=problems)
-    sandbox = course.Sandbox(course.libraries(assignment), unsafe=True)
     if len(course.find_submissions([tree])) != 1 or not course.is_submission(tree):
         raise InputError(f"{tree} is not the homework's folder: give hw1, or the folder that holds it")
+    sandbox = _sandbox_or_none(course, assignment)
     [grade] = course.grade_class([tree], assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1).grades
     _print_checks(grade)
     results = [course.without_points(test) for test in grade.tests]
     print_json(json, {"tests": results, "rules": [violation.message for violation in grade.broken]})
     return 0 if all(test.right for test in grade.tests) and not grade.broken else FAILED
+
+
+def _sandbox_or_none(course: ModuleType, assignment: "Assignment") -> "Sandbox":
+    """A sandbox where there can be one, else none, which is said."""
+    libraries = course.libraries(assignment)
+    try:
+        sandbox: Sandbox = course.Sandbox(libraries)
+    except InputError:
+        sandbox = course.Sandbox(libraries, unsafe=True)
+        console.print("Your code runs with your own rights: there is no bubblewrap here for a sandbox")
+    return sandbox
 
 
 def _course() -> ModuleType:

@@ -17,7 +17,7 @@ from mlcvkit.course.checks import all_lost
 from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.checks.notebook import Digits
 from mlcvkit.course.feedback import feedback, feedback_page
-from mlcvkit.course.gradebook import Ledger, settle_resubmissions
+from mlcvkit.course.gradebook import Ledger, plain_cell, settle_resubmissions
 from mlcvkit.course.grading import Grader
 from mlcvkit.course.likeness import Fingerprints, Pair, alike, fingerprints
 from mlcvkit.course.rules import Violation
@@ -91,6 +91,9 @@ def grade_class(
     grading = _begin(folder, assignment, seed)
     shown = ledger.show(names, grading.seed)
     ledger.require_used(shown)
+    if folder is not None and ledger.anonymous:
+        rows = [f"{plain_cell(name)},{one}\n" for name, one in zip(map(_quoted, names), shown, strict=True)]
+        write_whole(folder / "identities.csv", _bytes("".join(["submission,shown\n", *rows])))
     examined: dict[int, Examined] = {}
 
     def graded(i: int) -> Grade:
@@ -176,6 +179,11 @@ def _write(folder: Path | None, grade: Grade) -> None:
         path, content = folder / "submissions" / f"{grade.submission}.{kind}", _bytes(text)
         if not path.is_file() or path.read_bytes() != content:
             write_whole(path, content)
+
+
+def _quoted(text: str) -> str:
+    """A cell of a CSV."""
+    return f'"{text.replace(chr(34), 2 * chr(34))}"' if set(text) & set('",') else text
 
 
 def _bytes(text: str) -> bytes:

@@ -78,13 +78,13 @@ class Roster:
         the student's own name. A ``pattern`` has a group called id, or one called name.
         """
         ids, names = _identities(submission, pattern)
-        by_id = [student for student in self.students if {key.lower() for key in student.keys} & ids]
+        by_id = [student for student in self.students if any(_stands_in(key, ids) for key in student.keys)]
         found = by_id or [student for student in self.students if _letters(student.name) & names]
         return found[0] if len({student.row for student in found}) == 1 else None
 
 
-def _identities(submission: str, pattern: str | None) -> tuple[set[str], set[str]]:
-    """The ids and the names that a submission's name may stand for."""
+def _identities(submission: str, pattern: str | None) -> tuple[set[str] | str, set[str]]:
+    """The ids, or a text that may have them in it, and the names that a submission's name may stand for."""
     if pattern is not None:
         found = re.search(pattern, submission)
         groups = found.groupdict() if found else {}
@@ -94,8 +94,14 @@ def _identities(submission: str, pattern: str | None) -> tuple[set[str], set[str
     if canvas := OF_CANVAS.fullmatch(f"{submission}_x"):
         parts = canvas["who"].replace("_LATE", "").split("_")
         return {parts[1]}, _letters(parts[0])
-    whole = submission.lower()
-    return {whole, *re.split(r"[\s_,;()-]+", whole)}, _letters(submission)
+    return submission.lower(), _letters(submission)
+
+
+def _stands_in(key: str, ids: set[str] | str) -> bool:
+    """Whether a key is one of some ids, or stands in a text, not as a part of a longer word or number."""
+    if isinstance(ids, set):
+        return key.lower() in ids
+    return re.search(rf"(?<![^\W_]){re.escape(key.lower())}(?![^\W_])", ids) is not None
 
 
 def _letters(name: str) -> set[str]:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,15 @@ from command import COMMAND, assert_one_line_error, run
 from coursework import NEEDS_BUBBLEWRAP, ROOT
 from events import wait_for
 from mlcvkit import InputError
-from mlcvkit.course import as_gradescope, grade_class, libraries, write_overview
+from mlcvkit.course import (
+    OVERRIDES,
+    Ledger,
+    as_gradescope,
+    grade_class,
+    libraries,
+    read_overrides,
+    write_overview,
+)
 from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.scoring import Grade, TestResult
@@ -313,3 +322,161 @@ def test_the_example_of_the_instructors_page_runs(tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert lines[0].startswith("ok: relative error") and "is the mean missing?" in lines[1]
+
+
+def test_gradescopes_file_is_written_whatever_happens(tmp_path):
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose/my_basis.py").write_text("def linear(x, W): return W @ x\ndef linear_grad(x): return x\n")
+    (tmp_path / "loose/notes.ipynb").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "rar").mkdir()
+    (tmp_path / "rar/hw1.rar").write_bytes(b"Rar!")
+    options = ("--problems", "1", "--format", "gradescope")
+    for name, code, words in (
+        ("loose", 0, "is not where it belongs"),
+        ("empty", 0, "there is no file of the homework"),
+        ("rar", 0, "hw1.rar cannot be opened"),
+        ("nowhere", 2, "there is no submission nowhere"),
+    ):
+        result = run("grade", name, *options, "-o", f"{name}.json", folder=tmp_path)
+        results = json.loads((tmp_path / f"{name}.json").read_text())
+        assert (result.returncode, "Traceback" in result.stderr) == (code, False), result
+        assert words in results["output"] and results["score"] <= 1, name
+    loose = json.loads((tmp_path / "loose.json").read_text())
+    assert [test["status"] for test in loose["tests"][:2]] == ["passed", "passed"]
+    no_rubric = run("grade", "loose", *options, "--rubric", "none.toml", folder=tmp_path)
+    assert no_rubric.returncode == 2 and json.loads((tmp_path / "results.json").read_text())["score"] == 0
+
+
+def test_no_submission_vanishes(write_class, tmp_path, reference):
+    """Rows in equals rows out, whatever each is wrapped in, and what is none is named."""
+    folder = write_class(["adams", "brown"])
+    shutil.make_archive(str(folder / "clark"), "zip", folder / "brown")
+    (folder / "Dee Davis_7_assignsubmission_file_").mkdir()
+    shutil.copy(folder / "clark.zip", folder / "Dee Davis_7_assignsubmission_file_/my homework.zip")
+    (folder / "evans.rar").write_bytes(b"Rar!")
+    (folder / "frank.ipynb").write_bytes(reference["HW1_MNIST_NN2.ipynb"])
+    (folder / "green\x1b[2J\n# 25 points").mkdir()
+    (folder / "readme.txt").write_text("")
+    result = run("grade", folder, "--problems", "1", "-o", tmp_path / "grades", folder=tmp_path)
+    assert result.returncode == 0, result
+    rows = list(csv.DictReader((tmp_path / "grades/overview.csv").read_text().splitlines()))
+    points = {row["submission"]: float(row["points"]) for row in rows}
+    assert points == {
+        "adams": 4.55,
+        "brown": 5,
+        "clark": 5,
+        "Dee Davis_7_assignsubmission_file_": 5,
+        "evans.rar": 0,
+        "frank.ipynb": 0,
+        "green\\x1b[2J\\n# 25 points": 0,
+    }
+    assert "Not taken for submissions: readme.txt" in result.stdout and "\x1b[2J" not in result.stdout
+    kept = {path.stem for path in (tmp_path / "grades/submissions").glob("*.html")}
+    assert kept == points.keys()
+
+
+@repeated("gradings that are killed, overridden, re-rubriced and handed in again", test=2, soak=10, full=50)
+def test_nothing_is_lost_and_points_are_those_of_a_grading_from_nothing(write_class, few, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    folder = write_class(["adams", "brown", "clark"])
+    sources = [(folder / name / "mlcvlab/nn/basis.py").read_bytes() for name in ("adams", "brown")]
+    overrides, weight, grades_folder = {}, 4.0, tmp_path / "grades"
+    grades_folder.mkdir()
+
+    def all_graded(output, stopped_after=None):
+        assignment = replace(few, properties={**few.properties, "value": weight})
+        ledger = Ledger(overrides=read_overrides(grades_folder / OVERRIDES, assignment))
+        count = iter(range(100))
+
+        def told(*_):
+            if next(count) + 1 == stopped_after:
+                raise KeyboardInterrupt
+
+        sandbox = Sandbox(libraries(few))
+        return grade_class(
+            [folder], assignment, folder=output, sandbox=sandbox, seed=1, told=told, ledger=ledger
+        ).grades
+
+    for step in range(4):
+        match rng.integers(4):
+            case 0:
+                with pytest.raises(KeyboardInterrupt):
+                    all_graded(grades_folder, stopped_after=int(rng.integers(1, 4)))
+            case 1:
+                name = str(rng.choice(["adams", "brown", "clark"]))
+                overrides[name] = round(float(rng.uniform(0, 0.6)), 2)
+                lines = [
+                    f'[{name}]\ncomment = "by hand"\ntests = {{ linear = {points} }}\n'
+                    for name, points in overrides.items()
+                ]
+                (grades_folder / OVERRIDES).write_text("".join(lines))
+            case 2:
+                weight = float(rng.integers(1, 9))
+            case 3:
+                name = str(rng.choice(["adams", "brown", "clark"]))
+                (folder / name / "mlcvlab/nn/basis.py").write_bytes(sources[int(rng.integers(2))])
+        grades = all_graded(grades_folder)
+        assert grades == all_graded(None), step
+        own = {grade.submission: grade for grade in grades}
+        assert {name: own[name].tests[0].points for name in overrides} == overrides
+        for name in overrides:
+            assert "by hand" in (grades_folder / f"submissions/{name}.md").read_text()
+
+
+def test_other_points_run_nothing_again(write_class, tmp_path):
+    folder = write_class(["adams", "brown"])
+    command = ("grade", folder, "--problems", "1", "-o", tmp_path / "grades", "--json")
+    first = json.loads(run(*command, folder=tmp_path).stdout)
+    (folder.parent / "rubric.toml").write_text("[properties]\nvalue = 1\n")
+    changed = ("--rubric", folder.parent / "rubric.toml", "--points", "10", "8", "6", "6", "--unsafe")
+    again = run(
+        *command, *changed, folder=tmp_path, PATH=""
+    )  # without bubblewrap nothing is run unless it is asked for
+    second = json.loads(again.stdout)
+    assert [grade["out_of"] for grade in first + second] == [5, 5, 10, 10]
+    assert (first[0]["points"], second[1]["points"]) == (4.55, 10) and second[0]["points"] > 9.2
+    seconds = [grade["seconds"] for grade in first + second]
+    assert seconds[:2] == seconds[2:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--due", "2026-02-20"), "--due and --late belong together"),
+        (("--due", "soon", "--late", "10"), "--due must be a time like 2026-02-20 23:59; got 'soon'"),
+        (("--due", "2026-02-20", "--late", "110"), "--late is per cent of the points, from 0 to 100"),
+        (("--keep", "best"), "--keep needs --roster"),
+        (("--pattern", "(?P<id>.)"), "--pattern needs --roster"),
+        (("--export", "out.csv"), "--export needs --roster"),
+        (("--roster", "none.csv"), "the roster none.csv cannot be read"),
+        (("--format", "gradescope", "--due", "2026-02-20"), "--due has no use with --format gradescope"),
+        (("--points", "1", "2"), "--points needs 4 numbers"),
+    ],
+)
+def test_an_option_is_used_or_refused(arguments, words, write_class, tmp_path):
+    write_class(["adams"])
+    assert_one_line_error(run("grade", "class", *arguments, folder=tmp_path), words)
+    assert not (tmp_path / "grades/submissions").exists()
+
+
+def test_a_class_with_a_roster_on_the_command_line(write_class, tmp_path):
+    folder = write_class(["adamsann_101_1_hw1", "adamsann_101_2_hw1", "brownbo_102_3_hw1", "somebody"])
+    (tmp_path / "roster.csv").write_text(
+        'Student,ID,SIS User ID,SIS Login ID,Section\nPoints Possible,,,,\n"Adams, Ann",101,,adamsann,1\n'
+        '"Brown, Bo",102,,brownbo,1\n"Clark, Cy",103,,clarkcy,1\n'
+    )
+    options = ("--problems", "1", "-o", "grades", "--roster", "roster.csv", "--export", "canvas.csv", "--keep", "best")
+    due = ("--due", "2000-01-01", "--late", "0.001")
+    result = run("grade", folder, *options, *due, "--anonymous", folder=tmp_path)
+    assert result.returncode == 0, result
+    assert "Without a submission: Clark, Cy" in result.stdout and "adamsann" not in result.stdout
+    rows = list(csv.DictReader((tmp_path / "canvas.csv").read_text().splitlines()))
+    exported = [row["Homework 1: Learning"] for row in rows]
+    assert (exported[0], exported[3]) == ("5", "") and 0 < float(exported[1]) == float(exported[2]) < 5
+    identities = list(csv.DictReader((tmp_path / "grades/identities.csv").read_text().splitlines()))
+    assert {row["submission"] for row in identities} == {path.name for path in folder.iterdir()}
+    page = (tmp_path / "grades/overview.html").read_text()
+    assert "adamsann" not in page and "somebody" not in page and "days late" in page
+    shown = {row["shown"] for row in identities}
+    assert {path.stem for path in (tmp_path / "grades/submissions").glob("*.md")} == shown

@@ -1,0 +1,234 @@
+"""Who handed in what and when, what the instructor decides, and what the platforms take."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from coursework import HONEST, honest
+from mlcvkit import InputError
+from mlcvkit.course import Ledger, export, read_overrides, read_roster
+from mlcvkit.course.checks import Property, Report
+from mlcvkit.course.gradebook import settle_resubmissions
+from mlcvkit.course.handout import handout
+from mlcvkit.course.likeness import alike, fingerprints
+from mlcvkit.course.scoring import Findings, Terms, score
+from soak import repeated
+
+CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Homework 1: Learning (4711),Current Score
+    Points Possible,,,,,25,(read only)
+"Adams, Ann",101,A-7,adamsann,Lab 1,,90
+"Brown, Bo",102,A-8,brownbo,Lab 1,3,80
+"Clark, Cy",103,A-9,clarkcy,Lab 2,,70
+"""
+OF_MOODLE = (
+    "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (submission),"
+    "Last modified (grade),Feedback comments"
+)
+MOODLE = f"""{OF_MOODLE}
+Participant 5001,Ann Adams,ann@x.edu,Submitted for grading,,25.00,Yes,"Friday, 20 February 2026, 11:30 PM",-,
+Participant 5002,Bo Brown,bo@x.edu,Submitted for grading,,25.00,Yes,"Sunday, 22 February 2026, 1:00 AM",-,
+Participant 5003,Cy Clark,cy@x.edu,No submission,,25.00,Yes,-,-,
+"""
+OWN = """name,id,submitted,extension,bonus
+Ann Adams,ann,2026-02-21 08:00,,
+Bo Brown,bo,2026-02-24 08:00,2,1.5
+Cy Clark,cy,,2026-03-01 12:00,
+"""
+
+
+@pytest.fixture
+def roster(tmp_path):
+    def read(text):
+        path = tmp_path / "roster.csv"
+        path.write_text(text, encoding="utf-8-sig")
+        return read_roster(path)
+
+    return read
+
+
+def found(name, credit=1.0, **others):
+    """Findings of a submission in which every property of every test has one credit."""
+
+    def made(assignment):
+        tests = [test for problem in assignment.problems for part in problem.parts for test in part.tests]
+        reports = {test: Report(test, [Property("value", credit), Property("shape", 1.0)]) for test in tests}
+        return Findings(name, reports, **others)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (CANVAS, {"adamsann_101_9001_hw1": "Adams, Ann", "brownbo_LATE_102_9002_hw1": "Brown, Bo"}),
+        (CANVAS, {"adamsann": "Adams, Ann", "hw1 A-8": "Brown, Bo", "Ann Adams": "Adams, Ann", "nobody": None}),
+        (MOODLE, {"Ann Adams_5001_assignsubmission_file_": "Ann Adams", "Bo Brown": "Bo Brown", "5001-5002": None}),
+        (OWN, {"ann": "Ann Adams", "hw1_bo": "Bo Brown", "clark cy": "Cy Clark", "Änn Àdams": "Ann Adams"}),
+    ],
+)
+def test_a_submissions_name_says_whose_it_is(text, names, roster):
+    own = roster(text)
+    for submission, name in names.items():
+        student = own.student_of(submission)
+        assert (student.name if student else None) == name, submission
+
+
+def test_a_pattern_says_where_the_id_or_the_name_is(roster):
+    own = roster(CANVAS)
+    assert own.student_of("hw1-102-101", r"hw1-(?P<id>\d+)").name == "Brown, Bo"
+    assert own.student_of("x_Clark Cy_y", "x_(?P<name>[^_]+)").name == "Clark, Cy"
+    assert own.student_of("adamsann", r"(?P<id>\d+)") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,2\n", "has the columns a, b: it must be the gradebook of Canvas"),
+        ("name,submitted\nann,soon\n", "row 2: submitted must be a time like 2026-02-20 23:59; got 'soon'"),
+        ("name,extension\nann,much\n", "row 2: extension must be days, or a time"),
+        ("name,bonus\nann,-1\n", "row 2: bonus must be points of 0 or more"),
+        ('name\n"ann\n', "is no CSV"),
+    ],
+)
+def test_a_roster_that_cannot_be_used_says_why(text, words, roster):
+    with pytest.raises(InputError, match=words):
+        roster(text)
+
+
+def test_lateness_is_by_the_roster_and_an_extension_is_the_students_own(roster, of_code):
+    ledger = Ledger(roster(OWN), due=datetime(2026, 2, 20, 23, 59), late_percent=10)
+    days = {name: ledger.terms(name, 0.0).days_late for name in ("ann", "bo", "cy")}
+    assert days == {"ann": 1, "bo": 2, "cy": 0}
+    late = datetime(2026, 3, 3, 13, 0).timestamp()
+    assert ledger.terms("cy", late).days_late == 3  # by its newest file: the roster does not say
+    assert ledger.terms("nobody", late).days_late == 11
+    grade = score(of_code, found("bo")(of_code), ledger.terms("bo", 0.0))
+    assert (grade.points, grade.late_cost, grade.bonus) == (16.7, 3.8, 1.5)
+    moodle = Ledger(roster(MOODLE), due=datetime(2026, 2, 20, 23, 59), late_percent=10)
+    assert [moodle.terms(name, late).days_late for name in ("Ann Adams", "Bo Brown")] == [0, 2]
+
+
+def test_what_is_exported_has_the_importers_own_columns(roster, of_code):
+    named = {"adamsann_101_9001_hw1": 1.0, "brownbo_102_9002_hw1": 0.0, "=cmd": 1.0}
+    grades = [score(of_code, found(name, credit)(of_code)) for name, credit in named.items()]
+    text, without = export(grades, Ledger(roster(CANVAS)), of_code)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert list(rows[0]) == CANVAS.splitlines()[0].split(",")
+    assert [row["Homework 1: Learning (4711)"] for row in rows] == ["19", "19", f"{grades[1].points:g}", ""]
+    assert [row["SIS Login ID"] for row in rows] == ["", "adamsann", "brownbo", "clarkcy"] and without == "Clark, Cy"
+    commented = replace(score(of_code, found("Ann Adams")(of_code)), comment='Well done, "Ann"\nbravo')
+    text, _ = export([commented], Ledger(roster(MOODLE)), of_code)
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert list(rows[0]) == MOODLE.splitlines()[0].split(",")
+    assert (rows[0]["Grade"], rows[0]["Feedback comments"]) == ("19", commented.comment)
+    assert (rows[1]["Grade"], rows[1]["Last modified (grade)"]) == ("", "-")
+    text, _ = export([score(of_code, found("bo")(of_code))], Ledger(roster(OWN)), of_code)
+    assert [row["points"] for row in csv.DictReader(io.StringIO(text))] == ["", "19", ""]
+    with pytest.raises(InputError, match="--export needs --roster"):
+        export(grades, Ledger(), of_code)
+
+
+def test_of_two_submissions_of_one_student_the_last_or_the_best_counts(roster, of_code):
+    several = {"adamsann_101_1_hw1": (1.0, 100.0), "adamsann_101_2_hw1": (0.0, 200.0), "brownbo_102_3_hw1": (0.5, 1.0)}
+    grades = [score(of_code, found(name, credit)(of_code)) for name, (credit, _) in several.items()]
+    modified = {name: time for name, (_, time) in several.items()}
+    for keep, counts in (("last", "adamsann_101_2_hw1"), ("best", "adamsann_101_1_hw1")):
+        settled = settle_resubmissions(grades, Ledger(roster(CANVAS), keep=keep), modified)
+        assert [grade.submission for grade in settled if not grade.superseded_by] == [counts, "brownbo_102_3_hw1"]
+        assert {grade.superseded_by for grade in settled} == {"", counts}
+        text, _ = export(settled, Ledger(roster(CANVAS), keep=keep), of_code)
+        chosen = next(grade for grade in settled if grade.submission == counts)
+        assert f"Lab 1,{chosen.points:g}," in text
+
+
+def test_an_override_stands_in_place_of_what_was_found(of_code, tmp_path, roster):
+    path = tmp_path / "overrides.toml"
+    path.write_text('["Bo Brown"]\ncomment = "seen in class"\ntests = { Adam = 3, linear = 0.1 }\n[cy]\npoints = 30\n')
+    ledger = Ledger(roster(OWN), overrides=read_overrides(path, of_code))
+    ledger.require_used(["ann", "bo", "cy"])
+    grade = score(of_code, found("bo", 0.0)(of_code), replace(ledger.terms("bo", 0.0), bonus=0.0))
+    assert {test.name: test.points for test in grade.tests if test.overridden} == {"Adam": 3, "linear": 0.1}
+    assert grade.comment == "seen in class" and grade.is_corrected and not grade.overridden
+    assert grade.points == pytest.approx(sum(test.points for test in grade.tests), abs=0.01)
+    assert score(of_code, found("cy", 0.0)(of_code), ledger.terms("cy", 0.0)).points == 30
+    assert read_overrides(tmp_path / "none.toml", of_code) == {}
+    with pytest.raises(InputError, match="'Bo Brown', which is no submission here and nobody in the roster"):
+        ledger.require_used(["ann", "cy"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[bo]\npoint = 3\n", "there is no 'point'; there are points, tests and comment"),
+        ("[bo]\npoints = -1\n", "points must be 0 or more"),
+        ('[bo]\npoints = "all"\n', "points must be 0 or more; got 'all'"),
+        ("[bo.tests]\nAdam = 4\n", "Adam must have from 0 to 3 points; got 4"),
+        ("[bo.tests]\nadam = 1\n", "there is no test 'adam'"),
+        ("bo = 3\n", "bo: it must be a table"),
+        ("[bo\n", "is not TOML"),
+    ],
+)
+def test_an_override_that_cannot_be_says_why(text, words, of_code, tmp_path):
+    (tmp_path / "overrides.toml").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_overrides(tmp_path / "overrides.toml", of_code)
+
+
+@repeated("findings of random credits, by random rubrics", test=20, soak=100, full=1000)
+def test_other_points_are_counted_from_what_was_found_as_from_nothing(of_code, seed):
+    """Findings that were written and read again are worth what they are worth at once."""
+    rng = np.random.default_rng(seed)
+    findings = found("zoe")(of_code)
+    for report in findings.reports.values():
+        report.properties = [
+            Property(
+                name, float(rng.choice([0, 0.5, 1])), "wrong", str(rng.choice(["", "sgd_zeroed", "l2_grad_as_printed"]))
+            )
+            for name in ("value", "batch", "edge")
+        ]
+    variants = {name: float(rng.random()) for name in of_code.variants}
+    weights = {name: float(rng.integers(1, 5)) for name in of_code.properties}
+    other = replace(of_code, variants=variants, properties=weights)
+    terms = Terms(days_late=int(rng.integers(3)), late_percent=10.0, bonus=float(rng.integers(2)))
+    again = Findings.from_json(json.loads(json.dumps(findings.as_json())))
+    for assignment in (of_code, other):
+        grade = score(assignment, findings, terms)
+        assert score(assignment, again, terms) == grade
+        assert 0 <= grade.points <= grade.out_of + grade.bonus
+        earned = sum(test.points for test in grade.tests)
+        assert grade.points == pytest.approx(earned * (1 - 0.1 * terms.days_late) + terms.bonus, abs=0.02)
+
+
+def renamed(content):
+    """A module with other names of variables and its comments taken out: a copy that looks like one's own."""
+    text = content.decode()
+    for old in ("error", "total", "result", "grad", "rng", "weights", "layer", "out"):
+        text = re.sub(rf"(?<![\w.]){old}\b(?!\()", f"my_{old}", text)
+    return f"# my own work\n{text}".encode()
+
+
+def test_a_copy_with_other_names_is_found_and_honest_work_is_not(of_code, reference):
+    written = handout(of_code).items()
+    fresh = {name.removeprefix("hw1/"): content for name, content in written if name.startswith("hw1/")}
+    work = {name: files for name, files, _ in (honest(i, reference, fresh) for i in range(len(HONEST)))}
+    assert alike({name: fingerprints(files) for name, files in work.items()}) == []
+    copied = HONEST[0]
+    copy = {file: renamed(content) if file.endswith(".py") else content for file, content in work[copied].items()}
+    [pair] = alike({name: fingerprints(files) for name, files in {**work, "copy": copy, "fresh": fresh}.items()})
+    assert {pair.first, pair.second} == {copied, "copy"} and pair.share > 0.9 and len(pair.files) > 3
+
+
+def test_what_many_have_alike_is_no_copy(of_code, reference):
+    written = handout(of_code).items()
+    fresh = {name.removeprefix("hw1/"): content for name, content in written if name.startswith("hw1/")}
+    slides = b"".join(
+        f"def step_{i}(a, b):\n    return [a * {i} + b[{i}] for _ in range({i})]\n".encode() for i in range(40)
+    )
+    class_of_slides = {f"student{i}": {**fresh, "mlcvlab/nn/basis.py": slides} for i in range(8)}
+    assert alike({name: fingerprints(files) for name, files in class_of_slides.items()}) == []

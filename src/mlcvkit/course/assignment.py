@@ -61,6 +61,7 @@ class Assignment:
     goals: tuple[str, ...]
     rules: tuple[str, ...]
     errata: tuple[str, ...]
+    given: tuple[str, ...]
     problems: tuple[Problem, ...]
     tasks: tuple[Task, ...]
     properties: Mapping[str, float]
@@ -189,6 +190,7 @@ def _from_values(values: Mapping[str, Any]) -> Assignment:
         tuple(values["goals"]),
         tuple(values["rules"]),
         tuple(values["errata"]),
+        tuple(values["given"]),
         problems,
         tasks,
         values["properties"],

@@ -1,9 +1,12 @@
 """The student's tree, made from the reference solution: the same files, names, signatures and docstrings, no bodies."""
 
 import ast
+import sys
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +20,10 @@ from mlcvkit.errors import InputError
 from mlcvkit.storage import write_whole
 
 LINE = 120
+LIKED = {
+    "NumPy": "numpy", "SciPy": "scipy", "pandas": "pandas", "Matplotlib": "matplotlib", "scikit-learn": "scikit-learn",
+    "tqdm": "tqdm",
+}  # fmt: skip
 PROMPT = "Your code here."
 
 
@@ -51,7 +58,7 @@ def handout(assignment: Assignment, solved: Collection[int] = ()) -> dict[str, b
     sources = {
         name: reference_file(name).read_text(encoding="utf-8") for name in tree_files() if name.startswith("mlcvlab/")
     }
-    modules = students_modules(sources, assignment.tasks, solved)
+    modules = students_modules(sources, assignment, solved)
     contents = {f"hw1/{name}": text.encode() for name, text in modules.items()}
     contents |= {f"hw1/{name}": reference_file(name).read_bytes() for name in SCRIPTS}
     notebook = reference_file(NOTEBOOK).read_text(encoding="utf-8")
@@ -64,7 +71,16 @@ def as_markdown(assignment: Assignment, solved: Collection[int] = ()) -> str:
     """The assignment's text."""
     template = files(__package__).joinpath("templates/assignment.md").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    return environment.from_string(template).render(assignment=assignment, solved=solved)
+    return environment.from_string(template).render(assignment=assignment, solved=solved, installed=_installed())
+
+
+def _installed() -> list[str]:
+    """What submissions run with here: Python, NumPy, and what else is installed of the libraries that students like."""
+    found = [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
+    for name, library in LIKED.items():
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(library)}")
+    return found
 
 
 def students_notebook(text: str) -> str:
@@ -85,11 +101,13 @@ def students_notebook(text: str) -> str:
     return f"{text}\n"
 
 
-def students_modules(sources: dict[str, str], tasks: Collection[Task], solved: Collection[int] = ()) -> dict[str, str]:
+def students_modules(sources: dict[str, str], assignment: Assignment, solved: Collection[int] = ()) -> dict[str, str]:
     """Each module with its tasks' bodies replaced, and without what nothing uses any more.
 
-    What has no task and is still used stays as it is: constructors, checks of arguments, tables.
+    What has no task stays as it is where the rest uses it, as constructors and tables, or where the assignment says so,
+    as checks of arguments.
     """
+    tasks = assignment.tasks
     by_file = {
         name: {task.function: task for task in tasks if task.file == name and task.problem not in solved}
         for name in sources
@@ -101,11 +119,11 @@ def students_modules(sources: dict[str, str], tasks: Collection[Task], solved: C
         missing = sorted(set(own) - stub.found)
         if missing:
             raise InputError(f"the assignment has a task for {missing[0]}, and {name} has no such function")
-    exported = _tasks_and_tables(sources, tasks)
+    exported = _tasks_and_tables(sources, tasks) | set(assignment.given)
     codes = {name: module.code for name, module in modules.items()}
     while True:
         used = exported | {name for code in codes.values() for name in _imported_from_tree(code)}
-        pruned = {name: _pruned(code, frozenset(used)) for name, code in codes.items()}
+        pruned = {name: _pruned(code, frozenset(used), frozenset(exported)) for name, code in codes.items()}
         if pruned == codes:
             return codes
         codes = pruned
@@ -228,10 +246,11 @@ def _names_used(module: cst.Module) -> set[str]:
 
 
 @lru_cache(maxsize=256)
-def _pruned(code: str, used: frozenset[str]) -> str:
-    """A module without what neither it nor others use."""
+def _pruned(code: str, used: frozenset[str], exported: frozenset[str]) -> str:
+    """A module without what neither it nor others use, and without imports that it does not use itself."""
     module = cst.parse_module(code)
-    return module.visit(_Prune(_names_used(module) | used)).code
+    own = _names_used(module)
+    return module.visit(_Prune(own | used, own | exported)).code
 
 
 def _imported_from_tree(code: str) -> set[str]:
@@ -246,8 +265,8 @@ def _is_import(statement: cst.CSTNode) -> bool:
 class _Prune(cst.CSTTransformer):
     """Removes the functions, classes, assignments and imports whose names are not used; public methods stay."""
 
-    def __init__(self, used: set[str]) -> None:
-        self.used = used
+    def __init__(self, used: Collection[str], imported: Collection[str]) -> None:
+        self.used, self.imported = used, imported
         self.inside_class = False
 
     def _keeps(self, name: str) -> bool:
@@ -299,7 +318,7 @@ class _Prune(cst.CSTTransformer):
         return updated_node.with_changes(names=kept) if kept else cst.RemoveFromParent()
 
     def _used_of(self, names: Sequence[cst.ImportAlias]) -> Sequence[cst.ImportAlias]:
-        kept = [alias for alias in names if (alias.evaluated_alias or alias.evaluated_name) in self.used]
+        kept = [alias for alias in names if (alias.evaluated_alias or alias.evaluated_name) in self.imported]
         if kept and len(kept) < len(names):
             kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
         return kept

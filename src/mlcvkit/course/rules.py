@@ -18,7 +18,7 @@ class Violation:
     message: str
 
 
-FOR_DATA = ("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets")
+FOR_DATA = ("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets", "torchvision.transforms")
 """Modules of libraries that are not allowed from which many load MNIST."""
 MOST_LINE = 2000
 MOST_NAMED = 5
@@ -179,7 +179,7 @@ def _libraries(name: str, sources: Sequence[str | bytes], forbidden: Collection[
                 )
                 continue
             library = next((one for one in forbidden if module == one or module.startswith(f"{one}.")), None)
-            if library is not None and module.startswith(FOR_DATA):
+            if library is not None and (module == "torchvision" or module.startswith(FOR_DATA)):
                 yield Violation("look", f"{where}, line {line}: {module} is imported for the data, as it seems")
             elif library is not None:
                 yield Violation("libraries", f"{where}, line {line}: {library} is a library that is not allowed")

@@ -161,3 +161,28 @@ def test_a_rubric_is_laid_over_the_handouts_own(tmp_path):
 def test_the_points_are_those_that_the_handout_prints():
     printed = {1: [1, 2, 2], 2: [2, 4, 2], 3: [3, 3], 4: [2, 2, 2]}
     assert {p.number: [part.points for part in p.parts] for p in ASSIGNMENT.problems} == printed
+
+
+GIVEN_CLASSES = {"Activation", "Layer", "LayerWeights", "Loss", "NN2"}
+GIVEN_FUNCTIONS = {"_behind_sigmoid", "_behind_sigmoid.gradient_of_z"}
+
+
+def test_students_are_given_what_the_assignment_says_and_no_other_code(contents):
+    """Whatever the reference gains, of its bodies students get only what is named here or in the assignment."""
+    tasks = {task.function.rpartition(".")[2] for task in ASSIGNMENT.tasks}
+    for name, content in contents.items():
+        if not name.endswith(".py") or "mlcvlab" not in name:
+            continue
+        module = ast.parse(content)
+        classes = {node.name for node in module.body if isinstance(node, ast.ClassDef)}
+        assert classes <= GIVEN_CLASSES, name
+        own = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+        assert own <= tasks | set(ASSIGNMENT.given) | GIVEN_FUNCTIONS, name
+        methods = {
+            child.name
+            for node in module.body
+            if isinstance(node, ast.ClassDef)
+            for child in node.body
+            if isinstance(child, ast.FunctionDef)
+        }
+        assert methods <= tasks | {"__init__", "W", "initialize", "__setitem__"}, name

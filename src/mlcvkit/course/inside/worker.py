@@ -410,6 +410,28 @@ def run_cells(request: Request) -> Any:
 PARTS = ("train", "t10k")
 
 
+class Tensor(np.ndarray):
+    """An array that is asked for what it is, as a tensor is."""
+
+    def numpy(self) -> Any:
+        return np.asarray(self)
+
+
+class Digits:
+    """What ``torchvision.datasets.MNIST`` gives: images and labels, together and one by one."""
+
+    def __init__(self, parts: Any, root: Any = None, train: bool = True, transform: Any = None, **_: Any) -> None:
+        images, labels = parts[0 if train else 1]
+        self.data, self.targets, self.transform = images.view(Tensor), labels.view(Tensor), transform
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, i: int) -> Any:
+        image = np.asarray(self.data[i])
+        return (image if self.transform is None else image[None] / np.float32(255)), int(self.targets[i])
+
+
 def supply_digits(folder: str, source: str) -> None:
     """Answer the usual calls that fetch MNIST from the network with the files that are here."""
 
@@ -446,15 +468,23 @@ def supply_digits(folder: str, source: str) -> None:
             import sklearn.datasets
 
             sklearn.datasets.fetch_openml = fetch_openml
-    for name in ("keras.datasets.mnist", "tensorflow.keras.datasets.mnist"):
+    of_torchvision = {"MNIST": lambda *args, **named: Digits(load_data(), *args, **named)}
+    for name, own in {
+        "keras.datasets.mnist": {"load_data": load_data},
+        "tensorflow.keras.datasets.mnist": {"load_data": load_data},
+        "torchvision.datasets": of_torchvision,
+    }.items():
         inner = types.ModuleType(name)
-        inner.__dict__["load_data"] = load_data
+        inner.__dict__.update(own)
         while name:
             sys.modules[name] = inner
-            name, _, own = name.rpartition(".")
+            name, _, last = name.rpartition(".")
             outer = types.ModuleType(name)
-            outer.__dict__.update({own: inner, "__path__": []})
+            outer.__dict__.update({last: inner, "__path__": []})
             inner = outer
+    transforms = types.ModuleType("torchvision.transforms")
+    transforms.__dict__["__getattr__"] = lambda name: lambda *_, **__: np.asarray
+    sys.modules[transforms.__name__] = sys.modules["torchvision"].__dict__["transforms"] = transforms
 
 
 def look(request: Request) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlcvkit.course.assignment import read_assignment
 from mlcvkit.course.grading import NETWORK, NN_MODULES, OPTIMIZERS, Examination, Process, _modules
 from mlcvkit.course.mistakes import mistakes
 from mlcvkit.course.scoring import score_test
@@ -23,6 +24,7 @@ HOSTILE_USERS = range(FIRST_HOSTILE_USER, FIRST_HOSTILE_USER + 1000)
 MISTAKES = [*mistakes()]
 HONEST = [*sorted(path.name for path in (DATA / "honest").iterdir() if path.is_dir())]
 STYLES = tomllib.loads((DATA / "honest/styles.toml").read_text())["solution"]
+VARIANTS = read_assignment().variants
 UNFINISHED = {"partial": {"softmax_grad", "Adam"}}
 """What an honest student left undone."""
 HOSTILE = tomllib.loads((DATA / "hostile.toml").read_text())["hostile"]
@@ -107,7 +109,7 @@ def judged(grader, files, seeds):
 
 def lost_properties(report):
     """The properties of a test that lose points."""
-    return tuple(prop.name for prop in report.properties if prop.credit < 1)
+    return tuple(prop.name for prop in report.properties if prop.worth(VARIANTS) < 1)
 
 
 def mistake_table(found):

@@ -32,6 +32,7 @@ def handout(
     points: tuple[float, ...] = (),
     due: str | None = None,
     rubric: Path | None = None,
+    kit: bool = False,
     json: bool = False,
 ) -> int:
     """Write the homework for students: the files without their solution, and the assignment.
@@ -52,14 +53,17 @@ def handout(
         The due date; a line to fill in where it is left out.
     rubric
         A TOML file with other points, texts or tests; what it leaves out is the handout's own.
+    kit
+        Write the package that students install as well, into kit/: the digits and mlcvlab check, without the solution.
     json
         Print the files as JSON, and nothing else.
     """
     course = _course()
     console.quiet = json
     assignment = course.read_assignment(rubric, title=title, due=due, points=points)
-    written = course.write_handout(folder, assignment, solved=solved)
-    console.print(f"{len(written)} files in [bold]{escape(str(folder))}[/bold]: hw1/ and ASSIGNMENT.md")
+    written = course.write_handout(folder, assignment, solved=solved, kit=kit)
+    and_kit = ", and kit/, which students install: pip install kit/" if kit else ""
+    console.print(f"{len(written)} files in [bold]{escape(str(folder))}[/bold]: hw1/ and ASSIGNMENT.md{and_kit}")
     print_json(json, {"files": [str(path) for path in written]})
     return 0
 
@@ -345,8 +349,10 @@ def _print_grades(grades: Sequence["Grade"], assignment: "Assignment") -> None:
         return
     table = Table(title=f"{len(grades)} submissions", title_justify="left")
     numbers = [problem.number for problem in assignment.problems]
-    for heading in ("submission", "points", *(f"problem {number}" for number in numbers), "rules broken"):
-        table.add_column(heading, justify="left" if heading in ("submission", "rules broken") else "right")
+    table.add_column("submission", overflow="fold", ratio=1)
+    for heading in ("points", *(f"{number}." for number in numbers)):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("rules broken", overflow="fold")
     for grade in grades:
         by_problem = (sum(test.points for test in grade.tests if test.problem == number) for number in numbers)
         rules = ", ".join(sorted({violation.rule for violation in grade.violations}))

@@ -27,12 +27,15 @@ LIKED = {
 PROMPT = "Your code here."
 
 
-def write_handout(folder: Path, assignment: Assignment, *, solved: Collection[int] = ()) -> list[Path]:
+def write_handout(
+    folder: Path, assignment: Assignment, *, solved: Collection[int] = (), kit: bool = False
+) -> list[Path]:
     """Write the homework for students: ``hw1/`` without its solution, and the assignment.
 
     The same arguments give the same bytes. Files that are there already and say the same are left alone.
 
-    Arguments: ``folder``, made where it is missing; ``solved``, the numbers of problems whose solution is given.
+    Arguments: ``folder``, made where it is missing; ``solved``, the numbers of problems whose solution is given;
+    ``kit``, whether to write the package that students install as well.
     Returns: the files.
     Raises: InputError where there is no such problem, or where a file is there that says something else.
     """
@@ -41,6 +44,10 @@ def write_handout(folder: Path, assignment: Assignment, *, solved: Collection[in
     if unknown:
         raise InputError(f"there is no problem {unknown[0]}; choose from {', '.join(map(str, sorted(numbers)))}")
     contents = handout(assignment, solved)
+    if kit:
+        from mlcvkit.course.kit import kit_files
+
+        contents |= {f"kit/{name}": content for name, content in kit_files(assignment).items()}
     for name, content in contents.items():
         place = folder / name
         if place.exists() and (not place.is_file() or place.read_bytes() != content):

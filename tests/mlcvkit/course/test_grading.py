@@ -32,7 +32,7 @@ from mlcvkit.course.classroom import feedback
 from mlcvkit.course.grading import Grader, libraries, supplied_functions, supplied_network
 from mlcvkit.course.handout import handout
 from mlcvkit.course.sandbox import Sandbox
-from mlcvkit.course.submissions import Submission
+from mlcvkit.course.submissions import Submission, read_submission
 from soak import only_in_soak, repeated
 
 pytestmark = NEEDS_BUBBLEWRAP
@@ -573,3 +573,14 @@ def test_what_is_supplied_of_the_network_does_not_work_without_end():
 def test_an_empty_submission_has_a_grade(grade):
     result = grade({})
     assert result.points == 0 and len(result.tests) == 23
+
+
+def test_loose_files_without_the_packages_own_lose_the_rules_point_alone(of_code, reference, tmp_path):
+    """Of a folder of loose files nothing is lost but the point for moving them."""
+    for place, content in reference.items():
+        if not place.endswith("__init__.py"):
+            (tmp_path / place.rpartition("/")[2]).write_bytes(content)
+    submission = read_submission(tmp_path, most_bytes=1 << 20, most_files=100)
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 20)
+    result = grader.grade(submission)
+    assert (lost(result), result.points) == (set(), 18)

@@ -2,8 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -280,7 +280,7 @@ def judge(
     Arguments: ``mistakes``, with the numbers of each in each case; ``wrong``, the places of the wrong cases.
     """
     everywhere = range(len(cases))
-    whole = _explanation(mistakes, cases, everywhere, is_alike)
+    whole = _explanation(mistakes, cases, everywhere, wrong, is_alike)
     if whole is not None and report.diagnosis is None:
         report.diagnosis = Diagnosis(whole.name, whole.tells)
     readings = [entry for entry in mistakes if entry[0].reading]
@@ -290,7 +290,7 @@ def judge(
         own = [i for i in everywhere if cases[i].property == name]
         found = whole
         if found is None or not found.reading:
-            found = _explanation(readings, cases, sorted(always.union(own)), is_alike)
+            found = _explanation(readings, cases, sorted(always.union(own)), wrong, is_alike)
         finite = all(is_finite(cases[i].got) for i in own)
         found_readings[name] = found.reading if found is not None and finite else ""
         report.variant = report.variant or (found.reading if found is not None else None)
@@ -298,15 +298,28 @@ def judge(
 
 
 def _explanation(
-    mistakes: Sequence[tuple[Mistake, Numbers]], cases: Sequence[Looked], chosen: Sequence[int], is_alike: Alike
+    mistakes: Sequence[tuple[Mistake, Numbers]],
+    cases: Sequence[Looked],
+    chosen: Sequence[int],
+    wrong: Collection[int],
+    is_alike: Alike,
 ) -> Mistake | None:
-    """The first mistake that explains what was got in each of the chosen cases, and has numbers in one of them."""
+    """The first mistake that explains what was got in each of the chosen cases, and has numbers in one of them.
+
+    Where a case is wrong, a mistake that gives the right numbers explains nothing.
+    """
     for mistake, numbers in mistakes:
-        if any(numbers[i] is not None for i in chosen) and all(
-            _explains(numbers[i], cases[i], is_alike) for i in chosen
+        if (
+            any(numbers[i] is not None for i in chosen)
+            and all(_explains(numbers[i], cases[i], is_alike) for i in chosen)
+            and not any(_is_right(numbers[i], cases[i]) for i in chosen if i in wrong)
         ):
             return mistake
     return None
+
+
+def _is_right(number: Array | None, case: Looked) -> bool:
+    return number is not None and alike(number, replace(case, got=case.expected))
 
 
 def _explains(number: Array | None, case: Looked, is_alike: Alike) -> bool:

@@ -136,7 +136,9 @@ class NotInstalled(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: Any) -> Any:
         module = types.ModuleType(spec.name)
-        module.__dict__["__getattr__"] = lambda name: Unusable.of(spec.name, name)
+        library = spec.name.partition(".")[0]
+        why = f"{library} is not installed where this is graded, and it is used here"
+        module.__dict__["__getattr__"] = lambda name: Unusable.of(why, name)
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:
@@ -144,22 +146,22 @@ class NotInstalled(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class Unusable:
-    """What stands for a name of a library that is not installed."""
+    """What stands for a name of a module that is not there, and fails where it is used."""
 
-    def __init__(self, library: str) -> None:
-        self._library = library
+    def __init__(self, why: str) -> None:
+        self._why = why
 
     @classmethod
-    def of(cls, library: str, name: str) -> "Unusable":
+    def of(cls, why: str, name: str) -> "Unusable":
         if name.startswith("__"):
             raise AttributeError(name)
-        return cls(library.partition(".")[0])
+        return cls(why)
 
     def __getattr__(self, name: str) -> "Unusable":
-        return self.of(self._library, name)
+        return self.of(self._why, name)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        raise ModuleNotFoundError(f"{self._library} is not installed where this is graded, and it is used here")
+        raise ModuleNotFoundError(self._why)
 
     __iter__ = __enter__ = __getitem__ = __call__
 
@@ -177,6 +179,8 @@ def handed_out(name: str, source: str) -> types.ModuleType:
         setattr(sys.modules[parent], own, module)
     with contextlib.suppress(Exception):
         exec(compile(source, f"{name} of the handout", "exec"), module.__dict__)
+    why = f"{name} cannot be imported, and what only it defines is used here"
+    module.__dict__["__getattr__"] = lambda own: Unusable.of(why, own)
     return module
 
 

@@ -1,0 +1,172 @@
+"""Check your own work on the homework: ``mlcvlab check hw1``. It says what is wrong, and gives no points.
+
+Each function is called with inputs for which the right numbers are known, and what it returns is compared with them.
+Your code runs as you run it yourself, with your own rights. The grader has other inputs, and looks at more.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NOT_YET = "it is not implemented yet"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code is 1 where something is wrong, and 2 where there is nothing to check."""
+    parser = argparse.ArgumentParser(prog="mlcvlab", description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="check")
+    check = commands.add_parser("check", help="say what is wrong with the functions of a folder hw1")
+    check.add_argument("tree", nargs="?", default=".", help="the folder hw1, or the one that holds it")
+    tree = Path(parser.parse_args(arguments).tree)
+    roots = [root for root in (tree, tree / "hw1") if (root / "mlcvlab").is_dir()]
+    if not roots:
+        print(f"mlcvlab: error: {tree} is not the homework's folder: give hw1, or its parent", file=sys.stderr)
+        return 2
+    sys.path.insert(0, str(roots[0].resolve()))
+    rows = json.loads(files("mlcvkit").joinpath("tables.json").read_text(encoding="utf-8"))
+    found = {row["function"]: problems(row) for row in rows}
+    for name, wrong in found.items():
+        print(f"{'ok' if not wrong else 'not yet' if wrong == [NOT_YET] else 'WRONG':8} {name}")
+        for line in wrong[:3] if wrong != [NOT_YET] else []:
+            print(f"         {line}")
+    print(f"{sum(not wrong for wrong in found.values())} of {len(found)} are right")
+    return 1 if any(found.values()) else 0
+
+
+def problems(row: dict[str, Any]) -> list[str]:
+    """What is wrong with a function, the first case of each kind."""
+    name = row["function"]
+    try:
+        module = importlib.import_module(row["module"])
+        subject = getattr(module, name) if hasattr(module, name) else getattr(module, "NN2")  # noqa: B009
+    except Exception as error:
+        return [f"{row['module']} cannot be imported: {type(error).__name__}: {error}"]
+    check = {"SGD": of_sgd, "Adam": of_adam}.get(name, of_function)
+    told: dict[str, str] = {}
+    for case in row["cases"]:
+        try:
+            with np.errstate(all="ignore"):
+                problem = check(subject, name, case)
+        except NotImplementedError:
+            return [NOT_YET]
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+        if problem:
+            told.setdefault(case["property"], f"{case['property']}: {problem}")
+    return [*told.values(), *([f"the equation: {row['equation']}"] if told and row["equation"] else [])]
+
+
+def of_function(subject: Any, name: str, case: dict[str, Any]) -> str:
+    """A function's result, or that of a method of NN2 with given weights, in one case."""
+    args = [array(arg) for arg in case["args"]]
+    before = [array(arg) for arg in case["args"]]
+    if case["own"] is not None:
+        model = subject()
+        model.W = [np.array(w) for w in case["own"]]
+        while args and args[-1] is None:
+            args.pop()
+        subject = getattr(model, name)
+    value = subject(*args)
+    expected = np.array(case["expected"])
+    joined = (
+        np.concatenate([np.ravel(part) for part in value]) if isinstance(value, list | tuple) else np.asarray(value)
+    )
+    shown = f"for {', '.join(text(arg) for arg in before if arg is not None)}"
+    if case.get("least") is not None:
+        right = joined.size == expected.size and np.isfinite(joined).all()
+        right = right and bool(np.all(np.ravel(joined) * np.sign(np.ravel(expected)) >= case["least"]))
+        return (
+            "" if right else f"{shown}: it must be finite, with the signs {text(np.sign(expected))}; got {text(joined)}"
+        )
+    if not isinstance(value, list | tuple) and joined.shape != expected.shape and expected.size > 1:
+        return f"{shown}: the result must have shape {expected.shape}, got {joined.shape}"
+    if joined.size != expected.size or not np.allclose(
+        np.ravel(joined), np.ravel(expected), rtol=case["rtol"], atol=case["atol"]
+    ):
+        return f"{shown}: expected {text(expected)}, got {text(joined)}"
+    same = all(np.array_equal(a, b) for a, b in zip(before, args, strict=False) if isinstance(b, np.ndarray))
+    return "" if same else "it changes its input in place: make a new array"
+
+
+class Model:
+    """A model of a quadratic risk: L(W) = Σ c (w - t)² / 2, and its gradient c (w - t)."""
+
+    def __init__(self, case: dict[str, Any]) -> None:
+        self.curvature, self.target, self.W = (
+            list(map(np.array, case[key])) for key in ("curvature", "target", "start")
+        )
+        self.asked: list[Any] = []
+
+    def emp_loss(self, X: Any, y: Any, W: Any = None, **_: Any) -> float:
+        W = self.W if W is None else W
+        return float(sum((c * (w - t) ** 2).sum() / 2 for c, w, t in zip(self.curvature, W, self.target, strict=True)))
+
+    def emp_loss_grad(self, X: Any, y: Any, W: Any = None, layer: Any = None, **_: Any) -> Any:
+        W = self.W if W is None else W
+        self.asked.append(np.concatenate([np.ravel(w) for w in W]))
+        gradients = [c * (w - t) for c, w, t in zip(self.curvature, W, self.target, strict=True)]
+        return gradients if layer is None else gradients[layer]
+
+
+def of_sgd(subject: Any, name: str, case: dict[str, Any]) -> str:
+    """Whether each step moves one weight, by lr times its part of the gradient."""
+    model = Model(case)
+    X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
+    curvature, target = (np.concatenate([np.ravel(part) for part in case[key]]) for key in ("curvature", "target"))
+    final = subject(model, X, y, **case["options"])
+    path = [np.concatenate([np.ravel(part) for part in case["start"]]), *model.asked]
+    path.append(np.concatenate([np.ravel(w) for w in final]))
+    steps = 0
+    for before, after in pairwise(path):
+        moved = np.flatnonzero(np.abs(after - before) > 1e-9)
+        if not len(moved):
+            continue
+        steps += 1
+        if len(moved) > 1:
+            return f"a step changed {len(moved)} weights: it is one random weight"
+        j = moved[0]
+        right = -case["options"]["lr"] * curvature[j] * (before[j] - target[j])
+        if not np.isclose(after[j] - before[j], right, rtol=1e-4):
+            return f"a step changed a weight by {after[j] - before[j]:.6g}, expected {right:.6g}"
+    wanted = case["options"]["R"]
+    return "" if steps == wanted else f"with R = {wanted} there were {steps} steps"
+
+
+def of_adam(subject: Any, name: str, case: dict[str, Any]) -> str:
+    """Whether the weights after some steps are the right ones."""
+    model = Model(case)
+    X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
+    final = np.concatenate([np.ravel(w) for w in subject(model, X, y, **case["options"])])
+    options = ", ".join(f"{key} = {value:g}" for key, value in case["options"].items())
+    right = np.array(case["expected"])
+    if final.shape == right.shape and np.allclose(final, right, rtol=1e-4, atol=1e-6):
+        return ""
+    return f"on a quadratic risk, with {options}: expected {text(right)}, got {text(final)}"
+
+
+def array(value: Any) -> Any:
+    """An argument as the function gets it."""
+    if isinstance(value, list):
+        several = bool(value) and isinstance(value[0], list) and isinstance(value[0][0], list)
+        return [np.array(part) for part in value] if several else np.array(value)
+    return value
+
+
+def text(value: Any) -> str:
+    """An array for a reader, short."""
+    return (
+        " ".join(np.array2string(np.asarray(value), precision=6, threshold=12, edgeitems=2).split())
+        if not isinstance(value, list)
+        else f"[{', '.join(map(text, value))}]"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

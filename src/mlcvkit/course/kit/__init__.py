@@ -72,7 +72,7 @@ def _tables(assignment: Assignment) -> list[dict[str, Any]]:
     rows = []
     for name, tables in made.items():
         reference = COMPONENTS_CHECKED[name].reference if name in COMPONENTS_CHECKED else getattr(NN2, name)
-        cases = [case for table in tables for case in _cases(name, table)]
+        cases = [case for table in tables for case in _cases(name, table, assignment)]
         rows.append({**_named(name, tasks[name].file), "equation": equation(reference), "cases": cases})
     rows.append({**_named("SGD", tasks["SGD"].file), "equation": "", "cases": [_sgd(seed) for seed in PUBLIC_SEEDS]})
     of_adam = [case for seed in PUBLIC_SEEDS for case in _adam(seed)]
@@ -83,13 +83,16 @@ def _named(name: str, file: str) -> dict[str, str]:
     return {"function": name, "module": file.removesuffix(".py").replace("/", ".")}
 
 
-def _cases(name: str, table: Table) -> list[dict[str, Any]]:
+def _cases(name: str, table: Table, assignment: Assignment) -> list[dict[str, Any]]:
+    """The cases; ``also`` are the numbers of other readings of the handout that cost nothing."""
+    free = [numbers for mistake, numbers in table.mistakes if assignment.variants.get(mistake.reading) == 0]
     component = COMPONENTS_CHECKED.get(name)
     rows = []
-    for case, expected in zip(table.cases, table.expected, strict=True):
+    for i, (case, expected) in enumerate(zip(table.cases, table.expected, strict=True)):
         rtol, atol = (1e-5, 1e-7) if component is None else component.tolerance(case)
         row = {"property": case.property, "args": _plain(case.args), "expected": expected.tolist()}
         row |= {"rtol": rtol, "atol": atol, "own": _plain(getattr(case, "own", None))}
+        row["also"] = [number.tolist() for number in (own[i] for own in free) if number is not None]
         if component is not None and component.is_open(case.property):
             row["least"] = component.least_when_wrong
         rows.append(row)

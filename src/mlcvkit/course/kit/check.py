@@ -48,11 +48,11 @@ def problems(row: dict[str, Any]) -> list[str]:
         subject = getattr(module, name) if hasattr(module, name) else getattr(module, "NN2")  # noqa: B009
     except Exception as error:
         return [f"{row['module']} cannot be imported: {type(error).__name__}: {error}"]
-    check = {"SGD": of_sgd, "Adam": of_adam}.get(name, of_function)
     told: dict[str, str] = {}
     for case in row["cases"]:
         try:
             with np.errstate(all="ignore"):
+                check = of_optimizer if name in OPTIMIZERS else of_function
                 problem = check(subject, name, case)
         except NotImplementedError:
             return [NOT_YET]
@@ -87,22 +87,59 @@ def of_function(subject: Any, name: str, case: dict[str, Any]) -> str:
         )
     if not isinstance(value, list | tuple) and joined.shape != expected.shape and expected.size > 1:
         return f"{shown}: the result must have shape {expected.shape}, got {joined.shape}"
-    if joined.size != expected.size or not np.allclose(
-        np.ravel(joined), np.ravel(expected), rtol=case["rtol"], atol=case["atol"]
-    ):
+    rights = [expected, *map(np.array, case["also"])]
+    if not any(is_near(joined, right, case) for right in rights):
         return f"{shown}: expected {text(expected)}, got {text(joined)}"
     same = all(np.array_equal(a, b) for a, b in zip(before, args, strict=False) if isinstance(b, np.ndarray))
     return "" if same else "it changes its input in place: make a new array"
+
+
+def is_near(got: Any, right: Any, case: dict[str, Any]) -> bool:
+    """Whether numbers are near the right ones, in whatever shape."""
+    return got.size == right.size and np.allclose(np.ravel(got), np.ravel(right), rtol=case["rtol"], atol=case["atol"])
+
+
+class Layer:
+    """A layer of a model: its weights are the model's."""
+
+    def __init__(self, weights: list[Any], index: int) -> None:
+        self._weights, self._index = weights, index
+
+    @property
+    def W(self) -> Any:
+        return self._weights[self._index]
+
+    @W.setter
+    def W(self, value: Any) -> None:
+        self._weights[self._index] = value
 
 
 class Model:
     """A model of a quadratic risk: L(W) = Σ c (w - t)² / 2, and its gradient c (w - t)."""
 
     def __init__(self, case: dict[str, Any]) -> None:
-        self.curvature, self.target, self.W = (
+        self.curvature, self.target, self._W = (
             list(map(np.array, case[key])) for key in ("curvature", "target", "start")
         )
+        self.layers = [Layer(self._W, i) for i in range(len(self._W))]
         self.asked: list[Any] = []
+
+    @classmethod
+    def of(cls, case: dict[str, Any]) -> Any:
+        """The model, as an NN2 for who asks what it is."""
+        own = getattr(sys.modules.get("mlcvlab.models.nn2"), "NN2", None)
+        if not isinstance(own, type):
+            return cls(case)
+        names = [name for name in vars(cls) if name not in ("__dict__", "__weakref__", "of")]
+        return type("NN2", (own,), {name: vars(cls)[name] for name in names})(case)
+
+    @property
+    def W(self) -> Any:
+        return self._W
+
+    @W.setter
+    def W(self, weights: Any) -> None:
+        self._W[:] = weights
 
     def emp_loss(self, X: Any, y: Any, W: Any = None, **_: Any) -> float:
         W = self.W if W is None else W
@@ -115,9 +152,8 @@ class Model:
         return gradients if layer is None else gradients[layer]
 
 
-def of_sgd(subject: Any, name: str, case: dict[str, Any]) -> str:
+def of_sgd(subject: Any, model: Any, case: dict[str, Any]) -> str:
     """Whether each step moves one weight, by lr times its part of the gradient."""
-    model = Model(case)
     X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
     curvature, target = (np.concatenate([np.ravel(part) for part in case[key]]) for key in ("curvature", "target"))
     final = subject(model, X, y, **case["options"])
@@ -125,7 +161,7 @@ def of_sgd(subject: Any, name: str, case: dict[str, Any]) -> str:
     path.append(np.concatenate([np.ravel(w) for w in final]))
     steps = 0
     for before, after in pairwise(path):
-        moved = np.flatnonzero(np.abs(after - before) > 1e-9)
+        moved = np.flatnonzero(np.abs(after - before) > 1e-6)
         if not len(moved):
             continue
         steps += 1
@@ -133,22 +169,36 @@ def of_sgd(subject: Any, name: str, case: dict[str, Any]) -> str:
             return f"a step changed {len(moved)} weights: it is one random weight"
         j = moved[0]
         right = -case["options"]["lr"] * curvature[j] * (before[j] - target[j])
-        if not np.isclose(after[j] - before[j], right, rtol=1e-4):
+        if not np.isclose(after[j] - before[j], right, rtol=1e-3, atol=1e-6):
             return f"a step changed a weight by {after[j] - before[j]:.6g}, expected {right:.6g}"
     wanted = case["options"]["R"]
     return "" if steps == wanted else f"with R = {wanted} there were {steps} steps"
 
 
-def of_adam(subject: Any, name: str, case: dict[str, Any]) -> str:
+def of_adam(subject: Any, model: Any, case: dict[str, Any]) -> str:
     """Whether the weights after some steps are the right ones."""
-    model = Model(case)
     X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
     final = np.concatenate([np.ravel(w) for w in subject(model, X, y, **case["options"])])
     options = ", ".join(f"{key} = {value:g}" for key, value in case["options"].items())
     right = np.array(case["expected"])
-    if final.shape == right.shape and np.allclose(final, right, rtol=1e-4, atol=1e-6):
+    if final.shape == right.shape and np.allclose(final, right, rtol=1e-4, atol=1e-5):
         return ""
     return f"on a quadratic risk, with {options}: expected {text(right)}, got {text(final)}"
+
+
+OPTIMIZERS = {"SGD": of_sgd, "Adam": of_adam}
+
+
+def of_optimizer(subject: Any, name: str, case: dict[str, Any]) -> str:
+    """An optimizer on a model that says it is an NN2 and, where that is wrong, on one that is of no class."""
+    check = OPTIMIZERS[name]
+    try:
+        problem = check(subject, Model.of(case), case)
+    except NotImplementedError:
+        raise
+    except Exception:
+        problem = "?"
+    return check(subject, Model(case), case) if problem else ""
 
 
 def array(value: Any) -> Any:

@@ -1,0 +1,95 @@
+"""The students' package: it checks as the grader does, in an environment of its own, and has no solution in it."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coursework import HONEST, MISTAKES, honest, with_mistake
+from mlcvkit.course.assignment import read_assignment
+from mlcvkit.course.handout import handout, write_handout
+
+
+@pytest.fixture(scope="module")
+def students(tmp_path_factory):
+    """What an instructor hands out, with the package."""
+    folder = tmp_path_factory.mktemp("students")
+    write_handout(folder, read_assignment(), kit=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def check(students, tmp_path_factory):
+    """Runs the package's check of some files, where nothing is installed but NumPy and the package."""
+
+    def run(files):
+        tree = tmp_path_factory.mktemp("tree") / "hw1"
+        for name, content in files.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_bytes(content)
+        alone = f"import sys; sys.path[:0] = [{str(students / 'kit')!r}, {str(Path(np.__file__).parents[1])!r}]"
+        code = f"{alone}; from mlcvkit.check import main; sys.exit(main(['check', {str(tree)!r}]))"
+        command = [sys.executable, "-I", "-S", "-c", code]
+        return subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+
+    return run
+
+
+def wrong(result):
+    return {line.split()[-1] for line in result.stdout.splitlines() if line.startswith(("WRONG", "not yet"))}
+
+
+def test_the_reference_is_right_and_the_handout_is_not_yet(check, reference, of_code):
+    right = check(reference)
+    assert (right.returncode, right.stderr) == (0, "") and "23 of 23 are right" in right.stdout
+    written = handout(of_code).items()
+    fresh = check({name.removeprefix("hw1/"): content for name, content in written if name.startswith("hw1/")})
+    assert fresh.returncode == 1 and fresh.stdout.count("not yet ") == 23 and "0 of 23" in fresh.stdout
+
+
+@pytest.mark.parametrize("number", range(len(HONEST)))
+def test_honest_work_is_right_in_it_as_in_the_grader(number, check, reference, of_code):
+    written = handout(of_code).items()
+    fresh = {name.removeprefix("hw1/"): content for name, content in written if name.startswith("hw1/")}
+    what, files, losing = honest(number, reference, fresh)
+    result = check(files)
+    assert wrong(result) == losing, (what, result.stdout)
+
+
+TRIED = [
+    mistake
+    for mistake in MISTAKES
+    # the package tries the optimizers in few runs, and finds of their mistakes those that show in each
+    if mistake.costs and (mistake.of not in ("SGD", "Adam") or mistake.name in ("uphill", "no_root", "one_step_less"))
+]
+
+
+@pytest.mark.parametrize("mistake", TRIED[::7], ids=lambda mistake: f"{mistake.of}.{mistake.name}")
+def test_a_mistake_is_found_by_it(mistake, check, reference):
+    assert mistake.of in wrong(check(with_mistake(reference, mistake)))
+
+
+def test_the_solution_is_nowhere_in_it(students, reference):
+    """No statement of the reference's bodies, no name of a mistake and no word of one is in the package."""
+    texts = [
+        path.read_text(errors="replace")
+        for path in (students / "kit").rglob("*")
+        if path.suffix in (".py", ".json", ".toml")
+    ]
+    everything = "\n".join(texts)
+    for task in read_assignment().tasks:
+        module = ast.parse(reference[task.file])
+        name = task.function.rpartition(".")[2]
+        bodies = [node.body for node in ast.walk(module) if isinstance(node, ast.FunctionDef) and node.name == name]
+        for statement in bodies[-1][1:]:
+            text = ast.unparse(statement)
+            assert len(text) < 25 or text not in everything, (task.function, text)
+    for mistake in MISTAKES:
+        assert mistake.tells not in everything
+    rows = json.loads((students / "kit/mlcvkit/tables.json").read_text())
+    assert len(rows) == 23 and all(row.keys() == {"function", "module", "equation", "cases"} for row in rows)

@@ -1,6 +1,6 @@
 """What a student is told: as a page, as Markdown, and as Gradescope shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -33,34 +33,40 @@ class Reason:
         return self.tests[0]
 
     @property
+    def shown(self) -> list[str]:
+        """What shows it: where a mistake explains all of it the first input, and the names of what else it breaks."""
+        lines = list(self.first.feedback)
+        told = [line for line in lines if not line.startswith("the equation: ")]
+        if not self.first.diagnosed or len(told) < 2:
+            return lines
+        others = ", ".join(line.partition(":")[0] for line in told[1:])
+        return [told[0], f"the same mistake shows in: {others}", *lines[len(told) :]]
+
+    @property
     def lost(self) -> float:
         """The points."""
         return sum(test.out_of - test.points for test in self.tests)
 
 
 def reasons(grade: Grade) -> list[Reason]:
-    """Why points are lost, in the order of the homework; what breaks several tests in the same way is one reason."""
+    """Why points are lost, the most points first; what breaks several tests in the same way is one reason."""
     found: dict[tuple[str, ...], list[TestResult]] = {}
     for test in grade.tests:
         if test.points < test.out_of - 1e-9 and not test.overridden:
             alone = len(test.feedback) == 1 and not test.diagnosed
             found.setdefault(test.feedback if alone else (test.name,), []).append(test)
-    return [Reason(tuple(tests), _where(tests[0].name)) for tests in found.values()]
+    told = [Reason(tuple(tests), _where([test.name for test in tests])) for tests in found.values()]
+    return sorted(told, key=lambda reason: -reason.lost)
 
 
-def _where(test: str) -> str:
-    """Where the homework's text has a test's task."""
-    tasks = _tasks()
-    if test not in tasks:
+def _where(tests: Sequence[str]) -> str:
+    """Where the homework's text has the tasks of some tests."""
+    tasks = {task.function.rpartition(".")[2]: task for task in read_assignment().tasks}
+    own = [tasks[test] for test in tests if test in tasks]
+    if not own:
         return "Problem 4, in the notebook"
-    return tasks[test]
-
-
-def _tasks() -> Mapping[str, str]:
-    return {
-        task.function.rpartition(".")[2]: f"Problem {task.problem}, {task.file}: {task.text}"
-        for task in read_assignment().tasks
-    }
+    places = ", ".join(dict.fromkeys(f"Problem {task.problem}, {task.file}" for task in own))
+    return f"{places}: {own[0].text}" if len(own) == 1 else places
 
 
 def feedback(grade: Grade) -> str:

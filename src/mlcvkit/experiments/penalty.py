@@ -12,9 +12,16 @@ LEAST_PENALTY = 1e-3
 """The penalty of many rows, and the least of few."""
 MOST_ROWS, MOST_FEATURES = 3000, 1000
 """Of more, the least penalty: so many rows say enough, and more features would take long."""
-STRENGTHS = 10.0 ** np.arange(-2, 1, 0.5)
-"""The penalties that are compared, times the number of rows. What a linear model takes for noise may be what a network
-is there for: none is so large that it could not learn it."""
+STRENGTHS = 10.0 ** np.arange(-2, 2.5, 0.5)
+"""The penalties that are compared, times the number of rows."""
+MOST_OF_BENT = 10.0**0.5
+"""The most where the targets do not lie on a plane: there a network learns what a linear model takes for noise."""
+UNITS = 128
+"""Random hidden units that show what a plane does not."""
+WITHIN = 0.25
+"""How far an error may be from the least, in its standard errors: a network has more to shrink than a plane."""
+CLEARLY = 0.95
+"""They show it where their error is less than this share of the linear model's."""
 
 
 def with_penalty(hp: Hyperparameters, X: Rows, y: Array) -> Hyperparameters:
@@ -44,6 +51,9 @@ def penalty_of(X: Rows, y: Array) -> float:
 
     V(λ) = (1/N) ‖(I - A) y‖² / [(1/N) tr(I - A)]²,    A = X (XᵀX + λ I)⁻¹ Xᵀ,    l2 = λ / N
 
+    Where random ReLU units beside the columns explain clearly more than the columns alone, what is left of the linear
+    model is not noise, and the penalty stays small.
+
     Parameters
     ----------
     X
@@ -66,11 +76,25 @@ def penalty_of(X: Rows, y: Array) -> float:
     if not 2 < N <= MOST_ROWS or features > MOST_FEATURES:
         return LEAST_PENALTY
     X, y = (part.reshape(N, -1).astype(np.float64) for part in (X, y))
-    left, values, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
-    y = y - y.mean(axis=0)
+    X, y = X - X.mean(axis=0), y - y.mean(axis=0)
+    of_plane = _errors(X, y)
+    rng = np.random.default_rng(0)
+    units = np.maximum(X @ rng.normal(0, np.sqrt(2 / features), (features, UNITS)) + rng.normal(size=UNITS), 0)
+    bends = _errors(np.hstack([X, units - units.mean(axis=0)]), y).min() < CLEARLY * of_plane.min()
+    if bends:
+        best = STRENGTHS[int(np.argmin(np.where(STRENGTHS > MOST_OF_BENT, np.inf, of_plane)))]
+    else:
+        best = STRENGTHS[of_plane <= of_plane.min() * (1 + WITHIN * np.sqrt(2 / N))].max()
+    return max(LEAST_PENALTY, float(best / N))
+
+
+def _errors(X: Array, y: Array) -> Array:
+    """V(λ) of ridge regression on centred columns, for each of the strengths."""
+    N = len(X)
+    left, values, _ = np.linalg.svd(X, full_matrices=False)
     parts = np.square(left.T @ y).sum(axis=1)
     shrunk = values**2 / (values**2 + STRENGTHS[:, None])  # a row for each strength: the factors of A
     residual = np.square(y).sum() - ((2 * shrunk - shrunk**2) * parts).sum(axis=1)
     free = 1 - (shrunk.sum(axis=1) + 1) / N
-    score = np.where(free > 0, residual / N / np.where(free > 0, free, 1) ** 2, np.inf)
-    return max(LEAST_PENALTY, float(STRENGTHS[int(np.argmin(score))] / N))
+    errors: Array = np.where(free > 0, residual / N / np.where(free > 0, free, 1) ** 2, np.inf)
+    return errors

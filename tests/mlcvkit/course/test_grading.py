@@ -584,3 +584,22 @@ def test_loose_files_without_the_packages_own_lose_the_rules_point_alone(of_code
     grader = Grader(of_code, Sandbox(libraries(of_code)), 20)
     result = grader.grade(submission)
     assert (lost(result), result.points) == (set(), 18)
+
+
+TRIED = len(HONEST) + len(STYLES) + len(MISTAKES)
+
+
+@repeated("solutions that are graded and checked without a sandbox", test=8, soak=60, full=TRIED)
+def test_check_finds_without_a_sandbox_what_grade_finds_in_one(of_code, reference, fresh, seed):
+    number = seed * 17 % TRIED
+    if number < SOLUTIONS:
+        files = honest(number, reference, fresh)[1]
+    else:
+        files = with_mistake(reference, MISTAKES[number - SOLUTIONS])
+    found = []
+    for unsafe in (False, True):
+        grader = Grader(of_code, Sandbox(libraries(of_code), unsafe=unsafe), 20)
+        tests = grader.grade(Submission("a", files)).tests
+        # SGD draws without a seed: how near its updates are, and what is shown of them, is another number each time
+        found.append([(test.name, test.points, test.diagnosis, test.variant) for test in tests])
+    assert found[0] == found[1]

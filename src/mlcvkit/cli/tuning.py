@@ -152,7 +152,9 @@ def _tune(tuning: ModuleType, study: "Study", budget: float, trials: int | None,
                 tuning.run(study, workers=workers, on_progress=on_progress, budget=budget, most_trials=trials)
             _print_search(study)
             configuration = _configuration(study)
-            with _Bar("Training the best and the defaults on all training rows", 2 * tuning.FINAL_SEEDS) as on_progress:
+            which = "best, which are the defaults," if tuning.is_default(study) else "best and the defaults"
+            total = tuning.FINAL_SEEDS * (1 if tuning.is_default(study) else 2)
+            with _Bar(f"Training the {which} on all training rows", total) as on_progress:
                 found = tuning.run_final(study, configuration, workers=workers, on_progress=on_progress)
     except KeyboardInterrupt:
         say("stopped", f"nothing is lost; to go on: mlcvlab tune --resume {study.folder}")
@@ -160,7 +162,7 @@ def _tune(tuning: ModuleType, study: "Study", budget: float, trials: int | None,
     best = study.best()
     assert best is not None  # else the search had failed
     saved = "its best model" if _save_configuration(study) else "no model, since every training of the best diverged,"
-    _print_comparison(study, found)
+    _print_comparison(study, found, is_default=tuning.is_default(study))
     console.print(f"The study and {saved} are in [bold]{escape(str(study.folder))}[/bold]")
     console.print(f"A page about both: mlcvlab report {escape(str(study.folder))}")
     counts = _counts(study)
@@ -421,7 +423,7 @@ def _print_search(study: "Study") -> None:
     )
 
 
-def _print_comparison(study: "Study", found: "Comparison") -> None:
+def _print_comparison(study: "Study", found: "Comparison", *, is_default: bool) -> None:
     measured = found.as_json()
     table = Table(title=f"On the test rows, {len(found.best)} seeds each", title_justify="left")
     for heading in ("", f"test {study.score}", "standard deviation", "diverged"):
@@ -431,13 +433,12 @@ def _print_comparison(study: "Study", found: "Comparison") -> None:
         shown = ("" if value is None else f"{value:.4f}" for value in (mean, std))
         table.add_row(which, *shown, str(found.diverged[which] or ""))
     console.print(table)
-    console.print(_verdict(study, found))
+    console.print(_verdict(found, is_default=is_default))
 
 
-def _verdict(study: "Study", found: "Comparison") -> str:
+def _verdict(found: "Comparison", *, is_default: bool) -> str:
     """What the comparison says, and how sure that is."""
-    best = study.best()
-    if best is not None and study.hyperparameters(best) == study.settings.hyperparameters:
+    if is_default:
         return "Nothing better than the defaults was found."
     means = [found.as_json()[which]["mean"] for which in ("best", "defaults")]
     if None in means or any(found.diverged.values()):

@@ -374,10 +374,35 @@ def run_final(study: Study, configuration: PlainData, *, workers: int, on_progre
     return found
 
 
+def is_default(study: Study) -> bool:
+    """Whether the best trial's hyperparameters are those that the search began with.
+
+    Parameters
+    ----------
+    study
+        The search.
+
+    Returns
+    -------
+    bool
+        Whether they are; False where there is no best trial yet.
+    """
+    best = study.best()
+    if best is None:
+        return False
+    own, base = study.hyperparameters(best), with_used_only(study.settings.hyperparameters)
+    if base.loss is None and own.loss is not None:  # the loss that None stands for, by its name
+        base = replace(base, loss=study.settings.problem().losses[0])
+    is_measured = base.l2 is None and "l2" not in study.settings.space
+    return replace(own, seed=base.seed, l2=None if is_measured else own.l2) == base
+
+
 def _final_study(study: Study, best: optuna.trial.FrozenTrial, configuration: PlainData) -> Study:
     """The trainings at the end after a trial, each queued once, whoever comes here first."""
     name = f"final-{best.number}"
     wanted = {"best": study.hyperparameters(best), "defaults": with_used_only(study.settings.hyperparameters)}
+    if is_default(study):  # one network is trained once
+        del wanted["defaults"]
     with study.asking():
         if name not in optuna.get_all_study_names(storage=study.storage):
             (study.folder / MODEL_FILE).unlink(missing_ok=True)  # that of an earlier best
@@ -473,6 +498,8 @@ def comparison(study: Study) -> Comparison | None:
     for trial in final.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL):
         score = math.nan if trial.value is None else float(trial.value)
         scores[trial.user_attrs["which"]][trial.user_attrs["hyperparameters"]["seed"]] = score
+    if is_default(study):
+        scores["defaults"] = scores["best"]
     both = sorted(scores["best"].keys() & scores["defaults"].keys())
     return Comparison([scores["best"][seed] for seed in both], [scores["defaults"][seed] for seed in both])
 

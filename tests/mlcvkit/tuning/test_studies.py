@@ -11,11 +11,23 @@ import numpy as np
 import pytest
 from optuna.trial import TrialState
 
+from command import run as run_command
 from events import wait_for
 from mlcvkit import InputError
 from mlcvkit.experiments import recipe_for
 from mlcvkit.training import RECIPES, Hyperparameters
-from mlcvkit.tuning import Settings, begin_search, begin_sweep, cells, comparison, open_study, run, run_final
+from mlcvkit.tuning import (
+    Settings,
+    begin_search,
+    begin_sweep,
+    cells,
+    comparison,
+    finals,
+    is_default,
+    open_study,
+    run,
+    run_final,
+)
 from mlcvkit.tuning.search import Comparison
 from mlcvkit.tuning.studies import JOURNAL_FILE, RETRIES
 from soak import repeated
@@ -304,3 +316,15 @@ def test_the_score_of_a_trial_is_that_of_the_weights_that_are_kept():
     last = problem.validate(replace(hp, patience=0), [])
     assert last.score == last.history["validation_accuracy"][-1]
     assert last.score != last.history["validation_accuracy"][0]
+
+
+def test_where_the_best_is_the_defaults_one_network_is_trained_and_that_is_said(tmp_path):
+    """The loss that None stands for is the default, and not another."""
+    begin_search(tmp_path / "s", settings(space={"loss": "cross_entropy,mse"}, epochs=5))
+    result = run_command("tune", "--resume", "s", "--trials", "1", "--workers", "1", folder=tmp_path)
+    assert result.returncode == 0, result
+    assert "Nothing better than the defaults was found." in result.stdout and "worse" not in result.stdout
+    study = open_study(tmp_path / "s")
+    found = comparison(study)
+    assert is_default(study) and found.best == found.defaults and len(found.best) == 5
+    assert len(finals(study).trials()) == 5

@@ -358,3 +358,16 @@ def test_help_says_what_every_hyperparameter_does(tmp_path):
     for words in ("--learning-rate", "too high diverges", "--hidden-units", "[default: (256,)]", "Ctrl-C"):
         assert words in result.stdout
     assert run("--version", folder=tmp_path).stdout == "0.1.0\n"
+
+
+def test_the_version_is_told_before_anything_is_imported_for_it(tmp_path):
+    code = (
+        "import sys; sys.argv = ['mlcvlab', '--version']; from mlcvkit.cli import run_and_end; run_and_end(); "
+        "sys.exit(bool({'numpy', 'cyclopts', 'rich'} & sys.modules.keys()))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "0.1.0\n"), result
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "mlcvkit", "--version"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1 and "the output could not be written" in result.stderr

@@ -1,5 +1,38 @@
 """The ``mlcvlab`` command: one function for each subcommand, imported when it is called."""
 
-from mlcvkit.cli.app import main, run_and_end
+import sys
+from typing import Any
 
 __all__ = ["main", "run_and_end"]
+
+
+def run_and_end() -> None:
+    """Run the command and end the process. The version alone is told before anything is imported for it."""
+    if sys.argv[1:] == ["--version"]:
+        _tell_version()
+        return
+    from mlcvkit.cli.app import run_and_end as run
+
+    run()
+
+
+def _tell_version() -> None:
+    from importlib.metadata import version
+
+    from mlcvkit.cli.output import guard
+
+    out, err = guard()
+    print(version("mlcvlab"))
+    out.close_quietly()
+    if out.error is not None and not isinstance(out.error, BrokenPipeError):
+        print(f"mlcvlab: error: the output could not be written: {out.error}", file=sys.stderr)
+        err.close_quietly()
+        sys.exit(1)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "main":
+        from mlcvkit.cli.app import main
+
+        return main
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

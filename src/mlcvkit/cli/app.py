@@ -12,15 +12,17 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from rich.console import Console
 from rich.markup import escape
 
-from mlcvkit.arrays import PlainData
 from mlcvkit.cli.output import Output, guard
 from mlcvkit.errors import InputError
+
+if TYPE_CHECKING:
+    from mlcvkit.arrays import PlainData
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -135,7 +137,7 @@ def _exit_code() -> int:
     return code
 
 
-def read_config(path: Path) -> PlainData:
+def read_config(path: Path) -> "PlainData":
     """Read a TOML file with options."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -145,7 +147,7 @@ def read_config(path: Path) -> PlainData:
         raise InputError(f"the configuration {path} is not TOML: {error}") from None
 
 
-def as_toml(values: PlainData) -> str:
+def as_toml(values: "PlainData") -> str:
     """Names, numbers, truth values and lists of them, a line each: for these TOML is written as JSON is."""
     lines = (f"{k} = {json_format.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None)
     return "\n".join(lines) + "\n"

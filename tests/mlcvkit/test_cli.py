@@ -3,9 +3,11 @@
 import re
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pexpect

@@ -112,11 +112,8 @@ def lost_properties(report):
     return tuple(prop.name for prop in report.properties if prop.worth(VARIANTS) < 1)
 
 
-def mistake_table(found):
-    """The mistakes and what they cost, as the Markdown of the docs, from the results of each mistake's own test."""
-    lines = ["| function | mistake | costs | what the student is told |", "| --- | --- | --- | --- |"]
-    for mistake, test in zip(MISTAKES, found, strict=True):
-        cost = f"{test.out_of - test.points:.2f} of {test.out_of:.2f}" if not test.right else "nothing"
-        cells = (f"`{mistake.of}`", mistake.name.replace("_", " "), cost, test.diagnosed or "nothing")
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join(lines) + "\n"
+def mistake_row(mistake, test):
+    """A mistake and what it costs, as a row of the docs, from the result of its own test."""
+    cost = f"{test.out_of - test.points:.2f} of {test.out_of:.2f}" if not test.right else "nothing"
+    cells = (f"`{mistake.of}`", mistake.name.replace("_", " "), cost, test.diagnosed or "nothing")
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -73,6 +73,7 @@ def grade(
     /,
     *,
     rubric: Path | None = None,
+    title: str | None = None,
     points: tuple[float, ...] = (),
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     format: Literal["table", "gradescope"] = "table",
@@ -102,6 +103,8 @@ def grade(
         Submissions, or folders and archives of them: each a folder, an archive, or lone files.
     rubric
         A TOML file with other points, tests, costs or limits; what it leaves out is the handout's own.
+    title
+        The assignment's title, as for handout; Canvas's column is the one that begins with it.
     points
         The points of each problem, in their order, as for handout: --points 5 8 6 6.
     output
@@ -115,8 +118,7 @@ def grade(
         A CSV with the students: the gradebook that Canvas exports, the grading worksheet of a Moodle assignment, or a
         table with columns among name, id, login, email, submission, submitted, extension, bonus.
     pattern
-        A regular expression with a group id or name, which finds the student in a submission's name:
-        --pattern "(?P<id>[0-9]+)_hw1".
+        A regular expression that finds the student in a submission's name, by a group that is called id or name.
     export
         Write the roster with the grades in it to this file, as the platform takes it.
     due
@@ -145,7 +147,7 @@ def grade(
                 raise InputError(f"{option} has no use with --format gradescope, which grades one submission")
         file = output or Path("results.json")
         return _grade_for_gradescope(course, submissions, rubric, points, problems, file, seed, unsafe=unsafe)
-    assignment = course.read_assignment(rubric, points=points, only=problems)
+    assignment = course.read_assignment(rubric, title=title, points=points, only=problems)
     folder = output or Path("grades")
     ledger = _ledger(course, assignment, folder, roster, pattern, due, late, keep, anonymous=anonymous)
     if export is not None:
@@ -165,16 +167,18 @@ def grade(
         return INTERRUPTED
     course.write_overview(graded.grades, assignment, folder, graded.alike)
     if export is not None:
-        text, without = course.export(graded.grades, ledger, assignment)
-        storage.write_whole(export, text.encode())
+        exported = course.export(graded.grades, ledger, assignment)
+        storage.write_whole(export, exported.text.encode())
     _print_grades(graded.grades, assignment)
     for pair in graded.alike[:10]:
         console.print(f"Alike, please look at both: {escape(pair.first)}, {escape(pair.second)} ({pair.share:.0%})")
     if roster is not None:
         _print_unknown(graded.grades, ledger)
     if export is not None:
-        console.print(f"The grades for the platform are in [bold]{escape(str(export))}[/bold]")
-        console.print(f"Without a submission: {escape(without)}" if without else "Every student has a grade")
+        column = f"{'a new column' if exported.is_new else 'the column'} {escape(exported.column)!r}"
+        console.print(f"The grades for the platform are in [bold]{escape(str(export))}[/bold], in {column}")
+        without = escape(exported.without)
+        console.print(f"Without a submission: {without}" if without else "Every student has a grade")
     console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
     if json:
         print_json(True, [grade.as_json() for grade in graded.grades])

@@ -92,6 +92,9 @@ def grade_class(
     shown = ledger.show(names, grading.seed)
     ledger.require_used(shown)
     if folder is not None and ledger.anonymous:
+        for path in (folder / "submissions").iterdir():  # of an earlier run that showed names
+            if path.stem in names:
+                path.unlink()
         rows = [f"{plain_cell(name)},{one}\n" for name, one in zip(map(_quoted, names), shown, strict=True)]
         write_whole(folder / "identities.csv", _bytes("".join(["submission,shown\n", *rows])))
     examined: dict[int, Examined] = {}

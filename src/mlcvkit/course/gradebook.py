@@ -91,7 +91,7 @@ def _identities(submission: str, pattern: str | None) -> tuple[set[str] | str, s
         return {groups["id"].lower()} if groups.get("id") else set(), _letters(groups.get("name") or "")
     if moodle := OF_MOODLE.fullmatch(submission):
         return {moodle["id"]}, _letters(moodle["who"])
-    if canvas := OF_CANVAS.fullmatch(f"{submission}_x"):
+    if canvas := OF_CANVAS.fullmatch(f"{submission}_1_x"):
         parts = canvas["who"].replace("_LATE", "").split("_")
         return {parts[1]}, _letters(parts[0])
     return submission.lower(), _letters(submission)
@@ -242,8 +242,11 @@ def _override(where: str, value: Any, most: Mapping[str, float]) -> Override:
         if not _is_number(points) or not 0 <= points <= most[test] + 1e-9:
             raise InputError(f"{where}: {test} must have from 0 to {most[test]:g} points; got {points!r}")
     points = value.get("points")
-    if points is not None and (not _is_number(points) or points < 0):
-        raise InputError(f"{where}: points must be 0 or more; got {points!r}")
+    total = sum(most.values())
+    if points is not None and (not _is_number(points) or not 0 <= points <= total + 1e-9):
+        raise InputError(
+            f"{where}: points must be from 0 to {total:g}, and a bonus stands in the roster; got {points!r}"
+        )
     return Override(points, tests, value.get("comment", ""))
 
 
@@ -303,11 +306,19 @@ class Ledger:
         student = self.student_of(submission)
         override = self._override_of(submission, student) or Override()
         handed_in = student.submitted if student and student.submitted else None
-        if handed_in is None and modified:
+        by_file = handed_in is None and bool(modified)
+        if by_file:
             handed_in = datetime.fromtimestamp(modified)
+        days = self._days_late(student, handed_in)
+        notes = []
+        if days and by_file:
+            notes.append(f"late by its newest file, of {handed_in:%Y-%m-%d %H:%M}: the roster has no time for it")
+        if self.due is not None and not days and "_LATE_" in self.real.get(submission, submission):
+            notes.append("its name says that it is late, and its files do not")
         return Terms(
-            self._days_late(student, handed_in),
+            days,
             self.late_percent,
+            tuple(notes),
             student.bonus if student else 0.0,
             override.tests,
             override.points,
@@ -355,8 +366,43 @@ def settle_resubmissions(grades: Sequence[Grade], ledger: Ledger, modified: Mapp
     return [replace(grade, superseded_by=superseded.get(grade.submission, "")) for grade in grades]
 
 
-def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> tuple[str, str]:
-    """The roster with the grades in it, as the platform takes it, and how many students have none, in words.
+@dataclass(frozen=True)
+class Export:
+    """A roster with the grades in it.
+
+    Parameters
+    ----------
+    text
+        The CSV.
+    column
+        The column that has the points.
+    is_new
+        Whether the roster had no such column.
+    without
+        The students who have no grade.
+    """
+
+    text: str
+    column: str
+    is_new: bool
+    without: str
+
+
+def in_short(grade: Grade) -> str:
+    """A grade in some words, for a cell: the instructor's comment, and where points were lost."""
+    told = [
+        f"{test.name} -{test.out_of - test.points:.2f}" + (f" ({test.diagnosed})" if test.diagnosed else "")
+        for test in grade.tests
+        if not test.right
+    ]
+    told += [f"rules -{grade.cost:g}"] if grade.cost else []
+    told += [f"{grade.days_late} days late -{grade.late_cost:g}"] if grade.late_cost else []
+    where = "; ".join(told) or "all right"
+    return f"{grade.comment}{' ' if grade.comment else ''}{grade.points:g} of {grade.out_of:g} points: {where}."
+
+
+def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> Export:
+    """The roster with the grades in it, as the platform takes it.
 
     Raises: InputError where there is no roster.
     """
@@ -372,27 +418,30 @@ def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> t
     columns = list(roster.columns)
     rows = [dict(row) for row in roster.rows]
     fill = {"canvas": _fill_canvas, "moodle": _fill_moodle, "own": _fill_own}[roster.kind]
-    fill(columns, rows, points, assignment)
+    column = fill(columns, rows, points, assignment)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)
     without = [student.name or (student.keys or ("?",))[0] for row, student in by_row.items() if row not in points]
-    return text.getvalue(), ", ".join(without)
+    return Export(text.getvalue(), column, column not in roster.columns, ", ".join(without))
 
 
-def _fill_canvas(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> None:
-    column = next((name for name in columns if name.startswith(of.title)), of.title)
+def _fill_canvas(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> str:
+    numbered = [name for name in columns if re.search(r"\(\d+\)$", name)]
+    titled = [name for name in columns if name.lower().startswith(of.title.lower())]
+    column = (titled or (numbered if len(numbered) == 1 else []) or [of.title])[0]
     if column not in columns:
         columns.append(column)
     for i, row in enumerate(rows):
         if row["Student"].strip() == "Points Possible":
-            row[column] = f"{of.points:g}"
+            row[column] = row.get(column) or f"{of.points:g}"
         elif i in points:
             row[column] = f"{points[i].points:g}"
+    return column
 
 
-def _fill_moodle(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> None:
+def _fill_moodle(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> str:
     names = {name.lower(): name for name in columns}
     for wanted in ("Grade", "Feedback comments"):
         if wanted.lower() not in names:
@@ -401,18 +450,17 @@ def _fill_moodle(columns: list[str], rows: list[dict[str, str]], points: Mapping
     for i, row in enumerate(rows):
         if i in points:
             row[names["grade"]] = f"{points[i].points:g}"
-            row[names["feedback comments"]] = points[i].comment or row.get(names["feedback comments"], "")
+            row[names["feedback comments"]] = in_short(points[i])
+    return names["grade"]
 
 
-def _fill_own(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> None:
+def _fill_own(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> str:
     columns += [name for name in ("points", "out_of", "graded") if name not in columns]
     for i, row in enumerate(rows):
         if i in points:
-            row |= {
-                "points": f"{points[i].points:g}",
-                "out_of": f"{of.points:g}",
-                "graded": plain_cell(points[i].submission),
-            }
+            row |= {"points": f"{points[i].points:g}", "out_of": f"{of.points:g}"}
+            row["graded"] = plain_cell(points[i].submission)
+    return "points"
 
 
 def plain_cell(text: str) -> str:

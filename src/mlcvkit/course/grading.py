@@ -75,7 +75,7 @@ class Grader:
         start = time.monotonic()
         tests = [test for problem in self.assignment.problems for part in problem.parts for test in part.tests]
         with temporary_folder("submission-") as folder:
-            replace(submission, files={**_without_tasks(), **submission.files}).write_to(folder)
+            replace(submission, files={**_handed_out(), **submission.files}).write_to(folder)
             examination = Examination(self, submission, folder)
             reports, accuracy = examination.run(tests)
         violations = (
@@ -389,11 +389,12 @@ def _modules(modules: tuple[str, ...], supplied: Supplied) -> list[list[Any]]:
 
 
 @cache
-def _without_tasks() -> dict[str, bytes]:
-    """The handout's files in which there is nothing to do: who leaves them out loses nothing else by it."""
-    given = {"mlcvlab.models.base", *PACKAGES}
-    places = {module: module.replace(".", "/") + ("/__init__.py" if module in PACKAGES else ".py") for module in given}
-    return {places[module]: source.encode() for module, source in _handout_modules().items() if module in given}
+def _handed_out() -> dict[str, bytes]:
+    """The handout's files: what a submission leaves out is there, with nothing done in it."""
+    return {
+        name.replace(".", "/") + ("/__init__.py" if name in PACKAGES else ".py"): source.encode()
+        for name, source in _handout_modules().items()
+    }
 
 
 @cache

@@ -137,7 +137,8 @@ def _functions(tree: ast.Module) -> tuple[dict[str, ast.arguments], set[str]]:
 def _difference(own: ast.arguments, right: ast.arguments) -> str | None:
     """How a signature differs in what callers see; a keyword of one's own with a default is no difference."""
     mine, theirs = (_positional(arguments) for arguments in (own, right))
-    if mine != theirs:
+    has_more = mine[: len(theirs)] == theirs and all("=" in name for name in mine[len(theirs) :])
+    if not has_more:
         return f"the arguments are ({', '.join(mine)}) and were ({', '.join(theirs)})"
     given = {argument.arg for argument in own.kwonlyargs}
     lost = [argument.arg for argument in right.kwonlyargs if argument.arg not in given]

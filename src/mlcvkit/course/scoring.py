@@ -163,6 +163,8 @@ class Terms:
         Days after the due date that had begun.
     late_percent
         Per cent of the points earned that each of them costs.
+    notes
+        What a person may want to know of the dates.
     bonus
         Points that are added.
     tests
@@ -175,6 +177,7 @@ class Terms:
 
     days_late: int = 0
     late_percent: float = 0.0
+    notes: tuple[str, ...] = ()
     bonus: float = 0.0
     tests: Mapping[str, float] = field(default_factory=dict)
     points: float | None = None
@@ -198,14 +201,17 @@ def score(assignment: Assignment, findings: Findings, terms: Terms | None = None
                 results.append(result)
     cost = sum(assignment.rules_cost.get(rule, 0) for rule in {violation.rule for violation in findings.violations})
     earned = max(0.0, math.fsum(result.points for result in results) - cost)
-    late_cost = earned * min(1.0, terms.days_late * terms.late_percent / 100)
+    late_cost = earned * min(1.0, terms.days_late * terms.late_percent / 100) if terms.points is None else 0.0
     points = earned - late_cost + terms.bonus if terms.points is None else terms.points
     return Grade(
         plain_text(findings.submission),
         round(points, 2),
         round(assignment.points, 2),
         tuple(results),
-        tuple(replace(violation, message=plain_text(violation.message)) for violation in findings.violations),
+        (
+            *(replace(violation, message=plain_text(violation.message)) for violation in findings.violations),
+            *(Violation("look", note) for note in terms.notes),
+        ),
         findings.test_accuracy,
         float(cost),
         terms.days_late,

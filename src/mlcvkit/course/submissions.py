@@ -53,6 +53,8 @@ HEADERS = (
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 )
 LARGEST_HEADER = 1 << 20
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError)
+"""What reading one member of an archive may raise."""
 UNREADABLE = (
     OSError,
     zipfile.BadZipFile,
@@ -66,8 +68,10 @@ UNREADABLE = (
     MemoryError,
 )
 OF_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_\w*", re.DOTALL)
-OF_CANVAS = re.compile(r"(?P<who>[^_]+(?:_LATE)?_\d+_\d+)_(?P<file>.+)", re.DOTALL)
-"""How the downloads of two platforms name what a student handed in."""
+OF_CANVAS = re.compile(r"(?P<who>[^_]+(?:_LATE)?_\d+)_\d+_(?P<file>.+)", re.DOTALL)
+"""How the downloads of two platforms name what a student handed in; Canvas gives each file a number of its own."""
+ONLINE_TEXT = "_assignsubmission_onlinetext_"
+"""How Moodle's folders of what was typed into the page end: no file was handed in there."""
 
 
 @dataclass(frozen=True)
@@ -208,13 +212,14 @@ def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
     for child in sorted(folder.iterdir()):
         if child.name.startswith(".") or child.name in IGNORED:
             continue
-        if child.is_dir() or (child.is_file() and _is_kind(child.name, (*ARCHIVES, *UNOPENED))):
+        if child.is_dir() and not child.name.endswith(ONLINE_TEXT):
             found.append(_found(child))
-        elif child.is_file() and _is_kind(child.name, CODE):
+        elif child.is_file() and _is_kind(child.name, (*ARCHIVES, *UNOPENED, *CODE)):
             grouped.setdefault(_who(child.name), []).append(child)
         elif passed_by is not None:
             passed_by.append(child)
-    found += [Found(who, tuple(path.resolve() for path in paths)) for who, paths in grouped.items()]
+    for who, paths in grouped.items():
+        found.append(_found(paths[0]) if who == paths[0].name else Found(who, tuple(path.resolve() for path in paths)))
     if not found:
         raise InputError(f"{folder} is no submission, and there is none in it: a folder with mlcvlab/, or archives")
     if len(found) == 1 and (inside := _in_archive(found[0].paths[0])):
@@ -251,7 +256,7 @@ def _in_archive(path: Path) -> list[Found]:
     own: dict[str, list[PurePosixPath]] = {}
     for place in places:
         top = place.parts[0]
-        own.setdefault(_who(top) if len(place.parts) == 1 and _is_kind(top, CODE) else top, []).append(place)
+        own.setdefault(_who(top) if len(place.parts) == 1 else top, []).append(place)
     units = {top: inside for top, inside in own.items() if _is_unit(top, inside)}
     if root.name == "hw1" or own.keys() & {"hw1", "mlcvlab", *_own_names()} or len(units) < 2:
         return []
@@ -261,7 +266,7 @@ def _in_archive(path: Path) -> list[Found]:
 
 def _is_unit(top: str, inside: list[PurePosixPath]) -> bool:
     """Whether a part of an archive is a submission by itself."""
-    if _is_kind(top, ARCHIVES) or OF_MOODLE.fullmatch(top) or OF_CANVAS.fullmatch(f"{top}_x"):
+    if _is_kind(top, ARCHIVES) or OF_MOODLE.fullmatch(top) or OF_CANVAS.fullmatch(f"{top}_1_x"):
         return True
     trees = any(a == "mlcvlab" and b in PACKAGES for place in inside for a, b in pairwise(place.parts))
     return trees or any(_is_kind(place.name, ARCHIVES) for place in inside)
@@ -271,9 +276,9 @@ def read_submission(found: Found | Path, *, most_bytes: int, most_files: int) ->
     """Read one submission; what is wrong with it is said in its ``problems``, and never raised."""
     if isinstance(found, Path):
         found = Found(_plain_name(found.name) if found.is_file() else found.name, (found,))
-    taken = _Taken(most_files)
+    taken = _Taken(most_files, most_bytes)
     try:
-        taken.add(_entries(found, _Meter(most_bytes)), most_bytes)
+        taken.add(_entries(found, _Meter(most_bytes)))
     except _TooLarge as error:
         taken = _Taken(most_files, problems=[*taken.problems, str(error)])
     except UNREADABLE as error:
@@ -326,15 +331,17 @@ class _Taken:
     """What is taken of a submission."""
 
     most_files: int
+    most_bytes: int = 0
+    beside: int = 0
+    bytes_beside: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
     archives: dict[str, bytes] = field(default_factory=dict)
     ignored: list[tuple[str, int]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def add(self, entries: Iterable[_Entry], most_bytes: int, nested: int = 0) -> None:
+    def add(self, entries: Iterable[_Entry], nested: int = 0) -> None:
         """Take entries, and those of the archives among them where they are all that was handed in."""
-        beside, bytes_beside = 0, 0
         for entry in entries:
             problem = _problem(entry, self.files)
             if problem is not None:
@@ -343,26 +350,44 @@ class _Taken:
             place = _clean(entry.place) or ""
             if is_ignored(entry.place) or entry.read is None:
                 continue
-            if _is_kind(place, CODE):
-                self.files[place] = entry.read()
-                self.times[place] = entry.modified
-                if sum(_is_kind(name, CODE) for name in self.files) > self.most_files:
-                    raise _TooLarge(f"it has more than {self.most_files:,} files")
-            elif _is_kind(place, ARCHIVES) and entry.size <= most_bytes:
-                self.archives[place] = entry.read()
-            elif beside < MOST_BESIDE and bytes_beside + entry.size <= LARGEST_BESIDE:
-                self.files[place] = entry.read()
-                beside, bytes_beside = beside + 1, bytes_beside + entry.size
-            else:
-                self.ignored.append((place, entry.size))
-        code = [place for place in self.files if _is_kind(place, CODE)]
+            try:
+                self._take(entry, place, entry.read)
+            except DAMAGED as error:
+                told = "has a password" if "encrypted" in str(error) else "is damaged"
+                self.problems.append(f"{entry.place} {told}, and is not read")
         archives, self.archives = self.archives, {}
-        if code or nested == MOST_NESTED:
+        if _trees(self.files) or nested == MOST_NESTED:
             self.ignored += [(place, len(content)) for place, content in archives.items()]
             return
         for place, content in archives.items():
-            inner = _of_archive(io.BytesIO(content), _Meter(most_bytes))
-            self.add((replace(entry, place=f"{place}/{entry.place}") for entry in inner), most_bytes, nested + 1)
+            inner = _of_archive(io.BytesIO(content), _Meter(self.most_bytes))
+            try:
+                self.add((replace(entry, place=f"{place}/{entry.place}") for entry in inner), nested + 1)
+            except _TooLarge:
+                raise
+            except UNREADABLE as error:
+                self.problems.append(f"{place} cannot be read: {error}")
+
+    def _take(self, entry: _Entry, place: str, read: Callable[[], bytes]) -> None:
+        if _is_kind(place, CODE):
+            self.files[place] = read()
+            self.times[place] = entry.modified
+            if sum(_is_kind(name, CODE) for name in self.files) > self.most_files:
+                raise _TooLarge(f"it has more than {self.most_files:,} files")
+        elif _is_kind(place, ARCHIVES) and entry.size <= self.most_bytes:
+            self.archives[place] = read()
+        elif self.beside < MOST_BESIDE and self.bytes_beside + entry.size <= LARGEST_BESIDE:
+            self.files[place] = read()
+            self.beside, self.bytes_beside = self.beside + 1, self.bytes_beside + entry.size
+        else:
+            self.ignored.append((place, entry.size))
+
+
+def _trees(files: Iterable[str]) -> set[PurePosixPath]:
+    """The folders that hold ``mlcvlab/``."""
+    parts = [PurePosixPath(name).parts for name in files]
+    found = [(own, i) for own in parts for i, (a, b) in enumerate(pairwise(own)) if a == "mlcvlab" and b in PACKAGES]
+    return {PurePosixPath(*own[:i]) for own, i in found}
 
 
 def _problem(entry: _Entry, files: Mapping[str, bytes]) -> str | None:
@@ -400,12 +425,13 @@ def _clean(place: str) -> str | None:
 
 def _entries(found: Found, meter: _Meter) -> Iterator[_Entry]:
     """The files of a submission."""
+    several = len(found.paths) > 1
     for path in found.paths:
         if path.is_symlink():
             raise ValueError("it is a link")
         if path.is_dir():
             yield from _of_folder(path, meter)
-        elif _is_kind(path.name, CODE):
+        elif several or _is_kind(path.name, CODE):
             yield _of_file(path, _own_name(path.name), meter)
         elif _is_kind(path.name, UNOPENED) and not _is_kind(path.name, ARCHIVES):
             raise ValueError(f"{path.name} cannot be opened here; hand in the folder hw1 as a .zip")
@@ -424,7 +450,7 @@ def _below(entries: Iterable[_Entry], below: str, meter: _Meter) -> Iterator[_En
             yield replace(entry, place=PurePosixPath(below).name)
         elif entry.place.startswith(f"{below}/"):
             yield replace(entry, place=entry.place[len(below) + 1 :])
-        elif entry.place.startswith(f"{below}_"):
+        elif _who(PurePosixPath(entry.place).name) == PurePosixPath(below).name:
             yield replace(entry, place=_own_name(PurePosixPath(entry.place).name))
 
 
@@ -449,7 +475,11 @@ def _of_folder(folder: Path, meter: _Meter) -> Iterator[_Entry]:
 
 
 def _of_archive(archive: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
-    yield from (_of_zip if zipfile.is_zipfile(archive) else _of_tarball)(archive, meter)
+    is_zip = zipfile.is_zipfile(archive)
+    called_zip = isinstance(archive, Path) and archive.suffix.lower() == ".zip"
+    if called_zip and not is_zip and not tarfile.is_tarfile(archive):
+        raise ValueError("it is no zip file, or a damaged one")
+    yield from (_of_zip if is_zip else _of_tarball)(archive, meter)
 
 
 def _of_zip(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:

@@ -117,18 +117,25 @@ def test_lateness_is_by_the_roster_and_an_extension_is_the_students_own(roster, 
 def test_what_is_exported_has_the_importers_own_columns(roster, of_code):
     named = {"adamsann_101_9001_hw1": 1.0, "brownbo_102_9002_hw1": 0.0, "=cmd": 1.0}
     grades = [score(of_code, found(name, credit)(of_code)) for name, credit in named.items()]
-    text, without = export(grades, Ledger(roster(CANVAS)), of_code)
-    rows = list(csv.DictReader(io.StringIO(text)))
+    exported = export(grades, Ledger(roster(CANVAS)), of_code)
+    assert (exported.column, exported.is_new) == ("Homework 1: Learning (4711)", False)
+    rows = list(csv.DictReader(io.StringIO(exported.text)))
     assert list(rows[0]) == CANVAS.splitlines()[0].split(",")
-    assert [row["Homework 1: Learning (4711)"] for row in rows] == ["19", "19", f"{grades[1].points:g}", ""]
-    assert [row["SIS Login ID"] for row in rows] == ["", "adamsann", "brownbo", "clarkcy"] and without == "Clark, Cy"
+    assert [row["Homework 1: Learning (4711)"] for row in rows] == ["25", "19", f"{grades[1].points:g}", ""]
+    assert [row["SIS Login ID"] for row in rows] == [
+        "",
+        "adamsann",
+        "brownbo",
+        "clarkcy",
+    ] and exported.without == "Clark, Cy"
     commented = replace(score(of_code, found("Ann Adams")(of_code)), comment='Well done, "Ann"\nbravo')
-    text, _ = export([commented], Ledger(roster(MOODLE)), of_code)
+    text = export([commented], Ledger(roster(MOODLE)), of_code).text
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert list(rows[0]) == MOODLE.splitlines()[0].split(",")
-    assert (rows[0]["Grade"], rows[0]["Feedback comments"]) == ("19", commented.comment)
+    assert rows[0]["Grade"] == "19"
+    assert rows[0]["Feedback comments"] == f"{commented.comment} 19 of 19 points: all right."
     assert (rows[1]["Grade"], rows[1]["Last modified (grade)"]) == ("", "-")
-    text, _ = export([score(of_code, found("bo")(of_code))], Ledger(roster(OWN)), of_code)
+    text = export([score(of_code, found("bo")(of_code))], Ledger(roster(OWN)), of_code).text
     assert [row["points"] for row in csv.DictReader(io.StringIO(text))] == ["", "19", ""]
     with pytest.raises(InputError, match="--export needs --roster"):
         export(grades, Ledger(), of_code)
@@ -142,21 +149,21 @@ def test_of_two_submissions_of_one_student_the_last_or_the_best_counts(roster, o
         settled = settle_resubmissions(grades, Ledger(roster(CANVAS), keep=keep), modified)
         assert [grade.submission for grade in settled if not grade.superseded_by] == [counts, "brownbo_102_3_hw1"]
         assert {grade.superseded_by for grade in settled} == {"", counts}
-        text, _ = export(settled, Ledger(roster(CANVAS), keep=keep), of_code)
+        text = export(settled, Ledger(roster(CANVAS), keep=keep), of_code).text
         chosen = next(grade for grade in settled if grade.submission == counts)
         assert f"Lab 1,{chosen.points:g}," in text
 
 
 def test_an_override_stands_in_place_of_what_was_found(of_code, tmp_path, roster):
     path = tmp_path / "overrides.toml"
-    path.write_text('["Bo Brown"]\ncomment = "seen in class"\ntests = { Adam = 3, linear = 0.1 }\n[cy]\npoints = 30\n')
+    path.write_text('["Bo Brown"]\ncomment = "seen in class"\ntests = { Adam = 3, linear = 0.1 }\n[cy]\npoints = 17\n')
     ledger = Ledger(roster(OWN), overrides=read_overrides(path, of_code))
     ledger.require_used(["ann", "bo", "cy"])
     grade = score(of_code, found("bo", 0.0)(of_code), replace(ledger.terms("bo", 0.0), bonus=0.0))
     assert {test.name: test.points for test in grade.tests if test.overridden} == {"Adam": 3, "linear": 0.1}
     assert grade.comment == "seen in class" and grade.is_corrected and not grade.overridden
     assert grade.points == pytest.approx(sum(test.points for test in grade.tests), abs=0.01)
-    assert score(of_code, found("cy", 0.0)(of_code), ledger.terms("cy", 0.0)).points == 30
+    assert score(of_code, found("cy", 0.0)(of_code), ledger.terms("cy", 0.0)).points == 17
     assert read_overrides(tmp_path / "none.toml", of_code) == {}
     with pytest.raises(InputError, match="'Bo Brown', which is no submission here and nobody in the roster"):
         ledger.require_used(["ann", "cy"])
@@ -166,8 +173,8 @@ def test_an_override_stands_in_place_of_what_was_found(of_code, tmp_path, roster
     ("text", "words"),
     [
         ("[bo]\npoint = 3\n", "there is no 'point'; there are points, tests and comment"),
-        ("[bo]\npoints = -1\n", "points must be 0 or more"),
-        ('[bo]\npoints = "all"\n', "points must be 0 or more; got 'all'"),
+        ("[bo]\npoints = -1\n", "points must be from 0 to 19"),
+        ('[bo]\npoints = "all"\n', "points must be from 0 to 19 .*; got 'all'"),
         ("[bo.tests]\nAdam = 4\n", "Adam must have from 0 to 3 points; got 4"),
         ("[bo.tests]\nadam = 1\n", "there is no test 'adam'"),
         ("bo = 3\n", "bo: it must be a table"),
@@ -232,3 +239,20 @@ def test_what_many_have_alike_is_no_copy(of_code, reference):
     )
     class_of_slides = {f"student{i}": {**fresh, "mlcvlab/nn/basis.py": slides} for i in range(8)}
     assert alike({name: fingerprints(files) for name, files in class_of_slides.items()}) == []
+
+
+def test_canvass_only_numbered_column_is_the_assignments_and_a_new_one_is_said(roster, of_code):
+    grades = [score(of_code, found("adamsann")(of_code))]
+    for column, used in (("HW eins (4242)", "HW eins (4242)"), ("Notes", "Homework 1: Learning")):
+        text = CANVAS.replace("Homework 1: Learning (4711)", column)
+        exported = export(grades, Ledger(roster(text)), of_code)
+        assert (exported.column, exported.is_new) == (used, used != column)
+
+
+def test_times_that_are_guessed_are_put_to_a_person(roster, of_code):
+    ledger = Ledger(roster(CANVAS), due=datetime(2026, 2, 20, 23, 59), late_percent=10)
+    late = ledger.terms("adamsann_101_9001_hw1", datetime(2026, 2, 22).timestamp())
+    grade = score(of_code, found("adamsann_101_9001_hw1")(of_code), late)
+    assert grade.days_late == 2 and any("by its newest file, of 2026-02-22" in v.message for v in grade.violations)
+    marked = ledger.terms("adamsann_LATE_101_9001_hw1", datetime(2026, 2, 2).timestamp())
+    assert marked.days_late == 0 and "its name says that it is late" in marked.notes[0]

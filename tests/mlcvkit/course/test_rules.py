@@ -44,7 +44,7 @@ def test_added_missing_and_moved_files_are_told(reference):
             "def linear(W, x)",
             "the arguments are (W, x) and were (x, W)",
         ),
-        ("def linear(x: npt.ArrayLike, W: npt.ArrayLike)", "def linear(x, W, b=0)", "(x, W, b=0)"),
+        ("def linear(x: npt.ArrayLike, W: npt.ArrayLike)", "def linear(x, W, b)", "(x, W, b)"),
         ("def linear(x: npt.ArrayLike, W: npt.ArrayLike)", "def linear(x, W, *, b)", "b was added, and has no default"),
         ("def linear(x: npt.ArrayLike, W: npt.ArrayLike)", "def linear_(x, W)", "linear is missing"),
     ],

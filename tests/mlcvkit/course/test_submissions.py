@@ -284,18 +284,21 @@ def test_canvass_download_is_lone_files_and_archives(tmp_path):
     download = {
         "adamsann_LATE_101_9001_hw1.zip": archive,
         "brownbo_102_9002_basis.py": BASIS,
-        "brownbo_102_9002_HW1_MNIST_NN2-1.ipynb": b"{}",
+        "brownbo_102_9007_HW1_MNIST_NN2-1.ipynb": b"{}",
+        "daviddi_104_9004_hw1.zip": archive,
+        "daviddi_104_9005_HW1_MNIST_NN2.ipynb": b"{}",
         "clarkcy_103_9003_hw1.rar": b"Rar!",
     }
     write_folder(tmp_path / "unpacked", download)
     (tmp_path / "download.zip").write_bytes(zipped(download))
     for path in (tmp_path / "unpacked", tmp_path / "download.zip"):
         found = {one.name: read_submission(one, **LIMITS) for one in find_submissions([path])}
-        assert list(found) == ["adamsann_LATE_101_9001_hw1", "brownbo_102_9002", "clarkcy_103_9003_hw1.rar"], path
-        assert found["adamsann_LATE_101_9001_hw1"].files == FILES
-        assert found["brownbo_102_9002"].files["mlcvlab/nn/basis.py"] == BASIS
-        assert found["brownbo_102_9002"].files[NOTEBOOK] == b"{}"
-        [problem] = found["clarkcy_103_9003_hw1.rar"].problems
+        assert list(found) == ["adamsann_LATE_101", "brownbo_102", "clarkcy_103", "daviddi_104"], path
+        assert found["adamsann_LATE_101"].files == FILES
+        assert found["brownbo_102"].files["mlcvlab/nn/basis.py"] == BASIS
+        assert found["brownbo_102"].files[NOTEBOOK] == b"{}"
+        assert found["daviddi_104"].files == {**FILES, NOTEBOOK: b"{}"}
+        [problem] = found["clarkcy_103"].problems
         assert "hw1.rar cannot be opened" in problem and "as a .zip" in problem
 
 
@@ -403,3 +406,39 @@ def test_what_holds_no_file_of_the_homework_says_so(tmp_path):
     (tmp_path / "b.zip").write_bytes(zipped({"hw1.rar": b"Rar!"}))
     for name, words in cases.items():
         assert words in read_submission(tmp_path / name, **LIMITS).problems[0]
+
+
+@pytest.mark.parametrize(
+    "beside", [{NOTEBOOK: b"{}"}, {"activations.py": b"# newer"}, {"plot.py": b"", "README.txt": b"see hw1.zip"}]
+)
+def test_an_archive_beside_files_that_are_no_whole_homework_is_opened(beside, tmp_path):
+    archive = zipped({f"hw1/{place}": FILES[place] for place in FILES})
+    for path in (
+        write_folder(tmp_path / "Ann_1_assignsubmission_file_", {"hw1.zip": archive, **beside}),
+        write_zip(
+            tmp_path / "a.zip", {f"sub/{name}": content for name, content in {"hw1.zip": archive, **beside}.items()}
+        ),
+    ):
+        assert FILES.items() <= read_submission(path, **LIMITS).files.items(), path
+
+
+def test_one_damaged_member_costs_no_other(tmp_path):
+    noise = os.urandom(3000)
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({**FILES, "mlcvlab/nn/noise.py": noise}))
+    content = bytearray(path.read_bytes())
+    start = content.index(noise[100:120]) if noise[100:120] in content else content.index(b"noise.py") + 500
+    content[start : start + 400] = bytes(400)
+    path.write_bytes(content)
+    submission = read_submission(path, **LIMITS)
+    assert submission.files == FILES and submission.problems == ("mlcvlab/nn/noise.py is damaged, and is not read",)
+    path.write_bytes(b"PK no zip at all")
+    assert "no zip file, or a damaged one" in read_submission(path, **LIMITS).problems[0]
+
+
+def test_what_was_typed_into_moodles_page_is_no_submission_of_its_own(tmp_path):
+    write_folder(tmp_path / "c/Ann_1_assignsubmission_file_", FILES)
+    write_folder(tmp_path / "c/Ann_1_assignsubmission_onlinetext_", {"onlinetext.html": b"hello"})
+    passed_by = []
+    assert [one.name for one in find_submissions([tmp_path / "c"], passed_by)] == ["Ann_1_assignsubmission_file_"]
+    assert [path.name for path in passed_by] == ["Ann_1_assignsubmission_onlinetext_"]

@@ -18,7 +18,7 @@ from mlcvkit.course.checks.notebook import PROPERTIES as NOTEBOOK_PROPERTIES
 from mlcvkit.course.checks.notebook import Digits
 from mlcvkit.course.feedback import feedback, feedback_page
 from mlcvkit.course.gradebook import Ledger, plain_cell, settle_resubmissions
-from mlcvkit.course.grading import Grader
+from mlcvkit.course.grading import Grader, prepare
 from mlcvkit.course.likeness import Fingerprints, Pair, alike, fingerprints
 from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
@@ -110,6 +110,7 @@ def grade_class(
         if told is not None:
             told(grade, one.kept)
 
+    prepare()
     with _digits(assignment, grading.seed) as digits, ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         grader = Grader(assignment, sandbox, grading.seed, digits)
         waiting: dict[Future[Examined], int] = {

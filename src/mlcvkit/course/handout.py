@@ -16,6 +16,7 @@ import libcst as cst
 import nbformat
 
 from mlcvkit.course.assignment import NOTEBOOK, SCRIPTS, Assignment, Task, reference_file, tree_files
+from mlcvkit.course.imports import parsed
 from mlcvkit.errors import InputError
 from mlcvkit.storage import write_whole
 
@@ -261,7 +262,7 @@ def _pruned(code: str, used: frozenset[str], exported: frozenset[str]) -> str:
 
 
 def _imported_from_tree(code: str) -> set[str]:
-    imports = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom))
+    imports = (node for node in ast.walk(parsed(code)) if isinstance(node, ast.ImportFrom))
     return {alias.name for node in imports if (node.module or "").startswith("mlcvlab") for alias in node.names}
 
 

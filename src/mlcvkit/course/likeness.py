@@ -62,7 +62,8 @@ Fingerprints = Mapping[str, frozenset[int]]
 
 def fingerprints(files: Mapping[str, bytes]) -> Fingerprints:
     """The fingerprints of a submission's files, without those of what the handout gave."""
-    return {file: frozenset(_fingerprints(file, content) - _given()) for file, content in files.items()}
+    given = _given()
+    return {file: frozenset(_fingerprints(file, content) - given) for file, content in files.items()}
 
 
 def alike(own: Mapping[str, Fingerprints]) -> list[Pair]:

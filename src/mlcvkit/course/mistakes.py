@@ -14,6 +14,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from mlcvkit.course.assignment import read_assignment, reference_file
+from mlcvkit.course.imports import parsed
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _compiled_file(file: str) -> CodeType:
 
 def _with_return(source: str, function: str, expression: str) -> str:
     """The source with another value of a function's last return, which is called ``right`` in it."""
-    definitions = [node for node in ast.walk(ast.parse(source)) if getattr(node, "name", None) == function]
+    definitions = [node for node in ast.walk(parsed(source)) if getattr(node, "name", None) == function]
     last = definitions[-1].body[-1]  # type: ignore[attr-defined]
     value = ast.get_source_segment(source, last.value)
     lines = source.splitlines()

@@ -71,7 +71,8 @@ def test_a_class_is_graded_in_order_and_each_grade_is_kept(write_class, few, tmp
     folder = write_class(["adams", "brown", "clark"])
     grades, told = grade_all(folder, few, tmp_path / "grades")
     assert [grade.submission for grade in grades] == ["adams", "brown", "clark"]
-    assert grades[0].points < 1 and [grade.points for grade in grades[1:]] == [1, 1]
+    reasons = [test.feedback for grade in grades[1:] for test in grade.tests]
+    assert grades[0].points < 1 and [grade.points for grade in grades[1:]] == [1, 1], reasons
     assert {grade.submission: kept for grade, kept in told} == dict.fromkeys(["adams", "brown", "clark"], False)
     assert "the sign is reversed" in (tmp_path / "grades/submissions/adams.md").read_text()
     again, told = grade_all(folder, few, tmp_path / "grades")
@@ -101,7 +102,8 @@ def test_a_damaged_grade_is_made_anew(write_class, few, tmp_path):
     grades, _ = grade_all(folder, few, tmp_path / "grades")
     (tmp_path / "grades/findings/adams.json").write_text('{"digest": 1')
     again, told = grade_all(folder, few, tmp_path / "grades")
-    assert again == grades and {grade.submission: kept for grade, kept in told} == {"adams": False, "brown": True}
+    assert again == grades, [test.feedback for grade in (*again, *grades) for test in grade.tests]
+    assert {grade.submission: kept for grade, kept in told} == {"adams": False, "brown": True}
 
 
 def test_two_of_one_name_have_two_grades(write_class, few, tmp_path):

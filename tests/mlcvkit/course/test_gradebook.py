@@ -174,7 +174,7 @@ def test_an_override_stands_in_place_of_what_was_found(of_code, tmp_path, roster
     [
         ("[bo]\npoint = 3\n", "there is no 'point'; there are points, tests and comment"),
         ("[bo]\npoints = -1\n", "points must be from 0 to 19"),
-        ('[bo]\npoints = "all"\n', "points must be from 0 to 19 .*; got 'all'"),
+        ('[bo]\npoints = "all"\n', "points must be from 0 to 19, .*; got 'all'"),
         ("[bo.tests]\nAdam = 4\n", "Adam must have from 0 to 3 points; got 4"),
         ("[bo.tests]\nadam = 1\n", "there is no test 'adam'"),
         ("bo = 3\n", "bo: it must be a table"),

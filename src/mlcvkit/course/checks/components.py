@@ -77,8 +77,12 @@ class Component:
 
 
 def column(rng: Draw, size: int = 5) -> Array:
-    """A column without entries near 0, where some functions have a kink."""
-    return np.asarray(rng.uniform(0.2, 2.5, (size, 1)) * rng.choice([-1, 1], (size, 1)))
+    """A column without entries near 0, where some functions have a kink; small and large ones of both signs in it."""
+    sizes, signs = rng.uniform(0.2, 2.5, size), rng.choice([-1, 1], size)
+    few = min(4, size)
+    sizes[:few] = np.where(np.arange(few) % 2, rng.uniform(1.2, 2.5, few), rng.uniform(0.2, 0.8, few))
+    signs[:few] = np.where(np.arange(few) < 2, 1, -1)
+    return np.asarray(rng.permutation(sizes * signs)[:, None])
 
 
 def _columns(rng: Draw, size: int = 4, number: int = 3) -> Array:

@@ -266,3 +266,11 @@ Adam(model, train_X[:3000].T, train_y[None, :3000].astype(np.float32), alpha=0.0
     assert points(grade) == {
         "nn2": 0, "grad": 0, "emp_loss_grad": 0, "preprocessing": 2, "training": 2, "testing": 2
     }, feedback(grade)  # fmt: skip
+
+
+def test_a_lone_notebook_has_its_own_points(digits):
+    """What it builds on and was not handed in is supplied."""
+    assignment = read_assignment(only=(4,))
+    grader = Grader(assignment, Sandbox(libraries(assignment)), 20, digits)
+    grade = grader.grade(Submission("a", {NOTEBOOK: notebook(DATA, TRAINING, TESTING)}))
+    assert points(grade) == {"preprocessing": 2, "training": 2, "testing": 2}, feedback(grade)

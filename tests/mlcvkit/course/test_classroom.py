@@ -378,7 +378,7 @@ def test_no_submission_vanishes(write_class, tmp_path, reference):
     assert kept == points.keys()
 
 
-@repeated("gradings that are killed, overridden, re-rubriced and handed in again", test=2, soak=10, full=50)
+@repeated("gradings that are killed, overridden, re-rubriced and handed in again", test=1, soak=5, full=50)
 def test_nothing_is_lost_and_points_are_those_of_a_grading_from_nothing(write_class, few, tmp_path, seed):
     rng = np.random.default_rng(seed)
     folder = write_class(["adams", "brown", "clark"])

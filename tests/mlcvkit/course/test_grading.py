@@ -106,7 +106,7 @@ def test_honest_work_has_its_points_whatever_the_class_seed(of_code, reference, 
 TABLE_OF_MISTAKES = [line for line in (ROOT / "docs/mistakes.md").read_text().splitlines() if line.startswith("| `")]
 
 
-@repeated("mistakes, 2 class seeds each", test=len(MISTAKES) // 12, soak=len(MISTAKES) // 3, full=len(MISTAKES) * 100)
+@repeated("mistakes, 2 class seeds each", test=len(MISTAKES) // 16, soak=len(MISTAKES) // 5, full=len(MISTAKES) * 100)
 def test_a_mistake_costs_its_own_points_and_no_others_and_is_named_whatever_the_class_seed(of_code, reference, seed):
     mistake = MISTAKES[seed * 8 % len(MISTAKES)]
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
@@ -590,7 +590,7 @@ def test_loose_files_without_the_packages_own_lose_the_rules_point_alone(of_code
 TRIED = len(HONEST) + len(STYLES) + len(MISTAKES)
 
 
-@repeated("solutions that are graded and checked without a sandbox", test=8, soak=60, full=TRIED)
+@repeated("solutions that are graded and checked without a sandbox", test=4, soak=20, full=TRIED)
 def test_check_finds_without_a_sandbox_what_grade_finds_in_one(of_code, reference, fresh, seed):
     number = seed * 17 % TRIED
     if number < SOLUTIONS:

@@ -1,7 +1,6 @@
 """The ``mlcvlab`` command: one function for each subcommand, imported when it is called."""
 
 import sys
-from typing import Any
 
 __all__ = ["main", "run_and_end"]
 
@@ -30,7 +29,7 @@ def _tell_version() -> None:
         sys.exit(1)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "main":
         from mlcvkit.cli.app import main
 

@@ -70,6 +70,7 @@ class Roster:
     columns: list[str]
     rows: list[dict[str, str]]
     students: list[Student]
+    separator: str = ","
 
     def student_of(self, submission: str, pattern: str | None = None) -> Student | None:
         """The student who handed in a submission, by its name; None where it is nobody's or could be two people's.
@@ -123,23 +124,24 @@ def read_roster(path: Path) -> Roster:
     except UnicodeDecodeError as error:
         raise InputError(f"the roster {path} is not UTF-8: {error}") from None
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
         columns = list(reader.fieldnames or [])
         rows = [{name: value or "" for name, value in row.items() if name is not None} for row in reader]
     except csv.Error as error:
         raise InputError(f"the roster {path} is no CSV: {error}") from None
     lower = {column.strip().lower() for column in columns}
     if {name.lower() for name in CANVAS[:2]} <= lower:
-        return Roster(path, "canvas", columns, rows, [*_of_canvas(rows)])
+        return Roster(path, "canvas", columns, rows, [*_of_canvas(rows)], separator)
     if {name.lower() for name in MOODLE[:2]} <= lower:
-        return Roster(path, "moodle", columns, rows, [*_of_moodle(rows)])
+        return Roster(path, "moodle", columns, rows, [*_of_moodle(rows)], separator)
     if not lower & {"name", "id", "login", "email", "submission"}:
         raise InputError(
             f"the roster {path} has the columns {', '.join(columns) or 'none'}: it must be the gradebook of Canvas "
             f"({', '.join(CANVAS)}), the grading worksheet of Moodle ({', '.join(MOODLE[:3])}), or have some of "
             f"{', '.join(OWN)}"
         )
-    return Roster(path, "own", columns, rows, [_own_student(path, i, row) for i, row in enumerate(rows)])
+    return Roster(path, "own", columns, rows, [_own_student(path, i, row) for i, row in enumerate(rows)], separator)
 
 
 def _of_canvas(rows: Sequence[Mapping[str, str]]) -> Iterable[Student]:
@@ -420,7 +422,7 @@ def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> E
     fill = {"canvas": _fill_canvas, "moodle": _fill_moodle, "own": _fill_own}[roster.kind]
     column = fill(columns, rows, points, assignment)
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n", delimiter=roster.separator)
     writer.writeheader()
     writer.writerows(rows)
     without = [student.name or (student.keys or ("?",))[0] for row, student in by_row.items() if row not in points]

@@ -256,3 +256,11 @@ def test_times_that_are_guessed_are_put_to_a_person(roster, of_code):
     assert grade.days_late == 2 and any("by its newest file, of 2026-02-22" in v.message for v in grade.violations)
     marked = ledger.terms("adamsann_LATE_101_9001_hw1", datetime(2026, 2, 2).timestamp())
     assert marked.days_late == 0 and "its name says that it is late" in marked.notes[0]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_roster_of_another_separator_is_read_and_written_back_with_it(separator, roster, of_code):
+    own = roster(OWN.replace(",", separator))
+    assert own.student_of("bo").bonus == 1.5
+    text = export([score(of_code, found("bo")(of_code))], Ledger(own), of_code).text
+    assert text.splitlines()[0] == separator.join([*OWN.splitlines()[0].split(","), "points", "out_of", "graded"])

@@ -1,5 +1,6 @@
 """Who handed in what and when, what the instructor decides, and what the platforms take."""
 
+import ast
 import csv
 import io
 import json
@@ -215,8 +216,9 @@ def test_other_points_are_counted_from_what_was_found_as_from_nothing(of_code, s
 def renamed(content):
     """A module with other names of variables and its comments taken out: a copy that looks like one's own."""
     text = content.decode()
-    for old in ("error", "total", "result", "grad", "rng", "weights", "layer", "out"):
-        text = re.sub(rf"(?<![\w.]){old}\b(?!\()", f"my_{old}", text)
+    names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
+    for name in {node.id for node in names if isinstance(node.ctx, ast.Store)}:
+        text = re.sub(rf"(?<![\w.]){name}\b", f"my_{name}", text)
     return f"# my own work\n{text}".encode()
 
 

@@ -172,7 +172,7 @@ class _Graph:
             mean, scale = (np.array(facts.get(n, d)) for n, d in (("target_mean", [0.0]), ("target_scale", [1.0])))
             scaled = self.node("Mul", self.node("Cast", z, to=11), self.constant(scale))
             sum_of_both = self.node("Add", scaled, self.constant(mean))
-            if bool((np.abs(mean) > 1e4 * scale).any()):
+            if bool((np.abs(mean) / 1e4 > scale).any()):
                 self._output("prediction", sum_of_both, kind=11)
             else:
                 self._output("prediction", self.node("Cast", sum_of_both, to=1))

@@ -46,8 +46,6 @@ NN_MODULES = ("mlcvlab.nn.basis", "mlcvlab.nn.activations", "mlcvlab.nn.losses")
 PACKAGES = ("mlcvlab", "mlcvlab.nn", "mlcvlab.models", "mlcvlab.optim")
 NETWORK = "mlcvlab.models.nn2"
 OPTIMIZERS = ("mlcvlab.optim.sgd", "mlcvlab.optim.adam")
-IMPORT_SECONDS = 30.0
-"""The CPU time in which a file of the homework must be imported, with the libraries that it imports."""
 MOST_ENTRIES = 4 * 10**7
 ANSWERED = {"call": {"value", "after"}, "network": {"value", "after", "own"}, "optimize": {"value", "after", "W"}}
 NOT_IMPLEMENTED = "it is not implemented yet"
@@ -346,6 +344,7 @@ class Process:
         while self.session is None or not self.session.alive:
             self.end()
             examination = self.examination
+            seconds = examination.grader.assignment.limits["import_seconds"]
             self.context = examination.grader.sandbox.session(examination.folder, examination.limits)
             self.session = self.context.__enter__()
             self.session.supplied = self.supplied
@@ -354,7 +353,7 @@ class Process:
                 broken = examination.broken.get(name)
                 try:
                     module = [name, supplied, broken is not None, _handout_modules()[name]]
-                    loaded = examination.request(self.session, "load", at_most=IMPORT_SECONDS, modules=[module])
+                    loaded = examination.request(self.session, "load", at_most=seconds, modules=[module])
                 except Ended as error:
                     if examination.seconds_left <= 0:
                         raise

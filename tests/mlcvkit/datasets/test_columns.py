@@ -142,7 +142,7 @@ def written(frame, folder, style):
 
 
 @given(tables())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_a_row_is_the_same_numbers_from_every_format_and_whatever_stands_beside_it(tmp_path_factory, values):
     folder = tmp_path_factory.mktemp("formats")
     frame = polars.DataFrame(values)

@@ -6,15 +6,14 @@ from mlcvkit.errors import MissingExtra
 
 EXTRAS = {
     "fast": ("numba",),
-    "threads": ("threadpoolctl",),
     "tables": ("polars", "pyarrow"),
     "sklearn": ("sklearn",),
     "onnx": ("onnx",),
     "cluster": ("distributed", "fsspec", "cryptography"),
     "course": ("IPython", "jinja2", "libcst", "nbformat", "psutil"),
-    "tune": ("optuna", "filelock", "scipy", "threadpoolctl"),
+    "tune": ("optuna", "filelock", "scipy"),
     "report": ("jinja2", "sklearn"),
-    "play": ("nicegui", "latex2mathml", "threadpoolctl"),
+    "play": ("nicegui", "latex2mathml"),
 }
 
 

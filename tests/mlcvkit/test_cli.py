@@ -325,12 +325,6 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
     assert names(tmp_path / "runs" / "stopped") == kept
 
 
-def test_a_missing_extra_is_named(tmp_path):
-    (tmp_path / "threadpoolctl.py").write_text("raise ModuleNotFoundError('threadpoolctl')")
-    result = subprocess.run([*COMMAND, "train", "--threads", "1"], cwd=tmp_path, capture_output=True, text=True)
-    assert_one_line_error(result, "pip install 'mlcvlab[threads]'")
-
-
 def test_a_cache_that_cannot_be_written_is_said_and_all_goes_on(tmp_path, saved_run):
     (tmp_path / "file").touch()
     result = run("evaluate", saved_run, folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / "file"))

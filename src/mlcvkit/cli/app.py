@@ -174,10 +174,8 @@ def limited_threads(threads: int | None) -> AbstractContextManager[object]:
         return nullcontext()
     if threads < 1:
         raise InputError(f"threads must be 1 or more; got {threads}")
-    try:
-        from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError:
-        raise InputError("--threads needs threadpoolctl: pip install 'mlcvlab[threads]'") from None
+    from threadpoolctl import threadpool_limits
+
     limits: AbstractContextManager[object] = threadpool_limits(threads)
     return limits
 

@@ -169,7 +169,7 @@ def train(
     output
         Folder that holds the runs.
     threads
-        Threads for matrix products; all cores where it is left out. Needs the extra mlcvlab[threads].
+        The most threads for matrix products; all cores where it is left out. The weights are the same with any.
     repeats
         Train with so many seeds, each with other test rows and other first weights, and say the mean and the spread.
     folds

@@ -26,6 +26,7 @@ from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import KindName, recipe_for
 from mlcvkit.extras import require
+from mlcvkit.threads import cores
 from mlcvkit.training import Hyperparameters
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def _seconds(budget: str | None) -> float:
 def _workers(tuning: ModuleType, workers: int | None) -> int:
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise InputError(f"workers must be from 1 to {MOST_WORKERS}; got {workers}")
-    return workers or int(tuning.cores())
+    return workers or cores()
 
 
 def _configuration(study: "Study") -> PlainData:

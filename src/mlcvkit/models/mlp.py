@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mlcvkit.arrays import PlainData
 from mlcvkit.models.activations import ACTIVATIONS, activation_of
 from mlcvkit.models.outputs import OUTPUTS, Loss, logit_loss
+from mlcvkit.threads import Pace, product
 from mlcvlab.models.base import Layer
 from mlcvlab.models.nn2 import BLOCK_BYTES
 from mlcvlab.nn import Array, as_float
@@ -455,12 +456,13 @@ class MLP:
                 delta = delta * sample_weight[i]
             for layer in reversed(range(len(pairs))):
                 W_gradient, b_gradient = gradients[layer]
-                W_gradient += delta @ inputs[layer].T
+                below = inputs[layer].T
+                W_gradient += delta @ below if _is_sparse(below) else product(delta, below)
                 if b_gradient is not None:
                     b_gradient += delta.sum(axis=1, keepdims=True)
                 if layer > 0:
                     kept, mask = hidden[layer - 1]
-                    delta = pairs[layer][0].T @ delta
+                    delta = product(pairs[layer][0].T, delta)
                     if mask is not None:
                         delta *= mask
                     ACTIVATIONS[self.activation].backward(kept, delta)
@@ -513,7 +515,7 @@ class NN1(MLP):
 
 
 def _affine(W: Array, x: Array, b: Array | None) -> Array:
-    z: Array = W @ x
+    z: Array = W @ x if _is_sparse(x) else product(W, x)
     if b is not None:
         z += b
     return z
@@ -527,4 +529,7 @@ def _blocks(X: Array, W: Sequence[Array]) -> Iterator[slice]:
     """Slices of columns whose widest hidden block fits in NN2's BLOCK_BYTES."""
     widest = max(w.shape[0] for w in W)
     columns = max(1, BLOCK_BYTES // (widest * W[0].itemsize))
-    return (slice(i, i + columns) for i in range(0, X.shape[1], columns))
+    pace = Pace()
+    for i in range(0, X.shape[1], columns):
+        with pace:
+            yield slice(i, i + columns)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlcvkit.arrays import PlainData
 from mlcvkit.models import ACTIVATIONS, MLP, Model, as_trained, dropout_mask, logit_loss
+from mlcvkit.threads import product
 from mlcvkit.training import kernels
 from mlcvkit.training.batches import Batch
 from mlcvlab.nn import Array, as_float
@@ -195,9 +196,9 @@ class NN2Gradient:
         W1_gradient, w2_gradient = self._split(self.flat)
         z1, rows = self.hidden[: len(x)], self.some_rows[: len(features)]
         every = len(features) == self.features
-        np.matmul(x, W1 if every else W1.take(features, axis=0, out=rows, mode="clip"), out=z1)
+        product(x, W1 if every else W1.take(features, axis=0, out=rows, mode="clip"), z1)
         kernels.cross_entropy_layer(z1, w2, y.astype(w.dtype, copy=False), w2_gradient)
-        np.matmul(x.T, z1, out=W1_gradient if every else rows)
+        product(x.T, z1, W1_gradient if every else rows)
         if not every:
             kernels.spread_rows(rows, features, W1_gradient)
         return self.flat
@@ -258,7 +259,7 @@ class MLPGradient:
         for layer in reversed(range(len(parts))):
             W_gradient, b_gradient = self.gradients[layer]
             if layer == 0 and not every:
-                kernels.spread_rows(inputs[0].T @ delta, batch.features, W_gradient)
+                kernels.spread_rows(product(inputs[0].T, delta), batch.features, W_gradient)
             else:
                 _product(inputs[layer].T, delta, W_gradient)
             if b_gradient is not None:
@@ -312,7 +313,7 @@ def _product(a: Array, b: Array, out: Array) -> Array:
     if not isinstance(a, np.ndarray):
         out[...] = a @ b
     elif out.flags.c_contiguous:
-        np.matmul(a, b, out=out)
+        product(a, b, out)
     else:
-        np.matmul(b.T, a.T, out=out.T)
+        product(b.T, a.T, out.T)
     return out

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from mlcvkit.arrays import PlainData, Values
+from mlcvkit.threads import LANES, LONGEST_SUM
 from mlcvlab.nn.activations import sigmoid
 
 
@@ -64,7 +65,8 @@ def _adam_step_numpy(
 def _packed_rows(X: Values, order: Values, scale: float, features: Values, out: Values) -> int:
     """Samples in an order, times a scale, without the features that are zero in all of them.
 
-    Where less than a tenth would be left out, none is.
+    Where less than a tenth would be left out, none is. Of more features than ``LONGEST_SUM`` a multiple of ``LANES`` is
+    left, some of zeros among them: such sums are the same with any number of threads.
 
     Parameters
     ----------
@@ -90,7 +92,13 @@ def _packed_rows(X: Values, order: Values, scale: float, features: Values, out: 
         row = X[order[i]]
         for k in range(K):
             seen[k] |= row[k] != 0
-    if 10 * seen.sum() > 9 * K:
+    count = np.int64(seen.sum())
+    if count > LONGEST_SUM:
+        for k in range(K):
+            if count % LANES and not seen[k]:
+                seen[k] = 1
+                count += 1
+    if 10 * count > 9 * K:
         seen[:] = 1
     n, runs = 0, 0
     starts, lengths = np.empty(K, np.uint64), np.empty(K, np.uint64)  # of neighbours, which are copied together
@@ -114,9 +122,12 @@ def _packed_rows(X: Values, order: Values, scale: float, features: Values, out: 
 
 def _packed_rows_numpy(X: Values, order: Values, scale: float, features: Values, out: Values) -> int:
     rows = X[order]
-    left = np.flatnonzero(rows.any(axis=0))
-    if 10 * len(left) > 9 * X.shape[1]:
-        left = np.arange(X.shape[1])
+    seen = rows.any(axis=0)
+    if (count := int(seen.sum())) > LONGEST_SUM:
+        seen[np.flatnonzero(~seen)[: -count % LANES]] = True
+    if 10 * seen.sum() > 9 * X.shape[1]:
+        seen[:] = True
+    left = np.flatnonzero(seen)
     n = len(left)
     features[:n] = left
     np.multiply(rows[:, left], scale, out=out[: len(order) * n].reshape(len(order), n))

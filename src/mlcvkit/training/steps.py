@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mlcvkit.arrays import PlainData, Rows, float_rows
 from mlcvkit.errors import InputError
 from mlcvkit.models import Model
+from mlcvkit.threads import Pace
 from mlcvkit.training.batches import Batch, Batches, is_sparse
 from mlcvkit.training.gradients import Gradient, gradient_of
 from mlcvkit.training.hyperparameters import Hyperparameters
@@ -153,6 +154,7 @@ class MiniBatchSteps:
             seed=hp.seed,
         )
         self.samples, self.steps = len(self.batches.samples), self.batches.steps
+        self.pace = Pace()
 
     def start(self, w: Array) -> State:
         """The optimizer's state before the first step.
@@ -187,7 +189,8 @@ class MiniBatchSteps:
         for batch in self.batches.epoch(epoch, part):
 
             def step(w: Array, state: State, learning_rate: float, batch: Batch = batch) -> int:
-                self.optimizer.step(w, lambda at: self.gradient(at, batch), state, learning_rate)
+                with self.pace:
+                    self.optimizer.step(w, lambda at: self.gradient(at, batch), state, learning_rate)
                 return len(batch.y)
 
             yield step

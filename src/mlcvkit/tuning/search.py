@@ -1,7 +1,6 @@
 """Searches and sweeps from their start to their end: worker processes, and the trainings at the end."""
 
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import KINDS, Experiment, circumstances, require_used, with_used_only
 from mlcvkit.storage import MODEL_FILE
+from mlcvkit.threads import cores
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.problems import Problem, default_space
 from mlcvkit.tuning.spaces import Choice, Range, grid, grid_size, lists, read_space, varied, with_parameters
@@ -286,17 +286,6 @@ class _Worker:
         with self.stderr:
             self.stderr.seek(0)
             return self.stderr.read().strip()
-
-
-def cores() -> int:
-    """The number of processors that this process may use.
-
-    Returns
-    -------
-    int
-        The number.
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Workers:

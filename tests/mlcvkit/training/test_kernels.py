@@ -33,10 +33,11 @@ def warp_arguments(seed, dtype):
 
 def packed_rows_arguments(seed, dtype):
     rng = np.random.default_rng(seed)
-    kept = rng.random(12) < rng.choice([0, 0.5, 0.98])  # all features are zero throughout, or some, or hardly any
-    X = rng.integers(256, size=(9, 12)) * kept
+    K = rng.choice([12, 600])
+    kept = rng.random(K) < rng.choice([0, 0.5, 0.8, 0.98])  # all features are zero throughout, or some, or hardly any
+    X = rng.integers(256, size=(9, K)) * kept
     X = X.astype(np.uint8 if seed % 3 else dtype)
-    return [X, rng.integers(9, size=6), dtype(1 / 255), np.zeros(12, np.int64), np.zeros(72, dtype)]
+    return [X, rng.integers(9, size=6), dtype(1 / 255), np.zeros(K, np.int64), np.zeros(6 * K, dtype)]
 
 
 def spread_rows_arguments(seed, dtype):

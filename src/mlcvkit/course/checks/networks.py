@@ -57,14 +57,16 @@ def _weights(rng: np.random.Generator) -> Weights:
 
 
 def _samples(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
-    """Samples with hidden units on and off, none of them near ReLU's kink for any of the weights."""
+    """Samples, each with hidden units on and off, none of them near ReLU's kink for any of the weights."""
+    return np.hstack([_sample(rng, weights) for _ in range(count)])
+
+
+def _sample(rng: np.random.Generator, weights: Sequence[Weights]) -> Array:
     while True:
-        X: Array = rng.uniform(0.3, 1.5, (FEATURES, count)) * rng.choice([-1, 1], (FEATURES, count))
-        z = np.concatenate([(W[0] @ X).ravel() for W in weights])
-        signs = [np.sign(W[0] @ X) for W in weights]
-        mixed = all(s.max(axis=0).min() > 0 and (count == 1 or s.min() < 0) for s in signs)
-        if np.abs(z).min() > 0.05 and mixed:
-            return X
+        x: Array = rng.uniform(0.3, 1.5, (FEATURES, 1)) * rng.choice([-1, 1], (FEATURES, 1))
+        z = np.array([W[0] @ x for W in weights])
+        if np.abs(z).min() > 0.05 and (z.max(axis=1) > 0).all() and (z.min(axis=1) < 0).all():
+            return x
 
 
 def _call(method: str) -> Callable[[Any, Case], Array]:
@@ -150,7 +152,7 @@ def gradient_table(seed: int) -> Table:
     rng = np.random.default_rng([seed, 3])
     own, other, third = (_weights(rng) for _ in range(3))
     one, zero = np.array([[1.0]]), np.array([[0.0]])
-    x, wrong_side = _samples(rng, 1, own, third), _samples(rng, 1, own)
+    x, wrong_side = _samples(rng, 1, own, other, third), _samples(rng, 1, own)
     z2 = float((own[1].T @ np.maximum(own[0] @ wrong_side, 0))[0, 0])
     saturated = [own[0], own[1] * 40 / z2]
     X, y = _samples(rng, 5, own), np.array([[1.0, 0.0, 0.0, 1.0, 1.0]])

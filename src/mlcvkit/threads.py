@@ -1,0 +1,238 @@
+"""How many threads NumPy's matrix products have, where that changes the time that they take and never their bits.
+
+A library of matrix products adds up long sums in parts, and into which parts may depend on its number of threads. Here
+long sums are cut before it sees them, always at the same places. Then any number of threads gives the same bits, which
+is tried for each kind of product before it is relied on, and the number may follow what is faster at the moment.
+"""
+
+import os
+import threading
+import time
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+
+from mlcvlab.nn import Array
+
+LONGEST_SUM, LANES = 384, 32
+"""A sum of more numbers than the first is cut at the last multiple of the second."""
+SMALL = 1 << 18
+"""Multiplications of a product that libraries compute with one thread."""
+TRIAL = 0.03
+"""Seconds of steps by which two numbers of threads are compared: some turns of the processors among their processes."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0
+"""Seconds from one comparison to the next: they double while the same number of threads stays the faster one."""
+
+
+def product(a: Array, b: Array, out: Array | None = None) -> Array:
+    """The matrix product a b, whose bits do not depend on the number of threads.
+
+    Parameters
+    ----------
+    a
+        A matrix, (n, k).
+    b
+        A matrix, (k, m).
+    out
+        Where the product goes, (n, m); a new array by default.
+
+    Returns
+    -------
+    Array
+        The product.
+    """
+    k = a.shape[1]
+    if out is None:
+        out = np.empty((a.shape[0], b.shape[1]), np.result_type(a, b))
+    if not _by_rows(out):
+        product(b.T, a.T, out.T)
+        return out
+    if k <= LONGEST_SUM or not k % LANES:
+        return _matmul(a, b, out)
+    head = k - k % LANES
+    _matmul(a[:, :head], b[:head], out)
+    out += _matmul(a[:, head:], b[head:], _scratch(out))
+    return out
+
+
+def _matmul(a: Array, b: Array, out: Array) -> Array:
+    work = a.shape[0] * a.shape[1] * b.shape[1]
+    if work > SMALL and getattr(_local, "threads", 0) != 1 and not _is_safe(a, b):
+        with Threads(1):
+            return np.matmul(a, b, out=out)
+    return np.matmul(a, b, out=out)
+
+
+class Pace:
+    """How many threads the steps of some work have for their products: one, or all.
+
+    ``with pace:`` takes a step in the block. Every now and then a few steps are taken the other way, and the work goes
+    on as was faster. Neighbours on a machine come and go, and where one of two threads waits for its processor, the
+    other waits for it.
+    """
+
+    latest = 0
+    """What was the faster number at last, of any work in this process; 0 where that is not known."""
+
+    def __init__(self) -> None:
+        self.most = _most_threads()
+        self._usual = self._now = min(Pace.latest or self.most, self.most)
+        self._pause, self._until = FIRST_PAUSE, TRIAL
+        self._steps, self._seconds, self._usually = -1, 0.0, 0.0  # the first step may compile something
+        self._limit = Threads(self._now, Threads.most())
+        self._begin = 0.0
+
+    def __enter__(self) -> None:
+        """Begin a step."""
+        if self.most > 1:
+            self._limit.count = self._now
+            self._limit.__enter__()
+            self._begin = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        """End the step, and note how long it took."""
+        if self.most > 1:
+            seconds = time.perf_counter() - self._begin
+            self._limit.__exit__()
+            self._note(seconds)
+
+    def usual(self) -> "Threads":
+        """The same number of threads for a block that is no step."""
+        return Threads(self._usual)
+
+    def _note(self, seconds: float) -> None:
+        self._steps += 1
+        self._seconds += seconds if self._steps else 0
+        if self._seconds < self._until or not self._steps:
+            return
+        mean, self._steps, self._seconds = self._seconds / self._steps, 0, 0.0
+        if self._now == self._usual:
+            self._usually, self._until = mean, TRIAL
+            self._now = 1 if self._usual == self.most else self.most
+            return
+        if mean < self._usually:
+            self._usual, self._pause = self._now, FIRST_PAUSE
+        else:
+            self._now, self._pause = self._usual, min(2 * self._pause, LONGEST_PAUSE)
+        Pace.latest, self._until = self._usual, self._pause
+
+
+class Threads:
+    """Have NumPy's products use so many threads in a block.
+
+    Parameters
+    ----------
+    count
+        The number.
+    outside
+        The number where no block says otherwise. By default it is looked up.
+    """
+
+    _blocks = threading.Lock()
+    _open = 0
+    _before = _current = 1
+
+    def __init__(self, count: int, outside: int | None = None) -> None:
+        self.count, self.outside, self._around = count, outside, 0
+
+    def __enter__(self) -> None:
+        """Set the number."""
+        self._around, _local.threads = getattr(_local, "threads", 0), self.count
+        with Threads._blocks:
+            if not Threads._open:
+                Threads._before = Threads._current = self.outside or _product_threads()
+            Threads._open += 1
+            Threads._set(self.count)
+
+    def __exit__(self, *_: object) -> None:
+        """Set the number of before."""
+        _local.threads = self._around
+        with Threads._blocks:
+            Threads._open -= 1
+            Threads._set(self._around if self._around and Threads._open else Threads._before)
+
+    @classmethod
+    def most(cls) -> int:
+        """How many threads products have where no block says otherwise."""
+        return cls._before if cls._open else _product_threads()
+
+    @classmethod
+    def _set(cls, count: int) -> None:
+        if count != cls._current:
+            cls._current = count
+            for library in _libraries():
+                library.set_num_threads(count)
+
+
+_local = threading.local()
+
+
+def _scratch(like: Array) -> Array:
+    """Room for a matrix like another, which the next call in this thread gives again."""
+    room: Array | None = getattr(_local, "room", None)
+    if room is None or room.size < like.size or room.dtype != like.dtype:
+        room = _local.room = np.empty(like.size, like.dtype)
+    return room[: like.size].reshape(like.shape)
+
+
+def _most_threads() -> int:
+    """How many threads a product may have here: as the library was told, and no more than there are processors."""
+    return min(Threads.most(), cores())
+
+
+def cores() -> int:
+    """How many processors this process may use.
+
+    Returns
+    -------
+    int
+        The number, 1 at least.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _by_rows(a: Array) -> bool:
+    """Whether a matrix lies row by row, and not column by column."""
+    return a.strides[1] == a.itemsize
+
+
+def _is_safe(a: Array, b: Array) -> bool:
+    (rows, k), columns = a.shape, b.shape[1]
+    return _gives_the_same_bits(rows, k, columns, _by_rows(a), _by_rows(b), a.dtype.char)
+
+
+@cache
+def _gives_the_same_bits(rows: int, k: int, columns: int, a_by_rows: bool, b_by_rows: bool, dtype: str) -> bool:
+    """Whether products of this size are the same with one thread and with all.
+
+    A matrix lies row by row or column by column.
+    """
+    rng, results = np.random.default_rng(0), []
+    a = rng.random((rows, k) if a_by_rows else (k, rows)).astype(dtype)
+    b = rng.random((k, columns) if b_by_rows else (columns, k)).astype(dtype)
+    for count in (1, _most_threads()):
+        with Threads(count):
+            results.append(np.matmul(a if a_by_rows else a.T, b if b_by_rows else b.T))
+    return bool(results[0].tobytes() == results[1].tobytes())
+
+
+class _Library(Protocol):
+    filepath: str
+
+    def get_num_threads(self) -> int | None: ...
+
+    def set_num_threads(self, num_threads: int) -> None: ...
+
+
+@cache
+def _libraries() -> list[_Library]:
+    """The libraries of NumPy's matrix products, whose threads can be set."""
+    from threadpoolctl import ThreadpoolController
+
+    found: list[_Library] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library for library in found if "numpy" in str(library.filepath)] or found
+
+
+def _product_threads() -> int:
+    return min((int(library.get_num_threads() or 1) for library in _libraries()), default=1)

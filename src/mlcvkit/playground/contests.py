@@ -16,7 +16,7 @@ from mlcvkit.playground import looks
 from mlcvkit.playground.experiments import COORDINATE_SGD, DIGITS, FULL_BATCH_ADAM, PARITY, Experiment
 from mlcvkit.playground.house import Full, House, in_thread, when_gone
 from mlcvkit.playground.networks import CollapsedNetwork, Network, make_network
-from mlcvkit.playground.parts import COLOURS, Curves, DrawingPad, Line
+from mlcvkit.playground.parts import COLOURS, Curves, DrawingPad, Line, share
 from mlcvkit.playground.sessions import Session
 from mlcvkit.playground.student import StudentNetwork, student_network
 from mlcvlab.nn import Array
@@ -99,7 +99,7 @@ class Contest:
         last = session.curve[-1]
         cells = (
             name,
-            "" if math.isnan(last.validation_loss) else f"{last.validation_accuracy:.2%}",
+            "" if math.isnan(last.validation_loss) else share(last.validation_accuracy, 2),
             "" if math.isnan(last.validation_loss) else f"{last.validation_loss:.4f}",
             f"{last.steps:,}",
             f"{last.epochs:,.1f}",
@@ -166,6 +166,10 @@ async def own_code_page(house: House, query: dict[str, str]) -> None:
         )
         try:
             found = await in_thread(house.found_submissions)
+            if not found:
+                where, how = house.submissions.resolve(), "mlcvlab play --submissions FOLDER looks in another"
+                ui.label(f"There is no homework in {where} or in its folders; {how}.").props("role=alert")
+                return
             chosen = ui.select(sorted(found), label="Folder").props("outlined dense").classes("min-w-[16rem]")
             chosen.mark("submission")
         except InputError as error:
@@ -237,7 +241,7 @@ def _drawing(contest: Contest) -> None:
         for name, session in contest.sessions.items():
             try:
                 even = float((await in_thread(session.network.answer, x))[0, 0])
-                told.append(f"{name}: {'even' if even >= 0.5 else 'odd'}, {max(even, 1 - even):.1%}")
+                told.append(f"{name}: {'even' if even >= 0.5 else 'odd'}, {share(max(even, 1 - even))}")
             except RuntimeError as error:
                 told.append(f"{name}: {error}")
         if x is drawing:

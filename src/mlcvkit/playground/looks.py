@@ -1,5 +1,6 @@
 """Looks into a network: its hidden units, a drawing's path through it, the plane, the mistakes, one step in numbers."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ UNITS = 24
 GRID = 40
 """Points on either side of the plane of a two-dimensional set."""
 UNIT_GRID = 20
+MOST_LOOKED_AT = 500
+"""Training samples by which dead units are found."""
 INK_SIDE = 20
 """MNIST's digits fit into a square of so many pixels, and their centre of mass is the image's centre."""
 
@@ -203,16 +206,16 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     walk = path(network, x)
     pairs = _matrices(mlp)
     delta = logit_loss(mlp.output, mlp.loss).gradient(y, walk.z[:, None])
+    upstream, delta1 = _backward(network, x, delta, unit)
     loss = float(logit_loss(mlp.output, mlp.loss).value(y, walk.z[:, None])[0])
     gradients = mlp.pairs(mlp.grad(x, y))
     W1, b1 = pairs[0]
     z1 = float(W1[unit] @ x[:, 0] + (0 if b1 is None else b1[unit, 0]))
     a1 = float(walk.layers[0][unit])
     biased = b1 is not None
-    largest = int(np.argmax(np.abs(gradients[0][0][unit])))
+    largest = int(np.argmax(np.abs(x[:, 0])))
     j, g, w = largest + 1, float(gradients[0][0][unit, largest]), float(W1[unit, largest])
     i, last = unit + 1, "L" if len(pairs) > 2 else "2"
-    delta1 = g / float(x[largest, 0]) if x[largest, 0] else 0.0
     terms = _terms(W1[unit], x[:, 0], None if b1 is None else float(b1[unit, 0]))
     c = int(y.argmax()) if len(y) > 1 else 0
     of = f" of class {c}" if len(y) > 1 else ""
@@ -228,11 +231,12 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
         Stage("Loss", LOSSES[str(mlp.loss)].latex, f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
     ]
     sigma_slope = _slope(mlp, z1, a1)
-    upstream = delta1 / sigma_slope if sigma_slope else 0.0
     slope = f"{upstream:.4g} · {sigma}'({z1:.4f}) = {upstream:.4g} · {sigma_slope:.4f} = {delta1:.4g}"
     product = f"{delta1:.4g} · {float(x[largest, 0]):.4f} = {g:.4g}"
     derivative = rf"\frac{{\partial \ell}}{{\partial W_1[{i},{j}]}}"
-    stepped = f"{w:.5f} - {learning_rate:g} · {g:.4g} = {w - learning_rate * g:.5f}"
+    change = learning_rate * g
+    places = _places(change)
+    stepped = f"{w:.{places}f} - {learning_rate:g} · {g:.4g} = {w - change:.{places}f}"
     return [
         *forward,
         Stage(
@@ -250,6 +254,26 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
             stepped,
         ),
     ]
+
+
+def _backward(network: Network, x: Array, delta: Array, unit: int) -> tuple[float, float]:
+    """∂ℓ/∂a₁ and ∂ℓ/∂z₁ of a unit of the first hidden layer, from ∂ℓ/∂z of the outputs, layer by layer."""
+    mlp = network.mlp
+    *hidden, _ = pairs = _matrices(mlp)
+    inputs, sums, activation = [x], [], ACTIVATIONS[mlp.activation]
+    for W, b in hidden:
+        sums.append(W @ inputs[-1] + (0 if b is None else b))
+        inputs.append(activation.function(sums[-1]))
+    for layer in reversed(range(len(hidden))):
+        upstream = pairs[layer + 1][0].T @ delta
+        delta = upstream * activation.gradient(sums[layer] if activation.of_input else inputs[layer + 1])
+    return float(upstream[unit, 0]), float(delta[unit, 0])
+
+
+def _places(change: float, fewest: int = 5, most: int = 12) -> int:
+    """So many decimal places that two digits of a change are seen."""
+    size = abs(change)
+    return min(max(fewest, 1 - math.floor(math.log10(size))), most) if 0 < size < math.inf else fewest
 
 
 def _slope(mlp: MLP, z: float, a: float) -> float:
@@ -276,15 +300,15 @@ def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> 
     return " + ".join(shown)
 
 
-def dead_units(network: Network) -> int:
-    """How many units of the first hidden layer answer none of the measured training samples with more than 0.
+def dead_units(network: Network) -> tuple[int, int]:
+    """How many units of the first hidden layer are 0 for all of some training samples, and how many samples those are.
 
     Only a ReLU can be dead.
     """
     mlp = network.mlp
+    X = network.train[0][:, :MOST_LOOKED_AT]
     if mlp.activation != "relu":
-        return 0
+        return 0, X.shape[1]
     W1, b1 = _matrices(mlp)[0]
-    X = network.train[0][:, :500]
     z = W1 @ X + (0 if b1 is None else b1)
-    return int((z.max(axis=1) <= 0).sum())
+    return int((z.max(axis=1) <= 0).sum()), X.shape[1]

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
@@ -27,8 +27,8 @@ from mlcvkit.playground.experiments import (
 from mlcvkit.playground.files import open_run, save_run, saved_runs
 from mlcvkit.playground.house import House, in_thread
 from mlcvkit.playground.networks import Network
-from mlcvkit.playground.parts import AXES, COLOURS, Curves, DrawingPad, Equation, Line, PixelGrid
-from mlcvkit.playground.sessions import Point, Session
+from mlcvkit.playground.parts import AXES, COLOURS, Curves, DrawingPad, Equation, Line, PixelGrid, share, signed
+from mlcvkit.playground.sessions import Change, Point, Session
 from mlcvkit.training import OPTIMIZERS
 from mlcvlab.nn import Array
 
@@ -49,6 +49,7 @@ class Kept:
     number: int
     experiment: Experiment
     curve: tuple[Point, ...]
+    changes: tuple[Change, ...]
     colour: str
 
 
@@ -65,9 +66,11 @@ class Page:
         self.sample: Array | None = None
         self.target: Array | None = None
         self.shown_stages = 0
+        self.followed: tuple[Any, ...] = ()
+        """What the stages that are shown are of."""
         self.ticks = self.drawings = self.looks = 0
         self.seen: tuple[int, ...] = ()
-        self.dead = 0
+        self.dead = (0, 0)
         self.units: list[int] = []
         self.version = -1
 
@@ -168,7 +171,8 @@ class Page:
             if self.session.wants_to_run:
                 self.session.pause()
             elif self.session.state in ("finished", "failed"):
-                ui.notify("This training is over: press Reset to begin anew")
+                more = "raise Epochs to go on, or " if self.session.state == "finished" else ""
+                ui.notify(f"This training is over: {more}press Reset to begin anew")
             else:
                 self.session.start()
 
@@ -191,8 +195,10 @@ class Page:
 
     def _keep(self) -> None:
         self.count += 1
-        colour = COLOURS[2 + self.count % (len(COLOURS) - 2)]
-        self.kept = [*self.kept, Kept(self.count, self.session.experiment, self.session.curve, colour)][-MOST_KEPT:]
+        earlier = self.kept[1 - MOST_KEPT :]
+        colour = next(colour for colour in COLOURS[2:] if colour not in {kept.colour for kept in earlier})
+        session = self.session
+        self.kept = [*earlier, Kept(self.count, session.experiment, session.curve, session.changes, colour)]
 
     def _forget(self) -> None:
         self.kept = []
@@ -294,6 +300,10 @@ class Page:
         assert self.sample is not None
         unit = self.unit.value if isinstance(self.unit.value, int | float) else 1
         unit = int(min(max(1, unit), network.experiment.hidden_units)) - 1
+        followed = (self.version, self.session.steps, self.drawings, unit, self.label.value)
+        if followed != self.followed:
+            self._first_stage()
+            self.followed = followed
         found = looks.stages(network, self.sample, self._wanted(), self.session.experiment.learning_rate, unit)
         if self.shown_stages == len(found):
             return
@@ -333,12 +343,13 @@ class Page:
         *differences, own = what_differs([*(kept.experiment for kept in self.kept), self.session.experiment])
         for chart, quantity in ((self.loss, "loss"), (self.accuracy, "accuracy")):
             lines = [
-                Line("training", curve, f"train_{quantity}", COLOURS[0]),
+                Line("training", curve, f"train_{quantity}", COLOURS[0], marks=marks_of(self.session.changes)),
                 Line(_named("validation", own), curve, f"validation_{quantity}", COLOURS[1]),
             ]
             for kept, different in zip(self.kept, differences, strict=True):
                 name = _named(f"kept {kept.number}", different)
-                lines.append(Line(name, kept.curve, f"validation_{quantity}", kept.colour, "dashed"))
+                marks = marks_of(kept.changes)
+                lines.append(Line(name, kept.curve, f"validation_{quantity}", kept.colour, "dashed", marks))
             chart.show(lines, self.axis.value, logarithmic=self.logarithmic.value)
 
     def _choose_axis(self) -> None:
@@ -377,6 +388,7 @@ class Page:
         self.plane_points = [] if images else looks.points_on_plane(network)
         names = class_names(network.experiment)
         self.label.set_options(names, value=names[0])
+        self.looks = 0
         self._show_answer()
         self._first_stage()
 
@@ -385,7 +397,7 @@ class Page:
         epochs = f"epoch {last.epochs:.2f}, " if session.experiment.optimizer in OPTIMIZERS else ""
         told = (
             f"{session.state}: {epochs}step {last.steps:,}, validation accuracy "
-            f"{last.validation_accuracy:.2%}, {last.seconds:.1f} s computed. {session.message}"
+            f"{share(last.validation_accuracy, 2)}, {last.seconds:.1f} s computed. {session.message}"
         )
         self.status.text = told
         if self.ticks % SPOKEN_EVERY == 0 and session.state != "ready":
@@ -402,17 +414,15 @@ class Page:
         marks = np.abs(fires) / max(1e-9, float(np.abs(fires).max(initial=0)))
         captions = []
         for unit in units:
-            weight = float(unit.weights[0]) if len(unit.weights) == 1 else float(np.abs(unit.weights).max())
-            captions.append(
-                (f"{unit.number + 1}\n{weight:+.2f}", f"Hidden unit {unit.number + 1}, weight {weight:+.2f}")
-            )
+            weight = signed(float(unit.weights[np.abs(unit.weights).argmax()]), 2)
+            captions.append((f"{unit.number + 1}\n{weight}", f"Hidden unit {unit.number + 1}, weight {weight}"))
         side = datasets.SIDE if network.experiment.has_images else looks.UNIT_GRID
         self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
-        dead, total = self.dead, network.experiment.hidden_units
+        (dead, looked_at), total = self.dead, network.experiment.hidden_units
         below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
         self.units_told.text = (
             f"{len(units)} of {total}, each with its number and {below}; framed as they fire for the sample. "
-            f"{dead} of {total} are dead: they answer none of the 500 training samples that are looked at."
+            f"{dead} of {total} are dead: they are 0 for all of {looked_at} training samples."
         )
 
     def _show_answer(self) -> None:
@@ -428,8 +438,24 @@ class Page:
             said, sure = (names[1], one) if one >= 0.5 else (names[0], 1 - one)
         else:
             said, sure = names[int(path.answers.argmax())], float(path.answers.max())
-        self.answer.text = f"{said}, with probability {sure:.1%}"
+        self.answer.text = f"{said}, with probability {share(sure)}{self._verdict(said, names)}"
         self.path.content = _path_table(path, names)
+
+    def _verdict(self, said: str, names: list[str]) -> str:
+        """Whether the answer is right, where the sample has a label."""
+        if self.target is None:
+            return ""
+        true = names[int(self.target[0, 0]) if len(self.target) == 1 else int(self.target.argmax())]
+        return f": right, its label is {true}" if true == said else f": wrong, its label is {true}"
+
+
+def marks_of(changes: Sequence[Change]) -> tuple[tuple[Point, str], ...]:
+    """What a chart marks on a curve: each change of the settings, at the point where it was made."""
+    marks = []
+    for change in changes:
+        label = texts("controls")[change.name]["label"] if change.name in texts("controls") else change.name
+        marks.append((change.at, f"{label} {change.before} → {change.after}"))
+    return tuple(marks)
 
 
 def with_data(experiment: Experiment, data: Any) -> Experiment:
@@ -463,15 +489,15 @@ def _path_table(path: looks.Path, names: list[str], most: int = UNITS_OF_PATH) -
     order = np.argsort(-np.abs(added), kind="stable")[:most]
     for_name = names[1] if len(path.answers) == 1 else names[output]
     rows = "".join(
-        f"<tr><td>unit {m + 1}</td><td>{fires[m]:.3f}</td><td>{added[m]:+.3f}</td></tr>" for m in map(int, order)
+        f"<tr><td>unit {m + 1}</td><td>{fires[m]:.3f}</td><td>{signed(added[m])}</td></tr>" for m in map(int, order)
     )
     rest = float(added.sum() - added[order].sum() + path.bias[output])
     return (
         f'<table class="path"><caption class="sr-only">What adds to {for_name}</caption>'
         '<tr><th scope="col">last hidden layer</th><th scope="col">fires</th>'
         f'<th scope="col">adds to {for_name}</th></tr>{rows}'
-        f"<tr><td>all others</td><td></td><td>{rest:+.3f}</td></tr>"
-        f"<tr><td>sum z</td><td></td><td>{float(path.z[output]):+.3f}</td></tr></table>"
+        f"<tr><td>all others</td><td></td><td>{signed(rest)}</td></tr>"
+        f"<tr><td>sum z</td><td></td><td>{signed(float(path.z[output]))}</td></tr></table>"
     )
 
 

@@ -14,7 +14,7 @@ from nicegui import ui
 from mlcvkit.datasets import SIDE
 from mlcvkit.playground.sessions import Point, as_series
 
-COLOURS = ("#2f6fb3", "#d9822b", "#3a9e5c", "#a04fb5", "#b8860b", "#c83c28")
+COLOURS = ("#2f6fb3", "#d9822b", "#3a9e5c", "#a04fb5", "#b8860b", "#c83c28", "#3aa6a6")
 GREY = "#767676"
 
 
@@ -23,13 +23,31 @@ AXES = {"epochs": "epochs", "steps": "steps", "seconds": "seconds computed"}
 
 
 class Line(NamedTuple):
-    """A line of a chart: one quantity of a curve; ``dash`` is "solid" or "dashed"."""
+    """A line of a chart: one quantity of a curve; ``dash`` is "solid" or "dashed".
+
+    ``marks`` are points of the curve, each with what happened there.
+    """
 
     name: str
     curve: tuple[Point, ...]
     quantity: str
     colour: str
     dash: str = "solid"
+    marks: tuple[tuple[Point, str], ...] = ()
+
+
+def share(value: float, places: int = 1) -> str:
+    """A share in per cent; what is not all of it is not shown as 100 %."""
+    text = f"{value:.{places}%}"
+    if value < 1 and text == f"{1:.{places}%}":
+        return f"over {1 - 10.0 ** -(places + 2):.{places}%}"
+    return text
+
+
+def signed(value: float, places: int = 3) -> str:
+    """A number with its sign; what is rounded to 0 has none."""
+    text = f"{value:+.{places}f}"
+    return text[1:] if float(text) == 0 else text
 
 
 class DrawingPad(ui.element, component="components/drawing_pad.js"):
@@ -124,10 +142,11 @@ class Curves:
         }).classes("chart")  # fmt: skip
         self.chart.props("role=img").props(f'aria-label="{title}"')
         self.sent: Any = None
+        self.shown = False
 
     def show(self, lines: Sequence[Line], x: str = "epochs", *, logarithmic: bool = False) -> None:
         """Show lines against "epochs", "steps" or "seconds"."""
-        key = (x, logarithmic, [(line.name, len(line.curve), line.curve[-1:], line.dash) for line in lines])
+        key = (x, logarithmic, [(line.name, len(line.curve), line.curve[-1:], line.dash, line.marks) for line in lines])
         if key == self.sent:
             return
         self.sent = key
@@ -140,6 +159,7 @@ class Curves:
                 "data": self._points(line, x, logarithmic),
                 "lineStyle": {"width": 2, "type": line.dash},
                 "color": line.colour,
+                "markLine": self._marks(line, x),
             }
             for line in lines
         ]
@@ -150,8 +170,23 @@ class Curves:
             "xAxis": {"name": AXES[x], "max": 1 if at_start else None},
             "yAxis": self._y_axis(logarithmic),
         }
+        if not self.shown:  # a chart that is not there yet takes no calls, and has its options when it comes
+            self.shown = True
+            for name, value in options.items():
+                own = self.chart.options.get(name)
+                self.chart.options[name] = own | value if isinstance(own, dict) and isinstance(value, dict) else value
+            return
         # two arguments of the chart's own method: the options, and what is replaced and not merged
         self.chart.run_chart_method("setOption", options, {"replaceMerge": ["series", "yAxis"]})
+
+    def _marks(self, line: Line, x: str) -> dict[str, Any]:
+        return {
+            "symbol": "none",
+            "animation": False,
+            "lineStyle": {"color": line.colour, "type": "dotted"},
+            "label": {"formatter": "{b}", "color": GREY, "fontSize": 10, "position": "insideEndTop"},
+            "data": [{"name": text, "xAxis": round(getattr(point, x), 4)} for point, text in line.marks],
+        }
 
     def _points(self, line: Line, x: str, logarithmic: bool) -> list[list[float]]:
         points = as_series(line.curve, x, line.quantity)

@@ -76,6 +76,16 @@ class Point:
     validation_accuracy: float
 
 
+@dataclass(frozen=True)
+class Change:
+    """A setting that was changed in the middle of a training, at the point of the curve where it was."""
+
+    at: Point
+    name: str
+    before: Any
+    after: Any
+
+
 class Ended(Exception):
     """The training is to end; not an error."""
 
@@ -95,6 +105,7 @@ class Session:
     network: Network = field(init=False)
     experiment: Experiment = field(init=False)
     curve: tuple[Point, ...] = ()
+    changes: tuple[Change, ...] = ()
     state: str = "ready"
     message: str = ""
     steps_per_second: float = math.inf
@@ -135,7 +146,7 @@ class Session:
         self._closing = False
         self._earlier: Run | None = None
         self.state, self.message = "ready", ""
-        self.network, self.curve = network, (self._point(network),)
+        self.network, self.curve, self.changes = network, (self._point(network),), ()
         self.version += 1
 
     def change(self, experiment: Experiment) -> None:
@@ -152,6 +163,8 @@ class Session:
             return
         running = self.wants_to_run
         self.close()
+        before, now = self.experiment, self._point(self.network)
+        self.changes += tuple(Change(now, name, getattr(before, name), getattr(experiment, name)) for name in names)
         self.experiment = experiment
         self.state, self.message, self._closing = "paused", "", False
         if running:
@@ -225,7 +238,7 @@ class Session:
             self._end(
                 "failed", self.message or "it diverged: the loss is not a number any more; try a smaller learning rate"
             )
-        except (ValueError, MemoryError, ArithmeticError, RuntimeError) as error:
+        except Exception as error:
             self._end("failed", str(error))
         finally:
             self.turnstile.leave()
@@ -315,7 +328,7 @@ class Session:
         seconds = self.seconds + (time.perf_counter() - self._since if self.is_training else 0)
         try:
             measured = network.measure()
-        except RuntimeError as error:
+        except Exception as error:
             measured = dict.fromkeys(Point.__annotations__.keys() - {"seconds", "epochs", "steps"}, math.nan)
             self.message = str(error)
         return Point(seconds, self.epochs, self.steps, **measured)

@@ -56,16 +56,27 @@ class StudentNetwork:
 
     def predict(self, x: Array) -> Array:
         """ŷ, (1, N)."""
-        return np.asarray(self._call("nn2", x), x.dtype).reshape(1, -1)
+        y_hat = self._call("nn2", x)
+        if np.size(y_hat) != x.shape[1] or np.asarray(y_hat).dtype.kind not in "fiu":
+            wanted = f"it must return one number for each of the {x.shape[1]} samples"
+            raise RuntimeError(f"nn2 returned {_shown(y_hat)}; {wanted}")
+        return np.asarray(y_hat, x.dtype).reshape(1, -1)
 
     def emp_loss(self, train_X: Array, train_y: Array, W: Sequence[Array] | None = None) -> float:
         """The empirical risk, by the student's code."""
-        return float(self._call("emp_loss", train_X, train_y, W=W))
+        loss = self._call("emp_loss", train_X, train_y, W=W)
+        if np.shape(loss) not in ((), (1,), (1, 1)) or np.asarray(loss).dtype.kind not in "fiu":
+            raise RuntimeError(f"emp_loss returned {_shown(loss)}; it must return the mean loss, one number")
+        return float(np.asarray(loss).reshape(()))
 
     def emp_loss_grad(self, train_X: Array, train_y: Array, W: Sequence[Array] | None = None) -> list[Array]:
         """Its gradient, by the student's code."""
         with self.away():  # others compute while the student's process does
             gradients = self._call("emp_loss_grad", train_X, train_y, W=W)
+        shapes = [w.shape for w in self.W]
+        if not isinstance(gradients, list | tuple) or [np.size(g) for g in gradients] != [w.size for w in self.W]:
+            wanted = f"it must return a list of two gradients, of shapes {shapes[0]} and {shapes[1]}"
+            raise RuntimeError(f"emp_loss_grad returned {_shown(gradients)}; {wanted}")
         return [np.asarray(g, w.dtype).reshape(w.shape) for g, w in zip(gradients, self.W, strict=True)]
 
     def close(self) -> None:
@@ -85,6 +96,16 @@ class StudentNetwork:
                 return self._session.ask(do, **request)
         except (Ended, Failed) as error:
             raise RuntimeError(str(error)) from None
+
+
+def _shown(value: Any) -> str:
+    """What a student's function returned, in a few words."""
+    if value is None:
+        return "None (is a return missing?)"
+    if isinstance(value, list | tuple):
+        return f"a list of {', '.join('None' if one is None else str(np.shape(one)) for one in value) or 'nothing'}"
+    shape = np.shape(value)
+    return f"an array of shape {shape}" if shape else repr(value)[:60]
 
 
 def student_network(student: StudentNetwork, reference: Network) -> Network:

@@ -1,4 +1,5 @@
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from mlcvkit import datasets
+from mlcvkit.models import ACTIVATIONS, logit_loss
 from mlcvkit.playground import looks
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import CollapsedNetwork, make_network
 from mlcvkit.playground.page import experiment_of
+from mlcvkit.playground.parts import share, signed
+from mlcvkit.playground.sessions import Session, Turnstile
+from mlcvkit.playground.student import StudentNetwork
 from mlcvkit.training import accuracy
 
 KINDS = {
@@ -70,6 +75,83 @@ def test_one_step_in_numbers_is_that_of_the_gradient(network):
     assert loss == pytest.approx(mlp.emp_loss(x, y), abs=6e-5)
 
 
+def test_what_reaches_a_unit_is_shown_whether_it_fires_or_not(network):
+    x, y = sample_of(network)
+    mlp, step = network.mlp, 1e-3
+    *hidden, (W_out, b_out) = mlp.pairs(mlp.W)
+    first = looks.path(network, x).layers[0].astype(np.float64)
+    shown = set()
+    for unit in range(len(first)):
+
+        def loss(a1):
+            a = a1[:, None]
+            for W, b in hidden[1:]:
+                a = ACTIVATIONS[mlp.activation].function(W.astype(float) @ a + (0 if b is None else b))
+            z = W_out.astype(float) @ a + (0 if b_out is None else b_out)
+            return float(logit_loss(mlp.output, mlp.loss).value(y, z)[0])
+
+        moved = [first + sign * step * np.eye(len(first))[unit] for sign in (1, -1)]
+        slope = (loss(moved[0]) - loss(moved[1])) / (2 * step)
+        back = looks.stages(network, x, y, 0.5, unit)[-3].numbers
+        assert float(back.split(" · ")[0]) == pytest.approx(slope, rel=2e-3, abs=1e-6)
+        shown.add(first[unit] > 0)
+    assert shown == {False, True} or mlp.activation != "relu"
+
+
+def test_the_smallest_step_is_seen(network):
+    x, y = sample_of(network)
+    for rate in (1e-6, 1e-3, 1.0):
+        weight, gradient, stepped = re.match(
+            r"(\S+) - \S+ · (\S+) = (\S+)", looks.stages(network, x, y, rate, 1)[-1].numbers
+        ).groups()
+        change = rate * float(gradient)
+        if abs(change) > 1e-10:
+            assert float(weight) - float(stepped) == pytest.approx(change, rel=0.1)
+
+
+def test_a_share_that_is_not_all_is_not_shown_as_all_and_nothing_has_no_sign():
+    assert [share(value) for value in (1, 0.9996, 0.9994, 0.5, 0)] == ["100.0%", "over 99.9%", "99.9%", "50.0%", "0.0%"]
+    assert share(0.99996, 2) == "over 99.99%"
+    assert [signed(value) for value in (-0.0001, 0.0004, -0.0006, 1.5)] == ["0.000", "0.000", "-0.001", "+1.500"]
+
+
+def test_a_training_remembers_what_was_changed_on_its_way_and_where():
+    session = Session(Experiment(data="moons", hidden_units=3), Turnstile(1))
+    session.change(replace(session.experiment, learning_rate=0.5))
+    assert session.changes == (), "nothing was trained"
+    session.step(3)
+    session.rest()
+    at = session.steps
+    session.change(replace(session.experiment, learning_rate=0.25, batch_size=8))
+    assert [(c.at.steps, c.name, c.before, c.after) for c in session.changes] == [
+        (at, "learning_rate", 0.5, 0.25),
+        (at, "batch_size", 128, 8),
+    ]
+    session.reset()
+    assert session.changes == ()
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("nn2", ["nn2 returned None", "one number for each of the 5 samples"]),
+        ("emp_loss", ["emp_loss returned None", "the mean loss, one number"]),
+        ("emp_loss_grad", ["emp_loss_grad returned None", "a list of two gradients, of shapes (3, 784) and (3, 1)"]),
+    ],
+)
+def test_a_forgotten_return_is_told_by_the_name_of_its_function(method, words):
+    student = object.__new__(StudentNetwork)
+    student.W = [np.zeros((3, 784)), np.zeros((3, 1))]
+    student.away, student._call = nullcontext, lambda *_, **__: None
+    X, y = np.zeros((784, 5)), np.zeros((1, 5))
+    ask = {"nn2": lambda: student.predict(X)}.get(method, lambda: getattr(student, method)(X, y))
+    with pytest.raises(RuntimeError) as told:
+        ask()
+    for word in (*words, "is a return missing?"):
+        assert word in str(told.value)
+
+
 def test_the_plane_is_that_of_the_samples():
     network = make_network(KINDS["moons"])
     (left, right), (bottom, top), grid = looks.plane(network, 11)
@@ -120,12 +202,13 @@ def test_an_answer_of_one_half_counts_as_one():
 
 def test_dead_units_are_those_that_answer_nothing():
     network = make_network(KINDS["nn2"])
-    alive = looks.dead_units(network)
+    alive, looked_at = looks.dead_units(network)
+    assert looked_at == min(500, network.train[0].shape[1])
     W1 = network.model.W[0].copy()
     W1[:4] = -1
     network.model.W = [W1, network.model.W[1]]
-    assert looks.dead_units(network) >= max(4, alive)
-    assert looks.dead_units(make_network(KINDS["deep"])) == 0
+    assert looks.dead_units(network)[0] >= max(4, alive)
+    assert looks.dead_units(make_network(KINDS["deep"]))[0] == 0
 
 
 def test_a_digit_of_mnist_drawn_elsewhere_comes_back_to_its_place():
@@ -159,10 +242,10 @@ def test_the_guided_experiment_on_dead_units_kills_units():
     experiment, _ = experiment_of({"guide": "dead-units"})
     network = make_network(experiment)
     network.fit(replace(experiment, epochs=1))
-    assert looks.dead_units(network) > experiment.hidden_units / 2
+    assert looks.dead_units(network)[0] > experiment.hidden_units / 2
     calm = make_network(replace(experiment, learning_rate=0.1))
     calm.fit(replace(experiment, learning_rate=0.1, epochs=1))
-    assert looks.dead_units(calm) < 3
+    assert looks.dead_units(calm)[0] < 3
 
 
 def test_the_guided_experiment_on_deep_sigmoids_shows_what_it_says():

@@ -14,7 +14,10 @@ import pytest
 from browser import NEEDS_CHROMIUM, Playground, Visitor, browser
 from command import run
 from coursework import NEEDS_BUBBLEWRAP
+from mlcvkit.playground import looks
 from mlcvkit.playground.controls import texts
+from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.networks import make_network
 
 pytestmark = NEEDS_CHROMIUM
 ROOT = Path(__file__).parents[3]
@@ -232,7 +235,9 @@ def charts(one):
     script = """() => [...document.querySelectorAll('.chart')].map((element) => {
         const told = getElement(Number(element.id.slice(1))).chart.getOption();
         return {title: told.title[0].text, x: told.xAxis[0].name, y: told.yAxis[0].type,
-                names: told.series.map(one => one.name), data: told.series.map(one => one.data)};
+                names: told.series.map(one => one.name), data: told.series.map(one => one.data),
+                colours: told.series.map(one => one.color),
+                marks: told.series.map(one => ((one.markLine || {}).data || []).map(mark => mark.name))};
     })"""
     return one.page.evaluate(script)
 
@@ -257,6 +262,81 @@ def test_curves_are_drawn_as_one_wants_them_and_named_by_what_differs(visitor):
     one.page.get_by_label("Batch size", exact=True).fill("16")
     one.page.get_by_label("Batch size", exact=True).press("Tab")
     one.wait(lambda: charts(one)[0]["names"] == ["training", "validation: Batch size 16", "kept 1: Batch size 32"])
+
+
+@pytest.mark.parametrize("path", ["/?data=moons", "/race"])
+def test_a_chart_shows_the_first_point_and_its_legend_before_anything_is_trained(visitor, path):
+    one = visitor().open(path)
+    one.wait(lambda: charts(one) and all(chart["data"] for chart in charts(one)))
+    for chart in charts(one):
+        assert chart["names"] and [len(points) for points in chart["data"]] == [1] * len(chart["names"])
+
+
+def test_a_change_on_the_way_is_marked_and_kept_runs_have_colours_of_their_own(visitor):
+    one = visitor().open("/?data=moons&hidden_units=4&epochs=2000")
+    one.press("Start")
+    one.wait_for_steps(20)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+    field = one.page.get_by_label("Batch size", exact=True)
+    field.fill("16")
+    field.press("Tab")
+    one.wait(lambda: charts(one)[0]["marks"][0] == ["Batch size 32 → 16"])
+    for _ in range(7):
+        one.press("Keep to compare")
+    one.wait(lambda: charts(one)[0]["names"][-1].startswith("kept 7"))
+    assert len(set(charts(one)[0]["colours"])) == len(charts(one)[0]["colours"]) == 7
+
+
+def test_a_random_sample_is_looked_at_as_it_is_and_its_label_told(visitor):
+    one = visitor().open(f"/?{SMALL}")
+    network = make_network(Experiment(hidden_units=16, samples=5000, learning_rate=0.01, epochs=2000))
+    X, y = network.held_out
+    chances = network.answer(X)[0]
+    answer, told = one.page.locator(".answer"), set()
+    for _ in range(6):
+        one.press("A random sample")
+        one.wait(lambda: "its label is" in answer.text_content() and answer.text_content() not in told)
+        told.add(answer.text_content())
+    for text in told:
+        name, chance, verdict, label = re.match(
+            r"(odd|even), with probability (?:over )?([\d.]+)%: (right|wrong), its label is (odd|even)", text
+        ).groups()
+        assert (verdict == "right") == (name == label)
+        even = float(chance) / 100 if name == "even" else 1 - float(chance) / 100
+        of_label = y[0] == (label == "even")
+        assert np.abs(chances[of_label] - even).min() < 6e-4
+
+
+def test_the_dead_units_are_those_of_the_network_that_is_shown(visitor):
+    one = visitor().open("/?data=moons&hidden_units=16&learning_rate=10&optimizer=sgd&epochs=2000")
+    dead, looked_at = looks.dead_units(make_network(Experiment(data="moons", hidden_units=16, batch_size=32)))
+    line = one.page.get_by_text(re.compile(r"\d+ of 16 are dead"))
+    fresh = f"{dead} of 16 are dead: they are 0 for all of {looked_at} training samples"
+    one.wait(lambda: fresh in line.text_content())
+    one.press("Start")
+    one.wait(lambda: fresh not in line.text_content())
+    one.press("Pause")
+    one.press("Reset")
+    one.wait(lambda: fresh in line.text_content())
+
+
+def test_the_stages_of_one_unit_do_not_follow_those_of_another(visitor):
+    one = visitor().open("/?data=moons&hidden_units=3")
+    one.page.get_by_text("Step by step: forward and back").click()
+    for count in (1, 2):
+        one.press("Next")
+        one.wait(lambda count=count: one.page.locator(".stage").count() == count)
+    unit = one.page.get_by_label("Hidden unit", exact=True)
+    unit.fill("3" if unit.input_value() != "3" else "1")
+    unit.press("Tab")
+    one.press("Next")
+    one.wait(
+        lambda: (
+            one.page.locator(".stage").all_text_contents()[0].startswith("Input")
+            and one.page.locator(".stage").count() == 1
+        )
+    )
 
 
 def test_a_field_that_is_left_empty_has_its_value_again(visitor):

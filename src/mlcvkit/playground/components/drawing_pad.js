@@ -71,7 +71,6 @@ export default {
         this.context.fillStyle = `rgb(${bytes[i]},${bytes[i]},${bytes[i]})`;
         this.context.fillRect((i % SIDE) * SCALE, Math.floor(i / SIDE) * SCALE, SCALE, SCALE);
       }
-      this.tell();
     },
     tell() {
       if (this.waiting) return;

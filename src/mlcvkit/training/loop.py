@@ -416,6 +416,7 @@ def fit(
                     callback.on_epoch(run)
     except KeyboardInterrupt:
         run.interrupted = True
+        _forget_what_is_incomplete(run)
     except StopTraining:
         pass
     except BaseException:
@@ -494,17 +495,29 @@ def _check(
 
 
 def _end_epoch(run: Run, record: dict[str, float]) -> None:
-    hp = run.hyperparameters
-    run.epoch += 1
+    """Take in an epoch. What was written before Ctrl-C came is of the epoch only where its number was counted."""
+    hp, epoch, best, mean = run.hyperparameters, run.epoch + 1, run.best, run.mean
     for name, value in record.items():
         run.history.setdefault(name, []).append(value)
     if hp.patience and record["validation_loss"] == min(run.history["validation_loss"]):
-        run.best = run.weights.copy()
-    averaged = run.epoch - (hp.epochs - hp.average_epochs)
+        best = run.weights.copy()
+    averaged = epoch - (hp.epochs - hp.average_epochs)
     if averaged == 1:
-        run.mean = run.weights.copy()
-    elif averaged > 1 and run.mean is not None:
-        run.mean += (run.weights - run.mean) / min(averaged, run.epoch - run.mean_from + 1)
+        mean = run.weights.copy()
+    elif averaged > 1 and mean is not None:
+        mean = mean + (run.weights - mean) / min(averaged, epoch - run.mean_from + 1)
+    # no signal is handled between plain assignments: all of them are made, or none
+    run.best = best
+    run.mean = mean
+    run.epoch = epoch
+
+
+def _forget_what_is_incomplete(run: Run) -> None:
+    """Take measurements of an epoch out of the history that was interrupted before it was counted."""
+    for name in [*run.history]:
+        del run.history[name][run.epoch :]
+        if not run.history[name]:
+            del run.history[name]
 
 
 def _out_of_patience(run: Run) -> bool:

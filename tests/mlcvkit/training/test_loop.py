@@ -1,5 +1,7 @@
 import dataclasses
+import linecache
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from mlcvkit.training import (
     accuracy,
     fit,
     kernels,
+    loop,
     split_validation,
 )
 from mlcvkit.training.gradients import flatten
@@ -123,6 +126,39 @@ def test_validation_samples_are_taken_from_the_training_samples_once_each():
     assert sorted([*train, *validation]) == list(range(20))
     with pytest.raises(InputError, match="below the 20 training samples; got 20"):
         split_validation(20, 20, np.random.default_rng(0))
+
+
+class CtrlC:
+    """Comes at some line of what is done at the end of an epoch, where signals are handled."""
+
+    def __init__(self, line):
+        self.lines = line
+
+    def __call__(self, frame, event, _):
+        return self.at_line if frame.f_code is loop._end_epoch.__code__ else None
+
+    def at_line(self, frame, event, _):
+        if event == "line" and "run." not in linecache.getline(frame.f_code.co_filename, frame.f_lineno).split("=")[0]:
+            self.lines -= 1
+            if self.lines == 0:
+                raise KeyboardInterrupt
+        return self.at_line
+
+
+@pytest.mark.parametrize("line", [*range(1, 40, 3), 60, 75, 90, 101])
+@pytest.mark.parametrize("ends", [{"patience": 9}, {"average_epochs": 4}])
+def test_an_epoch_is_recorded_whole_or_not_at_all_whenever_ctrl_c_comes(line, ends):
+    X, y = problem()
+    model, before = NN2().initialize(10, 16, seed=1), sys.gettrace()
+    sys.settrace(CtrlC(line))
+    try:
+        hp = Hyperparameters(epochs=5, batch_size=32, **ends)
+        run = fit(model, X, y, hyperparameters=hp, validation=(X, y), metrics={"accuracy": accuracy})
+    finally:
+        sys.settrace(before)
+    assert run.interrupted == (run.epoch < 5)
+    assert {len(values) for values in run.history.values()} == ({run.epoch} if run.epoch else set())
+    assert (run.best is not None) == ("patience" in ends and run.epoch > 0)
 
 
 @pytest.mark.parametrize(("event", "interrupted"), [(KeyboardInterrupt, True), (StopTraining, False)])

@@ -155,6 +155,20 @@ def test_no_two_mistakes_of_a_function_have_the_same_numbers(function):
     assert all(any(case is not None for case in own) for own in numbers.values())
 
 
+@pytest.mark.parametrize("function", ["nn2", "grad", "emp_loss_grad"])
+def test_whatever_the_class_seed_the_samples_of_nn2_have_both_answers_and_units_on_and_off(function):
+    """Else some mistakes are right there, or cannot be told from others."""
+    for seed in range(60):
+        for case in TABLES[function](seed).cases:
+            X = case.args[0]
+            W1, w2 = case.own if len(case.args) < 3 or case.args[2] is None else case.args[2]
+            z1 = W1 @ X
+            if case.property != "stability":
+                assert (z1.max(axis=0) > 0).all() and (z1.min(axis=0) < 0).all(), (seed, case.property)
+            answers = w2.T @ np.maximum(z1, 0) > 0
+            assert X.shape[1] == 1 or answers.any() != answers.all(), (seed, case.property)
+
+
 @pytest.mark.parametrize("number", [0, 7, 12])
 def test_the_checks_in_one_process_give_what_a_whole_grading_gives(grade, of_code, reference, fresh, number):
     _, files, _ = honest(number, reference, fresh)

@@ -53,11 +53,32 @@ class Case:
 
 
 def _weights(rng: np.random.Generator) -> Weights:
-    return [rng.normal(size=(HIDDEN, FEATURES)), rng.uniform(0.4, 1.2, (HIDDEN, 1)) * rng.choice([-1, 1], (HIDDEN, 1))]
+    """Weights of a network that says yes to some samples and no to others."""
+    while True:
+        signs = rng.choice([-1, 1], (HIDDEN, 1))
+        W = [rng.normal(size=(HIDDEN, FEATURES)), rng.uniform(0.4, 1.2, (HIDDEN, 1)) * signs]
+        if abs(signs.sum()) < HIDDEN and 4 <= sum(map(int, _says_yes(W, _samples_alone(rng, 16, W)))) <= 12:
+            return W
+
+
+def _says_yes(W: Weights, X: Array) -> Array:
+    yes: Array = (W[1].T @ np.maximum(W[0] @ X, 0) > 0)[0]
+    return yes
 
 
 def _samples(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
-    """Samples, each with hidden units on and off, none of them near ReLU's kink for any of the weights."""
+    """Samples, each with hidden units on and off, none of them near ReLU's kink for any of the weights.
+
+    Several have both answers for each of the weights: else a network that never says yes has right answers.
+    """
+    while True:
+        X = _samples_alone(rng, count, *weights)
+        answers = [_says_yes(W, X) for W in weights]
+        if count == 1 or all(said.any() and not said.all() for said in answers):
+            return X
+
+
+def _samples_alone(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
     return np.hstack([_sample(rng, weights) for _ in range(count)])
 
 
@@ -354,9 +375,10 @@ def empirical_table(seed: int) -> Table:
     rng = np.random.default_rng([seed, 4])
     own, other = _weights(rng), _weights(rng)
     X, y = _samples(rng, 7, own, other), np.array([[1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0]])
+    fewer = _samples(rng, 5, other)
     cases = [
         Case("value", own, (X, y, own, None)),
-        Case("value", other, (X[:, :5], y[:, :5], other, None)),
+        Case("value", other, (fewer, y[:, :5], other, None)),
         Case("weights", other, (X, y, own, None)),
         Case("weights", own, (X, y, None, None)),
         Case("layer", own, (X, y, own, 0)),

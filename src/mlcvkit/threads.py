@@ -1,8 +1,8 @@
 """How many threads NumPy's matrix products have, where that changes the time that they take and never their bits.
 
-A library of matrix products adds up long sums in parts, and into which parts may depend on its number of threads. Here
-long sums are cut before it sees them, always at the same places. Then any number of threads gives the same bits, which
-is tried for each kind of product before it is relied on, and the number may follow what is faster at the moment.
+A library of matrix products adds up long sums in parts, and how it cuts them may depend on its number of threads. Here
+long sums are cut before the library sees them, always at the same places. Any number of threads then gives the same
+bits. This is tried for each size of product before it is relied on, so the number can follow what is faster.
 """
 
 import os
@@ -45,7 +45,7 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     k = a.shape[1]
     if out is None:
         out = np.empty((a.shape[0], b.shape[1]), np.result_type(a, b))
-    if not _by_rows(out):
+    if not _by_rows(out) and _by_rows(out.T):
         product(b.T, a.T, out.T)
         return out
     if k <= LONGEST_SUM or not k % LANES:
@@ -65,15 +65,14 @@ def _matmul(a: Array, b: Array, out: Array) -> Array:
 
 
 class Pace:
-    """How many threads the steps of some work have for their products: one, or all.
+    """Chooses how many threads the steps of some work have for their products: one, or all.
 
-    ``with pace:`` takes a step in the block. Every now and then a few steps are taken the other way, and the work goes
-    on as was faster. Neighbours on a machine come and go, and where one of two threads waits for its processor, the
-    other waits for it.
+    ``with pace:`` takes a step in the block. Now and then a few steps are taken with the other number, and the faster
+    one is kept. Other programs come and go, and where one of two threads waits for a processor, the other waits for it.
     """
 
     latest = 0
-    """What was the faster number at last, of any work in this process; 0 where that is not known."""
+    """The number that was faster last, for any work in this process; 0 where none was compared."""
 
     def __init__(self) -> None:
         self.most = _most_threads()
@@ -96,10 +95,6 @@ class Pace:
             seconds = time.perf_counter() - self._begin
             self._limit.__exit__()
             self._note(seconds)
-
-    def usual(self) -> "Threads":
-        """The same number of threads for a block that is no step."""
-        return Threads(self._usual)
 
     def _note(self, seconds: float) -> None:
         self._steps += 1

@@ -43,6 +43,13 @@ def test_a_product_is_right_and_the_same_bits_with_any_number_of_threads(rows, k
     np.testing.assert_allclose(out, a.astype(np.float64) @ b, rtol=1e-4, atol=1e-3 if dtype == np.float32 else 1e-10)
 
 
+def test_a_product_goes_to_every_second_column_as_well():
+    a, b = np.random.default_rng(0).normal(size=(2, 30, 30))
+    out = np.zeros((30, 60))[:, ::2]
+    np.testing.assert_allclose(product(a, b, out), a @ b)
+    np.testing.assert_allclose(out, a @ b)
+
+
 class Clock:
     """A clock on which a step takes as long as is said of its number of threads."""
 

@@ -59,7 +59,8 @@ def test_the_round_trip_of_each_kind_of_model(folder, model, data, target):
     """Train, save, load in another process, predict, export, run in onnxruntime: equal."""
     trained = result_of("train", data, "--target", target, "--model", model, "--name", "r", folder=folder)
     test = trained["test"]
-    assert test["r2"] > 0.1 if target == "progress" else test["accuracy"] >= 0.85
+    least = 0.8 if model == "perceptron" else 0.85  # which never settles where classes overlap
+    assert test["r2"] > 0.1 if target == "progress" else test["accuracy"] >= least
     measured = result_of("evaluate", "runs/r", folder=folder)
     assert measured == test
     assert run("predict", "runs/r", data, "-o", "out.parquet", folder=folder).returncode == 0
@@ -131,7 +132,7 @@ def test_a_configuration_file_gives_way_to_the_command_line(folder):
 def test_people_get_a_table_and_scripts_get_json(folder):
     trained = run("train", "iris.csv", "--target", "species", "--name", "r", folder=folder)
     assert trained.returncode == 0 and trained.stderr == ""
-    counts = "target species, 108 training, 12 validation, 30 test samples"
+    counts = "target species, 120 training, 30 test samples"
     for words in (f"Training mlp on iris.csv: {counts}", "predicted setosa", "Test accuracy", "Saved to runs/r"):
         assert words in trained.stdout
     names = sorted(path.name for path in (folder / "runs" / "r").iterdir())

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 from command import COMMAND, run
 from events import version_of, wait_for
 from mlcvkit.cli.interrupts import Interrupts
+from mlcvkit.cli.training import EndBySignals
+from mlcvkit.models import MLP
 from mlcvkit.storage import load_model
+from mlcvkit.training import Hyperparameters, fit
 
 SMALL = ["train", "--epochs", "1", "--hidden-units", "2", "--batch-size", "8192", "--name", "r"]
 
@@ -123,6 +127,17 @@ def test_after_saving_one_more_signal_ends_what_is_measured():
     with pytest.raises(KeyboardInterrupt):
         handler.handle(signal.SIGHUP, None)
     handler.handle(signal.SIGHUP, None)
+
+
+def test_a_signal_whose_exception_is_lost_ends_the_training_at_its_next_step():
+    handler, rng = Interrupts(), np.random.default_rng(0)
+    with suppress(KeyboardInterrupt):
+        handler.handle(signal.SIGINT, None)
+    X, y = rng.normal(size=(64, 3)).astype(np.float32), rng.integers(0, 2, 64).astype(np.float32)
+    model = MLP((2,)).initialize(3, 1, seed=0)
+    hp = Hyperparameters(epochs=1000, batch_size=8)
+    run = fit(model, X, y, hyperparameters=hp, callbacks=[EndBySignals(handler)])
+    assert run.interrupted and run.epoch == 0
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):

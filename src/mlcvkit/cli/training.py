@@ -306,7 +306,7 @@ class _OnCluster:
 def _callbacks(
     handler: Interrupts, folder: Path, configuration: PlainData, every: int | None, json: bool
 ) -> list[Callback]:
-    callbacks: list[Callback] = [_HoldInterrupts(handler), *([] if json else [ProgressBar(console)])]
+    callbacks: list[Callback] = [EndBySignals(handler), *([] if json else [ProgressBar(console)])]
     if every is not None:
         callbacks += [_KeepConfiguration(folder, configuration), WriteCheckpoints(folder, every)]
     return callbacks
@@ -429,13 +429,19 @@ class _Say(Callback):
             console.print(line)
 
 
-class _HoldInterrupts(Callback):
-    """From the end of a training on, signals wait until it is saved."""
+class EndBySignals(Callback):
+    """A signal ends the training, and from its end on signals wait until it is saved."""
 
     def __init__(self, handler: Interrupts) -> None:
         self.handler = handler
 
+    def on_batch(self, samples: int) -> None:
+        """End the training where a signal came."""
+        if self.handler.came:  # where the exception was lost in code that is called from outside of Python
+            raise KeyboardInterrupt
+
     def on_end(self, run: Run) -> None:
+        """Let signals wait."""
         self.handler.hold()
 
 

@@ -17,7 +17,7 @@ from mlcvkit.cluster.shards import Shard
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, encoder_for
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
-    LEAST_PENALTY,
+    USUAL_PENALTY,
     Experiment,
     Predictor,
     Targets,
@@ -63,7 +63,7 @@ class TrainedOnShards(Trained):
 
 def _with_least_penalty(hp: Hyperparameters) -> Hyperparameters:
     """A cluster is for many rows, whose penalty is the least where it is left out."""
-    return hp if hp.l2 is not None else replace(hp, l2=LEAST_PENALTY)
+    return hp if hp.l2 is not None else replace(hp, l2=USUAL_PENALTY)
 
 
 def used_on_cluster(experiment: Experiment) -> PlainData:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 OTHER, IS_MISSING = "other", "missing"
-DATE_PARTS = ("year", "month", "day", "weekday")
-TIME_PARTS = ("hour", "minute")
+OLD_DATE_PARTS, OLD_TIME_PARTS = ("year", "month", "day", "weekday"), ("whole hour", "minute")
+"""What earlier versions made of dates and times, and their models still do."""
 MARGIN = 0.5
 """How far beyond the range of the training a number may go, as a share of that range."""
 ROW_NUMBER = re.compile(
@@ -44,9 +44,10 @@ class TableEncoder:
     Numbers: missing ones become the median, and all are centred and scaled to a standard deviation of 1. Where some are
     missing a column says which. A number that lies outside the range of the training by more than half of that range is
     clipped to that. Text among numbers, such as "3+", has a column for each such value. Names: one column for each
-    frequent one, one for the rare and the unseen, and one for the missing, where some are. Dates: year, month, day and
-    weekday, and hour and minute where they have a time of day, as numbers. What tells nothing is left out: constant and
-    empty columns, names that are all different, and a column that numbers the rows.
+    frequent one, one for the rare and the unseen, and one for the missing, where some are. Dates: the date in years
+    (2020.5 in the middle of 2020), the month, the weekday where not all have the same day of the month, and the hour
+    where they have a time of day, as numbers. What tells nothing is left out: constant and empty columns, names that
+    are all different, and a column that numbers the rows.
 
     Parameters
     ----------
@@ -198,6 +199,9 @@ class TableEncoder:
             decimals = self._decimal_marks(frame)
             self.columns_ = {name: self._look(frame[name], decimals) for name in frame.columns}
             self._leave_out_row_numbers(frame)
+            for name, fact in self.columns_.items():
+                if fact["kind"] in ("date", "time"):
+                    fact["parts"] = _parts_for(_as_time(frame[name], fact), fact["kind"])
         values = self._numbers(frame)
         values[~np.isfinite(values)] = np.nan
         counted = np.isfinite(values).sum(axis=0)
@@ -462,15 +466,13 @@ class TableEncoder:
         """The numeric columns and the dates' parts, (N, F), NaN where one is missing."""
         if isinstance(frame, _Numbers):
             return frame.values.astype(np.float64)
-        import polars as pl
-
         parts: list[polars.Series] = []
         for name, fact in self.columns_.items():
             if fact["kind"] == "number":
                 parts.append(_as_numbers(frame[name], fact))
             elif fact["kind"] in ("date", "time"):
                 column = _as_time(frame[name], fact)
-                parts += [getattr(column.dt, part)().cast(pl.Float64) for part in _parts_of(fact)]
+                parts += [_part_of(column, part) for part in _parts_of(fact)]
         if not parts:
             return np.empty((frame.height, 0))
         return np.stack([part.to_numpy() for part in parts], axis=1).astype(np.float64)
@@ -489,7 +491,7 @@ class TableEncoder:
         places, at = {}, 0
         for name, fact in self.columns_.items():
             places[name] = at
-            at += {"number": 1, "date": len(DATE_PARTS), "time": len(DATE_PARTS + TIME_PARTS)}.get(fact["kind"], 0)
+            at += 1 if fact["kind"] == "number" else len(_parts_of(fact))
         return places
 
     def _note_missing(self, counted: Values) -> None:
@@ -665,8 +667,29 @@ def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
     return dates
 
 
+def _parts_for(dates: "polars.Series", kind: str) -> list[str]:
+    """The parts of the dates of a column that may tell something."""
+    weekday = (
+        ["weekday"] if dates.drop_nulls().dt.day().n_unique() > 1 else []
+    )  # of the first of each month it is only noise
+    return ["in years", "month", *weekday, *(["hour"] if kind == "time" else [])]
+
+
 def _parts_of(fact: PlainData) -> tuple[str, ...]:
-    return DATE_PARTS + TIME_PARTS if fact["kind"] == "time" else DATE_PARTS
+    earlier = {"date": OLD_DATE_PARTS, "time": OLD_DATE_PARTS + OLD_TIME_PARTS}
+    return tuple(fact.get("parts", earlier.get(fact["kind"], ())))
+
+
+def _part_of(dates: "polars.Series", part: str) -> "polars.Series":
+    import polars as pl
+
+    values = dates.dt
+    hours = values.hour() + values.minute() / 60 + values.second() / 3600
+    if part == "in years":
+        days = 365 + values.is_leap_year().cast(pl.Float64)
+        return values.year() + (values.ordinal_day() - 1 + hours / 24) / days
+    part_of = {"hour": hours, "whole hour": values.hour()}
+    return (part_of[part] if part in part_of else getattr(values, part)()).cast(pl.Float64)
 
 
 def _one_hot(text: "polars.Series", categories: list[str], missing: bool) -> npt.NDArray[np.float32]:

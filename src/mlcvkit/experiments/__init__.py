@@ -12,7 +12,7 @@ from mlcvkit.experiments.kinds import (
     without_old_defaults,
 )
 from mlcvkit.experiments.measuring import test_rows
-from mlcvkit.experiments.penalty import LEAST_PENALTY
+from mlcvkit.experiments.penalty import USUAL_PENALTY
 from mlcvkit.experiments.predictor import Predictor, completed, confusion_matrix, load, targets_as_known
 from mlcvkit.experiments.repeating import MEASURES, folds_of, repeats_of, scores_of, summarised
 from mlcvkit.experiments.specification import Experiment, portable
@@ -41,9 +41,9 @@ from mlcvkit.experiments.training import (
 
 __all__ = [
     "KINDS",
-    "LEAST_PENALTY",
     "MEASURES",
     "TEST_FRACTION",
+    "USUAL_PENALTY",
     "Classes",
     "Experiment",
     "Kind",

@@ -8,20 +8,22 @@ from mlcvkit.arrays import Rows
 from mlcvkit.training import Hyperparameters
 from mlcvlab.nn import Array
 
-LEAST_PENALTY = 1e-3
-"""The penalty of many rows, and the least of few."""
-MOST_ROWS, MOST_FEATURES = 3000, 1000
-"""Of more, the least penalty: so many rows say enough, and more features would take long."""
+USUAL_PENALTY = 1e-3
+"""The penalty of images, of a cluster, and of so many features that comparing would take long."""
+LEAST_PENALTY = 1e-4
+"""The least that is chosen."""
+MOST_ROWS, MOST_FEATURES = 2000, 1000
+"""Of more rows so many, drawn at random, are looked at."""
+CURVATURE = 0.25
+"""The most that the cross-entropy of a sigmoid bends, p (1 - p), where squared error bends by 1."""
 STRENGTHS = 10.0 ** np.arange(-2, 2.5, 0.5)
 """The penalties that are compared, times the number of rows."""
-MOST_OF_BENT = 10.0**0.5
-"""The most where the targets do not lie on a plane: there a network learns what a linear model takes for noise."""
 UNITS = 128
 """Random hidden units that show what a plane does not."""
 WITHIN = 0.25
 """How far an error may be from the least, in its standard errors: a network has more to shrink than a plane."""
 CLEARLY = 0.95
-"""They show it where their error is less than this share of the linear model's."""
+"""They count where their error is less than this share of the linear model's."""
 
 
 def with_penalty(hp: Hyperparameters, X: Rows, y: Array) -> Hyperparameters:
@@ -51,8 +53,9 @@ def penalty_of(X: Rows, y: Array) -> float:
 
     V(λ) = (1/N) ‖(I - A) y‖² / [(1/N) tr(I - A)]²,    A = X (XᵀX + λ I)⁻¹ Xᵀ,    l2 = λ / N
 
-    Where random ReLU units beside the columns explain clearly more than the columns alone, what is left of the linear
-    model is not noise, and the penalty stays small.
+    Where random ReLU units beside the columns explain clearly more than the columns alone, V is that of both together:
+    what is left of the linear model is not noise then. Of penalties that are about as good the largest is taken, and
+    for classes a quarter of it, because cross-entropy bends less than squared error.
 
     Parameters
     ----------
@@ -64,33 +67,32 @@ def penalty_of(X: Rows, y: Array) -> float:
     Returns
     -------
     float
-        The penalty, 0.001 at least, and 0.001 for images and for more than 3,000 rows.
+        The penalty, 0.0001 at least, and 0.001 for images.
 
     References
     ----------
     Golub, Heath and Wahba, Generalized cross-validation as a method for choosing a good ridge parameter, 1979, eq. 1.4.
     """
     if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind != "f":
-        return LEAST_PENALTY
+        return USUAL_PENALTY
     N, features = X.shape
-    if not 2 < N <= MOST_ROWS or features > MOST_FEATURES:
-        return LEAST_PENALTY
-    X, y = (part.reshape(N, -1).astype(np.float64) for part in (X, y))
-    X, y = X - X.mean(axis=0), y - y.mean(axis=0)
-    of_plane = _errors(X, y)
+    if N <= 2 or features > MOST_FEATURES:
+        return USUAL_PENALTY
     rng = np.random.default_rng(0)
+    some = rng.choice(N, MOST_ROWS, replace=False) if N > MOST_ROWS else np.arange(N)
+    X, y = (part[some].reshape(len(some), -1).astype(np.float64) for part in (X, y))
     units = np.maximum(X @ rng.normal(0, np.sqrt(2 / features), (features, UNITS)) + rng.normal(size=UNITS), 0)
-    bends = _errors(np.hstack([X, units - units.mean(axis=0)]), y).min() < CLEARLY * of_plane.min()
-    if bends:
-        best = STRENGTHS[int(np.argmin(np.where(STRENGTHS > MOST_OF_BENT, np.inf, of_plane)))]
-    else:
-        best = STRENGTHS[of_plane <= of_plane.min() * (1 + WITHIN * np.sqrt(2 / N))].max()
-    return max(LEAST_PENALTY, float(best / N))
+    plane, bent = _errors(X, y), _errors(np.hstack([X, units]), y)
+    errors = bent if bent.min() < CLEARLY * plane.min() else plane
+    best = STRENGTHS[errors <= errors.min() * (1 + WITHIN * np.sqrt(2 / len(some)))].max()
+    of_classes = np.isin(y, (0, 1)).all()
+    return max(LEAST_PENALTY, float(best / N) * (CURVATURE if of_classes else 1))
 
 
 def _errors(X: Array, y: Array) -> Array:
     """V(λ) of ridge regression on centred columns, for each of the strengths."""
     N = len(X)
+    X, y = X - X.mean(axis=0), y - y.mean(axis=0)
     left, values, _ = np.linalg.svd(X, full_matrices=False)
     parts = np.square(left.T @ y).sum(axis=1)
     shrunk = values**2 / (values**2 + STRENGTHS[:, None])  # a row for each strength: the factors of A

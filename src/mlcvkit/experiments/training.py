@@ -33,6 +33,8 @@ from mlcvlab.nn import Array
 from mlcvlab.nn.losses import LOSSES as HANDOUT_LOSSES
 
 Seed = int | np.random.Generator
+ENOUGH_TO_VALIDATE = 1000
+"""The fewest rows of a table of which some are held out unasked."""
 NOT_OF_ESTIMATORS = {"seed", "validation_samples", *(part.name for part in fields(Augmentation))}
 """The hyperparameters that are no parameters of scikit-learn's estimators."""
 
@@ -359,8 +361,9 @@ def _draw(
 def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool) -> int:
     """The number of training rows that are held out to watch the training by.
 
-    Of images always, of other rows only where the training stops by them, and a fifth of all at most; as many as the
-    recipe says of a table's rows, a tenth at most. Where images have test rows of their own, exactly
+    Of images always, of other rows only where the training stops by them, and a fifth of all at most. Where the number
+    is left to us, a tenth of a table's rows, 1,000 at most, and none of fewer than 1,000: they teach more than they
+    tell. Where images have test rows of their own, exactly
     ``validation_samples``.
 
     Parameters
@@ -383,8 +386,9 @@ def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool
         return 0
     if images and own_test:
         return hp.validation_samples
-    left_to_us = not images and hp.validation_samples == RECIPES["table"].validation_samples
-    return min(hp.validation_samples, N // (10 if left_to_us else 5))
+    if images or hp.validation_samples != RECIPES["table"].validation_samples:
+        return min(hp.validation_samples, N // 5)
+    return min(hp.validation_samples, N // 10) if N >= ENOUGH_TO_VALIDATE else 0
 
 
 def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features: int, seed: Seed) -> MLP | NN2:

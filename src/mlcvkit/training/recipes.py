@@ -11,7 +11,7 @@ RECIPES = {
     "table": Hyperparameters(
         hidden_units=(100,),
         learning_rate=0.005,
-        batch_size=200,
+        batch_size=64,
         epochs=200,
         l2=None,
         patience=20,

@@ -58,10 +58,18 @@ def test_rare_and_unseen_names_share_a_column_and_missing_ones_have_their_own():
 def test_dates_become_their_parts():
     days = [datetime.date(2020, 1, 31), datetime.date(2021, 6, 15), datetime.date(2021, 6, 16)]
     fitted = TableEncoder().fit(polars.DataFrame({"d": days}))
-    assert fitted.get_feature_names_out().tolist() == ["d year", "d month", "d day", "d weekday"]
-    assert fitted.mean_.tolist() == pytest.approx([2020 + 2 / 3, 13 / 3, 62 / 3, (5 + 2 + 3) / 3])
+    assert fitted.get_feature_names_out().tolist() == ["d in years", "d month", "d weekday"]
+    in_years = [2020 + 30 / 366, 2021 + 165 / 365, 2021 + 166 / 365]
+    assert fitted.mean_.tolist() == pytest.approx([sum(in_years) / 3, 13 / 3, (5 + 2 + 3) / 3], rel=1e-12)
     times = [datetime.datetime(2020, 1, 1, hour, 30) for hour in (1, 5, 9)]
-    assert TableEncoder().fit(polars.DataFrame({"t": times})).get_feature_names_out().tolist() == ["t hour"]
+    fitted = TableEncoder().fit(polars.DataFrame({"t": times}))
+    assert fitted.get_feature_names_out().tolist() == ["t in years", "t hour"]
+    assert fitted.mean_.tolist()[-1] == pytest.approx(5.5)
+
+
+def test_the_weekday_of_the_first_of_each_month_tells_nothing():
+    firsts = [datetime.date(2020, month, 1) for month in range(1, 13)]
+    assert "d weekday" not in TableEncoder().fit(polars.DataFrame({"d": firsts})).get_feature_names_out()
 
 
 def test_columns_that_tell_nothing_are_left_out_with_a_reason():

@@ -11,7 +11,7 @@ from typing import Any
 from nicegui import ui
 
 from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS, LOSSES
-from mlcvkit.playground.experiments import CHOICES, COORDINATE_SGD, LIMITS, Experiment
+from mlcvkit.playground.experiments import CHOICES, COORDINATE_SGD, KEEPS_WEIGHTS, LIMITS, Experiment
 from mlcvkit.playground.parts import Equation
 from mlcvkit.training import OPTIMIZERS, SCHEDULES
 
@@ -58,8 +58,9 @@ class Controls:
         groups: dict[str, list[str]] = {}
         for name, control in texts("controls").items():
             groups.setdefault(control["group"], []).append(name)
-        for group, names in groups.items():
-            with ui.expansion(group, value=group != "Against overfitting").classes("w-full group"):
+        ui.button("Settings").props("flat no-caps icon=tune").classes("sheet-handle")
+        for index, (group, names) in enumerate(groups.items()):
+            with ui.expansion(group, value=index == 0).classes(f"w-full group group-{index}"):
                 for name in names:
                     self._control(name, texts("controls")[name])
         self.show(experiment)
@@ -81,7 +82,7 @@ class Controls:
 
     def _control(self, name: str, control: dict[str, Any]) -> None:
         label, value = control["label"], self.values[name]
-        with ui.element("div").classes("control") as box:
+        with ui.element("div").classes(f"control control-{name}") as box:
             self.boxes[name] = box
             if name in CHOICES:
                 names = control.get("names", {})
@@ -92,8 +93,11 @@ class Controls:
                 element.props("dense outlined options-dense").classes("w-full")
             else:
                 element = self._number(name, label, value)
-            ui.label(control["text"]).classes("explanation")
-            self.equations[name] = Equation(_equation(name, value))
+            with ui.element("details"):
+                with ui.element("summary"):
+                    ui.label("What it does" if name in KEEPS_WEIGHTS else "What it does · begins anew")
+                ui.label(control["text"]).classes("explanation")
+                self.equations[name] = Equation(_equation(name, value))
         self.elements[name] = element.mark(name)
 
     def _number(self, name: str, label: str, value: Any) -> Any:

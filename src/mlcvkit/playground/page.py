@@ -1,4 +1,4 @@
-"""The playground itself: controls on the left, curves in the middle, the network on the right."""
+"""The playground itself: controls on the left, the network in the middle, the training on the right."""
 
 import asyncio
 import math
@@ -15,6 +15,7 @@ from mlcvkit import datasets
 from mlcvkit.errors import InputError
 from mlcvkit.playground import looks
 from mlcvkit.playground.controls import Controls, texts
+from mlcvkit.playground.drawing import NetworkView, drawn, drawn_units, exciting
 from mlcvkit.playground.experiments import (
     DIGITS,
     KEEPS_WEIGHTS,
@@ -32,11 +33,26 @@ from mlcvkit.playground.sessions import Change, Point, Session
 from mlcvkit.training import OPTIMIZERS
 from mlcvlab.nn import Array
 
-TICK = 0.15
+TICK = 0.1
 """How often the page is brought up to date, in seconds."""
-SPOKEN_EVERY = 20
+SPOKEN_EVERY = 30
 """How many of these lie between two announcements for screen readers."""
 SPEEDS = {1: "1 step a second", 10: "10 steps a second", 100: "100 steps a second", 0: "full speed"}
+SETTLED = 3
+"""After so many of these the page's own elements take calls."""
+LEADS = {
+    PARITY: "This network sees a picture of 28 × 28 grey pixels and answers the homework's question: is the digit even "
+    "or odd? Draw one, and follow it through the hidden units to the answer.",
+    DIGITS: "This network sees a picture of 28 × 28 grey pixels and says which of the ten digits it is. Draw one, and "
+    "follow it through the hidden units to the answer.",
+}
+LEAD_OF_PLANE = (
+    "This network sees two numbers, the place of a point, and says which of two classes it belongs to. Watch the plane "
+    "bend as it learns, and touch the network: its units open, and its weights can be changed by hand."
+)
+_SHEET = """(event) => {
+    if (event.target.closest('.sheet-handle')) event.currentTarget.classList.toggle('open');
+}"""
 MOST_KEPT = 5
 UNITS_OF_PATH = 6
 """So many units that add most to an answer are told one by one."""
@@ -56,8 +72,8 @@ class Kept:
 class Page:
     """The page of one visitor."""
 
-    def __init__(self, house: House, session: Session, guide: str | None) -> None:
-        self.house, self.session, self.guide = house, session, guide
+    def __init__(self, house: House, session: Session, guide: str | None, *, opening: bool = False) -> None:
+        self.house, self.session, self.guide, self.opening = house, session, guide, opening
         self.network = session.network
         self.orders = asyncio.Lock()
         """What a visitor asks of the training is done in its order, each when the one before is done."""
@@ -72,6 +88,7 @@ class Page:
         self.seen: tuple[int, ...] = ()
         self.dead = (0, 0)
         self.units: list[int] = []
+        self.drawn_units: list[list[int]] = []
         self.version = -1
 
     def build(self) -> None:
@@ -79,13 +96,15 @@ class Page:
         if self.guide in texts("guide"):
             self._guide(texts("guide")[self.guide])
         with ui.element("div").classes("columns"):
-            with ui.element("section").classes("column left").props('aria-label="Settings"'):
-                self.controls = Controls(self.session.experiment, self._changed)
+            with ui.element("section").classes("column main").props('aria-label="The network"'):
+                self._network()
             with ui.element("section").classes("column").props('aria-label="Training"'):
                 self._training()
-            with ui.element("section").classes("column").props('aria-label="The network"'):
-                self._network()
+            with ui.element("section").classes("column left").props('aria-label="Settings"') as sheet:
+                self.controls = Controls(self.session.experiment, self._changed)
+            sheet.on("click", js_handler=_SHEET)
         ui.timer(TICK, self._tick)
+        ui.run_javascript("window.onpopstate = () => location.reload()")
 
     def _guide(self, guide: Mapping[str, Any]) -> None:
         with ui.element("article").classes("guide page"):
@@ -117,10 +136,28 @@ class Page:
             ui.button("Code", on_click=self._code).props("flat dense").mark("code")
             ui.button("Save", on_click=self._save).props("flat dense").mark("save")
             ui.button("Open", on_click=self._open).props("flat dense").mark("open")
-        with ui.element("div").classes("w-full") as self.surface_box:
-            ui.html("<h2>What it answers over the plane</h2>", sanitize=False)
-            self.surface = PixelGrid("What the network answers over the plane", "320px").style("max-width: 420px")
+        ui.html("<h2>Hidden units</h2>", sanitize=False)
+        self.units_told = ui.label().classes("explanation")
+        self.grid = PixelGrid("The strongest hidden units", "52px")
 
+    def _network(self) -> None:
+        self.lead = ui.label().classes("lead")
+        with ui.element("div").classes("buttons"):
+            watch = ui.button("Reset and watch it learn", on_click=self._watch).mark("watch")
+            watch.props("size=lg no-caps unelevated")
+            ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
+            self.clear = ui.button("Clear").props("flat dense").mark("clear")
+        with ui.element("div").classes("stage-of-all"):
+            with ui.element("div").classes("w-full") as self.pad_box:
+                ui.html("<h2>Draw a digit</h2>", sanitize=False)
+                self.pad = DrawingPad(self._drawn)
+            with ui.element("div").classes("w-full") as self.surface_box:
+                ui.html("<h2>What it answers over the plane</h2>", sanitize=False)
+                self.surface = PixelGrid("What the network answers over the plane", "240px")
+            self.view = NetworkView(self._open_unit, self._open_edge).classes("w-full")
+        self.clear.on_click(self.pad.clear_pad)
+        self.answer = ui.label().classes("answer").mark("answer")
+        self.path = ui.html(sanitize=False).classes("scroll path-box")
         with ui.expansion("Step by step: forward and back").classes("w-full group"):
             ui.label("One sample, followed through one hidden unit with its numbers.").classes("explanation")
             with ui.element("div").classes("buttons"):
@@ -130,19 +167,6 @@ class Page:
                 ui.button("Next", on_click=self._next_stage).mark("next")
                 ui.button("From the start", on_click=self._first_stage).props("flat")
             self.stages = ui.element("div").classes("w-full").props("aria-live=polite")
-
-    def _network(self) -> None:
-        ui.html("<h2>Hidden units</h2>", sanitize=False)
-        self.units_told = ui.label().classes("explanation")
-        self.grid = PixelGrid("The strongest hidden units", "52px")
-        with ui.element("div").classes("w-full") as self.pad_box:
-            ui.html("<h2>Draw a digit</h2>", sanitize=False)
-            self.pad = DrawingPad(self._drawn)
-        with ui.element("div").classes("buttons"):
-            self.clear = ui.button("Clear", on_click=self.pad.clear_pad).props("flat dense").mark("clear")
-            ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
-        self.answer = ui.label().classes("answer").mark("answer")
-        self.path = ui.html(sanitize=False).classes("scroll path-box")
 
     # what a visitor does
 
@@ -154,6 +178,12 @@ class Page:
                 label = texts("controls")[name]["label"] if name in texts("controls") else name
                 ui.notify(str(error).replace(f"{name} must", f"{label} must"), type="negative")
             self.controls.show(self.session.experiment)
+            self._follow_in_address()
+
+    def _follow_in_address(self) -> None:
+        """The page's address is the experiment, so that a reload, the way back and a bookmark bring it again."""
+        query = self.session.experiment.as_query() or "seed=0"
+        ui.run_javascript(f"if (location.search !== '?{query}') history.pushState(null, '', '?{query}')")
 
     async def _change(self, name: str, value: Any) -> None:
         before = self.session.experiment
@@ -179,6 +209,14 @@ class Page:
     async def _step(self) -> None:
         async with self.orders:
             self.session.step()
+
+    async def _watch(self) -> None:
+        """Begin anew and train, slowly enough to be seen."""
+        self.speed.value = 100
+        async with self.orders:
+            await in_thread(self.session.reset)
+            self.controls.show(self.session.experiment)
+            self.session.start()
 
     async def _reset(self) -> None:
         async with self.orders:
@@ -262,6 +300,66 @@ class Page:
             ui.button("Open", on_click=take).mark("open-run")
         dialog.open()
 
+    def _open_unit(self, layer: int, unit: int) -> None:
+        """Show a unit in large, and what excites it; step by step follows it from now on."""
+        network = self.network
+        if layer >= network.experiment.depth or unit >= network.experiment.hidden_units:
+            return  # of a network that is no longer there
+        images, found = network.experiment.has_images, exciting(network, layer, unit)
+        side = datasets.SIDE if images else looks.UNIT_GRID
+        with ui.dialog() as dialog, ui.card().classes("unit-card"):
+            of = f" of layer {layer + 1}" if network.experiment.depth > 1 else ""
+            ui.html(f"<h2>Hidden unit {unit + 1}{of}</h2>", sanitize=False)
+            if layer == 0:
+                self.unit.value = unit + 1
+                what = "Its weights: it fires for ink where they are red, and not for ink where they are blue."
+                ui.label(what if images else "What it answers over the plane: red is more, blue is less than nothing.")
+                picture = looks.unit_pictures(network, [unit])[0].pixels[None]
+                large = PixelGrid("The unit in large", "220px").style("max-width: 240px")
+                large.begin_with(side, picture, [("", f"Hidden unit {unit + 1}")])
+            W = network.mlp.pairs(network.mlp.W)[layer + 1][0][:, unit]
+            names = class_names(network.experiment)
+            towards = names[-1:] if len(W) == 1 else names if layer + 1 == network.experiment.depth else []
+            weights = ", ".join(f"to {name} {signed(float(w), 2)}" for name, w in zip(towards, W, strict=False))
+            fires = f"It fires for {share(found.share, 0)} of the training samples."
+            ui.label(f"{fires} Its weight {weights}." if len(towards) == 1 else f"{fires} Its weights {weights}.")
+            if images and found.share:
+                ui.label("The training images that excite it most:")
+                pixels = looks.as_bytes(network.train[0][:, found.columns].T)
+                told = [(f"{fires:.1f}", f"fires {fires:.2f}") for fires in found.fires]
+                PixelGrid("The images that excite it most", "52px").begin_with(side, pixels, told)
+            ui.button("Close", on_click=dialog.close).props("flat")
+        dialog.open()
+
+    def _open_edge(self, layer: int, to: int, from_: int) -> None:
+        """Let a weight be changed by hand."""
+        pairs = self.network.mlp.pairs(self.network.mlp.W)
+        if layer >= len(pairs) or to >= len(pairs[layer][0]) or from_ >= pairs[layer][0].shape[1]:
+            return
+        W = pairs[layer][0]
+        most = max(1.0, round(3 * float(np.abs(W).max()), 1))
+
+        async def change(value: Any) -> None:
+            if isinstance(value, int | float):
+                async with self.orders:
+                    try:
+                        await in_thread(self.session.set_weight, layer, to, from_, float(value))
+                    except InputError as error:
+                        ui.notify(str(error), type="negative")
+                self.drawings += 1
+
+        with ui.dialog().props("seamless position=bottom") as dialog, ui.card().classes("edge-card"):
+            source = f"hidden unit {from_ + 1}" if layer else f"x{from_ + 1}"
+            names = class_names(self.network.experiment)
+            target = (names[-1] if len(W) == 1 else names[to]) if layer + 1 == len(pairs) else f"hidden unit {to + 1}"
+            ui.label(f"The weight from {source} to {target}; watch the answer and the loss").classes("font-semibold")
+            number = ui.number("Weight", value=round(float(W[to, from_]), 3), min=-most, max=most, step=0.1)
+            number.props("dense outlined debounce=300").mark("weight")
+            ui.slider(min=-most, max=most, step=0.01).bind_value(number).props('aria-label="Weight" label')
+            number.on_value_change(lambda event: change(event.value))
+            ui.button("Close", on_click=dialog.close).props("flat")
+        dialog.open()
+
     def _drawn(self, pixels: npt.NDArray[np.uint8]) -> None:
         if self.network.experiment.has_images:
             self.sample, self.target = looks.centred(pixels), None
@@ -327,6 +425,8 @@ class Page:
     def _tick(self) -> None:
         session = self.session
         self.ticks += 1
+        if self.opening and self.ticks == SETTLED:
+            self._random_sample()
         if session.version != self.version:
             self._begin()
         if session.wants_to_run != (self.start.text == "Pause"):
@@ -360,6 +460,7 @@ class Page:
     def _choose_units(self) -> None:
         """Show the units that are strong now, among them those that add most to the answer for the sample."""
         network = self.network
+        self.drawn_units = drawn_units(network, self.sample)
         self.units = looks.strongest_units(network)
         if self.sample is not None and network.experiment.depth == 1:
             added = np.abs(looks.path(network, self.sample).added).max(axis=1)
@@ -369,6 +470,7 @@ class Page:
 
     def _look(self) -> None:
         self._show_units()
+        self.view.show(drawn(self.network, self.drawn_units, self.sample, class_names(self.network.experiment)))
         if not self.network.experiment.has_images:
             captions = [("", "Red where it says 1, blue where it says 0, with the samples")]
             self.surface.show(looks.GRID, looks.surface(self.network)[None], captions, points=self.plane_points)
@@ -384,6 +486,7 @@ class Page:
         self._choose_units()
         self._choose_axis()
         self.surface_box.visible = not images
+        self.lead.text = LEADS.get(network.experiment.data, LEAD_OF_PLANE)
         self.pad_box.visible = self.clear.visible = images
         self.plane_points = [] if images else looks.points_on_plane(network)
         names = class_names(network.experiment)

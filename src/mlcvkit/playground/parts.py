@@ -117,6 +117,10 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
         self.sent = (content, captions, marks, points)
         self.run_method("show", side, base64.b64encode(content).decode(), captions, marks, points)
 
+    def begin_with(self, side: int, pictures: npt.NDArray[np.int8], captions: Sequence[tuple[str, str]]) -> None:
+        """Have pictures from the moment on when the page shows the grid."""
+        self._props["first"] = [side, base64.b64encode(pictures.tobytes()).decode(), list(captions), [], []]
+
 
 class Curves:
     """A chart of one quantity over a training: training and validation, or one line for each of several trainings.

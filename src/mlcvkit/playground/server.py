@@ -96,7 +96,8 @@ def _one_line(record: logging.LogRecord) -> bool:
 
 
 def _warm_up(house: House) -> None:
-    """Load the compiled loops and MNIST, so that no visitor waits for them."""
+    """Load the compiled loops and MNIST, and train what the page opens on, so that no visitor waits for them."""
+    house.trained_session().close()
     for experiment in (Experiment(hidden_units=1, samples=128), Experiment(data="xor", hidden_units=1)):
         network = make_network(replace(experiment, epochs=1, batch_size=128))
         network.fit(network.experiment)
@@ -147,11 +148,12 @@ async def _playground(house: House, query: dict[str, str]) -> None:
         ui.label(str(error)).classes("page").props("role=alert")
         return
     client.on_delete(lambda: house.leave(id(client)))
-    session = await in_thread(house.session, experiment)
+    opening = not query
+    session = await (in_thread(house.trained_session) if opening else in_thread(house.session, experiment))
     if client.is_deleted:
         return
     when_gone(client, session.close)
-    Page(house, session, query.get("guide")).build()
+    Page(house, session, query.get("guide"), opening=opening).build()
 
 
 async def _guides(query: dict[str, str]) -> None:

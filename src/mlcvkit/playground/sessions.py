@@ -6,10 +6,12 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlcvkit.errors import InputError
 from mlcvkit.playground.experiments import KEEPS_WEIGHTS, Experiment
 from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.training import OPTIMIZERS, Epoch, Run
@@ -185,9 +187,45 @@ class Session:
 
     def rest(self) -> None:
         """Pause, and wait until it rests."""
+        self.pause()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the steps that were asked for are taken."""
         with self._wake:
-            self._allowed = 0
             self._wake.wait_for(lambda: self.state != "running" or not self.is_training)
+
+    def go_on_from(self, other: "Session") -> None:
+        """Be where another training of the same experiment rests."""
+        self.network.model.W = [w.copy() for w in other.network.model.W]
+        self.steps, self.epochs, self.seconds = other.steps, other.epochs, other.seconds
+        self.curve, self.changes, self.history = other.curve, other.changes, deepcopy(other.history)
+        self._earlier = copy(other._earlier)
+        if self._earlier is not None:
+            self._earlier.history = self.history
+        self.state = other.state
+        self.version += 1
+
+    def set_weight(self, layer: int, to: int, from_: int, value: float) -> None:
+        """Set one weight of the network by hand, and go on from there where it runs.
+
+        Raises: InputError where there is no such weight, or for a number that is none.
+        """
+        pairs = self.network.mlp.pairs(self.network.mlp.W)
+        if layer >= len(pairs) or to >= len(pairs[layer][0]) or from_ >= pairs[layer][0].shape[1]:
+            raise InputError("there is no such weight any more")
+        if not math.isfinite(value):
+            raise InputError("a weight must be a number")
+        running = self.wants_to_run
+        self.close()
+        weights = self.network.mlp.pairs(self.network.mlp.W)[layer][0]
+        before, weights[to, from_] = float(weights[to, from_]), value
+        now = self._point(self.network)
+        self.curve += (now,)
+        self.changes += (Change(now, "one weight", f"{before:.3g}", f"{value:.3g}"),)
+        self.state, self._closing = "paused", False
+        if running:
+            self.start()
 
     def close(self) -> None:
         """End the training and its thread; the network stays as it is."""

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from mlcvkit import datasets
 from mlcvkit.models import ACTIVATIONS, logit_loss
-from mlcvkit.playground import looks
+from mlcvkit.playground import drawing, looks
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import CollapsedNetwork, make_network
 from mlcvkit.playground.page import experiment_of
@@ -277,3 +277,38 @@ def test_the_guided_experiment_on_overfitting_overfits():
         measured.append(network.measure())
     assert measured[1]["train_accuracy"] == 1 and measured[1]["train_loss"] < 0.001
     assert measured[1]["validation_loss"] > measured[0]["validation_loss"]
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        Experiment(hidden_units=12, samples=500),
+        Experiment(data="mnist", hidden_units=5, depth=3, samples=500),
+        Experiment(data="moons", hidden_units=4, activation="tanh"),
+    ],
+)
+def test_what_is_drawn_is_the_network(experiment):
+    network = make_network(experiment)
+    x, mlp = network.held_out[0][:, [0]], network.mlp
+    units = drawing.drawn_units(network, x)
+    assert [len(layer) for layer in units] == [min(10, experiment.hidden_units)] + [
+        min(8, experiment.hidden_units) for _ in range(experiment.depth - 1)
+    ]
+    names = [str(i) for i in range(max(2, len(network.held_out[1])))]
+    found = drawing.drawn(network, units, x, names)
+    np.testing.assert_allclose(found["answers"], network.answer(x)[:, 0], atol=1e-4)
+    pairs = mlp.pairs(mlp.W)
+    np.testing.assert_allclose(found["weights"][-1], pairs[-1][0][:, units[-1]], atol=1e-4)
+    np.testing.assert_allclose(found["layers"][0]["fires"], looks.path(network, x).layers[0][units[0]], atol=1e-4)
+    assert len(found["weights"]) == experiment.depth + (not experiment.has_images)
+    assert [layer["rest"] + len(layer["units"]) for layer in found["layers"]] == [len(W) for W, _ in pairs[:-1]]
+    nothing = drawing.drawn(network, units, None, names)
+    assert nothing["input"] is None and nothing["answers"] is None and nothing["layers"][0]["fires"] is None
+
+
+def test_what_excites_a_unit_most_are_the_samples_for_which_it_fires_most():
+    network = make_network(Experiment(hidden_units=6, samples=500))
+    fires = np.maximum(network.model.W[0] @ network.train[0], 0)[4]
+    found = drawing.exciting(network, 0, 4)
+    assert found.share == (fires > 0).mean()
+    assert found.fires == pytest.approx(np.sort(fires)[::-1][:8]) and fires[found.columns].tolist() == found.fires

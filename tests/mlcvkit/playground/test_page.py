@@ -51,9 +51,9 @@ def context(chromium):
     contexts = {}
 
     def of(**options):
-        key = tuple(options.items())
+        key = str(options)
         if key not in contexts:
-            contexts[key] = chromium.new_context(viewport={"width": 1400, "height": 900}, **options)
+            contexts[key] = chromium.new_context(**{"viewport": {"width": 1400, "height": 900}} | options)
         return contexts[key]
 
     yield of
@@ -72,7 +72,7 @@ def visitor(server, context, free_pages):
     """A visitor, of whom nothing may go wrong."""
 
     def enter(**options):
-        pages = free_pages[tuple(options.items())]
+        pages = free_pages[str(options)]
         one = Visitor(pages.pop() if pages else context(**options).new_page(), server.address)
         visitors.append((one, pages))
         return one
@@ -155,26 +155,27 @@ def test_two_visitors_have_a_training_each(visitor):
 
 def test_a_link_restores_everything(visitor):
     one = visitor().open()
+    parts = []
+
+    def arrived(part):
+        """Wait until the address has what was chosen."""
+        parts.append(part)
+        one.wait(lambda: all(part in urlsplit(one.page.url).query.split("&") for part in parts))
+
     one.choose("Data", "Spirals")
-    one.wait(lambda: one.page.get_by_label("Batch size", exact=True).input_value() == "32")
+    arrived("data=spirals")
     one.choose("Optimizer", "Momentum")
+    arrived("optimizer=momentum")
     one.choose("Activation", "tanh")
+    arrived("activation=tanh")
     one.page.get_by_label("Batch size", exact=True).fill("7")
-    one.page.get_by_label("Batch size", exact=True).press("Tab")
+    arrived("batch_size=7")
     one.page.get_by_label("Learning rate", exact=True).fill("0.0126")
-    one.page.get_by_label("Learning rate", exact=True).press("Tab")
-    parts = ("data=spirals", "optimizer=momentum", "activation=tanh", "batch_size=7", "learning_rate=0.0126")
-    dialogs = one.page.get_by_role("dialog")
-
-    def link_of_all():
-        """What a new dialog says, once what was typed has come to the server."""
-        before = dialogs.count()
-        one.page.get_by_role("button", name="Link", exact=True).dispatch_event("click")
-        one.wait(lambda: dialogs.count() > before)
-        link = dialogs.last.get_by_role("textbox").input_value()
-        return link if all(part in link for part in parts) else ""
-
-    link = one.wait(link_of_all)
+    arrived("learning_rate=0.0126")
+    one.press("Link")
+    shown = one.page.get_by_role("dialog").get_by_role("textbox")
+    link = one.wait(lambda: shown.input_value())
+    assert set(parts) <= set(urlsplit(link).query.split("&"))
     two = visitor().open(f"/?{urlsplit(link).query}")
     restored = {"Data": "Spirals", "Optimizer": "Momentum", "Activation": "tanh", "Batch size": "7"}
     for label, value in (restored | {"Learning rate": "0.0126"}).items():
@@ -182,6 +183,100 @@ def test_a_link_restores_everything(visitor):
     two.press("Link")
     again = two.page.get_by_role("dialog").get_by_role("textbox")
     two.wait(lambda: again.input_value() == link)
+
+
+def test_the_address_is_the_experiment_after_a_reload_and_on_the_way_back(visitor):
+    one = visitor().open("/?data=moons")
+    for rate in ("0.02", "0.03"):
+        one.page.get_by_label("Learning rate", exact=True).fill(rate)
+        one.wait(lambda rate=rate: f"learning_rate={rate}" in one.page.url)
+    rate = one.page.get_by_label("Learning rate", exact=True)
+    one.page.reload()
+    one.wait(lambda: rate.count() and rate.input_value() == "0.03")
+    one.page.evaluate("history.back()")
+    one.wait(lambda: "learning_rate=0.02" in one.page.url and rate.count() and rate.input_value() == "0.02")
+
+
+def view(one, script):
+    """What the drawing of the network says of itself."""
+    found = "const view = getElement(Number(document.querySelector('.network-view').id.slice(1)));"
+    return one.page.evaluate(f"() => {{ {found} return {script}; }}")
+
+
+def click_in_view(one, x, y):
+    """Click on a place of the drawing."""
+    canvas = one.page.locator(".network-view > canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    one.page.mouse.click(box["x"] + x, box["y"] + y)
+
+
+def test_it_opens_on_a_trained_network_that_answers(visitor):
+    one = visitor().open()
+    answer = one.page.locator(".answer")
+    one.wait(lambda: "with probability" in answer.text_content() and "its label is" in answer.text_content())
+    assert float(re.search(r"accuracy ([\d.]+)%", one.status)[1]) > 95 and one.steps > 1000
+    assert all(len(points) > 4 for chart in charts(one) for points in chart["data"])
+    assert view(one, "view.network.layers[0].fires.some(fires => fires > 0)")
+    one.press("Clear")
+    one.draw(*ONE)
+    one.wait(lambda: answer.text_content().startswith("odd, with probability"))
+    one.press("Reset and watch it learn")
+    one.wait(lambda: one.status.startswith("running") and 0 < one.steps < 1000)
+    one.wait_for_steps(one.steps)
+
+
+def test_a_unit_that_is_clicked_opens_and_is_followed(visitor):
+    one = visitor().open(f"/?{SMALL}")
+    one.press("A random sample")
+    one.wait(lambda: view(one, "view.laid && view.network.input"))
+    unit = view(one, "(({x, y, number}) => ({x, y, number}))(view.focusable()[3])")
+    click_in_view(one, unit["x"], unit["y"])
+    dialog = one.page.get_by_role("dialog")
+    one.wait(lambda: dialog.count() and f"Hidden unit {unit['number'] + 1}" in dialog.text_content())
+    network = make_network(Experiment(hidden_units=16, samples=5000, learning_rate=0.01, epochs=2000))
+    fires = np.maximum(network.model.W[0][unit["number"]] @ network.train[0], 0)
+    assert f"fires for {(fires > 0).mean():.0%} of the training samples" in dialog.text_content()
+    captions = dialog.locator(".pixel-grid").last.locator("figcaption")
+    one.wait(lambda: captions.count() == 8)
+    assert captions.all_text_contents() == [f"{value:.1f}" for value in -np.sort(-fires)[:8]]
+    one.page.keyboard.press("Escape")
+    assert one.page.get_by_label("Hidden unit", exact=True).input_value() == str(unit["number"] + 1)
+
+
+def test_a_weight_that_is_changed_by_hand_moves_the_answer_and_the_loss(visitor):
+    one = visitor().open("/?data=moons&hidden_units=3")
+    one.press("A random sample")
+    one.wait(lambda: view(one, "view.laid && view.network.input"))
+    edge = view(
+        one, "(e => ({x: (e.from.x + e.from.r + e.to.x - e.to.r) / 2, y: (e.from.y + e.to.y) / 2}))(view.edges.at(-1))"
+    )
+    before, loss = view(one, "view.network.answers[0]"), charts(one)[0]["data"][0][-1][1]
+    click_in_view(one, edge["x"], edge["y"])
+    weight = one.page.get_by_role("spinbutton", name="Weight")
+    one.wait(lambda: weight.count())
+    weight.fill("-2.5")
+    one.wait(lambda: view(one, "view.network.weights.at(-1)[0].some(weight => weight === -2.5)"))
+    one.wait(lambda: len(charts(one)[0]["data"][0]) == 2)
+    assert charts(one)[0]["data"][0][-1][1] != loss and charts(one)[0]["marks"][0][0].startswith("one weight")
+    one.wait(lambda: view(one, "view.network.answers[0]") != before or not view(one, "view.edges.at(-1).adds"))
+
+
+def test_on_a_phone_start_the_learning_rate_and_the_curves_are_on_one_screen(visitor):
+    one = visitor(viewport={"width": 390, "height": 844}).open("/?data=moons")
+    start = one.page.get_by_role("button", name="Start", exact=True)
+    start.evaluate("element => element.scrollIntoView({block: 'start'})")
+    rate = one.page.get_by_label("Learning rate", exact=True)
+    places = [start, rate, *one.page.locator(".chart").all()]
+    assert all(place.is_visible() for place in places)
+    boxes = [place.bounding_box() for place in places]
+    sheet = boxes[1]["y"]
+    assert all(box["y"] >= 0 and box["y"] + box["height"] <= 844 for box in boxes)
+    assert all(box["y"] + box["height"] <= sheet for box in boxes[2:])
+    assert not one.page.get_by_label("Batch size", exact=True).is_visible()
+    one.press("Settings")
+    one.wait(lambda: one.page.get_by_label("Batch size", exact=True).is_visible())
+    assert one.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_bad_link_says_what_is_wrong(visitor):

@@ -1,3 +1,4 @@
+import math
 import threading
 from dataclasses import replace
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from events import wait_for
+from mlcvkit.errors import InputError
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.house import Full, House
 from mlcvkit.playground.networks import make_network
@@ -251,3 +253,39 @@ def test_the_house_lets_in_as_many_as_there_may_be():
         house.enter(3)
     house.leave(1)
     house.enter(3)
+
+
+def test_one_goes_on_from_where_another_rests(make):
+    experiment = Experiment(data="moons", hidden_units=4, epochs=20, batch_size=32)
+    first, second, whole = (make(experiment) for _ in range(3))
+    first.step(31)  # three epochs, and the step that begins the next
+    first.wait()
+    second.go_on_from(first)
+    assert second.state == "paused" and second.steps == 31 and second.curve == first.curve
+    first.network.model.W[0][:] = 0
+    for one in (second, whole):
+        one.start()
+        one.wait()
+    assert second.history["epoch"] == whole.history["epoch"] and second.state == "finished"
+    assert first.history["epoch"] == [1, 2, 3]
+
+
+def test_a_weight_is_set_by_hand_measured_and_trained_on(make):
+    session = make(Experiment(data="moons", hidden_units=3))
+    session.set_weight(1, 0, 2, 0.75)
+    mlp = session.network.mlp
+    assert mlp.pairs(mlp.W)[1][0][0, 2] == 0.75
+    assert session.curve[-1].train_loss == session.network.measure()["train_loss"] != session.curve[0].train_loss
+    assert [(change.name, change.after) for change in session.changes] == [("one weight", "0.75")]
+    session.step(1)
+    session.wait()
+    assert mlp.pairs(mlp.W)[1][0][0, 2] != 0.75 and abs(mlp.pairs(mlp.W)[1][0][0, 2] - 0.75) < 0.1
+
+
+@pytest.mark.parametrize("place", [(9, 0, 0, 1.0), (0, 9, 0, 1.0), (0, 0, 9, 1.0), (0, 0, 0, math.nan)])
+def test_a_weight_that_is_not_there_is_refused(make, place):
+    session = make(Experiment(data="moons", hidden_units=3))
+    before = [w.copy() for w in session.network.model.W]
+    with pytest.raises(InputError):
+        session.set_weight(*place)
+    assert all((a == b).all() for a, b in zip(before, session.network.model.W, strict=True))

@@ -12,7 +12,7 @@ export default {
   data: () => ({ cursor: [14, 14], byKeys: false }),
   mounted() {
     this.context = this.$refs.canvas.getContext("2d", { willReadFrequently: true });
-    this.clear();
+    this.wipe();
     const canvas = this.$refs.canvas;
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
@@ -60,9 +60,12 @@ export default {
       c.stroke();
       this.tell();
     },
-    clear() {
+    wipe() {
       this.context.fillStyle = "black";
       this.context.fillRect(0, 0, 280, 280);
+    },
+    clear() {
+      this.wipe();
       this.tell();
     },
     show(encoded) {

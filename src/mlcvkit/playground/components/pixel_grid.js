@@ -10,9 +10,10 @@ export default {
         <figcaption aria-hidden="true">{{ picture.short }}</figcaption>
       </figure>
     </div>`,
-  props: { label: String, tile: String },
+  props: { label: String, tile: String, first: Array },
   data: () => ({ pictures: [], side: 1 }),
   mounted() {
+    if (this.first) this.show(...this.first);
     this.observer = new MutationObserver(() => this.shown && this.show(...this.shown)); // light or dark
     this.observer.observe(document.body, { attributes: true, attributeFilter: ["class"] });
   },

@@ -1,0 +1,122 @@
+"""The network as it is drawn: which units, the edges between them, and what each unit looks for."""
+
+import base64
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from nicegui import ui
+
+from mlcvkit.datasets import SIDE
+from mlcvkit.models import ACTIVATIONS
+from mlcvkit.playground import looks
+from mlcvkit.playground.networks import Network
+from mlcvlab.nn import Array
+
+MOST_FIRST, MOST_LATER = 10, 8
+"""So many units of the first hidden layer are drawn, and of each later one."""
+MOST_EXCITING = 8
+UnitChosen = Callable[[int, int], Any]
+EdgeChosen = Callable[[int, int, int], Any]
+
+
+class NetworkView(ui.element, component="components/network_view.js"):
+    """A drawing of a network; told of the unit, (layer, number), or the edge, (layer, to, from), that is clicked."""
+
+    def __init__(self, unit: UnitChosen, edge: EdgeChosen) -> None:
+        super().__init__()
+        self._props["label"] = "The network. Arrow keys go from unit to unit, Enter opens one."
+        self.sent: Any = None
+        self.on("unit", lambda event: _numbers(event.args, 2) and unit(*event.args))
+        self.on("edge", lambda event: _numbers(event.args, 3) and edge(*event.args))
+
+    def show(self, drawn: dict[str, Any]) -> None:
+        """Show what ``drawn`` made."""
+        if drawn != self.sent:
+            self.sent = drawn
+            self.run_method("show", drawn)
+
+
+def _numbers(values: Any, count: int) -> bool:
+    """Whether a page sent so many numbers of a place in a network."""
+    return isinstance(values, list) and len(values) == count and all(type(v) is int and v >= 0 for v in values)
+
+
+def drawn_units(network: Network, x: Array | None) -> list[list[int]]:
+    """For each hidden layer the units that are drawn: those that add most for a sample, and the strongest."""
+    mlp = network.mlp
+    pairs = mlp.pairs(mlp.W)
+    walk = None if x is None else looks.path(network, x)
+    found = []
+    for layer, (W, _) in enumerate(pairs[:-1]):
+        out = np.linalg.norm(pairs[layer + 1][0], axis=0)
+        strength = out * np.linalg.norm(W, axis=1)
+        most = MOST_FIRST if layer == 0 else MOST_LATER
+        order = [int(unit) for unit in np.argsort(-strength, kind="stable")]
+        if walk is not None:
+            adds = out * np.abs(walk.layers[layer])
+            fire = [int(unit) for unit in np.argsort(-adds, kind="stable")[: most // 2] if adds[unit] > 0]
+            order = fire + [unit for unit in order if unit not in fire]
+        found.append(sorted(order[:most]))
+    return found
+
+
+def drawn(network: Network, units: list[list[int]], x: Array | None, names: list[str]) -> dict[str, Any]:
+    """A network and, where there is one, a sample's way through it, as the component draws it."""
+    mlp = network.mlp
+    pairs = mlp.pairs(mlp.W)
+    images = network.experiment.has_images
+    walk = None if x is None else looks.path(network, x)
+    pictures = np.stack([unit.pixels for unit in looks.unit_pictures(network, units[0])])
+    layers = [
+        {
+            "units": chosen,
+            "rest": len(W) - len(chosen),
+            "fires": None if walk is None else _rounded(walk.layers[layer][chosen]),
+        }
+        for layer, (chosen, (W, _)) in enumerate(zip(units, pairs[:-1], strict=True))
+    ]
+    gaps = [pairs[layer + 1][0][np.ix_(chosen, units[layer])] for layer, chosen in enumerate(units[1:])]
+    gaps.append(pairs[-1][0][:, units[-1]])
+    if not images:
+        gaps.insert(0, pairs[0][0][units[0]])
+    seen: Any = None
+    if x is not None:
+        seen = _encoded((255 * x[:, 0]).astype(np.uint8)) if images else _rounded(x[:, 0])
+    return {
+        "plane": not images,
+        "side": SIDE,
+        "tileSide": SIDE if images else looks.UNIT_GRID,
+        "pictures": _encoded(pictures),
+        "input": seen,
+        "layers": layers,
+        "weights": [_rounded(gap) for gap in gaps],
+        "names": names,
+        "answers": None if walk is None else _rounded(walk.answers),
+    }
+
+
+class Exciting(NamedTuple):
+    """What excites a unit most: for how large a share of the training samples it fires, and the columns of the most."""
+
+    share: float
+    columns: list[int]
+    fires: list[float]
+
+
+def exciting(network: Network, layer: int, unit: int) -> Exciting:
+    """Which training samples excite a unit of a hidden layer most."""
+    mlp = network.mlp
+    a = network.train[0]
+    for W, b in mlp.pairs(mlp.W)[: layer + 1]:
+        a = ACTIVATIONS[mlp.activation].function(W @ a + (0 if b is None else b))
+    order = np.argsort(-a[unit], kind="stable")[:MOST_EXCITING]
+    return Exciting(float((a[unit] > 0).mean()), [int(n) for n in order], [float(a[unit, n]) for n in order])
+
+
+def _encoded(array: Any) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def _rounded(array: Array) -> Any:
+    return np.round(np.nan_to_num(array.astype(np.float64)), 4).tolist()

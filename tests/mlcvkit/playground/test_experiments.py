@@ -88,7 +88,7 @@ def test_every_equation_is_set_and_every_choice_has_one():
 
 
 def test_the_guided_experiments_are_experiments():
-    assert len(texts("guide")) >= 6
+    assert len(texts("guide")) >= 10
     for name, guide in texts("guide").items():
         experiment, problem = experiment_of({"guide": name})
         assert problem == ""

@@ -258,14 +258,85 @@ def test_the_guided_experiment_on_deep_sigmoids_shows_what_it_says():
     assert losses["sigmoid"] > 0.5 and losses["tanh"] < 0.01 and losses["relu"] < 0.01
 
 
-def test_the_guided_experiment_on_too_large_a_rate_shows_what_it_says():
+@pytest.fixture
+def trained():
+    """Sessions that were started, and have come to their end or to their steps."""
+    made = []
+
+    def one(experiment, steps=None):
+        made.append(session := Session(experiment, Turnstile(2)))
+        session.start() if steps is None else session.step(steps)
+        session.wait()
+        return session
+
+    yield one
+    for session in made:
+        session.close()
+
+
+def test_the_guided_experiment_on_too_large_a_rate_shows_what_it_says(trained):
     experiment, _ = experiment_of({"guide": "too-large"})
-    losses = {}
-    for rate in (30.0, 0.3, 0.003):
-        network = make_network(replace(experiment, learning_rate=rate))
-        network.fit(replace(experiment, learning_rate=rate, epochs=200))
-        losses[rate] = network.measure()["train_loss"]
-    assert losses[0.3] < losses[0.003] < losses[30.0]
+    session = trained(experiment, 500)
+    losses = {30.0: session.curve[-1].train_loss}
+    for rate in (3.0, 0.3):
+        session.change(replace(session.experiment, learning_rate=rate))
+        session.step(1000)
+        session.wait()
+        losses[rate] = session.curve[-1].train_loss
+    assert losses[0.3] < losses[3.0] < losses[30.0]
+    session.reset()
+    session.change(replace(session.experiment, learning_rate=0.003))
+    session.step(2000)
+    session.wait()
+    assert session.epochs == pytest.approx(200) and losses[0.3] < session.curve[-1].train_loss < losses[30.0]
+
+
+def test_the_guided_experiment_on_one_coordinate_shows_what_it_says(trained):
+    experiment, _ = experiment_of({"guide": "one-coordinate"})
+    session = trained(experiment, 4000)
+    strongest = np.abs(session.network.model.W[0][looks.strongest_units(session.network)[0]])
+    pixels = int((strongest > strongest.max() / 2).sum())
+    assert 3 <= pixels <= 60 and session.curve[-1].train_loss > 0.4
+    session.step(26_000)
+    session.wait()
+    adam = trained(replace(experiment, optimizer="adam", learning_rate=0.003), 300)
+    assert adam.curve[-1].train_loss < session.curve[-1].train_loss < 0.4
+
+
+def test_the_guided_experiment_on_one_weight_shows_what_it_says(trained):
+    experiment, _ = experiment_of({"guide": "one-weight"})
+    session = trained(experiment, 1500)
+    pairs = session.network.mlp.pairs(session.network.mlp.W)
+    before = session.curve[-1].train_loss
+    session.set_weight(1, 0, int(np.abs(pairs[1][0]).argmax()), 0.0)
+    broken = session.curve[-1].train_loss
+    session.step(600)
+    session.wait()
+    assert broken > 2 * before and session.curve[-1].train_loss < 1.1 * before
+
+
+def test_the_guided_experiment_on_what_a_unit_looks_for_shows_what_it_says(trained):
+    experiment, _ = experiment_of({"guide": "what-a-unit-looks-for"})
+    session = trained(experiment)
+    network = session.network
+    assert session.state == "finished"
+    towards_even = network.mlp.pairs(network.mlp.W)[1][0][0] > 0
+    found = [drawing.exciting(network, 0, unit) for unit in range(experiment.hidden_units)]
+    even = network.train[1][0] > 0.5
+    agree = [np.mean(even[one.columns] == towards_even[unit]) for unit, one in enumerate(found) if one.share > 0.01]
+    assert len(agree) > 10 and np.mean(agree) > 0.9
+
+
+def test_the_guided_experiment_on_two_spirals_shows_what_it_says(trained):
+    experiment, _ = experiment_of({"guide": "two-spirals"})
+    few, many, deep = (
+        trained(replace(experiment, hidden_units=units, depth=depth)).curve[-1]
+        for units, depth in ((4, 1), (16, 1), (6, 2))
+    )
+    assert few.train_accuracy < 0.9 < many.train_accuracy and deep.train_accuracy == 1
+    assert deep.train_loss < many.train_loss
+    mlp = make_network(replace(experiment, hidden_units=6, depth=2)).mlp
+    assert sum(W.size for W, _ in mlp.pairs(mlp.W)) == 54 and sum(b.size for _, b in mlp.pairs(mlp.W)) == 13
 
 
 def test_the_guided_experiment_on_overfitting_overfits():

@@ -512,6 +512,59 @@ def test_a_guided_experiment_sets_the_controls_and_runs(visitor, name):
     one.wait_for_steps(0)
 
 
+def test_change_one_weight_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=one-weight")
+    one.press("Start")
+    one.wait_for_steps(400)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+    before, surface = charts(one)[0]["data"][0][-1][1], pictures(one)[0]
+    thickest = "view.edges.filter(e => e.layer === 1).sort((a, b) => b.size - a.size)[0]"
+    place = f"(e => ({{x: (e.from.x + e.from.r + e.to.x - e.to.r) / 2, y: (e.from.y + e.to.y) / 2}}))({thickest})"
+    edge = view(one, place)
+    click_in_view(one, edge["x"], edge["y"])
+    weight = one.page.get_by_role("spinbutton", name="Weight")
+    one.wait(lambda: weight.count())
+    weight.fill("0")
+    one.wait(lambda: charts(one)[0]["data"][0][-1][1] > before)
+    one.wait(lambda: pictures(one)[0] != surface)
+    broken = charts(one)[0]["data"][0][-1][1]
+    one.press("Start")
+    one.wait(lambda: charts(one)[0]["data"][0][-1][1] < (before + broken) / 2)
+
+
+def test_what_a_unit_looks_for_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=what-a-unit-looks-for")
+    one.press("Start")
+    one.wait(lambda: one.status.startswith("finished"))
+    one.press("A random sample")
+    one.wait(lambda: view(one, "view.network.layers[0].fires"))
+    thickest = "view.focusable().sort((a, b) => view.share(b) - view.share(a))[0]"
+    unit = view(one, f"(({{x, y, number}}) => ({{x, y, number}}))({thickest})")
+    click_in_view(one, unit["x"], unit["y"])
+    dialog = one.page.get_by_role("dialog")
+    one.wait(lambda: dialog.count() and f"Hidden unit {unit['number'] + 1}" in dialog.text_content())
+    one.wait(lambda: dialog.locator(".pixel-grid").last.locator("figcaption").count() == 8)
+    assert re.search(r"Its weight to even [+-]?\d", dialog.text_content())
+
+
+def test_two_spirals_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=two-spirals")
+    one.choose("Speed", "full speed")
+
+    def accuracy():
+        return float(re.search(r"accuracy (?:over )?([\d.]+)%", one.status)[1])
+
+    one.press("Start")
+    one.wait(lambda: one.status.startswith("finished"))
+    assert accuracy() < 90
+    one.page.get_by_label("Hidden units", exact=True).fill("16")
+    one.wait(lambda: one.status.startswith("ready"))
+    one.press("Start")
+    one.wait(lambda: one.status.startswith("finished"))
+    assert accuracy() > 90
+
+
 def test_the_race_has_three_on_the_same_clock(visitor):
     one = visitor().open("/race")
     one.press("Start")

@@ -1,10 +1,14 @@
 """An experiment: all that the page's controls say, as a link, as a command line, and as lines of Python."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
+
+import numpy as np
+import numpy.typing as npt
 
 from mlcvkit import experiments
 from mlcvkit.errors import InputError
@@ -18,10 +22,10 @@ MEASURED = 1500
 """Samples that the curves are measured on, of the training and of those held out."""
 ONE_THREAD = "threadpool_limits(1)  # as on the page: to the last bit the same"
 COORDINATE_SGD, FULL_BATCH_ADAM = "coordinate_sgd", "full_batch_adam"
-PARITY, DIGITS = "mnist-parity", "mnist"
+PARITY, DIGITS, PAINTED = "mnist-parity", "mnist", "points"
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "data": (PARITY, DIGITS, "moons", "circles", "spirals", "xor"),
+    "data": (PARITY, DIGITS, "moons", "circles", "spirals", "xor", PAINTED),
     "activation": tuple(ACTIVATIONS),
     "loss": ("cross_entropy", "mse", "l2"),
     "initialization": tuple(INITIALIZATIONS),
@@ -51,6 +55,15 @@ LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, 10_000),
 }
 """What a number may be: so that no visitor takes more than a share."""
+
+MOST_POINTS_PAINTED, FEWEST_OF_A_CLASS = 400, 5
+_POINTS = re.compile("([0-9a-f]{4}[01])*")
+FIRST_POINTS = "".join(
+    f"{x + dx:02x}{y + dy:02x}{kind}"
+    for kind, x, y in ((0, 90, 160), (1, 165, 95))
+    for dx, dy in ((0, 0), (30, 8), (-24, 16), (10, -28), (-12, -20), (18, 30), (-30, -4), (4, 18))
+)
+"""Two heaps, to add to."""
 
 KEEPS_WEIGHTS = frozenset({
     "optimizer", "learning_rate", "batch_size", "schedule", "epochs", "momentum", "beta1", "beta2", "weight_decay",
@@ -85,6 +98,8 @@ class Experiment:
     elastic: float = 0.0
     samples: int = 55_000
     seed: int = 0
+    points: str = ""
+    """Painted points: for each its place from the left and the top, as two hexadecimal digits each, and its class."""
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -94,6 +109,12 @@ class Experiment:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and low <= value <= high):
                 raise InputError(f"{name} must be from {low:g} to {high:g}; got {value!r}")
+        if not (_POINTS.fullmatch(self.points) and len(self.points) <= 5 * MOST_POINTS_PAINTED):
+            raise InputError(f"points must be at most {MOST_POINTS_PAINTED} places and classes")
+        if self.data == PAINTED and problem_with(self.points):
+            raise InputError(problem_with(self.points))
+        if self.data != PAINTED and self.points:
+            raise InputError("points are of use for your own points alone")
         if self.weights > MOST_WEIGHTS[self.has_images]:
             raise InputError(
                 f"that network has {self.weights:,} weights; here it may have {MOST_WEIGHTS[self.has_images]:,}: "
@@ -158,7 +179,7 @@ class Experiment:
 
     def command(self) -> str | None:
         """The command line that trains the same network; None for the handout's optimizers, which it does not have."""
-        if self.optimizer not in OPTIMIZERS:
+        if self.optimizer not in OPTIMIZERS or self.data == PAINTED:
             return None
         hp = self.hyperparameters()
         plain = asdict(RECIPES["default" if self.is_nn2 else "table"])  # whose l2 is left to the rows
@@ -170,6 +191,8 @@ class Experiment:
         """About ten lines of Python that do the same; ``steps`` is how many the handout's SGD takes."""
         if self.optimizer not in OPTIMIZERS:
             return self._python_of_the_handout(steps)
+        if self.data == PAINTED:
+            return self._python_of_points()
         hp = self.hyperparameters()
         plain = asdict(Hyperparameters())
         named = [f"    {name}={value!r}," for name, value in asdict(hp).items() if value != plain[name]]
@@ -183,6 +206,25 @@ class Experiment:
             ONE_THREAD,
             *made,
             f'trained = train(Experiment(data="{self.data}"{kind}, hyperparameters=hp))',
+            "print(trained.predictor.measure(*trained.test))",
+        ])  # fmt: skip
+
+    def _python_of_points(self) -> str:
+        hp = asdict(self.hyperparameters())
+        plain = asdict(Hyperparameters())
+        named = ", ".join(f"{name}={value!r}" for name, value in hp.items() if value != plain[name])
+        places, classes = painted(self.points)
+        return "\n".join([
+            "import numpy as np",
+            "from mlcvkit.datasets import Samples",
+            "from mlcvkit.experiments import Experiment, train",
+            "from mlcvkit.training import Hyperparameters",
+            "",
+            f"X = np.array({np.rint(127.5 * (places + 1)).astype(int).tolist()}) / 127.5 - 1",
+            f"y = np.array({classes.tolist()})",
+            f"hp = Hyperparameters({named})",
+            'samples = Samples("points", X, y, "class", "")',
+            'trained = train(Experiment(data="points", model="mlp", hyperparameters=hp), samples)',
             "print(trained.predictor.measure(*trained.test))",
         ])  # fmt: skip
 
@@ -224,7 +266,8 @@ def what_differs(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
 def default_experiment(data: str) -> Experiment:
     """The settings that suit some data: points of a plane are few, and need more and larger steps."""
     if data in CHOICES["data"] and data not in (PARITY, DIGITS):
-        return Experiment(data=data, learning_rate=0.01, batch_size=32, epochs=500, hidden_units=8)
+        points = FIRST_POINTS if data == PAINTED else ""
+        return Experiment(data=data, learning_rate=0.01, batch_size=32, epochs=500, hidden_units=8, points=points)
     return Experiment(data=data)
 
 
@@ -244,8 +287,33 @@ def read_experiment(values: Mapping[str, Any]) -> Experiment:
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name} must be a {'whole ' if kinds[name] is int else ''}number") from None
-        read[name] = kinds[name](number) if kinds[name] in (int, float) else str(value)[:40]
+        most = 5 * MOST_POINTS_PAINTED + 1 if name == "points" else 40
+        read[name] = kinds[name](number) if kinds[name] in (int, float) else str(value)[:most]
     return Experiment(**read)
+
+
+def painted(points: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Painted points as places, (N, 2), from -1 to 1 to the right and up, and classes, (N,)."""
+    each = [points[i : i + 5] for i in range(0, len(points), 5)]
+    places = np.array([(int(one[:2], 16), 255 - int(one[2:4], 16)) for one in each], float).reshape(-1, 2)
+    return places / 127.5 - 1, np.array([int(one[4]) for one in each], int)
+
+
+def as_csv(points: str) -> bytes:
+    """Painted points as a CSV file with the columns x0, x1 and class."""
+    places, classes = painted(points)
+    lines = [f"{x!r},{y!r},{c}" for (x, y), c in zip(places.tolist(), classes, strict=True)]
+    return "\n".join(["x0,x1,class", *lines, ""]).encode()
+
+
+def problem_with(points: str) -> str:
+    """What painted points lack to be trained on; "" for nothing."""
+    places, classes = painted(points)
+    if min((classes == 0).sum(), (classes == 1).sum()) < FEWEST_OF_A_CLASS:
+        return f"paint {FEWEST_OF_A_CLASS} points of each colour at least"
+    if (places.min(axis=0) == places.max(axis=0)).any():
+        return "the points lie on one line: paint some beside it"
+    return ""
 
 
 def _words(value: Any) -> str:

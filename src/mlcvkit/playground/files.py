@@ -7,10 +7,13 @@ from typing import Any
 
 from mlcvkit import storage
 from mlcvkit.errors import InputError
-from mlcvkit.playground.experiments import DIGITS, IMAGES, PARITY, Experiment, read_experiment
+from mlcvkit.playground.experiments import DIGITS, IMAGES, PAINTED, PARITY, Experiment, as_csv, read_experiment
 from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.playground.sessions import Session
 from mlcvkit.training import OPTIMIZERS
+
+POINTS_FILE = "points.csv"
+"""Painted points, beside the run that was trained on them."""
 
 
 def save_run(root: Path, name: str, session: Session) -> Path:
@@ -24,13 +27,16 @@ def save_run(root: Path, name: str, session: Session) -> Path:
         configuration |= {"test_fraction": 0.2, "image_size": None}
     configuration |= hp
     with storage.new_run(root, name or None) as (folder, target):
+        if experiment.data == PAINTED:
+            storage.write_whole(folder / POINTS_FILE, as_csv(experiment.points))
+            configuration |= {"data": str(target / POINTS_FILE), "target": "class"}
         saved = network.save(configuration, session.history)
         if experiment.optimizer not in OPTIMIZERS:  # which the command's configuration cannot say
             configuration.pop("optimizer")
             saved.provenance |= {"optimizer": experiment.optimizer}
         storage.save_model(folder / storage.MODEL_FILE, saved)
-        lines = (f"{k} = {json.dumps(v)}" for k, v in configuration.items() if v is not None)
-        storage.write_whole(folder / storage.CONFIG_FILE, ("\n".join(lines) + "\n").encode())
+        told = (f"{k} = {json.dumps(v)}" for k, v in configuration.items() if v is not None)
+        storage.write_whole(folder / storage.CONFIG_FILE, ("\n".join(told) + "\n").encode())
     return target
 
 

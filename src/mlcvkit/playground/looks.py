@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mlcvkit import datasets
 from mlcvkit.datasets import SIDE
 from mlcvkit.models import ACTIVATIONS, LOSSES, MLP, OUTPUTS, logit_loss
+from mlcvkit.playground.experiments import PAINTED
 from mlcvkit.playground.networks import Network
 from mlcvlab.nn import Array
 
@@ -64,12 +65,20 @@ def as_bytes(values: Array) -> Bytes:
 
 def plane(network: Network, points: int) -> tuple[tuple[float, float], tuple[float, float], Array]:
     """The limits of a two-dimensional set and the points of a grid over it, columns, row by row from the top."""
-    X = np.hstack([network.train[0], network.held_out[0]])
-    low, high = X.min(axis=1), X.max(axis=1)
-    margin = 0.1 * (high - low)
+    if network.experiment.data == PAINTED:  # whose frame is fixed
+        low, high = network.prepared.encoder.transform(np.array([[-1.0, -1.0], [1.0, 1.0]]))
+        margin = 0 * low
+    else:
+        X = np.hstack([network.train[0], network.held_out[0]])
+        low, high = X.min(axis=1), X.max(axis=1)
+        margin = 0.1 * (high - low)
     (left, bottom), (right, top) = low - margin, high + margin
     x, y = np.meshgrid(np.linspace(left, right, points), np.linspace(top, bottom, points))
-    return (float(left), float(right)), (float(bottom), float(top)), np.stack([x.ravel(), y.ravel()]).astype(X.dtype)
+    return (
+        (float(left), float(right)),
+        (float(bottom), float(top)),
+        np.stack([x.ravel(), y.ravel()]).astype(network.train[0].dtype),
+    )
 
 
 def surface(network: Network) -> Bytes:

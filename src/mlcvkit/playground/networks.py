@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from mlcvkit.datasets import Samples, float_rows, read
 from mlcvkit.experiments import Preparation, prepare
 from mlcvkit.models import MLP, as_mlp, as_trained, logit_loss, predictions
-from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, Experiment
+from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, PAINTED, Experiment, as_csv, painted
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import History, Run, Training, accuracy, as_columns, coordinates_of
 from mlcvlab.nn import Array
@@ -118,7 +119,12 @@ def make_network(experiment: Experiment) -> Network:
     InputError
         Where the experiment cannot be trained.
     """
-    prepared = prepare(experiment.specification(), _read(experiment.data))
+    if experiment.data == PAINTED:
+        fingerprint = sha256(as_csv(experiment.points)).hexdigest()
+        samples = Samples(PAINTED, *painted(experiment.points), "class", fingerprint)
+    else:
+        samples = _read(experiment.data)
+    prepared = prepare(experiment.specification(), samples)
     X, y, model = prepared.X, prepared.y, prepared.model
     watched = prepared.validation
     few = None if watched is None else (watched[0][:MEASURED], watched[1][:MEASURED])

@@ -19,9 +19,13 @@ from mlcvkit.playground.drawing import NetworkView, drawn, drawn_units, exciting
 from mlcvkit.playground.experiments import (
     DIGITS,
     KEEPS_WEIGHTS,
+    MOST_POINTS_PAINTED,
+    PAINTED,
     PARITY,
     Experiment,
     default_experiment,
+    painted,
+    problem_with,
     read_experiment,
     what_differs,
 )
@@ -89,6 +93,8 @@ class Page:
         self.dead = (0, 0)
         self.units: list[int] = []
         self.drawn_units: list[list[int]] = []
+        self.points = ""
+        """What is painted, which may not be enough yet to be trained on."""
         self.version = -1
 
     def build(self) -> None:
@@ -154,6 +160,14 @@ class Page:
             with ui.element("div").classes("w-full") as self.surface_box:
                 ui.html("<h2>What it answers over the plane</h2>", sanitize=False)
                 self.surface = PixelGrid("What the network answers over the plane", "240px")
+                self.surface.on("painted", lambda event: self._painted(event.args))
+                with ui.element("div").classes("buttons"):
+                    self.paint = ui.toggle({0: "Blue", 1: "Red"}, value=0, on_change=self._choose_paint)
+                    self.paint.props('dense no-caps unelevated aria-label="Colour to paint"').mark("paint")
+                    self.wipe = ui.button("Wipe the points", on_click=self._wipe).props("flat dense").mark("wipe")
+                    self.own = ui.button("Paint your own points", on_click=self._paint_own)
+                    self.own.props("flat dense").mark("own")
+                self.painting = ui.label().classes("explanation").props("aria-live=polite")
             self.view = NetworkView(self._open_unit, self._open_edge).classes("w-full")
         self.clear.on_click(self.pad.clear_pad)
         self.answer = ui.label().classes("answer").mark("answer")
@@ -255,7 +269,7 @@ class Page:
         experiment = self.session.experiment
         with ui.dialog() as dialog, ui.card().classes("w-full"):
             ui.label("On the command line").classes("font-semibold")
-            none = "# the command trains on mini-batches alone; the homework's own optimizers are called from Python"
+            none = "# this has no command of its own: the lines of Python do it"
             ui.code(experiment.command() or none, language="bash").classes("w-full").mark("command")
             ui.label("In Python").classes("font-semibold")
             ui.code(experiment.python(self.session.steps or 1000)).classes("w-full").mark("python")
@@ -366,6 +380,41 @@ class Page:
             self._sample_is_new()
             if self.sample is not None:
                 self.spoken.text = self.answer.text
+
+    async def _paint_own(self) -> None:
+        await self._changed("data", PAINTED)
+
+    def _choose_paint(self) -> None:
+        self.surface.paint_with(self.paint.value if self.session.experiment.data == PAINTED else None)
+
+    async def _wipe(self) -> None:
+        self.points = ""
+        await self._show_painted()
+
+    async def _painted(self, places: Any) -> None:
+        """Add points that were painted, (x, y) from 0 to 1 from the left and the top."""
+        if self.session.experiment.data != PAINTED or not isinstance(places, list):
+            return
+        for place in places[:MOST_POINTS_PAINTED]:
+            if isinstance(place, list) and len(place) == 2 and all(isinstance(at, int | float) for at in place):
+                x, y = (round(255 * min(1, max(0, at))) for at in place)
+                self.points += f"{x:02x}{y:02x}{self.paint.value}"
+        if len(self.points) > 5 * MOST_POINTS_PAINTED:
+            ui.notify(f"{MOST_POINTS_PAINTED} points are as many as there may be: the others are left out")
+            self.points = self.points[: 5 * MOST_POINTS_PAINTED]
+        await self._show_painted()
+
+    async def _show_painted(self) -> None:
+        """Train on the painted points, where they are enough; say what they lack where not."""
+        problem = problem_with(self.points)
+        self.painting.text = problem
+        if problem:
+            self.plane_points = [
+                [x / 2 + 0.5, 0.5 - y / 2, int(c), 0] for (x, y), c in zip(*painted(self.points), strict=True)
+            ]
+            self.seen = ()
+        else:
+            await self._changed("points", self.points)
 
     def _random_sample(self) -> None:
         network = self.network
@@ -489,6 +538,11 @@ class Page:
         self.lead.text = LEADS.get(network.experiment.data, LEAD_OF_PLANE)
         self.pad_box.visible = self.clear.visible = images
         self.plane_points = [] if images else looks.points_on_plane(network)
+        is_painted = network.experiment.data == PAINTED
+        self.paint.visible = self.wipe.visible = self.painting.visible = is_painted
+        self.own.visible = not is_painted
+        self.points, self.painting.text = network.experiment.points, ""
+        self._choose_paint()
         names = class_names(network.experiment)
         self.label.set_options(names, value=names[0])
         self.looks = 0
@@ -565,7 +619,7 @@ def with_data(experiment: Experiment, data: Any) -> Experiment:
     """The experiment with other data; what is still as suits the data before becomes as suits these."""
     plain, own = asdict(default_experiment(experiment.data)), asdict(experiment)
     fresh = asdict(read_experiment(asdict(default_experiment(str(data))) | {"data": data}))
-    kept = {name: own[name] for name in own if own[name] != plain[name] and name != "data"}
+    kept = {name: own[name] for name in own if own[name] != plain[name] and name not in ("data", "points")}
     return read_experiment(fresh | kept)
 
 
@@ -580,7 +634,7 @@ def _named(start: str, different: Mapping[str, Any], most: int = 3) -> str:
     """A line's name, with the settings that tell its training from the others'."""
     parts = []
     for name, value in list(different.items())[:most]:
-        control = texts("controls")[name]
+        control = texts("controls").get(name, {"label": name, "names": {value: "of its own"}})
         parts.append(f"{control['label']} {control.get('names', {}).get(value, value)}")
     return f"{start}: {', '.join(parts)}" if parts else start
 

@@ -117,6 +117,11 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
         self.sent = (content, captions, marks, points)
         self.run_method("show", side, base64.b64encode(content).decode(), captions, marks, points)
 
+    def paint_with(self, kind: int | None) -> None:
+        """Let a visitor paint points of a class on the picture, or no more."""
+        self._props["paint"] = kind
+        self.update()
+
     def begin_with(self, side: int, pictures: npt.NDArray[np.int8], captions: Sequence[tuple[str, str]]) -> None:
         """Have pictures from the moment on when the page shows the grid."""
         self._props["first"] = [side, base64.b64encode(pictures.tobytes()).decode(), list(captions), [], []]

@@ -17,6 +17,8 @@ from mlcvkit.playground.experiments import (
     LIMITS,
     Experiment,
     default_experiment,
+    painted,
+    problem_with,
     read_experiment,
     what_differs,
 )
@@ -73,7 +75,7 @@ def test_what_comes_from_outside_is_checked(name, value, words):
 
 
 def test_every_setting_has_a_control_with_a_sentence():
-    assert set(texts("controls")) == set(asdict(Experiment()))
+    assert set(texts("controls")) | {"points"} == set(asdict(Experiment()))  # which are painted
     for control in texts("controls").values():
         assert control["text"].endswith(".") and control["label"]
 
@@ -191,3 +193,41 @@ def test_the_python_of_the_handouts_optimizers_takes_the_steps_of_the_page(optim
     for ours, theirs in zip(network.model.W, scope["prepared"].model.W, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
     assert float(capsys.readouterr().out) == pytest.approx(network.measure()["validation_accuracy"], abs=0.01)
+
+
+def test_painted_points_are_places_and_classes():
+    places, classes = painted("00ff0" + "ff001" + "80801")
+    np.testing.assert_allclose(places, [[-1, -1], [1, 1], [128 / 127.5 - 1, 127 / 127.5 - 1]])
+    assert classes.tolist() == [0, 1, 1]
+    default = default_experiment("points")
+    assert problem_with(default.points) == "" and experiment_of(dict(parse_qsl(default.as_query())))[0] == default
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ("", "5 points of each colour"),
+        ("10100" * 9 + "20201" * 4, "5 points of each colour"),
+        ("10100" * 5 + "10201" * 5, "one line"),
+        ("10102" * 9, "places and classes"),
+        ("1010", "places and classes"),
+        ("10100" * 401, "places and classes"),
+    ],
+)
+def test_points_that_cannot_be_trained_on_say_what_they_lack(points, words):
+    with pytest.raises(InputError, match=words):
+        read_experiment({"data": "points", "points": points})
+    with pytest.raises(InputError):
+        read_experiment({"data": "moons", "points": points or "10100"})
+
+
+def test_the_python_of_painted_points_trains_the_very_network_of_the_page():
+    experiment = replace(default_experiment("points"), epochs=3, hidden_units=4)
+    network = make_network(experiment)
+    with threadpool_limits(1):
+        network.fit(experiment)
+    scope = {}
+    exec(experiment.python().replace("print(", "_ = ("), scope)
+    ours = scope["trained"].predictor.model.W
+    assert experiment.command() is None
+    assert all(np.array_equal(a, b) for a, b in zip(network.model.W, ours, strict=True))

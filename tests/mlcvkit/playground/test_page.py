@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections import defaultdict
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from command import run
 from coursework import NEEDS_BUBBLEWRAP
 from mlcvkit.playground import looks
 from mlcvkit.playground.controls import texts
-from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.experiments import Experiment, painted
 from mlcvkit.playground.networks import make_network
 
 pytestmark = NEEDS_CHROMIUM
@@ -260,6 +260,46 @@ def test_a_weight_that_is_changed_by_hand_moves_the_answer_and_the_loss(visitor)
     one.wait(lambda: len(charts(one)[0]["data"][0]) == 2)
     assert charts(one)[0]["data"][0][-1][1] != loss and charts(one)[0]["marks"][0][0].startswith("one weight")
     one.wait(lambda: view(one, "view.network.answers[0]") != before or not view(one, "view.edges.at(-1).adds"))
+
+
+def test_points_are_painted_trained_on_linked_and_saved(visitor, server):
+    one = visitor().open("/?data=moons")
+    one.press("Paint your own points")
+    one.wait(lambda: "data=points" in one.page.url)
+    one.press("Wipe the points")
+    one.wait(lambda: one.page.get_by_text("paint 5 points of each colour at least").is_visible())
+
+    def stroke(*points):
+        canvas = one.page.locator(".pixel-grid.paintable canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        one.page.mouse.move(*at[0])
+        one.page.mouse.down()
+        for place in at[1:]:
+            one.page.mouse.move(*place, steps=12)
+        one.page.mouse.up()
+
+    stroke((0.1, 0.2), (0.4, 0.25))
+    one.page.get_by_role("button", name="Red", exact=True).click()
+    stroke((0.6, 0.8), (0.9, 0.75))
+    one.wait(lambda: "points=" in one.page.url)
+    points = dict(parse_qsl(urlsplit(one.page.url).query))["points"]
+    places, classes = painted(points)
+    assert {0, 1} == set(classes.tolist()) and len(points) >= 5 * 10
+    assert (places[classes == 0, 0] < 0).all() and (places[classes == 1, 1] < 0).all()
+    one.press("Start")
+    one.wait_for_steps(50)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+    one.press("Save")
+    one.page.get_by_label("Name", exact=True).fill("painted")
+    one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    folder = Path(server.said.name).parent
+    one.wait(lambda: (folder / "runs/painted/model.safetensors").exists())
+    done = run("evaluate", "runs/painted", "--json", folder=folder)
+    assert done.returncode == 0 and '"accuracy"' in done.stdout
+    assert run("train", "--config", "runs/painted/config.toml", "--name", "again", folder=folder).returncode == 0
 
 
 def test_on_a_phone_start_the_learning_rate_and_the_curves_are_on_one_screen(visitor):

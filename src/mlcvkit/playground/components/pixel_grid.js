@@ -3,14 +3,15 @@ const BLUE = [47, 111, 179], RED = [200, 60, 40];
 
 export default {
   template: `
-    <div class="pixel-grid" role="list" :aria-label="label" :style="{'--tile': tile}">
+    <div :class="['pixel-grid', {paintable: paint !== undefined && paint !== null}]" role="list" :aria-label="label"
+      :style="{'--tile': tile}" @pointerdown="begin" @pointermove="go" @pointerup="end" @pointercancel="end">
       <figure v-for="(picture, i) in pictures" :key="i" role="listitem" :aria-label="picture.caption"
         :class="{marked: picture.mark > 0}" :style="{'--mark': picture.mark || 0}">
         <canvas :width="side" :height="side" aria-hidden="true"></canvas>
         <figcaption aria-hidden="true">{{ picture.short }}</figcaption>
       </figure>
     </div>`,
-  props: { label: String, tile: String, first: Array },
+  props: { label: String, tile: String, first: Array, paint: Number },
   data: () => ({ pictures: [], side: 1 }),
   mounted() {
     if (this.first) this.show(...this.first);
@@ -42,6 +43,37 @@ export default {
         else context.putImageData(image, 0, 0);
       });
     },
+    // painting points: a click is one, a stroke is several
+    begin(event) {
+      if (this.paint === undefined || this.paint === null || event.target.tagName !== "CANVAS") return;
+      this.stroke = [];
+      event.target.setPointerCapture(event.pointerId);
+      this.go(event);
+      event.preventDefault();
+    },
+    go(event) {
+      if (!this.stroke) return;
+      const box = event.target.getBoundingClientRect();
+      const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height;
+      const last = this.stroke[this.stroke.length - 1];
+      if (x < 0 || x > 1 || y < 0 || y > 1 || (last && Math.hypot(x - last[0], y - last[1]) < 0.04)) return;
+      this.stroke.push([x, y]);
+      const canvas = event.target, scale = canvas.width;
+      this.dot(canvas.getContext("2d"), x * scale, y * scale, this.paint, 0);
+    },
+    end() {
+      if (this.stroke && this.stroke.length) this.$emit("painted", this.stroke);
+      this.stroke = null;
+    },
+    dot(context, x, y, kind, heldOut) {
+      context.beginPath();
+      context.arc(x, y, 3, 0, 2 * Math.PI);
+      context.fillStyle = kind ? "rgb(200,60,40)" : "rgb(47,111,179)";
+      context.strokeStyle = heldOut ? "#111" : "white";
+      context.lineWidth = 1;
+      context.fill();
+      context.stroke();
+    },
     async drawPoints(canvas, image, points) {
       const size = 320, scale = size / image.width;
       const small = new OffscreenCanvas(image.width, image.height);
@@ -50,15 +82,7 @@ export default {
       const context = canvas.getContext("2d");
       context.imageSmoothingEnabled = true;
       context.drawImage(small, 0, 0, image.width * scale, image.height * scale);
-      for (const [x, y, kind, heldOut] of points) {
-        context.beginPath();
-        context.arc(x * size, y * size, 3, 0, 2 * Math.PI);
-        context.fillStyle = kind ? "rgb(200,60,40)" : "rgb(47,111,179)";
-        context.strokeStyle = heldOut ? "#111" : "white";
-        context.lineWidth = 1;
-        context.fill();
-        context.stroke();
-      }
+      for (const [x, y, kind, heldOut] of points) this.dot(context, x * size, y * size, kind, heldOut);
     },
   },
 };

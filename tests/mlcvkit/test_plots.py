@@ -46,3 +46,10 @@ def test_units_that_are_no_square_images_are_named():
 def test_curves_show_what_was_measured(measured, titles):
     history = {"epoch": [1.0, 2.0], "train_loss": [2.0, 1.0], **{f"train_{name}": [0.1, 0.2] for name in measured}}
     assert [axes.get_title() for axes in plots.curves(history).axes] == titles
+
+
+def test_each_seed_is_drawn_to_its_own_end():
+    histories = {"best": [{"loss": [3, 2, 1]}, {"loss": [3, 2, 1, 0.5, 0.4]}], "defaults": [{"loss": [4, 3]}]}
+    (axes,) = plots.curves_of_seeds(histories, "loss", "Loss").axes
+    drawn = [line.get_ydata().tolist() for line in axes.lines if len(line.get_ydata()) > 1]
+    assert drawn == [[3, 2, 1], [3, 2, 1, 0.5, 0.4], [4, 3]]

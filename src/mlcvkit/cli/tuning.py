@@ -358,7 +358,7 @@ class _LiveTable:
         spent = self.spent + monotonic() - self.start
         counts = _counts(study)
         ended = counts.get("complete", 0) + counts.get("pruned", 0) + counts.get("fail", 0)
-        told = f"{ended} trials, {counts.get('pruned', 0)} of them ended early"
+        told = f"{ended} trial{'s' * (ended != 1)}, {counts.get('pruned', 0)} of them ended early"
         if self.budget < float("inf"):
             left = max(0, round(self.budget - spent))
             told += f"; {left // 60} min {left % 60:02d} s left"
@@ -418,8 +418,12 @@ class _Bar:
 def _print_search(study: "Study") -> None:
     counts = _counts(study)
     console.print(_best_table(study, 5))
+    from mlcvkit.tuning import trials_told
+
+    complete, early = counts.get("complete", 0), counts.get("pruned", 0)
     console.print(
-        f"{counts.get('complete', 0)} trials went to their end, {counts.get('pruned', 0)} were ended early"
+        f"{trials_told(complete)} went to {'its' if complete == 1 else 'their'} end, "
+        f"{early} {'was' if early == 1 else 'were'} ended early"
         + (f", {counts['fail']} failed" if counts.get("fail") else "")
     )
 
@@ -464,3 +468,5 @@ def _print_cells(tuning: ModuleType, study: "Study", cells: "list[Cell]") -> Non
     for cell in cells:
         table.add_row(*map(escape, cell.row(_shown)), style="bold" if cell.scores and cell.mean == best else None)
     console.print(table)
+    if told := tuning.best_cell_told(cells):
+        console.print(escape(told))

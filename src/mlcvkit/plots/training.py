@@ -48,7 +48,7 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
 def curves_of_seeds(
     histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], quantity: str, label: str
 ) -> Figure:
-    """One quantity over the epochs for several configurations: the mean of their seeds, and the spread.
+    """One quantity over the epochs for several configurations: a line for each seed, to its own end.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ def curves_of_seeds(
     figure = Figure(figsize=(6.5, 3.6), layout="constrained")
     axes = figure.subplots()
     for (name, seeds), colour in zip(histories.items(), COLOURS, strict=False):
-        shortest = min(len(history[quantity]) for history in seeds)
-        values = np.array([history[quantity][:shortest] for history in seeds])
-        epochs = np.arange(1, shortest + 1)
-        axes.plot(epochs, values.mean(axis=0), color=colour, label=f"{name}, mean of {len(values)} seeds")
-        axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.25, linewidth=0)
+        for index, history in enumerate(seeds):  # each to its own end: early stopping ends some before others
+            label_of_all = f"{name}, {len(seeds)} seeds" if index == 0 else None
+            epochs = np.arange(1, len(history[quantity]) + 1)
+            axes.plot(epochs, history[quantity], color=colour, linewidth=0.9, alpha=0.8, label=label_of_all)
+            axes.plot(epochs[-1:], history[quantity][-1:], ".", color=colour)
     axes.set(xlabel="Epoch", ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)

@@ -18,7 +18,18 @@ from mlcvkit import plots
 from mlcvkit.plots import studies as pictures
 from mlcvkit.report.page import Part, Table, number
 from mlcvkit.training import History
-from mlcvkit.tuning import CELL_HEADINGS, Choice, Range, Study, cells, comparison, finals, varied
+from mlcvkit.tuning import (
+    CELL_HEADINGS,
+    Choice,
+    Range,
+    Study,
+    best_cell_told,
+    cells,
+    comparison,
+    finals,
+    trials_told,
+    varied,
+)
 
 FEWEST = 8
 """With fewer trials nothing is said about what mattered."""
@@ -249,15 +260,16 @@ def in_plain_words(judged: Judged) -> str:
     """
     if not judged.tells:
         return (
-            f"{len(judged.trials)} trials do not tell what mattered. "
-            "There are too few of them, or what differs between them is no more than chance."
+            f"{trials_told(len(judged.trials))} cannot tell what mattered. "
+            "There are too few, or what differs between them is no more than chance."
         )
     if len(judged.names) == 1:
         return f"Only the {_words(judged.names[0])} was varied: {_best_of(judged, judged.names[0])}."
     shares = judged.importances
     mattered = [name for name, share in shares.items() if share >= MUCH] or list(shares)[:1]
     told = [
-        f"the {_words(name)} ({shares[name]:.0%} of the differences; {_best_of(judged, name)})" for name in mattered
+        f"the {_words(name)} ({shares[name] * judged.explained:.0%} of the differences; {_best_of(judged, name)})"
+        for name in mattered
     ]
     little = [_words(name) for name, share in shares.items() if share < LITTLE]
     some = [_words(name) for name in shares if name not in mattered and shares[name] >= LITTLE]
@@ -296,9 +308,10 @@ def _words(name: str) -> str:
 
 def _found(study: Study, judged: Judged) -> Part:
     counts = {state: len(study.trials(state)) for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)}
+    complete, early = counts[TrialState.COMPLETE], counts[TrialState.PRUNED]
     words = (
-        f"{counts[TrialState.COMPLETE]} trials went to their end, {counts[TrialState.PRUNED]} were ended early or "
-        f"diverged, {counts[TrialState.FAIL]} failed."
+        f"{trials_told(complete)} went to {'its' if complete == 1 else 'their'} end, "
+        f"{early} {'was' if early == 1 else 'were'} ended early or diverged, {counts[TrialState.FAIL]} failed."
     )
     ranked = sorted(study.trials(TrialState.COMPLETE), key=lambda trial: -(trial.value or 0))[:10]
     rows = [(f"validation {study.score}", *(f"{trial.value:.4f}" for trial in ranked))]
@@ -376,9 +389,11 @@ def _pairs(judged: Judged) -> Part:
 
 def _grid(study: Study) -> Part:
     names = [name for name in study.settings.space if name != "seed"]
-    rows = [cell.row(number) for cell in cells(study)]
+    found = cells(study)
+    rows = [cell.row(number) for cell in found]
     headings = (*map(_words, names), *CELL_HEADINGS)
-    return Part("The grid", f"Seeds for each combination: {study.settings.repeats}.", tables=[Table(headings, rows)])
+    words = f"{best_cell_told(found)} Seeds for each combination: {study.settings.repeats}."
+    return Part("The grid", words.strip(), tables=[Table(headings, rows)])
 
 
 def _finals(study: Study) -> Iterator[Part]:

@@ -571,3 +571,42 @@ def _cell(params: PlainData, trials: list[optuna.trial.FrozenTrial]) -> Cell:
     reasons = [trial.user_attrs.get("failed", "") for trial in trials if trial.state == TrialState.FAIL]
     diverged = sum(trial.state == TrialState.PRUNED for trial in trials)
     return Cell(params, scores, diverged, reasons[0] if reasons else "")
+
+
+def best_cell_told(found: list[Cell]) -> str:
+    """A sentence on a grid's best combination.
+
+    Parameters
+    ----------
+    found
+        The combinations.
+
+    Returns
+    -------
+    str
+        The sentence; empty where none has a score.
+    """
+    scored = [cell for cell in found if cell.scores]
+    if not scored:
+        return ""
+    best = max(scored, key=lambda cell: cell.mean)
+    values = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in best.params.items())
+    return (
+        f"Best: {values}, with {best.mean:.4f} in the mean of {len(best.scores)} seed{'s' * (len(best.scores) != 1)}."
+    )
+
+
+def trials_told(count: int) -> str:
+    """A number of trials in words.
+
+    Parameters
+    ----------
+    count
+        The number.
+
+    Returns
+    -------
+    str
+        Such as "1 trial" or "20 trials".
+    """
+    return f"{count} trial{'s' * (count != 1)}"

@@ -1,5 +1,6 @@
 """Reports of studies whose answer is known."""
 
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -10,7 +11,7 @@ from optuna.trial import TrialState, create_trial
 from mlcvkit.report import report_on, write_report
 from mlcvkit.report.studies import Judged, in_plain_words, study_parts
 from mlcvkit.training import RECIPES
-from mlcvkit.tuning import Settings, begin_sweep, run
+from mlcvkit.tuning import Settings, begin_sweep, cells, run
 from mlcvkit.tuning.spaces import distributions
 from mlcvkit.tuning.studies import create_study
 
@@ -75,6 +76,9 @@ def test_two_sentences_say_what_mattered_and_what_did_not(study):
     assert words.startswith("What mattered was the learning rate (")
     assert "Hardly anything hung on the " in words and "hidden units" in words.split("Hardly")[1]
     assert words.count(". ") == 1 and words.endswith(".")
+    told = float(re.search(r"\((\d+)% of the differences", words)[1]) / 100
+    judged = Judged(study)
+    assert told == pytest.approx(judged.importances["learning_rate"] * judged.explained, abs=0.006)
 
 
 def test_the_page_of_a_study_has_its_parts(study, tmp_path):
@@ -96,7 +100,7 @@ def test_the_page_of_a_study_has_its_parts(study, tmp_path):
 def test_too_few_trials_say_nothing(tmp_path):
     settings = Settings("tune", "moons", OPTIONS, asdict(RECIPES["table"]), SPACE)
     study = create_study(tmp_path, settings, "accuracy", [])
-    assert "do not tell what mattered" in in_plain_words(Judged(study))
+    assert "0 trials cannot tell what mattered" in in_plain_words(Judged(study))
     assert [part.heading for part in study_parts(Judged(study))] == ["The best trials"]
 
 
@@ -106,7 +110,11 @@ def test_the_page_of_a_sweep_has_its_grid(tmp_path):
     study = begin_sweep(tmp_path / "s", Settings("sweep", "moons", OPTIONS, base, space, repeats=2))
     run(study, workers=1, on_progress=lambda _: None)
     headings = {part.heading: part for part in study_parts(Judged(study))}
-    assert len(headings["The grid"].tables[0].rows) == 6
+    grid = headings["The grid"]
+    assert len(grid.tables[0].rows) == 6
+    best = max((cell for cell in cells(study) if cell.scores), key=lambda cell: cell.mean)
+    told = f"learning rate {best.params['learning_rate']}, hidden units {best.params['hidden_units']}"
+    assert f"Best: {told}, with {best.mean:.4f} in the mean of 2 seeds" in grid.words
     assert "How the search went on" not in headings
     assert optuna.get_all_study_names(storage=study.storage) == ["search"]
 

@@ -1,6 +1,7 @@
 # make train   train NN2 on MNIST, even against odd, and save the run under runs/
 # make test    every test, the linter and the type checker
 # make soak    the tests that repeat something, at a larger size
+# make docs    the site, in build/site: its pages run the code that they show
 # make bench   ratios against PyTorch, JAX and scikit-learn, which it installs into an environment of their own
 # The first two need only python3 (3.11 or newer) and make; everything else goes into .venv.
 
@@ -11,7 +12,7 @@ PEERS := .venv-peers
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: train test soak system lint notebook lock bench clean
+.PHONY: train test soak system lint docs notebook lock bench clean
 
 train: $(VENV)/.train
 	@$(BIN)/mlcvlab train $(ARGS)
@@ -45,6 +46,21 @@ lint: $(VENV)/.test
 	@$(BIN)/pydoclint src/mlcvkit hw1/mlcvlab
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# The site has an environment of its own: its packages and the playground's do not go together.
+DOCS_EXTRAS = fast tables sklearn notebook course tune
+DOCS := .venv-docs
+
+$(DOCS)/.done: $(BIN)/uv pyproject.toml requirements/docs.txt
+	@$(PYTHON) -m venv --clear $(DOCS)
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(DOCS)/bin/python --require-hashes -r requirements/docs.txt
+	@$(BIN)/uv pip install --quiet --python $(DOCS)/bin/python --no-deps --build-constraints requirements/build.txt --editable .
+	@touch $@
+
+# A page whose content was run before is not run again.
+docs: $(DOCS)/.done
+	@$(DOCS)/bin/python -m sphinx -W --keep-going -q -b html docs build/site $(ARGS)
+	@$(DOCS)/bin/python docs/_ext/links.py build/site && echo "The site is in build/site/index.html"
 
 notebook: $(VENV)/.test
 	@cd hw1 && ../$(BIN)/jupyter execute --inplace HW1_MNIST_NN2.ipynb
@@ -84,6 +100,7 @@ lock: $(BIN)/uv
 	@$(COMPILE) requirements/build.in -o requirements/build.txt
 	@$(COMPILE) pyproject.toml --extra fast -o requirements/train.txt
 	@$(COMPILE) pyproject.toml --all-extras --group test -c requirements/train.txt -o requirements/test.txt
+	@$(COMPILE) pyproject.toml $(DOCS_EXTRAS:%=--extra %) --group docs -o requirements/docs.txt
 
 clean:
-	rm -rf $(VENV) $(PEERS)
+	rm -rf $(VENV) $(PEERS) $(DOCS) build

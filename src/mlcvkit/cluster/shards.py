@@ -188,7 +188,7 @@ def find_shards(
     ----------
     source
         A .parquet, .npz, .npy or IDX file (also gzipped) that the workers can read under the same name, a folder of
-        them, a pattern such as "part-*.parquet", several in a list, or the name of a set that needs no file.
+        them, a pattern such as ``part-*.parquet``, several in a list, or the name of a set that needs no file.
     target
         The column, or the name of the array in .npz files, or for .npy and IDX the file of the labels, of as many files
         a pattern that finds as many.

@@ -93,6 +93,8 @@ class Page:
         self.dead = (0, 0)
         self.units: list[int] = []
         self.drawn_units: list[list[int]] = []
+        self.edge_dialog: ui.dialog | None = None
+        self.trained_points = ""
         self.points = ""
         """What is painted, which may not be enough yet to be trained on."""
         self.version = -1
@@ -132,12 +134,12 @@ class Page:
         self.spoken = ui.label().classes("sr-only").props("role=status aria-live=polite")
         self.loss, self.accuracy = Curves("Loss"), Curves("Accuracy", share=True)
         with ui.element("div").classes("buttons"):
-            self.axis = ui.select(AXES, value="epochs", label="Against").props("dense outlined options-dense")
+            self.axis = ui.select(AXES, value="epochs", label="Horizontal axis").props("dense outlined options-dense")
             self.axis.classes("min-w-[10rem]")
             self.logarithmic = ui.switch("Logarithmic")
         with ui.element("div").classes("buttons"):
             ui.button("Keep to compare", on_click=self._keep).props("flat dense").mark("keep")
-            ui.button("Forget those kept", on_click=self._forget).props("flat dense")
+            ui.button("Clear kept curves", on_click=self._forget).props("flat dense")
             ui.button("Link", on_click=self._link).props("flat dense").mark("link")
             ui.button("Code", on_click=self._code).props("flat dense").mark("code")
             ui.button("Save", on_click=self._save).props("flat dense").mark("save")
@@ -169,6 +171,7 @@ class Page:
                     self.own.props("flat dense").mark("own")
                 self.painting = ui.label().classes("explanation").props("aria-live=polite")
             self.view = NetworkView(self._open_unit, self._open_edge).classes("w-full")
+        self.legend = ui.label().classes("explanation")
         self.clear.on_click(self.pad.clear_pad)
         self.answer = ui.label().classes("answer").mark("answer")
         self.path = ui.html(sanitize=False).classes("scroll path-box")
@@ -192,12 +195,12 @@ class Page:
                 label = texts("controls")[name]["label"] if name in texts("controls") else name
                 ui.notify(str(error).replace(f"{name} must", f"{label} must"), type="negative")
             self.controls.show(self.session.experiment)
-            self._follow_in_address()
+            self._follow_in_address("replaceState" if name == "points" else "pushState")
 
-    def _follow_in_address(self) -> None:
+    def _follow_in_address(self, how: str) -> None:
         """The page's address is the experiment, so that a reload, the way back and a bookmark bring it again."""
         query = self.session.experiment.as_query() or "seed=0"
-        ui.run_javascript(f"if (location.search !== '?{query}') history.pushState(null, '', '?{query}')")
+        ui.run_javascript(f"if (location.search !== '?{query}') history.{how}(null, '', '?{query}')")
 
     async def _change(self, name: str, value: Any) -> None:
         before = self.session.experiment
@@ -218,6 +221,7 @@ class Page:
                 more = "raise Epochs to go on, or " if self.session.state == "finished" else ""
                 ui.notify(f"This training is over: {more}press Reset to begin anew")
             else:
+                self._close_edge()
                 self.session.start()
 
     async def _step(self) -> None:
@@ -351,10 +355,12 @@ class Page:
         if layer >= len(pairs) or to >= len(pairs[layer][0]) or from_ >= pairs[layer][0].shape[1]:
             return
         W = pairs[layer][0]
-        most = max(1.0, round(3 * float(np.abs(W).max()), 1))
+        most = float(max(10, math.ceil(3 * np.abs(W).max())))
 
         async def change(value: Any) -> None:
-            if isinstance(value, int | float):
+            if isinstance(value, int | float) and not abs(value) <= most:
+                ui.notify(f"A weight may be from {-most:g} to {most:g} here", type="negative")
+            elif isinstance(value, int | float):
                 async with self.orders:
                     try:
                         await in_thread(self.session.set_weight, layer, to, from_, float(value))
@@ -362,7 +368,8 @@ class Page:
                         ui.notify(str(error), type="negative")
                 self.drawings += 1
 
-        with ui.dialog().props("seamless position=bottom") as dialog, ui.card().classes("edge-card"):
+        self._close_edge()
+        with ui.dialog().props("seamless position=top") as dialog, ui.card().classes("edge-card"):
             source = f"hidden unit {from_ + 1}" if layer else f"x{from_ + 1}"
             names = class_names(self.network.experiment)
             target = (names[-1] if len(W) == 1 else names[to]) if layer + 1 == len(pairs) else f"hidden unit {to + 1}"
@@ -371,8 +378,14 @@ class Page:
             number.props("dense outlined debounce=300").mark("weight")
             ui.slider(min=-most, max=most, step=0.01).bind_value(number).props('aria-label="Weight" label')
             number.on_value_change(lambda event: change(event.value))
-            ui.button("Close", on_click=dialog.close).props("flat")
+            ui.button("Close", on_click=self._close_edge).props("flat")
         dialog.open()
+        self.edge_dialog = dialog
+
+    def _close_edge(self) -> None:
+        if self.edge_dialog is not None:
+            self.edge_dialog.delete()
+            self.edge_dialog = None
 
     def _drawn(self, pixels: npt.NDArray[np.uint8]) -> None:
         if self.network.experiment.has_images:
@@ -406,15 +419,21 @@ class Page:
 
     async def _show_painted(self) -> None:
         """Train on the painted points, where they are enough; say what they lack where not."""
-        problem = problem_with(self.points)
+        self._say_what_is_painted()
+        if not problem_with(self.points):
+            await self._changed("points", self.points)
+
+    def _say_what_is_painted(self) -> None:
+        """While the points are not enough, nothing is trained, and they are shown as they are."""
+        problem = problem_with(self.points) if self.session.experiment.data == PAINTED else ""
         self.painting.text = problem
+        self.start.set_enabled(not problem)
         if problem:
+            self.session.pause()
             self.plane_points = [
                 [x / 2 + 0.5, 0.5 - y / 2, int(c), 0] for (x, y), c in zip(*painted(self.points), strict=True)
             ]
             self.seen = ()
-        else:
-            await self._changed("points", self.points)
 
     def _random_sample(self) -> None:
         network = self.network
@@ -527,6 +546,7 @@ class Page:
             self._show_answer()
 
     def _begin(self) -> None:
+        self._close_edge()
         self.version = self.session.version
         self.network = network = self.session.network
         images = network.experiment.has_images
@@ -541,9 +561,15 @@ class Page:
         is_painted = network.experiment.data == PAINTED
         self.paint.visible = self.wipe.visible = self.painting.visible = is_painted
         self.own.visible = not is_painted
-        self.points, self.painting.text = network.experiment.points, ""
+        if network.experiment.points != self.trained_points or not is_painted:
+            self.points = self.trained_points = network.experiment.points
+        self._say_what_is_painted()
         self._choose_paint()
         names = class_names(network.experiment)
+        sides = (
+            f"red speaks for {names[1]}, blue for {names[0]}" if len(names) == 2 else "red speaks for it, blue against"
+        )
+        self.legend.text = f"Lines are weights: {sides}; the thicker, the larger. Units that fire are framed in orange."
         self.label.set_options(names, value=names[0])
         self.looks = 0
         self._show_answer()
@@ -651,7 +677,7 @@ def _path_table(path: looks.Path, names: list[str], most: int = UNITS_OF_PATH) -
     rest = float(added.sum() - added[order].sum() + path.bias[output])
     return (
         f'<table class="path"><caption class="sr-only">What adds to {for_name}</caption>'
-        '<tr><th scope="col">last hidden layer</th><th scope="col">fires</th>'
+        '<tr><th scope="col">last hidden layer</th><th scope="col">activation</th>'
         f'<th scope="col">adds to {for_name}</th></tr>{rows}'
         f"<tr><td>all others</td><td></td><td>{signed(rest)}</td></tr>"
         f"<tr><td>sum z</td><td></td><td>{signed(float(path.z[output]))}</td></tr></table>"

@@ -25,6 +25,7 @@ MEASURED_EARLY = 500
 """Until so many steps also after 1, 2, 4, 8 and so on, where a curve bends most."""
 AHEAD = 0.1
 """How much longer than the others of a contest a training may have computed, in seconds."""
+LARGEST_WEIGHT = 1000.0
 MOST_POINTS = 400
 """A curve of more points is thinned out to half."""
 
@@ -214,8 +215,8 @@ class Session:
         pairs = self.network.mlp.pairs(self.network.mlp.W)
         if layer >= len(pairs) or to >= len(pairs[layer][0]) or from_ >= pairs[layer][0].shape[1]:
             raise InputError("there is no such weight any more")
-        if not math.isfinite(value):
-            raise InputError("a weight must be a number")
+        if not abs(value) <= LARGEST_WEIGHT:
+            raise InputError(f"a weight must be from {-LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}")
         running = self.wants_to_run
         self.close()
         weights = self.network.mlp.pairs(self.network.mlp.W)[layer][0]

@@ -40,7 +40,10 @@ export default {
           image.data[4 * p + 3] = 255;
         }
         if (points && points.length) this.drawPoints(canvas, image, points);
-        else context.putImageData(image, 0, 0);
+        else {
+          canvas.width = canvas.height = side; // it may have been enlarged for points
+          context.putImageData(image, 0, 0);
+        }
       });
     },
     // painting points: a click is one, a stroke is several

@@ -596,3 +596,13 @@ def test_a_mistake_with_a_parquet_file_ends_with_its_code(tmp_path, seed):
     polars.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]}).write_parquet(tmp_path / "t.parquet")
     command = [*COMMAND, "data", "describe", "t.parquet", "--target", "nosuch"]
     assert_one_line_error(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True), "nosuch")
+
+
+def test_the_sample_is_a_table_to_try_things_on_and_replaces_nothing(tmp_path):
+    assert run("data", "sample", "people.csv", folder=tmp_path).returncode == 0
+    assert (
+        result_of("train", "people.csv", "--target", "buys", "--name", "r", folder=tmp_path)["test"]["accuracy"] > 0.8
+    )
+    (tmp_path / "people.csv").write_text("mine")
+    assert_one_line_error(run("data", "sample", "people.csv", folder=tmp_path), "is there already")
+    assert (tmp_path / "people.csv").read_text() == "mine"

@@ -1,4 +1,4 @@
-"""Where the handout is wrong or unclear: for each erratum of the README the test that decides it."""
+"""Where the handout is wrong or unclear: for each erratum of docs/errata.md the test that decides it."""
 
 import numpy as np
 import pytest

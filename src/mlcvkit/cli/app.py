@@ -52,7 +52,7 @@ app = App(
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     config=require_whole_numbers,
 )
-data_app = App(name="data", help="Look at data before training.")
+data_app = App(name="data", help="Look at data before training, or get some to try.")
 app.command(data_app)
 
 
@@ -77,7 +77,8 @@ COMMANDS = {
 def register_commands(*, at_once: bool) -> None:
     """Make the commands known: by their places, from where they are imported when called, or imported at once."""
     for app_of, module, name in [(app, m, name) for m, names in COMMANDS.items() for name in names] + [
-        (data_app, "models", "describe")
+        (data_app, "models", "describe"),
+        (data_app, "models", "sample"),
     ]:
         options: PlainData = {"config": (_options_of_train, require_whole_numbers)} if name == "train" else {}
         if at_once:

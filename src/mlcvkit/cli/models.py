@@ -1,5 +1,6 @@
 """What is done with a data set before training, and with a model after it."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -231,3 +232,20 @@ def print_measures(measures: PlainData) -> None:
         console.print(f"{unknown:,} samples are of classes that the model does not know, and count as wrong")
     loss = f", log loss {measures['log_loss']:.4f}" if "log_loss" in measures else ""
     console.print(f"Test accuracy [bold]{measures['accuracy']:.2%}[/bold] on {measures['samples']:,} samples{loss}")
+
+
+def sample(path: Path, /) -> int:
+    """Write a table to try things on: 1,000 made-up people, and whether each buys.
+
+    It has numbers, names and missing values; its target is 'buys'.
+
+    Parameters
+    ----------
+    path
+        The CSV file, which must not be there yet.
+    """
+    if path.exists():
+        raise InputError(f"{path} is there already: give another name")
+    storage.write_whole(path, (files("mlcvkit.data") / "people.csv").read_bytes())
+    console.print(f"Written to {escape(str(path))}; next: mlcvlab train {escape(str(path))} --target buys")
+    return 0

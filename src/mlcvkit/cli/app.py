@@ -68,7 +68,7 @@ COMMANDS = {
     "tuning": ("tune", "sweep"),
     "runs": ("runs",),
     "pages": ("report", "play"),
-    "course": ("handout", "grade", "check"),
+    "course": ("handout", "grade", "check", "milestones"),
 }
 """The functions of the commands, by the module that is imported when one of them is called."""
 

@@ -3,6 +3,7 @@
 import json as json_format
 import re
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -265,6 +266,46 @@ def check(
     results = [course.without_points(test) for test in grade.tests]
     print_json(json, {"tests": results, "rules": [violation.message for violation in grade.broken]})
     return 0 if all(test.right for test in grade.tests) and not grade.broken else FAILED
+
+
+def milestones(tree: Path = Path(), /, *, output: Path = Path("milestones"), json: bool = False) -> int:
+    """Run history on your own code: the perceptron, exclusive or, back-propagation, digits, Adam.
+
+    It is always your functions that run, in a sandbox where bubblewrap is installed. Each milestone says what was new,
+    and draws what your code did. Exit code 1 where one is not reached yet. Needs the extra mlcvlab[course].
+
+    Parameters
+    ----------
+    tree
+        The folder hw1, or the one that holds it.
+    output
+        A folder for the pictures.
+    json
+        Print the result as JSON, and nothing else.
+    """
+    course = _course()
+    console.quiet = json
+    if not tree.is_dir() or not course.is_submission(tree):
+        raise InputError(f"{tree} is not the homework's folder: give hw1, or the folder that holds it")
+    own = tree if (tree / "mlcvlab").is_dir() else tree / "hw1"
+    results = []
+    for one in course.milestones(own.resolve(), _sandbox_or_none(course, course.read_assignment(None))):
+        picture = None
+        if one.figure is not None:
+            picture = output / f"{one.year}.png"
+            output.mkdir(parents=True, exist_ok=True)
+            content = BytesIO()
+            one.figure.savefig(content, format="png", dpi=120)
+            storage.write_whole(picture, content.getvalue())
+        mark = "[green]reached[/green]" if one.passed else "[red]not yet[/red]"
+        console.print(f"[bold]{one.year}  {one.title}[/bold]  {mark}")
+        console.print(Padding(f"{escape(one.was_new)}\n{escape(one.did)}", (0, 0, 1, 6)))
+        results.append({"year": one.year, "title": one.title, "reached": one.passed, "did": one.did})
+        results[-1] |= {"picture": None if picture is None else str(picture)}
+    if any(one["picture"] for one in results):
+        console.print(f"Pictures are in {escape(str(output))}")
+    print_json(json, {"milestones": results})
+    return 0 if all(one["reached"] for one in results) else FAILED
 
 
 def _sandbox_or_none(course: ModuleType, assignment: "Assignment") -> "Sandbox":

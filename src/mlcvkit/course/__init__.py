@@ -15,6 +15,7 @@ from mlcvkit.course.feedback import as_failed, as_gradescope
 from mlcvkit.course.gradebook import OVERRIDES, Ledger, export, read_overrides, read_roster, read_time
 from mlcvkit.course.grading import libraries, without_points
 from mlcvkit.course.handout import write_handout
+from mlcvkit.course.milestones import Milestone, milestones
 from mlcvkit.course.overview import write_overview
 from mlcvkit.course.sandbox import Ended, Failed, Sandbox
 from mlcvkit.course.scoring import Grade, TestResult
@@ -30,6 +31,7 @@ __all__ = [
     "GradientCheck",
     "Ledger",
     "Limits",
+    "Milestone",
     "Sandbox",
     "TestResult",
     "as_failed",
@@ -41,6 +43,7 @@ __all__ = [
     "grade_class",
     "is_submission",
     "libraries",
+    "milestones",
     "read_assignment",
     "read_overrides",
     "read_roster",

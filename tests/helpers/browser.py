@@ -148,9 +148,9 @@ class Visitor:
             self.page.wait_for_timeout(50)
         return found
 
-    def draw(self, *points):
+    def draw(self, *points, on="canvas.drawing-pad"):
         """A stroke with the mouse, through points from 0 to 1."""
-        pad = self.page.locator("canvas.drawing-pad")
+        pad = self.page.locator(on)
         pad.scroll_into_view_if_needed()
         box = pad.bounding_box()
         at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]

@@ -272,20 +272,10 @@ def test_points_are_painted_trained_on_linked_and_saved(visitor, server):
     one.press("Wipe the points")
     one.wait(lambda: one.page.get_by_text("paint 5 points of each colour at least").is_visible())
 
-    def stroke(*points):
-        canvas = one.page.locator(".pixel-grid.paintable canvas")
-        canvas.scroll_into_view_if_needed()
-        box = canvas.bounding_box()
-        at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-        one.page.mouse.move(*at[0])
-        one.page.mouse.down()
-        for place in at[1:]:
-            one.page.mouse.move(*place, steps=12)
-        one.page.mouse.up()
-
-    stroke((0.1, 0.2), (0.4, 0.25))
+    plane = ".pixel-grid.paintable canvas"
+    one.draw((0.1, 0.2), (0.4, 0.25), on=plane)
     one.page.get_by_role("button", name="Red", exact=True).click()
-    stroke((0.6, 0.8), (0.9, 0.75))
+    one.draw((0.6, 0.8), (0.9, 0.75), on=plane)
     one.wait(lambda: "points=" in one.page.url)
     points = dict(parse_qsl(urlsplit(one.page.url).query))["points"]
     places, classes = painted(points)

@@ -287,6 +287,8 @@ def milestones(tree: Path = Path(), /, *, output: Path = Path("milestones"), jso
     console.quiet = json
     if not tree.is_dir() or not course.is_submission(tree):
         raise InputError(f"{tree} is not the homework's folder: give hw1, or the folder that holds it")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file: give a folder for the pictures")
     own = tree if (tree / "mlcvlab").is_dir() else tree / "hw1"
     results = []
     for one in course.milestones(own.resolve(), _sandbox_or_none(course, course.read_assignment(None))):

@@ -483,7 +483,7 @@ class TableEncoder:
             if fact["kind"] == "number":
                 names.append(name)
             elif fact["kind"] in ("date", "time"):
-                names += [f"{name} {part}" for part in _parts_of(fact)]
+                names += [f"{name} {part.removeprefix('whole ')}" for part in _parts_of(fact)]
         return names
 
     def _places(self) -> dict[str, int]:
@@ -669,9 +669,8 @@ def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
 
 def _parts_for(dates: "polars.Series", kind: str) -> list[str]:
     """The parts of the dates of a column that may tell something."""
-    weekday = (
-        ["weekday"] if dates.drop_nulls().dt.day().n_unique() > 1 else []
-    )  # of the first of each month it is only noise
+    monthly = dates.drop_nulls().dt.day().n_unique() <= 1  # such as the first of each month, where it is only noise
+    weekday = [] if monthly else ["weekday"]
     return ["in years", "month", *weekday, *(["hour"] if kind == "time" else [])]
 
 

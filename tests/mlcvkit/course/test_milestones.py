@@ -73,3 +73,9 @@ def test_a_file_that_cannot_be_imported_is_said(tree, tmp_path):
 
 def test_another_folder_is_refused(tmp_path):
     assert_one_line_error(run("milestones", ".", folder=tmp_path), "is not the homework's folder")
+
+
+def test_a_file_in_the_place_of_the_pictures_is_refused_and_kept(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    assert_one_line_error(run("milestones", str(HW1), "--output", "mine", folder=tmp_path), "mine is a file")
+    assert (tmp_path / "mine").read_text() == "mine"

@@ -72,6 +72,20 @@ def test_the_weekday_of_the_first_of_each_month_tells_nothing():
     assert "d weekday" not in TableEncoder().fit(polars.DataFrame({"d": firsts})).get_feature_names_out()
 
 
+def test_a_model_of_an_earlier_version_makes_of_dates_what_it_made_then():
+    times = [datetime.datetime(2020 + i % 3, 1 + i % 12, 1 + i % 28, i % 24, 7 * i % 60) for i in range(60)]
+    frame = polars.DataFrame({"t": times})
+    facts, _ = TableEncoder().fit(frame).to_dict()
+    del facts["columns"]["t"]["parts"]
+    parts = np.array([[t.year, t.month, t.day, t.isoweekday(), t.hour, t.minute] for t in times], float)
+    arrays = {"fill": np.median(parts, axis=0), "mean": parts.mean(axis=0), "scale": parts.std(axis=0)}
+    earlier = TableEncoder()._restored(facts, arrays | {"kept": np.ones(6, np.uint8)})
+    names = ["t year", "t month", "t day", "t weekday", "t hour", "t minute"]
+    assert earlier.get_feature_names_out().tolist() == names
+    expected = (parts - arrays["mean"]) / arrays["scale"]
+    np.testing.assert_allclose(earlier.transform(frame), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_columns_that_tell_nothing_are_left_out_with_a_reason():
     frame = polars.DataFrame(
         {"same": [1.0] * 4, "empty": [None] * 4, "id": ["p", "q", "r", "s"], "x": [1, 2, 3, 4], "lists": [[1]] * 4}

@@ -115,15 +115,15 @@ class _Graph:
     def _needs_double(self) -> bool:
         """Whether float32 would lose what tells the values of a column apart, as of seconds since 1970."""
         arrays = self.saved.arrays
-        largest = np.maximum(np.abs(arrays["mean"]), np.abs(arrays.get("high", arrays["mean"])))
-        return bool((largest > 1e4 * arrays["scale"])[arrays["kept"].astype(bool)].any())
+        largest = np.max([np.abs(arrays.get(name, arrays["mean"])) for name in ("mean", "low", "high")], axis=0)
+        kept = arrays["kept"].astype(bool)
+        return _needs_double(largest[kept], arrays["scale"][kept])
 
     def _column(self, x: str, index: int) -> str:
         return self.node("Gather", x, self.constant(np.array([index])), axis=1)
 
     def _lacks(self, x: str) -> str:
-        missing = self.node("Or", self.node("IsNaN", x), self.node("IsInf", self.node("Cast", x, to=1)))
-        return self.node("Cast", missing, to=1)
+        return self.node("Cast", self.node("Or", self.node("IsNaN", x), self.node("IsInf", x)), to=1)
 
     def _scaled(self, x: str) -> str:
         """(x - mean) / scale in double precision, with the median in place of what is not finite."""
@@ -172,7 +172,7 @@ class _Graph:
             mean, scale = (np.array(facts.get(n, d)) for n, d in (("target_mean", [0.0]), ("target_scale", [1.0])))
             scaled = self.node("Mul", self.node("Cast", z, to=11), self.constant(scale))
             sum_of_both = self.node("Add", scaled, self.constant(mean))
-            if bool((np.abs(mean) / 1e4 > scale).any()):
+            if _needs_double(np.abs(mean), scale):
                 self._output("prediction", sum_of_both, kind=11)
             else:
                 self._output("prediction", self.node("Cast", sum_of_both, to=1))
@@ -230,11 +230,20 @@ class _Graph:
         self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
 
+def _needs_double(largest: Values, spread: Values) -> bool:
+    """Whether values of this size, apart by this much, are too large, too small or too close for float32."""
+    limits = np.finfo(np.float32)
+    beyond = (largest + 100 * spread > limits.max) | (spread < 100 * limits.tiny)
+    return bool((beyond | (largest > 1e4 * spread)).any())
+
+
 def _class_table(classes: list[object]) -> tuple[Values, int]:
-    """The classes as a tensor, and its type: whole numbers, fractions, or text."""
+    """The classes as a tensor, and its type: whole numbers, fractions (double where float32 blurs one), or text."""
     table = np.array(classes)
-    if table.dtype.kind in "iub":
+    if all(isinstance(name, int) and -(2**63) <= name < 2**63 for name in classes):
         return table.astype(np.int64), 7
-    if table.dtype.kind == "f":
-        return table.astype(np.float32), 1
+    if any(isinstance(name, float) for name in classes) and all(isinstance(name, int | float) for name in classes):
+        with np.errstate(over="ignore", under="ignore"):
+            single = table.astype(np.float32)
+        return (single, 1) if np.array_equal(single, table) else (table, 11)
     return np.array([str(name) for name in classes]), 8

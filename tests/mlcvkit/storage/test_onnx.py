@@ -204,3 +204,31 @@ def test_a_column_of_numbers_and_names_is_refused(tmp_path):
     predictor = trained_on(table, np.arange(95) % 2)
     with pytest.raises(InputError, match=r"column\(s\) n hold numbers and names"):
         export_onnx(predictor.saved(), tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("size", [1e-37, 1e37, 1e120])
+def test_sizes_that_float32_does_not_hold_go_in_and_come_out_as_float64(tmp_path, size):
+    column = X[:, 0].astype(float)
+    table = polars.DataFrame({"a": column * size})
+    predictor = trained_on(table, column * size)
+    export_onnx(predictor.saved(), tmp_path / "m.onnx")
+    got = outputs(tmp_path / "m.onnx", {"X": table.to_numpy()})["prediction"][:, 0]
+    expected = predictor.predict(table)
+    assert np.abs(expected).max() > size / 10
+    np.testing.assert_allclose(got / size, expected / size, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [[0.1, 0.2], [0.0, 1e308], [0.5, 1.5, 2.5], [0, 2**63 + 1], [2**62 + 1, 2**62 + 2], [False, True]],
+    ids=str,
+)
+def test_classes_come_out_as_they_are(tmp_path, classes):
+    predictor = trained_on(polars.DataFrame({"x": X[:, 0]}), np.arange(len(X)) % len(classes))
+    saved = predictor.saved()
+    saved.estimator["classes"] = classes
+    export_onnx(saved, tmp_path / "m.onnx")
+    got = outputs(tmp_path / "m.onnx", {"X": X[:, :1]})
+    values = [str(value) for value in got["label"]]
+    expected = [classes[index] for index in got["probabilities"].argmax(axis=1)]
+    assert values == [str(int(value)) if isinstance(value, bool) else str(value) for value in expected]

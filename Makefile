@@ -57,9 +57,9 @@ $(DOCS)/.done: $(BIN)/uv pyproject.toml requirements/docs.txt
 	@$(BIN)/uv pip install --quiet --python $(DOCS)/bin/python --no-deps --build-constraints requirements/build.txt --editable .
 	@touch $@
 
-# A page whose content was run before is not run again.
+# The pages are made anew, but the cells of one that were run before are not run again.
 docs: $(DOCS)/.done
-	@$(DOCS)/bin/python -m sphinx -W --keep-going -q -b html docs build/site $(ARGS)
+	@$(DOCS)/bin/python -m sphinx -W --keep-going -q -E -a -b html docs build/site $(ARGS)
 	@$(DOCS)/bin/python docs/_ext/links.py build/site && echo "The site is in build/site/index.html"
 
 notebook: $(VENV)/.test

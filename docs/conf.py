@@ -42,6 +42,7 @@ nb_execution_cache_path = str(Path(__file__).parents[1] / "build" / "executed")
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
+nb_merge_streams = True
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
@@ -55,6 +56,20 @@ def _without_links_out(app: object, name: str, source: list[str]) -> None:
     source[0] = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", source[0])
 
 
+SECTION = re.compile(r"-{3,}$")
+
+
+def _equations(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Keep the lines of a docstring's equations apart: an indented block before its sections is shown as it is."""
+    end = next((i - 1 for i, line in enumerate(lines) if SECTION.match(line.strip())), len(lines))
+    for i in reversed(range(1, end)):
+        begins = lines[i].startswith("    ") and not lines[i - 1].strip()
+        above = next((line for line in reversed(lines[:i]) if line.strip()), "")
+        if begins and not above.startswith("    "):
+            lines[i:i] = ["::", ""]
+
+
 def setup(app: object) -> None:
     """Register what is done to each page as it is read."""
     app.connect("source-read", _without_links_out)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", _equations, priority=100)  # type: ignore[attr-defined]

@@ -28,6 +28,7 @@ KEPT_THREADS = (
 KEPT_FILES = ("dask-scratch-space", "mnist")  # the latter in the user's cache
 KEPT_VARIABLES = {
     "PYTEST_CURRENT_TEST",
+    "_RJEM_MALLOC_CONF",  # polars, where it is imported
     *("MALLOC_TRIM_THRESHOLD_", "PYTHONHASHSEED", "__DASK_PARENT_PID"),  # distributed, where it starts workers
 }
 KEPT_PROCESSES = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")

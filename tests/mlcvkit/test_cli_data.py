@@ -17,6 +17,7 @@ from sklearn.datasets import load_diabetes, load_iris
 
 from command import COMMAND, assert_one_line_error, run
 from events import version_of, wait_for
+from mlcvkit.datasets import read
 from mlcvkit.storage import load_model
 from soak import repeated
 
@@ -606,3 +607,13 @@ def test_the_sample_is_a_table_to_try_things_on_and_replaces_nothing(tmp_path):
     (tmp_path / "people.csv").write_text("mine")
     assert_one_line_error(run("data", "sample", "people.csv", folder=tmp_path), "is there already")
     assert (tmp_path / "people.csv").read_text() == "mine"
+
+
+def test_the_sample_is_a_folder_of_digits_as_well(tmp_path):
+    assert run("data", "sample", "deep/pictures", folder=tmp_path).returncode == 0
+    assert [len([*folder.iterdir()]) for folder in sorted((tmp_path / "deep/pictures").iterdir())] == [50] * 10
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["pictures"]
+    samples = read(tmp_path / "deep/pictures")
+    assert samples.X.shape == (500, 28, 28) and set(samples.y) == set("0123456789")
+    assert_one_line_error(run("data", "sample", "deep/pictures", folder=tmp_path), "is there already")
+    assert_one_line_error(run("data", "sample", "a.parquet", folder=tmp_path), "neither a .csv file")

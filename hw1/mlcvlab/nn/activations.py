@@ -115,8 +115,9 @@ def sigmoid(x: npt.ArrayLike) -> Array:
 
         y = 1 / (1 + e⁻ˣ)
 
-    Computed from e = e^-|x|, which cannot overflow: as 1 / (1 + e) for x >= 0 and as e / (1 + e) below, so that both
-    tails keep their full relative accuracy. (e is at most 1, so max(e, x >= 0) is the numerator of either.)
+    Computed from e = e⁻ᵃ with a = max(x, -x), which cannot overflow: as 1 / (1 + e) for x >= 0 and as e / (1 + e)
+    below, so that both tails keep their full relative accuracy. (e is at most 1, so max(e, x >= 0) is the numerator of
+    either.)
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import numpy as np
@@ -235,17 +236,39 @@ def print_measures(measures: PlainData) -> None:
 
 
 def sample(path: Path, /) -> int:
-    """Write a table to try things on: 1,000 made-up people, and whether each buys.
+    """Write data to try things on: a table of 1,000 made-up people, or a folder of 500 digits.
 
-    It has numbers, names and missing values; its target is 'buys'.
+    The table has numbers, names and missing values; its target is 'buys'. The folder has a folder for each digit, with
+    50 of MNIST's training images as PNG files.
 
     Parameters
     ----------
     path
-        The CSV file, which must not be there yet.
+        A .csv file for the table, or a folder for the digits. It must not be there yet.
     """
     if path.exists():
         raise InputError(f"{path} is there already: give another name")
-    storage.write_whole(path, (files("mlcvkit.data") / "people.csv").read_bytes())
-    console.print(f"Written to {escape(str(path))}; next: mlcvlab train {escape(str(path))} --target buys")
+    if path.suffix and path.suffix.lower() != ".csv":
+        raise InputError(f"{path} is neither a .csv file, for a table, nor a folder, for images")
+    target = " --target buys" if path.suffix else ""
+    if path.suffix:
+        storage.write_whole(path, (files("mlcvkit.data") / "people.csv").read_bytes())
+    else:
+        _write_digits(path)
+    console.print(f"Written to {escape(str(path))}; next: mlcvlab train {escape(str(path))}{target}")
     return 0
+
+
+def _write_digits(folder: Path) -> None:
+    """The first 50 training images of each digit, in a folder that is there whole or not at all."""
+    from PIL import Image
+
+    digits = datasets.mnist()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.partial-") as partial:
+        for digit in range(10):
+            inner = Path(partial, "whole", str(digit))
+            inner.mkdir(parents=True)
+            for index in (digits.train_y == digit).nonzero()[0][:50]:
+                Image.fromarray(digits.train_X[index]).save(inner / f"{index}.png")
+        Path(partial, "whole").rename(folder)

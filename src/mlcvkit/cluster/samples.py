@@ -50,6 +50,10 @@ class ShardedSamples(PlacedShards):
     ------
     InputError
         For a shard that cannot be read, with its location, or that does not fit the others.
+
+    See Also
+    --------
+    fit : Takes them as X and y.
     """
 
     @property

@@ -204,6 +204,10 @@ def find_shards(
     ------
     InputError
         Where nothing is found, or of a kind that cannot be cut.
+
+    See Also
+    --------
+    connect : The workers that read them.
     """
     if shards is not None and shards < 1:
         raise InputError(f"shards must be 1 or more; got {shards}")

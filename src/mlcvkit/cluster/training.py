@@ -61,9 +61,11 @@ class TrainedOnShards(Trained):
     left_out: list[LeftOut]
 
 
-def _with_least_penalty(hp: Hyperparameters) -> Hyperparameters:
-    """A cluster is for many rows, whose penalty is the least where it is left out."""
-    return hp if hp.l2 is not None else replace(hp, l2=USUAL_PENALTY)
+def _with_usual_start(hp: Hyperparameters) -> Hyperparameters:
+    """A cluster is for many rows, whose penalty and first weights are not fitted to all of them."""
+    if hp.initialization == "linear":
+        raise InputError("initialization=linear needs all rows in one place, and not on a cluster; leave it out")
+    return replace(hp, l2=USUAL_PENALTY if hp.l2 is None else hp.l2, initialization=hp.initialization or "he")
 
 
 def used_on_cluster(experiment: Experiment) -> PlainData:
@@ -87,7 +89,7 @@ def used_on_cluster(experiment: Experiment) -> PlainData:
     e = experiment
     known = circumstances(datasets.TOYS[e.data]()[0]) if e.data in datasets.TOYS else {}
     require_used(e.hyperparameters, e.model, on_cluster=True, **known)
-    return used(_with_least_penalty(e.hyperparameters), e.model, on_cluster=True, **known)
+    return used(_with_usual_start(e.hyperparameters), e.model, on_cluster=True, **known)
 
 
 def train_on_shards(
@@ -129,8 +131,12 @@ def train_on_shards(
         For shards that cannot be read, or targets that cannot be learned.
     ClusterError
         Where the cluster is gone.
+
+    See Also
+    --------
+    train : On one machine.
     """
-    hp, kind = _with_least_penalty(experiment.hyperparameters), experiment.model
+    hp, kind = _with_usual_start(experiment.hyperparameters), experiment.model
     own = experiment.read() if experiment.data in datasets.TOYS else None
     own_test = None if own is None else own.test
     require_fraction_used(experiment.data, own_test, experiment.test_fraction)

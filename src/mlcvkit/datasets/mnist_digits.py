@@ -89,9 +89,19 @@ def mnist() -> DataSet:
     InputError
         Where a file is damaged or missing, with its name.
 
+    See Also
+    --------
+    read : ``read("mnist")`` gives the same as ``Samples``.
+
     References
     ----------
     Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
+
+    Examples
+    --------
+    >>> digits = mnist()
+    >>> digits.train_X.shape, digits.train_X.dtype, digits.test_y[:3].tolist()
+    ((60000, 28, 28), dtype('uint8'), [7, 2, 1])
     """
     return DataSet(*(_load_idx(name, idx) for name, idx in _MNIST.items()))
 

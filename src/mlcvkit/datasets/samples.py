@@ -77,6 +77,20 @@ class Samples:
         What a person should know of the reading, a line each.
     thousands
         The mark between thousands in targets that were text, "" for none; None where they were numbers already.
+
+    See Also
+    --------
+    read : Reads them from files.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlcvkit import Experiment, Hyperparameters, train
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> samples = Samples("mine", X, X[:, 0] + X[:, 1], "sum", "")
+    >>> trained = train(Experiment(hyperparameters=Hyperparameters(epochs=5)), samples)
+    >>> trained.predictor.targets.task
+    'regression'
     """
 
     name: str
@@ -145,6 +159,17 @@ def read(
     ------
     InputError
         For what cannot be read, with the file and the place, and for a target that is not there, with what is.
+
+    See Also
+    --------
+    Samples : What is given.
+    TableEncoder : Turns a table into numbers.
+
+    Examples
+    --------
+    >>> samples = read("moons")
+    >>> samples.X.shape, samples.y.shape
+    ((400, 2), (400,))
     """
     reading = _Reading(image_size, header, decimal, known, features)
     samples = _read(source, target, reading)
@@ -201,7 +226,8 @@ def _toy(name: str, target: str | Path | None) -> Samples:
         test_y = digits.test_y if name == "mnist" else (digits.test_y % 2 == 0).astype(int)
         test = digits.test_X, test_y
     names = PARITY_NAMES if name == "mnist-parity" else ()
-    return Samples(name, X, y, "y", _fingerprint_of_arrays(X, y), test, class_names=names)
+    notes = (f"{name} is the set inside the package; what lies here is ./{name}",) if Path(name).exists() else ()
+    return Samples(name, X, y, "y", _fingerprint_of_arrays(X, y), test, class_names=names, notes=notes)
 
 
 def _of_table(

@@ -69,6 +69,10 @@ class TableEncoder:
     n_features_in_, feature_names_in_
         The number of columns and their names.
 
+    See Also
+    --------
+    read : Reads a table.
+
     Examples
     --------
     >>> import polars

@@ -28,6 +28,7 @@ from mlcvkit.models import (
     architecture,
     as_mlp,
     scale_weights,
+    start_as_linear,
 )
 from mlcvkit.storage import export_onnx, save_model
 from mlcvkit.training import (
@@ -245,6 +246,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _begin(self, X: Rows, targets: Array, seed: int) -> None:
         self.model_: MLP | NN2 = self._initialized(X, targets, seed)
+        if getattr(self, "initialization", None) == "linear":
+            if not isinstance(self.model_, MLP):
+                raise ValueError("initialization='linear' needs ReLU units with biases; choose another, such as 'he'")
+            start_as_linear(self.model_, X, targets)
         self._drawn_by = getattr(self, "initialization", None)
 
     def _validation(self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None = None) -> Validation:

@@ -150,6 +150,11 @@ class MLPClassifier(MLPParameters, _Probabilities):
     history_, n_iter_, n_features_in_, feature_names_in_
         As in ``NetworkEstimator`` and scikit-learn.
 
+    See Also
+    --------
+    MLPRegressor : For numbers.
+    NN2Classifier, PerceptronClassifier : Other networks.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -200,6 +205,10 @@ class NN2Classifier(_Probabilities):
         The trained ``mlcvlab.models.nn2.NN2``.
     classes_, history_, n_iter_, n_features_in_, feature_names_in_
         As in ``MLPClassifier``.
+
+    See Also
+    --------
+    MLPClassifier : Any depth, with biases.
     """
 
     hidden_units: int = 100
@@ -256,6 +265,10 @@ class PerceptronClassifier(_Classifier):
         The trained ``mlcvkit.models.Perceptron``.
     classes_, history_, n_iter_, n_features_in_, feature_names_in_
         As in ``MLPClassifier``.
+
+    See Also
+    --------
+    MLPClassifier : With hidden layers.
     """
 
     optimizer: OptimizerName = "sgd"

@@ -112,6 +112,23 @@ def load_estimator(path: Path | str) -> NetworkEstimator:
     ------
     InputError
         For any other file, with the path.
+
+    See Also
+    --------
+    load : The same file as a predictor.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from mlcvkit import MLPRegressor
+    >>> X = np.arange(20.0)[:, None]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "line.safetensors"
+    ...     MLPRegressor(epochs=2, random_state=0).fit(X, X[:, 0]).save(path)
+    ...     load_estimator(path).predict(X).shape
+    (20,)
     """
     try:
         return restored_estimator(completed(load_model(Path(path))))

@@ -49,6 +49,10 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
     history_, n_iter_, n_features_in_, feature_names_in_
         As in ``NetworkEstimator`` and scikit-learn.
 
+    See Also
+    --------
+    MLPClassifier : For classes.
+
     Examples
     --------
     >>> import numpy as np

@@ -181,7 +181,10 @@ def without_old_defaults(stored: PlainData, kind: KindName) -> PlainData:
     PlainData
         The same without those values.
     """
-    unused, recipe = KINDS[kind].unused, asdict(RECIPES["table"]) | {"l2": 1e-3}  # which was not left to the rows
+    unused, recipe = (
+        KINDS[kind].unused,
+        asdict(RECIPES["table"]) | {"l2": 1e-3, "initialization": "he"},
+    )  # not left to the rows
     recorded = unused.keys() & {"hidden_units", "activation", "initialization", "dropout", "l2"}
     if not recorded or not recorded <= stored.keys():
         return dict(stored)

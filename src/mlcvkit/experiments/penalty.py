@@ -20,8 +20,12 @@ STRENGTHS = 10.0 ** np.arange(-2, 2.5, 0.5)
 """The penalties that are compared, times the number of rows."""
 UNITS = 128
 """Random hidden units that show what a plane does not."""
+FEW = 20.0
+"""Over the number of rows, squared: how much further it may be from the least, since few rows tell little."""
 WITHIN = 0.25
 """How far an error may be from the least, in its standard errors: a network has more to shrink than a plane."""
+LEARNED = 0.5
+"""What is left of the penalty where they count: units that learn fit with smaller weights than random ones."""
 CLEARLY = 0.95
 """They count where their error is less than this share of the linear model's."""
 
@@ -54,8 +58,9 @@ def penalty_of(X: Rows, y: Array) -> float:
     V(λ) = (1/N) ‖(I - A) y‖² / [(1/N) tr(I - A)]²,    A = X (XᵀX + λ I)⁻¹ Xᵀ,    l2 = λ / N
 
     Where random ReLU units beside the columns explain clearly more than the columns alone, V is that of both together:
-    what is left of the linear model is not noise then. Of penalties that are about as good the largest is taken, and
-    for classes a quarter of it, because cross-entropy bends less than squared error.
+    what is left of the linear model is not noise then, and half of the penalty is enough for units that learn. Of
+    penalties that are about as good the largest is taken, and for classes a quarter of it, because cross-entropy bends
+    less than squared error.
 
     Parameters
     ----------
@@ -83,10 +88,11 @@ def penalty_of(X: Rows, y: Array) -> float:
     X, y = (part[some].reshape(len(some), -1).astype(np.float64) for part in (X, y))
     units = np.maximum(X @ rng.normal(0, np.sqrt(2 / features), (features, UNITS)) + rng.normal(size=UNITS), 0)
     plane, bent = _errors(X, y), _errors(np.hstack([X, units]), y)
-    errors = bent if bent.min() < CLEARLY * plane.min() else plane
-    best = STRENGTHS[errors <= errors.min() * (1 + WITHIN * np.sqrt(2 / len(some)))].max()
+    is_bent = bent.min() < CLEARLY * plane.min()
+    errors = bent if is_bent else plane
+    best = STRENGTHS[errors <= errors.min() * (1 + WITHIN * np.sqrt(2 / len(some)) + (FEW / N) ** 2)].max()
     of_classes = np.isin(y, (0, 1)).all()
-    return max(LEAST_PENALTY, float(best / N) * (CURVATURE if of_classes else 1))
+    return max(LEAST_PENALTY, float(best / N) * (CURVATURE if of_classes else 1) * (LEARNED if is_bent else 1))
 
 
 def _errors(X: Array, y: Array) -> Array:

@@ -46,6 +46,10 @@ class Predictor:
         What a person should know of the data that it was trained on, a line each.
     thousands
         The mark between thousands of targets that were text, "" for none; None where they were numbers already.
+
+    See Also
+    --------
+    load : Reads one from a run's folder.
     """
 
     encoder: TableEncoder | ImageEncoder
@@ -291,6 +295,22 @@ def load(run: Path | str) -> Predictor:
     ------
     InputError
         Where there is none, with the path.
+
+    See Also
+    --------
+    load_model : The file alone, as arrays and facts.
+    load_estimator : The file as an estimator of scikit-learn's kind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from mlcvkit import Experiment, Hyperparameters, save_model, train
+    >>> trained = train(Experiment(data="moons", hyperparameters=Hyperparameters(epochs=5)))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(Path(folder) / "model.safetensors", trained.predictor.saved())
+    ...     load(folder).targets.task
+    'classification'
     """
     return Predictor.load(Path(run))[0]
 

@@ -53,6 +53,17 @@ class Experiment:
     ------
     InputError
         For a name that is unknown, with the choices, or a test_fraction out of its range.
+
+    See Also
+    --------
+    train : Trains the network of an experiment.
+    prepare : All that there is before the first step.
+
+    Examples
+    --------
+    >>> experiment = Experiment(data="moons", hyperparameters=Hyperparameters(epochs=30))
+    >>> experiment.to_dict()["data"], experiment.model
+    ('moons', 'mlp')
     """
 
     data: str = "mnist-parity"

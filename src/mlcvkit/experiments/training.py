@@ -17,7 +17,16 @@ from mlcvkit.experiments.predictor import Predictor, load
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import Indices, LabelledRows, split_rows, split_test_rows
 from mlcvkit.experiments.targets import Targets, Task, balanced_weights, checked_target, learn_targets, notes_of_target
-from mlcvkit.models import MLP, Perceptron, architecture, as_mlp, losses_behind, scale_weights
+from mlcvkit.models import (
+    MLP,
+    Perceptron,
+    architecture,
+    as_mlp,
+    losses_behind,
+    scale_weights,
+    start_as_linear,
+    why_not_linear,
+)
 from mlcvkit.training import (
     RECIPES,
     Augmentation,
@@ -33,7 +42,7 @@ from mlcvlab.nn import Array
 from mlcvlab.nn.losses import LOSSES as HANDOUT_LOSSES
 
 Seed = int | np.random.Generator
-ENOUGH_TO_VALIDATE = 1000
+ENOUGH_TO_VALIDATE = 5000
 """The fewest rows of a table of which some are held out unasked."""
 NOT_OF_ESTIMATORS = {"seed", "validation_samples", *(part.name for part in fields(Augmentation))}
 """The hyperparameters that are no parameters of scikit-learn's estimators."""
@@ -51,6 +60,10 @@ class Trained:
         The run.
     test
         The raw test rows, and their targets.
+
+    See Also
+    --------
+    train : Gives one.
     """
 
     predictor: Predictor
@@ -89,6 +102,21 @@ def train(
         For data that cannot be read, targets that cannot be learned, and hyperparameters that would not be used.
     FloatingPointError
         Where the loss diverges.
+
+    See Also
+    --------
+    Experiment : What is trained.
+    load : Reads what ``mlcvlab train`` saved.
+
+    Examples
+    --------
+    >>> from mlcvkit import Experiment, Hyperparameters
+    >>> experiment = Experiment(data="moons", hyperparameters=Hyperparameters(epochs=30, learning_rate=0.01))
+    >>> trained = train(experiment)
+    >>> trained.run.history.keys() >= {"train_loss"}
+    True
+    >>> trained.predictor.predict([[0.0, 1.0]])
+    array([0])
     """
     return prepare(experiment, samples).fit(callbacks=callbacks, resume=resume)
 
@@ -239,6 +267,17 @@ def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparati
     ------
     InputError
         As for ``train``.
+
+    See Also
+    --------
+    train : Prepares, and trains to the end.
+
+    Examples
+    --------
+    >>> from mlcvkit import Experiment
+    >>> prepared = prepare(Experiment(data="moons"))
+    >>> prepared.samples, prepared.X.shape[1], prepared.configuration["model"]
+    (320, 2, 'mlp')
     """
     e = experiment
     samples = e.read() if samples is None else samples
@@ -294,7 +333,6 @@ def prepare_rows(
         count = validation_rows(hp, len(y), images=images, own_test=samples.test is not None)
         hp = replace(hp, validation_samples=count)
     hp = with_penalty(hp, rows, encoded)
-    experiment = replace(experiment, hyperparameters=hp)
     chosen, held_out, model_seed, seed = _draw(encoded, count, hp.seed, targets, images)
     weights = None if experiment.class_weight is None else balanced_weights(y, targets)
     watched: Validation | None = None if held_out is None else (rows[held_out], encoded[held_out])
@@ -305,8 +343,9 @@ def prepare_rows(
     if hp.label_smoothing:
         encoded = targets.encode(y, encoded.dtype, hp.label_smoothing)
     model = make_network(kind, hp, targets, int(np.prod(rows.shape[1:])), model_seed)
+    hp = _begun(model, hp, rows, encoded, chosen, has_weights=start is not None)
     return Preparation(
-        experiment=experiment,
+        experiment=replace(experiment, hyperparameters=hp),
         encoder=encoder,
         targets=targets,
         model=model if start is None else _with_weights(model, start, experiment.init),
@@ -344,6 +383,27 @@ def _with_weights(model: MLP | NN2, start: Predictor, run: str | None) -> MLP | 
     return model
 
 
+def _begun(
+    model: MLP | NN2, hp: Hyperparameters, X: Rows, y: Array, chosen: Indices | None, *, has_weights: bool
+) -> Hyperparameters:
+    """Start a network as the linear model of the rows to train on, where that is asked for or left to us.
+
+    Returns the hyperparameters with what was done.
+    """
+    if hp.initialization not in (None, "linear") or has_weights:
+        return hp if hp.initialization else replace(hp, initialization="he")
+    reason = (
+        why_not_linear(model, X) if isinstance(model, MLP) else "this kind of network has no ReLU units with biases"
+    )
+    if reason and hp.initialization == "linear":
+        raise InputError(f"initialization=linear cannot be used: {reason}; leave it out")
+    if reason:
+        return replace(hp, initialization="he")
+    assert isinstance(model, MLP)
+    start_as_linear(model, *(part if chosen is None else part[chosen] for part in (X, y)))
+    return replace(hp, initialization="linear")
+
+
 def _draw(
     y: Array, count: int, seed: int, targets: Targets, images: bool
 ) -> tuple[Indices | None, Indices | None, Seed, int]:
@@ -362,7 +422,7 @@ def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool
     """The number of training rows that are held out to watch the training by.
 
     Of images always, of other rows only where the training stops by them, and a fifth of all at most. Where the number
-    is left to us, a tenth of a table's rows, 1,000 at most, and none of fewer than 1,000: they teach more than they
+    is left to us, a tenth of a table's rows, 1,000 at most, and none of fewer than 5,000: they teach more than they
     tell. Where images have test rows of their own, exactly
     ``validation_samples``.
 
@@ -416,10 +476,10 @@ def make_network(kind: KindName, hp: Hyperparameters, targets: Targets, features
         return Perceptron().initialize(features, targets.outputs, seed=seed)
     if kind == "nn2":
         nn2 = NN2(loss=hp.loss or "cross_entropy").initialize(features, hp.hidden_units[0], seed=seed)
-        return scale_weights(nn2, hp.initialization)
+        return scale_weights(nn2, hp.initialization or "he")
     options = {name: getattr(hp, name) for name in ("activation", "loss", "dropout", "l2")}
     model = MLP(() if kind == "nn1" else hp.hidden_units, output=targets.output, **options)
-    return scale_weights(model.initialize(features, targets.outputs, seed=seed), hp.initialization)
+    return scale_weights(model.initialize(features, targets.outputs, seed=seed), hp.initialization or "he")
 
 
 def circumstances(X: RawRows) -> PlainData:

@@ -7,6 +7,7 @@ column.
 from mlcvkit.models.activations import ACTIVATIONS, Activation, ActivationName, Attribute
 from mlcvkit.models.handout import architecture, as_mlp, as_trained, predictions
 from mlcvkit.models.initializations import INITIALIZATIONS, InitializationName, scale_weights
+from mlcvkit.models.linear import start_as_linear, why_not_linear
 from mlcvkit.models.mlp import MLP, NN1, Dense, dropout_mask
 from mlcvkit.models.model import Model
 from mlcvkit.models.outputs import LOSSES, OUTPUTS, Loss, LossName, OutputName, logit_loss, losses_behind
@@ -38,6 +39,8 @@ __all__ = [
     "losses_behind",
     "predictions",
     "scale_weights",
+    "start_as_linear",
+    "why_not_linear",
 ]
 
 __getattr__ = resolved(__name__)

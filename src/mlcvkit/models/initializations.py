@@ -103,8 +103,9 @@ INITIALIZATIONS = {
     "small": Initialization(small, r"W \sim \mathcal{N}(0, 0.01^2)"),
     "large": Initialization(large, r"W \sim \mathcal{N}(0, 1)"),
     "zeros": Initialization(zeros, r"W = 0"),
+    "linear": Initialization(he, r"W \sim \mathcal{N}(0, g / K), \quad z = \hat w^\top x + \hat b"),
 }
-"""By name, in the order of choices."""
+"""By name, in the order of choices. What "linear" adds to he's weights needs rows: ``start_as_linear``."""
 
 if TYPE_CHECKING:
     InitializationName = str
@@ -139,7 +140,7 @@ def scale_weights(model: Network, initialization: str) -> Network:
     """
     if initialization not in INITIALIZATIONS:
         raise ValueError(f"unknown initialization {initialization!r}; choose one of {', '.join(INITIALIZATIONS)}")
-    if initialization == "he":
+    if initialization in ("he", "linear"):
         return model
     hidden_gain = ACTIVATIONS[as_mlp(model).activation].gain
     for layer in model.layers:

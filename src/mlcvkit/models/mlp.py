@@ -126,6 +126,11 @@ class MLP:
     ValueError
         For an unknown name, with the choices, or a number out of its range.
 
+    See Also
+    --------
+    Perceptron : Without a hidden layer, by the rule of 1958.
+    Loss : A loss of one's own.
+
     References
     ----------
     Handout, Problem 2, for depth L and with biases; Srivastava et al. (2014), "Dropout", section 10, for the division

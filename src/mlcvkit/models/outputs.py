@@ -79,6 +79,19 @@ class Loss(NamedTuple):
         The names of the output activations that it can follow.
     latex
         The loss of one sample as an equation in TeX.
+
+    See Also
+    --------
+    MLP : Takes one as ``loss``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlcvkit import MLP
+    >>> cubic = Loss(lambda y, y_hat: np.abs(y_hat - y) ** 3, lambda y, y_hat: 3 * (y_hat - y) * np.abs(y_hat - y))
+    >>> model = MLP((4,), output="identity", loss=cubic).initialize(2, seed=0)
+    >>> round(model.emp_loss(np.ones((2, 3)), np.zeros((1, 3))), 3) >= 0
+    True
     """
 
     value: Callable[[Array, Array], Array]

@@ -22,6 +22,10 @@ class Perceptron(MLP):
     biases
         Whether the units have biases.
 
+    See Also
+    --------
+    MLP : With hidden layers.
+
     References
     ----------
     Rosenblatt (1958), "The perceptron".

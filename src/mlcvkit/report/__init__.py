@@ -42,6 +42,10 @@ def report_on(run: Path, data: str | None = None, target: str | None = None) -> 
     ------
     InputError
         Where there is neither, or the samples of a run cannot be read.
+
+    See Also
+    --------
+    load : The predictor of a run.
     """
     if not (run / JOURNAL_FILE).is_file():
         subject = read_subject(run, data, target)

@@ -74,6 +74,10 @@ def save_model(path: Path, saved: SavedModel) -> None:
     ------
     OSError
         Where the file cannot be written.
+
+    See Also
+    --------
+    load_model : Reads it.
     """
     kind = type(saved.model).__name__
     made_of = architecture(saved.model)
@@ -104,6 +108,11 @@ def load_model(run: Path) -> SavedModel:
     ------
     InputError
         Where there is none, or it is truncated, or is not a model of ours; with the path.
+
+    See Also
+    --------
+    save_model : Writes it.
+    load : The predictor in it.
     """
     path = run / MODEL_FILE if run.is_dir() else run
     if not path.is_file():

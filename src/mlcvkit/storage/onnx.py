@@ -39,6 +39,10 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
     ------
     InputError
         For what ONNX has no operators for, with the reason, or where the file cannot be written.
+
+    See Also
+    --------
+    save_model : The product's own file.
     """
     require("onnx")
     try:

@@ -31,6 +31,21 @@ class WriteCheckpoints(Callback):
         The folder of the run, which is made if it is missing.
     every
         The number of epochs between two checkpoints.
+
+    See Also
+    --------
+    train : Goes on from one with ``resume``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from mlcvkit import Experiment, Hyperparameters, train
+    >>> experiment = Experiment(data="moons", hyperparameters=Hyperparameters(epochs=4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = train(experiment, callbacks=[WriteCheckpoints(Path(folder), 2)])
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['checkpoint.safetensors']
     """
 
     def __init__(self, folder: Path | str, every: int = 1) -> None:

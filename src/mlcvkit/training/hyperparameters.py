@@ -29,7 +29,20 @@ def _is_whole(value: object) -> bool:
 @dataclass(frozen=True, kw_only=True)
 @with_fields_of_optimizers
 class Hyperparameters:
-    """Every hyperparameter of a training run; InputError for a value out of its range."""
+    """Every hyperparameter of a training run; InputError for a value out of its range.
+
+    See Also
+    --------
+    RECIPES : Sets of them that are known to be good.
+
+    Examples
+    --------
+    >>> Hyperparameters(hidden_units=(32, 16), optimizer="adamw", weight_decay=0.01).hidden_units
+    (32, 16)
+    >>> Hyperparameters(dropout=1.5)
+    Traceback (most recent call last):
+    mlcvkit.errors.InputError: dropout must be at least 0 and below 1; got 1.5
+    """
 
     hidden_units: tuple[int, ...] = (256,)
     """Hidden units, one number for each hidden layer: more can tell more apart, and cost more time."""
@@ -37,9 +50,10 @@ class Hyperparameters:
     """What follows each hidden layer; NN2 has relu."""
     loss: LossName | None = None
     """What is minimised; where left out, cross-entropy for classes and squared error for numbers."""
-    initialization: InitializationName = "he"
+    initialization: InitializationName | None = "he"
     """How large the weights are at first: he and glorot go by the layer's size; small is 0.01, large is 1 for any; with
-    zeros all hidden units stay alike."""
+    zeros all hidden units stay alike; linear starts a ReLU network of a table as the linear model that fits its rows.
+    Where left out for data of your own, linear where that can be, else he."""
     dropout: float = 0.0
     """The share of hidden units that is silenced at random in each step."""
     label_smoothing: float = 0.0
@@ -132,7 +146,7 @@ class Hyperparameters:
         }
         for name, choices in tables.items():
             value = getattr(self, name)
-            known = value in choices or (name == "loss" and value is None)
+            known = value in choices or (name in ("initialization", "loss") and value is None)
             self._require(name, known, f"must be one of {', '.join(choices)}")
 
         self.make_optimizer()  # refuses what it does not take

@@ -57,6 +57,19 @@ def accuracy(model: Model, X: Array, y: Array, *, sample_weight: Array | None = 
     -------
     float
         The share, from 0 to 1.
+
+    See Also
+    --------
+    Predictor : Whose ``measure`` measures more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlcvkit import MLP
+    >>> model = MLP(()).initialize(2, seed=0)
+    >>> model.W = [np.array([[1.0], [0.0]]), np.zeros((1, 1))]
+    >>> accuracy(model, np.array([[3.0, -2.0, 1.0, 4.0], [0.0, 0.0, 0.0, 0.0]]), np.array([[1.0, 0.0, 0.0, 1.0]]))
+    0.75
     """
     y_hat = predictions(model, X)
     if getattr(model, "output", None) == "softmax":
@@ -96,6 +109,11 @@ class Run:
         Computes a sum of the content of the training samples.
     mean_from
         The epoch that the mean begins with, where a run that is gone on with has other epochs than before.
+
+    See Also
+    --------
+    fit : Gives one at its end.
+    Callback : Sees it on the way.
     """
 
     hyperparameters: Hyperparameters
@@ -122,6 +140,24 @@ class Callback:
     """Informed of a training run as it goes on. Override the methods you need.
 
     A callback may read the run and must not change it. ``StopTraining`` raised in one ends the training in good order.
+
+    See Also
+    --------
+    fit : Takes callbacks.
+    StopTraining : Ends a training.
+    ProgressBar, WriteCheckpoints : Callbacks that are here.
+
+    Examples
+    --------
+    >>> from mlcvkit import Experiment, Hyperparameters, train
+    >>> class Losses(Callback):
+    ...     def on_epoch(self, run):
+    ...         print(run.epoch)
+    >>> hp = Hyperparameters(epochs=3)
+    >>> _ = train(Experiment(data="moons", hyperparameters=hp), callbacks=[Losses()])
+    1
+    2
+    3
     """
 
     def on_start(self, run: Run) -> None:
@@ -162,7 +198,23 @@ class Callback:
 
 
 class StopTraining(Exception):
-    """Ends the training where it is raised: in ``on_epoch`` with that epoch, of which later callbacks are not told."""
+    """Ends the training where it is raised: in ``on_epoch`` with that epoch, of which later callbacks are not told.
+
+    See Also
+    --------
+    Callback : Where it is raised.
+
+    Examples
+    --------
+    >>> from mlcvkit import Callback, Experiment, Hyperparameters, train
+    >>> class Enough(Callback):
+    ...     def on_epoch(self, run):
+    ...         if run.history["train_loss"][-1] < 0.3:
+    ...             raise StopTraining
+    >>> hp = Hyperparameters(epochs=1000, learning_rate=0.01)
+    >>> train(Experiment(data="moons", hyperparameters=hp), callbacks=[Enough()]).run.epoch < 1000
+    True
+    """
 
 
 def split_validation(
@@ -391,6 +443,10 @@ def fit(
         For patience without validation, or an augmentation of samples that are not images.
     FloatingPointError
         Where a loss becomes NaN or infinite, with the step and the learning rate.
+
+    See Also
+    --------
+    train : From data to a trained network, in one call.
     """
     before = [w if w is None else w.copy() for w in model.W]
     training = Training(

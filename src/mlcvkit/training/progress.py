@@ -15,6 +15,17 @@ class ProgressBar(Callback):
     ----------
     console
         Where it is drawn, the standard error by default.
+
+    See Also
+    --------
+    Callback : What it is one of.
+
+    Examples
+    --------
+    >>> from mlcvkit import Experiment, Hyperparameters, train
+    >>> hp = Hyperparameters(epochs=2)
+    >>> _ = train(Experiment(data="moons", hyperparameters=hp), callbacks=[ProgressBar()])  # doctest: +SKIP
+    epoch 2/2 ━━━━━━━━━━ 0:00:00 loss 0.4745  545,415 samples/s
     """
 
     def __init__(self, console: Console | None = None) -> None:

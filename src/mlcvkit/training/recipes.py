@@ -10,7 +10,8 @@ RECIPES = {
     "default": Hyperparameters(),
     "table": Hyperparameters(
         hidden_units=(100,),
-        learning_rate=0.005,
+        initialization=None,
+        learning_rate=0.002,
         batch_size=64,
         epochs=200,
         l2=None,

@@ -123,6 +123,10 @@ def tune(
     ------
     InputError
         Where the space or the data cannot be used, or no trial can be trained.
+
+    See Also
+    --------
+    train : One training.
     """
     given = dict(space or default_space(experiment, seed))
     every = read_space(given)

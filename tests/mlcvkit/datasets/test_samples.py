@@ -335,3 +335,13 @@ def test_a_file_of_its_own_to_test_with(tmp_path, table):
     table.head(2).write_parquet(tmp_path / "b.parquet")
     samples = read(tmp_path / "a.csv", "species", test=tmp_path / "b.parquet")
     assert samples.test[0].height == 2 and samples.test[1].tolist() == samples.y[:2].tolist()
+
+
+def test_a_folder_of_the_name_of_a_set_is_told_apart_from_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert read("digits").notes == ()
+    for name in ("a", "b"):
+        Path("digits", name).mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(Path("digits", name, "1.png"))
+    assert read("digits").notes == ("digits is the set inside the package; what lies here is ./digits",)
+    assert read("digits").X.shape[1:] == (64,) and read("./digits").X.shape == (2, 4, 4)

@@ -37,7 +37,7 @@ NEEDS = {
     "epsilon": {"optimizer": "adam"},
     "rho": {"optimizer": "rmsprop"},
     "validation_samples": {"patience": 3, "epochs": 20},
-    "patience": {"epochs": 20, "learning_rate": 0.5},
+    "patience": {"epochs": 20, "learning_rate": 0.5, "initialization": "he"},  # away from the best of the linear ones
 }
 """What another hyperparameter must be for it to act."""
 

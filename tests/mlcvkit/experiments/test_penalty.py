@@ -7,7 +7,7 @@ import pytest
 
 from mlcvkit.datasets import Samples
 from mlcvkit.experiments import USUAL_PENALTY, Experiment, prepare, recipe_for
-from mlcvkit.experiments.penalty import LEAST_PENALTY, STRENGTHS, WITHIN, penalty_of, with_penalty
+from mlcvkit.experiments.penalty import FEW, LEAST_PENALTY, STRENGTHS, WITHIN, penalty_of, with_penalty
 
 
 def by_matrices(X, y):
@@ -19,7 +19,7 @@ def by_matrices(X, y):
         A = X @ np.linalg.inv(X.T @ X + strength * np.eye(X.shape[1])) @ X.T + np.ones((N, N)) / N
         left = np.eye(N) - A
         scores.append((left @ y).ravel() @ (left @ y).ravel() / N / (np.trace(left) / N) ** 2)
-    within = np.array(scores) <= min(scores) * (1 + WITHIN * np.sqrt(2 / N))
+    within = np.array(scores) <= min(scores) * (1 + WITHIN * np.sqrt(2 / N) + (FEW / N) ** 2)
     return max(STRENGTHS[within]) / N
 
 

@@ -2,6 +2,7 @@
 # make test    every test, the linter and the type checker
 # make soak    the tests that repeat something, at a larger size
 # make docs    the site, in build/site: its pages run the code that they show
+# make release a wheel and an sdist, tried in clean environments
 # make bench   ratios against PyTorch, JAX and scikit-learn, which it installs into an environment of their own
 # The first two need only python3 (3.11 or newer) and make; everything else goes into .venv.
 
@@ -12,7 +13,7 @@ PEERS := .venv-peers
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: train test soak system lint docs notebook lock bench clean
+.PHONY: train test soak system lint docs notebook lock bench release clean
 
 train: $(VENV)/.train
 	@$(BIN)/mlcvlab train $(ARGS)
@@ -101,6 +102,13 @@ lock: $(BIN)/uv
 	@$(COMPILE) pyproject.toml --extra fast -o requirements/train.txt
 	@$(COMPILE) pyproject.toml --all-extras --group test -c requirements/train.txt -o requirements/test.txt
 	@$(COMPILE) pyproject.toml $(DOCS_EXTRAS:%=--extra %) --group docs -o requirements/docs.txt
+
+# Wheel and sdist, and both tried in clean environments, with each extra.
+release: $(VENV)/.train
+	@rm -rf dist
+	@$(BIN)/uv run --quiet --isolated --no-project --with build --with twine sh -c \
+		'python -m build --outdir dist . > $(VENV)/build.log && python -m twine check --strict dist/*'
+	@$(BIN)/python tests/release.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PEERS) $(DOCS) build

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from mlcvkit.storage import MODEL_FILE, load_model
 from mlcvkit.training import RECIPES, Hyperparameters
 from soak import repeated
 
+VERSION = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
 QUICK = ["--epochs", "2", "--hidden-units", "16", "--batch-size", "512"]
 
 OF_A_RUN = ["config.toml", "curves.png", "hidden_units.png", MODEL_FILE, "result.json"]
@@ -353,7 +355,7 @@ def test_help_says_what_every_hyperparameter_does(tmp_path):
     assert result.returncode == 0
     for words in ("--learning-rate", "too high diverges", "--hidden-units", "[default: (256,)]", "Ctrl-C"):
         assert words in result.stdout
-    assert run("--version", folder=tmp_path).stdout == "0.1.0\n"
+    assert run("--version", folder=tmp_path).stdout == f"{VERSION}\n"
 
 
 def test_the_version_is_told_before_anything_is_imported_for_it(tmp_path):
@@ -362,7 +364,7 @@ def test_the_version_is_told_before_anything_is_imported_for_it(tmp_path):
         "sys.exit(bool({'numpy', 'cyclopts', 'rich'} & sys.modules.keys()))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert (result.returncode, result.stdout) == (0, "0.1.0\n"), result
+    assert (result.returncode, result.stdout) == (0, f"{VERSION}\n"), result
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "mlcvkit", "--version"]
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)

@@ -617,3 +617,35 @@ def test_the_sample_is_a_folder_of_digits_as_well(tmp_path):
     assert samples.X.shape == (500, 28, 28) and set(samples.y) == set("0123456789")
     assert_one_line_error(run("data", "sample", "deep/pictures", folder=tmp_path), "is there already")
     assert_one_line_error(run("data", "sample", "a.parquet", folder=tmp_path), "neither a .csv file")
+
+
+MESSY = "size;when;at;city;y\n" + "".join(
+    f"{'unbekannt' if i == 50 else f'{i % 7},5'};{'bald' if i == 51 else f'{1 + i % 28}.{1 + i % 12}.2020'};"
+    f"{'noon' if i == 52 else f'{i % 24}:30'};{'AB'[i % 2]};{('ja', 'nein')[i % 3 == 0]}\n"
+    for i in range(120)
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_stray_text_among_numbers_or_dates_is_missing_in_whatever_part_it_falls(tmp_path, seed):
+    (tmp_path / "t.csv").write_text(MESSY)
+    options = ["t.csv", "--target", "y", "--epochs", "2", "--seed", seed]
+    result = run("train", *options, "--name", "r", folder=tmp_path)
+    assert result.returncode == 0 and "Test accuracy" in result.stdout, result
+    assert [line.partition(": ")[2] for line in result.stdout.splitlines() if "mostly" in line] == [
+        f"mostly {kind}: the rest counts as missing" for kind in ("numbers", "dates", "times of day")
+    ]
+    assert len(run("predict", "runs/r", "t.csv", folder=tmp_path).stdout.splitlines()) == 121
+
+
+def test_folds_train_where_a_stray_text_is_in_one_of_them(tmp_path):
+    (tmp_path / "t.csv").write_text(MESSY)
+    result = run("train", "t.csv", "--target", "y", "--epochs", "2", "--folds", "4", "--name", "f", folder=tmp_path)
+    assert result.returncode == 0 and "standard deviation" in result.stdout, result
+
+
+def test_a_column_that_was_numbers_alone_still_refuses_text(tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i},{'pq'[i % 2]}\n" for i in range(60)))
+    (tmp_path / "u.csv").write_text("a\nseven\n")
+    assert run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path).returncode == 0
+    assert_one_line_error(run("predict", "runs/r", "u.csv", folder=tmp_path), "has 'seven' in row 1")

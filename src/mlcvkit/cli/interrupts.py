@@ -14,6 +14,8 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.saved = False
+        self.name = "Ctrl-C"
+        """What the signal that came is called."""
         self._may_raise = True
         self._waiting = False
         self._saving = False
@@ -25,6 +27,8 @@ class Interrupts:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Take a signal."""
+        if not self.came and number != signal.SIGINT:
+            self.name = signal.Signals(number).name
         if self._saving:
             self._waiting = True
         elif self._may_raise:

@@ -228,7 +228,7 @@ def _train_once(
                     storage.save_model(folder / storage.MODEL_FILE, saved)
                     write_configuration(folder, configuration)
                     places.close()
-                result = _measured_and_drawn(trained, saved, target_folder)
+                result = _measured_and_drawn(trained, saved, target_folder, handler.name)
         except KeyboardInterrupt:
             if trained is None or not handler.saved:
                 raise
@@ -312,11 +312,11 @@ def _callbacks(
     return callbacks
 
 
-def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Path) -> PlainData:
+def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Path, signal: str) -> PlainData:
     """Measure and draw what is saved already; a picture that cannot be drawn is a note."""
     run, epochs = trained.run, saved.configuration["epochs"]
     if run.interrupted:
-        console.print(f"Stopped by Ctrl-C after {run.epoch} complete epochs of {epochs}")
+        console.print(f"Stopped by {signal} after {run.epoch} complete epochs of {epochs}")
     elif run.epoch < epochs:
         console.print(f"Stopped after {run.epoch} epochs: it got no better")
     result: PlainData = {}
@@ -367,9 +367,15 @@ def _say_where(
 ) -> None:
     console.print(f"Saved to [bold]{escape(str(folder))}[/bold] in {seconds:.1f} s")
     if every is not None:
-        more = "To go on" if trained.run.interrupted else "For more epochs"
-        number = "" if trained.run.interrupted else f" --epochs {2 * trained.run.epoch}"
-        console.print(f"{more}: mlcvlab train --resume {escape(str(folder))}{number}")
+        place, run = escape(str(folder)), trained.run
+        if run.interrupted:
+            console.print(f"To go on: mlcvlab train --resume {place}")
+        elif run.epoch < run.hyperparameters.epochs:
+            console.print(
+                f"More epochs would not change it; to train on from its weights: the same command with --init {place}"
+            )
+        else:
+            console.print(f"For more epochs: mlcvlab train --resume {place} --epochs {2 * run.epoch}")
     print_json(json, {"run": str(folder), **result, "seconds": seconds})
 
 

@@ -133,8 +133,14 @@ def students_modules(sources: dict[str, str], assignment: Assignment, solved: Co
         used = exported | {name for code in codes.values() for name in _imported_from_tree(code)}
         pruned = {name: _pruned(code, frozenset(used), frozenset(exported)) for name, code in codes.items()}
         if pruned == codes:
-            return codes
+            return {name: _with_numpy(code) if by_file[name] else code for name, code in codes.items()}
         codes = pruned
+
+
+def _with_numpy(code: str) -> str:
+    """A module with NumPy under its usual name, which a solution may need though the reference does not."""
+    typing = "import numpy.typing as npt\n"
+    return code if "import numpy as np\n" in code else code.replace(typing, f"import numpy as np\n{typing}", 1)
 
 
 def _tasks_and_tables(sources: dict[str, str], tasks: Iterable[Task]) -> set[str]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
-from mlcvkit.course.assignment import read_assignment
+from mlcvkit.course.assignment import read_assignment, reference_file, tree_files
 from mlcvkit.course.handout import handout
 from mlcvkit.course.rules import code_cells
 
@@ -90,9 +90,9 @@ def alike(own: Mapping[str, Fingerprints]) -> list[Pair]:
 
 @cache
 def _given() -> frozenset[int]:
-    """The fingerprints of what students are given."""
-    written = handout(read_assignment())
-    return frozenset().union(*(_fingerprints(file, content) for file, content in written.items()))
+    """The fingerprints of what students are given, and of the solution, as which right work may look."""
+    files = [*handout(read_assignment()).items(), *((file, reference_file(file).read_bytes()) for file in tree_files())]
+    return frozenset().union(*(_fingerprints(file, content) for file, content in files))
 
 
 def _fingerprints(file: str, content: bytes) -> set[int]:

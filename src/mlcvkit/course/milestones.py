@@ -138,15 +138,15 @@ def milestones(tree: Path, sandbox: Sandbox) -> Iterator[Milestone]:
 
 def _perceptron(reader: Reader, X: Array, y: Array) -> tuple[Array, int]:
     """Weights by Rosenblatt's rule, and how many samples are right at best; all sums are the reader's."""
-    w, best, most = np.zeros((1, len(X))), np.zeros((1, len(X))), 0
-    for step in range(STEPS["perceptron"]):
+    w, best, most, rng = np.zeros((1, len(X))), np.zeros((1, len(X))), 0, np.random.default_rng(0)
+    for _ in range(STEPS["perceptron"]):
         said = (reader.linear(X, w) >= 0).astype(float)
         wrong = np.flatnonzero(said[0] != y[0])
         if X.shape[1] - len(wrong) > most:
             best, most = w.copy(), X.shape[1] - len(wrong)
         if not len(wrong):
             break
-        one = wrong[step % len(wrong)]
+        one = rng.choice(wrong)
         w = w + (y[0, one] - said[0, one]) * X[:, one]
     return best, most
 
@@ -163,7 +163,10 @@ def _clouds(reader: Reader) -> "tuple[bool, str, Figure]":
 def _xor_line(reader: Reader) -> "tuple[bool, str, Figure]":
     w, right = _perceptron(reader, XOR_X, XOR_Y)
     figure = _plane(XOR_X, XOR_Y, lambda points: reader.linear(points, w))
-    said = f"your linear: after {STEPS['perceptron']} steps at most {right} of 4 are right, as Minsky and Papert proved"
+    said = (
+        f"your linear: in {STEPS['perceptron']} steps at most {right} of 4 are right; that all 4 never are is what "
+        "Minsky and Papert proved"
+    )
     return right < 4, said, figure
 
 

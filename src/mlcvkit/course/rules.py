@@ -1,6 +1,5 @@
 """The handout's rules: no file added, moved, removed or renamed, no signature changed, no neural-network library."""
 
-import ast
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 
 from mlcvkit.course.assignment import Task, reference_file, tree_files
 from mlcvkit.course.imports import imported, parsed
+from mlcvkit.course.kit.tree import file_problems, signature_problems, signatures
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Violation:
 FOR_DATA = ("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets", "torchvision.transforms")
 """Modules of libraries that are not allowed from which many load MNIST."""
 MOST_LINE = 2000
-MOST_NAMED = 5
 MOST_NOTEBOOK = 20 << 20
 """The largest notebook that is parsed, in bytes: JSON takes many times its size in memory."""
 MOST_SOURCE = 256 << 10
@@ -30,7 +29,7 @@ MOST_SOURCE = 256 << 10
 
 def check_rules(files: Mapping[str, bytes], tasks: Collection[Task], forbidden: Collection[str]) -> list[Violation]:
     """What in a submission breaks the rules, and what a person should look at."""
-    violations = [*_files(files)]
+    violations = [Violation("files", problem) for problem in file_problems(files, tree_files())]
     small = {name: content for name, content in files.items() if _is_small(name, content)}
     violations += [Violation("look", f"{name} is too large to be searched") for name in sorted(set(files) - set(small))]
     violations += _signatures(small, tasks)
@@ -84,78 +83,12 @@ def _plain_line(line: str) -> str:
     return f"{indent}{f'{kept} = ' if kept else ''}get_ipython().{call}"
 
 
-def _files(files: Mapping[str, bytes]) -> Iterator[Violation]:
-    expected = set(tree_files())
-    missing, added = sorted(expected - set(files)), sorted(set(files) - expected)
-    if len(missing) > MOST_NAMED:
-        yield Violation(
-            "files", f"{len(missing)} files of the homework are missing, {', '.join(missing[:3])} among them"
-        )
-    else:
-        yield from (Violation("files", f"{name} is missing") for name in missing)
-    if len(added) > MOST_NAMED:
-        yield Violation("files", f"{len(added)} files were added, {', '.join(added[:3])} among them")
-    else:
-        yield from (Violation("files", f"{name} was added: the homework has no such file") for name in added)
-
-
 def _signatures(files: Mapping[str, bytes], tasks: Collection[Task]) -> Iterator[Violation]:
     for file in dict.fromkeys(task.file for task in tasks):
-        if file not in files:
-            continue
-        try:
-            own, assigned = _functions(parsed(files[file]))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue  # its functions say so, and lose their points by it
-        right, _ = _functions(parsed(reference_file(file).read_bytes()))
-        for task in tasks:
-            if task.file != file:
-                continue
-            if task.function in assigned:
-                continue
-            if task.function not in own:
-                yield Violation("signatures", f"{task.function} is missing in {file}")
-            elif problem := _difference(own[task.function], right[task.function]):
-                yield Violation("signatures", f"{task.function}: {problem}")
-
-
-def _functions(tree: ast.Module) -> tuple[dict[str, ast.arguments], set[str]]:
-    """The arguments of a module's functions and methods, and the names that it assigns instead."""
-    found, assigned = {}, set()
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found[node.name] = node.args
-        elif isinstance(node, ast.Assign):
-            assigned |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        elif isinstance(node, ast.ClassDef):
-            for method in node.body:
-                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
-                    found[f"{node.name}.{method.name}"] = method.args
-    return found, assigned
-
-
-def _difference(own: ast.arguments, right: ast.arguments) -> str | None:
-    """How a signature differs in what callers see; a keyword of one's own with a default is no difference."""
-    mine, theirs = (_positional(arguments) for arguments in (own, right))
-    has_more = mine[: len(theirs)] == theirs and all("=" in name for name in mine[len(theirs) :])
-    if not has_more:
-        return f"the arguments are ({', '.join(mine)}) and were ({', '.join(theirs)})"
-    given = {argument.arg for argument in own.kwonlyargs}
-    lost = [argument.arg for argument in right.kwonlyargs if argument.arg not in given]
-    if lost and own.kwarg is None:
-        return f"the argument {lost[0]} is missing"
-    needed = [a.arg for a, default in zip(own.kwonlyargs, own.kw_defaults, strict=True) if default is None]
-    return f"the argument {needed[0]} was added, and has no default" if needed else None
-
-
-def _positional(arguments: ast.arguments) -> list[str]:
-    every = [*arguments.posonlyargs, *arguments.args]
-    defaults = [None] * (len(every) - len(arguments.defaults)) + list(arguments.defaults)
-    named = [
-        a.arg if default is None else f"{a.arg}={ast.unparse(default)}"
-        for a, default in zip(every, defaults, strict=True)
-    ]
-    return named + ([f"*{arguments.vararg.arg}"] if arguments.vararg else [])
+        if file in files:
+            right = signatures(reference_file(file).read_bytes())
+            wanted = {task.function: right[task.function] for task in tasks if task.file == file}
+            yield from (Violation("signatures", problem) for problem in signature_problems(file, files[file], wanted))
 
 
 def code_cells(content: bytes) -> list[str]:

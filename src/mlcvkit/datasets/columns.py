@@ -5,7 +5,7 @@ itself: what stands beside it, or in which format, makes no difference.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -413,25 +413,35 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     if all(one.lower() in ("true", "false") for one in texts):
         return {"kind": "number"}
     some = texts[:FIRST_LOOK]
-    numbers_among_them = sum(number_of(one) is not None for one in some)
-    if numbers_among_them < len(some) / 2 and seconds_of(some[0]) is None and _date_parts(some[0]) is None:
+    forms = (number_of, seconds_of, _date_parts)
+    if max(sum(form(one) is not None for one in some) for form in forms) < len(some) / 2:
         return {"kind": "text"}
     thousands = thousands_in(texts, decimals)
     fact: PlainData = {"kind": "number"} | ({} if thousands is None else {"thousands": thousands})
     numbers = numbers_in(text, fact).is_not_null()
-    known = sum(one not in MISSING_NUMBERS for one in text.to_list())
-    share = int(numbers.sum()) / max(1, known)
+    known = [one for one in text.to_list() if one not in MISSING_NUMBERS]
+    share = int(numbers.sum()) / max(1, len(known))
     if share == 1 or (share >= MOSTLY and share * len(text) >= 1):
         return fact | ({} if share == 1 else {"loose": True})
-    if all(seconds_of(one) is not None for one in texts):
-        return {"kind": "number", "clock": True}
-    first, certain = order_of_dates(texts) if _date_parts(texts[0]) is not None else (None, False)
+    times = {one for one in texts if seconds_of(one) is not None}
+    if share := _share_of(times, known):
+        return {"kind": "number", "clock": True} | ({} if share == 1 else {"loose": True})
+    dates = [one for one in texts if _date_parts(one) is not None]
+    share = _share_of(dates, known)
+    first, certain = order_of_dates(dates) if share else (None, False)
     if first is not None:
         moments = dates_in(text, {"first": first})
         has_time = bool((moments.dt.truncate("1d") != moments).any())
         fact = {"kind": "time" if has_time else "date", "first": first}
-        return fact if certain else fact | {"unsure": True}
+        return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 else {"loose": True})
     return {"kind": "text"}
+
+
+def _share_of(some: Collection[str], values: Sequence[str]) -> float:
+    """The share of a column's values that are of some form, 0 where they are not nearly all."""
+    known = set(some)
+    share = sum(one in known for one in values) / max(1, len(values))
+    return share if share >= MOSTLY else 0.0
 
 
 def type_of(dtype: "polars.DataType") -> str:

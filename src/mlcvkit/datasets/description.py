@@ -88,7 +88,8 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     if fact.get("loose"):
         others = ", ".join(fact.get("others", ()))
         own = f"a column each for {others}, " if others else ""
-        notes.append(f"mostly numbers: {own}the rest counts as missing")
+        kind = "dates" if fact["kind"] in ("date", "time") else "times of day" if fact.get("clock") else "numbers"
+        notes.append(f"mostly {kind}: {own}the rest counts as missing")
     if fact.get("thousands"):
         notes.append(f"{fact['thousands']!r} stands between thousands")
     if fact.get("unsure"):

@@ -243,6 +243,30 @@ class TableEncoder:
         self.kept_ = ~constant
         self._note_constant(constant, counted)
 
+    def expect(self, X: RawRows) -> Self:
+        """Allow what other rows of the same data have: a text in a column of numbers or dates then counts as missing.
+
+        Parameters
+        ----------
+        X
+            All rows, also those that are kept apart.
+
+        Returns
+        -------
+        Self
+            The encoder itself.
+        """
+        frame = _frame(X)
+        if isinstance(frame, _Numbers):
+            return self
+        for name, fact in self.columns_.items():
+            if fact["kind"] in ("number", "date", "time") and name in frame.columns and not fact.get("loose"):
+                try:
+                    _ = _as_numbers(frame[name], fact) if fact["kind"] == "number" else _as_time(frame[name], fact)
+                except InputError:
+                    fact |= {"loose": True, "others": []} if fact["kind"] == "number" else {"loose": True}
+        return self
+
     def fit_transform(self, X: RawRows, y: object = None) -> Values:
         """Call ``fit`` and ``transform``.
 
@@ -432,7 +456,7 @@ class TableEncoder:
             fact["thousands"] = "," if self.decimal == "." else "."
         if fact.get("unsure") and self.day_first is not None:
             fact = {"kind": fact["kind"], "first": "day" if self.day_first else "month"}
-        if fact.get("loose"):
+        if fact.get("loose") and fact["kind"] == "number" and not fact.get("clock"):
             others = text.filter(numbers_in(column, fact).is_null()).drop_nulls()
             fact["others"] = self._frequent(others)[0]
         return fact
@@ -665,7 +689,7 @@ def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
 def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
     dates = dates_in(column, fact)
     lost = dates.is_null() & known_text(column, (*MISSING, *MISSING_NUMBERS)).is_not_null()
-    if lost.any():
+    if lost.any() and not fact.get("loose"):
         row = int(lost.arg_true()[0])
         raise InputError(f"column {column.name!r} has values that are no dates: {column[row]!r} in row {row + 1}")
     return dates

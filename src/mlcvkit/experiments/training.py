@@ -318,6 +318,9 @@ def prepare_rows(
     assert experiment.task is not None
     start = None if experiment.init is None else load(experiment.init)
     encoder = encoder_for(X, **experiment.encoding).fit(X) if start is None else start.encoder
+    if isinstance(encoder, TableEncoder) and start is None:
+        for known in (samples.X, *(() if samples.test is None else samples.test[:1])):
+            encoder.expect(known)
     targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
     require_fits(kind, hp, targets, rows=len(y), has_weights=start is not None, **circumstances(X))
     images = are_images(X)

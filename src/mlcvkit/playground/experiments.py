@@ -1,19 +1,18 @@
 """An experiment: all that the page's controls say, as a link, as a command line, and as lines of Python."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
-import numpy.typing as npt
 
 from mlcvkit import experiments
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import with_used_only
 from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS
+from mlcvkit.playground.points import FIRST_POINTS, MOST_POINTS, WELL_FORMED, classes_of, painted, problem_with
 from mlcvkit.training import OPTIMIZERS, RECIPES, SCHEDULES, Hyperparameters
 
 IMAGES = 60_000
@@ -55,15 +54,6 @@ LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, 10_000),
 }
 """What a number may be: so that no visitor takes more than a share."""
-
-MOST_POINTS_PAINTED, FEWEST_OF_A_CLASS = 400, 5
-_POINTS = re.compile("([0-9a-f]{4}[01])*")
-FIRST_POINTS = "".join(
-    f"{x + dx:02x}{y + dy:02x}{kind}"
-    for kind, x, y in ((0, 90, 160), (1, 165, 95))
-    for dx, dy in ((0, 0), (30, 8), (-24, 16), (10, -28), (-12, -20), (18, 30), (-30, -4), (4, 18))
-)
-"""Two heaps, to add to."""
 
 KEEPS_WEIGHTS = frozenset({
     "optimizer", "learning_rate", "batch_size", "schedule", "epochs", "momentum", "beta1", "beta2", "weight_decay",
@@ -109,8 +99,8 @@ class Experiment:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and low <= value <= high):
                 raise InputError(f"{name} must be from {low:g} to {high:g}; got {value!r}")
-        if not (_POINTS.fullmatch(self.points) and len(self.points) <= 5 * MOST_POINTS_PAINTED):
-            raise InputError(f"points must be at most {MOST_POINTS_PAINTED} places and classes")
+        if not (WELL_FORMED.fullmatch(self.points) and len(self.points) <= 5 * MOST_POINTS):
+            raise InputError(f"points must be at most {MOST_POINTS} places and classes")
         if self.data == PAINTED and problem_with(self.points):
             raise InputError(problem_with(self.points))
         if self.data != PAINTED and self.points:
@@ -129,8 +119,16 @@ class Experiment:
     @property
     def weights(self) -> int:
         """How many weights the network has, without biases."""
-        features, outputs = (784, 10) if self.data == DIGITS else (784, 1) if self.has_images else (2, 1)
-        return self.hidden_units * (features + (self.depth - 1) * self.hidden_units + outputs)
+        features = 784 if self.has_images else 2
+        return self.hidden_units * (features + (self.depth - 1) * self.hidden_units + self.outputs)
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network has: one for two classes, else one for each."""
+        if self.data == DIGITS:
+            return 10
+        classes = len(classes_of(self.points))
+        return classes if classes > 2 else 1
 
     @property
     def most_at_once(self) -> int:
@@ -154,7 +152,7 @@ class Experiment:
         values = {name: getattr(self, name) for name in shared} | {"hidden_units": (self.hidden_units,) * self.depth}
         if self.optimizer not in OPTIMIZERS:
             values["optimizer"] = "adam"
-        if self.data == DIGITS and self.loss == "cross_entropy":
+        if self.outputs > 1 and self.loss == "cross_entropy":
             values["loss"] = "categorical_cross_entropy"
         held_out = IMAGES - self.samples if self.has_images else 0
         if not self.has_images:
@@ -287,33 +285,9 @@ def read_experiment(values: Mapping[str, Any]) -> Experiment:
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name} must be a {'whole ' if kinds[name] is int else ''}number") from None
-        most = 5 * MOST_POINTS_PAINTED + 1 if name == "points" else 40
+        most = 5 * MOST_POINTS + 1 if name == "points" else 40
         read[name] = kinds[name](number) if kinds[name] in (int, float) else str(value)[:most]
     return Experiment(**read)
-
-
-def painted(points: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Painted points as places, (N, 2), from -1 to 1 to the right and up, and classes, (N,)."""
-    each = [points[i : i + 5] for i in range(0, len(points), 5)]
-    places = np.array([(int(one[:2], 16), 255 - int(one[2:4], 16)) for one in each], float).reshape(-1, 2)
-    return places / 127.5 - 1, np.array([int(one[4]) for one in each], int)
-
-
-def as_csv(points: str) -> bytes:
-    """Painted points as a CSV file with the columns x0, x1 and class."""
-    places, classes = painted(points)
-    lines = [f"{x!r},{y!r},{c}" for (x, y), c in zip(places.tolist(), classes, strict=True)]
-    return "\n".join(["x0,x1,class", *lines, ""]).encode()
-
-
-def problem_with(points: str) -> str:
-    """What painted points lack to be trained on; "" for nothing."""
-    places, classes = painted(points)
-    if min((classes == 0).sum(), (classes == 1).sum()) < FEWEST_OF_A_CLASS:
-        return f"paint {FEWEST_OF_A_CLASS} points of each colour at least"
-    if (places.min(axis=0) == places.max(axis=0)).any():
-        return "the points lie on one line: paint some beside it"
-    return ""
 
 
 def _words(value: Any) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 from mlcvkit import storage
 from mlcvkit.errors import InputError
-from mlcvkit.playground.experiments import DIGITS, IMAGES, PAINTED, PARITY, Experiment, as_csv, read_experiment
+from mlcvkit.playground.experiments import DIGITS, IMAGES, PAINTED, PARITY, Experiment, read_experiment
 from mlcvkit.playground.networks import Network, make_network
+from mlcvkit.playground.points import as_csv
 from mlcvkit.playground.sessions import Session
 from mlcvkit.training import OPTIMIZERS
 

@@ -12,6 +12,7 @@ from mlcvkit.datasets import SIDE
 from mlcvkit.models import ACTIVATIONS, LOSSES, MLP, OUTPUTS, logit_loss
 from mlcvkit.playground.experiments import PAINTED
 from mlcvkit.playground.networks import Network
+from mlcvkit.playground.points import classes_of
 from mlcvlab.nn import Array
 
 UNITS = 24
@@ -82,20 +83,37 @@ def plane(network: Network, points: int) -> tuple[tuple[float, float], tuple[flo
 
 
 def surface(network: Network) -> Bytes:
-    """What the network answers over the plane: from -127, certainly class 0, to 127, certainly class 1."""
-    answers = network.mlp.predict(plane(network, GRID)[2])[0]
-    as_numbers: Bytes = np.nan_to_num(np.round((2 * answers - 1) * 127)).astype(np.int8)
+    """What the network answers over the plane: from -127, certainly class 0, to 127, certainly class 1.
+
+    Of other classes than these two, 32 times the likeliest one, and how much likelier it is than chance, from 0 to 31.
+    """
+    answers = np.nan_to_num(network.mlp.predict(plane(network, GRID)[2]))
+    colours = colours_of(network)
+    if colours == [0, 1]:
+        between: Bytes = np.round((2 * answers[0] - 1) * 127).astype(np.int8)
+        return between
+    answers = answers if len(answers) > 1 else np.vstack([1 - answers, answers])
+    sure = (answers.max(axis=0) - 1 / len(answers)) / (1 - 1 / len(answers))
+    as_numbers: Bytes = (32 * np.array(colours)[answers.argmax(axis=0)] + np.round(31 * sure)).astype(np.int8)
     return as_numbers
+
+
+def colours_of(network: Network) -> list[int]:
+    """The colour of each class of a two-dimensional set."""
+    points = network.experiment.points
+    return classes_of(points) if points else [0, 1]
 
 
 def points_on_plane(network: Network) -> list[list[float]]:
     """Training samples, x and y from 0 to 1 from the left and the top, their class, and 0; those held out with 1."""
     (left, right), (bottom, top), _ = plane(network, 2)
-    rows = []
+    rows, colours = [], colours_of(network)
     for kind, (X, y) in enumerate((network.train, network.held_out)):
         across, down = (X[0] - left) / (right - left), (top - X[1]) / (top - bottom)
+        classes = y.argmax(axis=0) if len(y) > 1 else y[0].astype(int)
         rows += [
-            [round(float(a), 3), round(float(d), 3), int(c), kind] for a, d, c in zip(across, down, y[0], strict=True)
+            [round(float(a), 3), round(float(d), 3), colours[int(c)], kind]
+            for a, d, c in zip(across, down, classes, strict=True)
         ]
     return rows
 

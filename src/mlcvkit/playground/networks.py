@@ -12,7 +12,8 @@ import numpy as np
 from mlcvkit.datasets import Samples, float_rows, read
 from mlcvkit.experiments import Preparation, prepare
 from mlcvkit.models import MLP, as_mlp, as_trained, logit_loss, predictions
-from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, PAINTED, Experiment, as_csv, painted
+from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, PAINTED, Experiment
+from mlcvkit.playground.points import as_csv, painted
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import History, Run, Training, accuracy, as_columns, coordinates_of
 from mlcvlab.nn import Array

@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,10 @@ from mlcvkit.playground.drawing import NetworkView, drawn, drawn_units, exciting
 from mlcvkit.playground.experiments import (
     DIGITS,
     KEEPS_WEIGHTS,
-    MOST_POINTS_PAINTED,
     PAINTED,
     PARITY,
     Experiment,
     default_experiment,
-    painted,
-    problem_with,
     read_experiment,
     what_differs,
 )
@@ -33,6 +32,10 @@ from mlcvkit.playground.files import open_run, save_run, saved_runs
 from mlcvkit.playground.house import House, in_thread
 from mlcvkit.playground.networks import Network
 from mlcvkit.playground.parts import AXES, COLOURS, Curves, DrawingPad, Equation, Line, PixelGrid, share, signed
+from mlcvkit.playground.points import (
+    COLOURS as COLOURS_OF_POINTS,
+)
+from mlcvkit.playground.points import MOST_BYTES, MOST_POINTS, classes_of, painted, points_of_file, problem_with
 from mlcvkit.playground.sessions import Change, Point, Session
 from mlcvkit.training import OPTIMIZERS
 from mlcvlab.nn import Array
@@ -164,12 +167,14 @@ class Page:
                 self.surface = PixelGrid("What the network answers over the plane", "240px")
                 self.surface.on("painted", lambda event: self._painted(event.args))
                 with ui.element("div").classes("buttons"):
-                    self.paint = ui.toggle({0: "Blue", 1: "Red"}, value=0, on_change=self._choose_paint)
+                    self.paint = ui.toggle(dict(enumerate(COLOURS_OF_POINTS)), value=0, on_change=self._choose_paint)
                     self.paint.props('dense no-caps unelevated aria-label="Colour to paint"').mark("paint")
                     self.wipe = ui.button("Wipe the points", on_click=self._wipe).props("flat dense").mark("wipe")
                     self.own = ui.button("Paint your own points", on_click=self._paint_own)
                     self.own.props("flat dense").mark("own")
+                    ui.button("Points from a file", on_click=self._bring).props("flat dense").mark("bring")
                 self.painting = ui.label().classes("explanation").props("aria-live=polite")
+                self.brought = ui.label().classes("explanation").props("aria-live=polite").mark("brought")
             self.view = NetworkView(self._open_unit, self._open_edge).classes("w-full")
         self.legend = ui.label().classes("explanation")
         self.clear.on_click(self.pad.clear_pad)
@@ -401,20 +406,60 @@ class Page:
         self.surface.paint_with(self.paint.value if self.session.experiment.data == PAINTED else None)
 
     async def _wipe(self) -> None:
-        self.points = ""
+        self.points = self.brought.text = ""
         await self._show_painted()
+
+    def _bring(self) -> None:
+        """Take the points of a table that a visitor has."""
+
+        async def take(event: Any) -> None:
+            try:
+                points, told = await self._points_of(event.file)
+            except (InputError, OSError) as error:
+                ui.notify(str(error), type="negative")
+                return
+            dialog.close()
+            await self._paint_own()
+            self.points, self.brought.text = points, told
+            await self._show_painted()
+
+        with ui.dialog() as dialog, ui.card():
+            ui.label(
+                "A table, such as a CSV file, with two columns of numbers and one with two to four classes, which "
+                f"become colours. At most {MOST_BYTES // 1_000_000} MB; of more rows {MOST_POINTS} are drawn at random."
+            )
+            drop = ui.upload(label="Drop a file here, or choose one", auto_upload=True, max_files=1, on_upload=take)
+            drop.mark("file")
+            ui.label("It stays on the machine that this page comes from; its points are in the link.")
+        dialog.open()
+
+    async def _points_of(self, file: Any) -> tuple[str, str]:
+        """The points in a file that was sent, and what was taken of it."""
+        name = Path(str(file.name)[-80:]).name or "the file"
+        if file.size() > MOST_BYTES:
+            raise InputError(f"{name} is larger than {MOST_BYTES // 1_000_000} MB")
+        with TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            await file.save(path)
+            try:
+                points, told = await in_thread(points_of_file, path)
+            except InputError as error:
+                raise InputError(str(error).replace(f"{folder}/", "")) from None
+        if problem := problem_with(points):
+            raise InputError(f"{name}: {problem.replace('paint', 'it needs')}")
+        return points, told
 
     async def _painted(self, places: Any) -> None:
         """Add points that were painted, (x, y) from 0 to 1 from the left and the top."""
         if self.session.experiment.data != PAINTED or not isinstance(places, list):
             return
-        for place in places[:MOST_POINTS_PAINTED]:
+        for place in places[:MOST_POINTS]:
             if isinstance(place, list) and len(place) == 2 and all(isinstance(at, int | float) for at in place):
                 x, y = (round(255 * min(1, max(0, at))) for at in place)
                 self.points += f"{x:02x}{y:02x}{self.paint.value}"
-        if len(self.points) > 5 * MOST_POINTS_PAINTED:
-            ui.notify(f"{MOST_POINTS_PAINTED} points are as many as there may be: the others are left out")
-            self.points = self.points[: 5 * MOST_POINTS_PAINTED]
+        if len(self.points) > 5 * MOST_POINTS:
+            ui.notify(f"{MOST_POINTS} points are as many as there may be: the others are left out")
+            self.points = self.points[: 5 * MOST_POINTS]
         await self._show_painted()
 
     async def _show_painted(self) -> None:
@@ -540,7 +585,8 @@ class Page:
         self._show_units()
         self.view.show(drawn(self.network, self.drawn_units, self.sample, class_names(self.network.experiment)))
         if not self.network.experiment.has_images:
-            captions = [("", "Red where it says 1, blue where it says 0, with the samples")]
+            captions = [("", "Each place in the colour of the class that it is taken for, with the samples")]
+            self.surface.show_classes(looks.colours_of(self.network) != [0, 1])
             self.surface.show(looks.GRID, looks.surface(self.network)[None], captions, points=self.plane_points)
         if self.sample is not None:
             self._show_answer()
@@ -559,7 +605,7 @@ class Page:
         self.pad_box.visible = self.clear.visible = images
         self.plane_points = [] if images else looks.points_on_plane(network)
         is_painted = network.experiment.data == PAINTED
-        self.paint.visible = self.wipe.visible = self.painting.visible = is_painted
+        self.paint.visible = self.wipe.visible = self.painting.visible = self.brought.visible = is_painted
         self.own.visible = not is_painted
         if network.experiment.points != self.trained_points or not is_painted:
             self.points = self.trained_points = network.experiment.points
@@ -653,7 +699,9 @@ def class_names(experiment: Experiment) -> list[str]:
     """What the classes are called."""
     if experiment.data == PARITY:
         return ["odd", "even"]
-    return [str(digit) for digit in range(10)] if experiment.data == DIGITS else ["class 0", "class 1"]
+    if experiment.data == DIGITS:
+        return [str(digit) for digit in range(10)]
+    return [f"class {kind}" for kind in (classes_of(experiment.points) if experiment.points else (0, 1))]
 
 
 def _named(start: str, different: Mapping[str, Any], most: int = 3) -> str:

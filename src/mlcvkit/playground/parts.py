@@ -122,6 +122,12 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
         self._props["paint"] = kind
         self.update()
 
+    def show_classes(self, many: bool) -> None:
+        """Whether the numbers are of other classes than 0 and 1, as ``looks.surface`` gives them."""
+        if self._props.get("classes") != many:
+            self._props["classes"] = many
+            self.update()
+
     def begin_with(self, side: int, pictures: npt.NDArray[np.int8], captions: Sequence[tuple[str, str]]) -> None:
         """Have pictures from the moment on when the page shows the grid."""
         self._props["first"] = [side, base64.b64encode(pictures.tobytes()).decode(), list(captions), [], []]

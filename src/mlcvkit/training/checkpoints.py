@@ -56,6 +56,7 @@ class WriteCheckpoints(Callback):
     def on_start(self, run: Run) -> None:
         """Write the first checkpoint."""
         self.fingerprint = run.fingerprint()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         if run.epoch == 0 or not self.path.exists():
             self._write(run)
 

@@ -13,6 +13,7 @@ import pytest
 from coursework import HONEST, MISTAKES, honest, with_mistake
 from mlcvkit.course.assignment import read_assignment
 from mlcvkit.course.handout import handout, write_handout
+from mlcvkit.course.rules import check_rules
 
 
 @pytest.fixture(scope="module")
@@ -91,5 +92,32 @@ def test_the_solution_is_nowhere_in_it(students, reference):
             assert len(text) < 25 or text not in everything, (task.function, text)
     for mistake in MISTAKES:
         assert mistake.tells not in everything
-    rows = json.loads((students / "kit/mlcvkit/tables.json").read_text())
+    rows = json.loads((students / "kit/mlcvkit/tables.json").read_text())["functions"]
     assert len(rows) == 23 and all(row.keys() == {"function", "module", "equation", "cases"} for row in rows)
+
+
+def test_a_broken_rule_is_told_as_the_grader_tells_it(check, reference):
+    losses = (
+        reference["mlcvlab/nn/losses.py"].replace(b"def l2(y:", b"def l2(truth:").replace(b"def mse(", b"def mean(")
+    )
+    files = {**reference, "notes.txt": b"mine", ".DS_Store": b"", "mlcvlab/nn/losses.py": losses}
+    del files["test_basis.py"]
+    result = check(files)
+    told = [line.removeprefix("RULE     ") for line in result.stdout.splitlines() if line.startswith("RULE")]
+    violations = check_rules({k: v for k, v in files.items() if k != ".DS_Store"}, read_assignment().tasks, ())
+    assert told == [violation.message for violation in violations if violation.rule != "look"]
+    assert len(told) == 4 and result.returncode == 1 and "4 broken rules cost points" in result.stdout
+
+
+def test_the_kit_runs_where_nobody_reads_to_the_end(students, reference, tmp_path):
+    for name, content in reference.items():
+        (tmp_path / "hw1" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "hw1" / name).write_bytes(content)
+    places = [str(students / "kit"), str(Path(np.__file__).parents[1])]
+    code = f"import sys; sys.path[:0] = {places!r}; sys.argv = ['mlcvlab', 'check', {str(tmp_path / 'hw1')!r}]; "
+    code += "from mlcvkit.check import run; run()"
+    read, write = os.pipe()
+    os.close(read)
+    result = subprocess.run([sys.executable, "-u", "-I", "-S", "-c", code], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (result.returncode, result.stderr) == (1, b"")

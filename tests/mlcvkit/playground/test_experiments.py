@@ -209,7 +209,7 @@ def test_painted_points_are_places_and_classes():
         ("", "5 points of each colour"),
         ("10100" * 9 + "20201" * 4, "5 points of each colour"),
         ("10100" * 5 + "10201" * 5, "one line"),
-        ("10102" * 9, "places and classes"),
+        ("10104" * 9, "places and classes"),
         ("1010", "places and classes"),
         ("10100" * 401, "places and classes"),
     ],

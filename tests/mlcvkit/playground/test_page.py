@@ -16,8 +16,9 @@ from command import run
 from coursework import NEEDS_BUBBLEWRAP
 from mlcvkit.playground import looks
 from mlcvkit.playground.controls import texts
-from mlcvkit.playground.experiments import Experiment, painted
+from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import make_network
+from mlcvkit.playground.points import painted
 
 pytestmark = NEEDS_CHROMIUM
 ROOT = Path(__file__).parents[3]
@@ -372,6 +373,12 @@ def test_the_plane_bends(visitor):
     one.wait(lambda: pictures(one)[0] != before)
 
 
+ALL_CHARTS_ARE_THERE = """() => {
+    const found = [...document.querySelectorAll('.chart')].map((e) => getElement(Number(e.id.slice(1))));
+    return found.length > 0 && found.every((element) => element && element.chart);
+}"""
+
+
 def charts(one):
     """What the charts of the page are drawn from: loss, accuracy."""
     script = """() => [...document.querySelectorAll('.chart')].map((element) => {
@@ -409,7 +416,7 @@ def test_curves_are_drawn_as_one_wants_them_and_named_by_what_differs(visitor):
 @pytest.mark.parametrize("path", ["/?data=moons", "/race"])
 def test_a_chart_shows_the_first_point_and_its_legend_before_anything_is_trained(visitor, path):
     one = visitor().open(path)
-    one.wait(lambda: charts(one) and all(chart["data"] for chart in charts(one)))
+    one.wait(lambda: one.page.evaluate(ALL_CHARTS_ARE_THERE) and all(chart["data"] for chart in charts(one)))
     for chart in charts(one):
         assert chart["names"] and [len(points) for points in chart["data"]] == [1] * len(chart["names"])
 

@@ -176,7 +176,7 @@ def test_the_middle_of_the_loss_surface_is_the_loss(runs, kind):
     model = subject.model
     model.l2 = 0.0
     before = [w.copy() for w in model.W]
-    assert losses[1, 1] == pytest.approx(model.emp_loss(*subject.some(500)), rel=1e-6)
+    assert losses[1, 1] == pytest.approx(model.emp_loss(*subject.some(500)), rel=1e-5)  # a loss of 0.0001, in float32
     assert all(np.array_equal(a, b) for a, b in zip(before, model.W, strict=True))
     assert np.isfinite(losses).all() and losses.shape == (3, 3)
     assert SURFACE_POINTS % 2 == 1

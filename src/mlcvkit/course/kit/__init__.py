@@ -1,6 +1,6 @@
 """What students install: the digits, and a check of their own work against known numbers, without the solution.
 
-``check.py`` and ``datasets.py`` are copied as they are and run with NumPy alone; the numbers are made here.
+``check.py``, ``tree.py`` and ``datasets.py`` are copied as they are, for NumPy alone; the numbers are made here.
 """
 
 import json
@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit.course.assignment import Assignment
+from mlcvkit.course.assignment import Assignment, reference_file, tree_files
 from mlcvkit.course.checks import Array, Table, equation
 from mlcvkit.course.checks.components import COMPONENTS_CHECKED, component_table
 from mlcvkit.course.checks.networks import empirical_table, gradient_table, prediction_table
 from mlcvkit.course.checks.optimizers import SHAPES, SeparableModel, flat
+from mlcvkit.course.kit.tree import signatures
+from mlcvkit.course.submissions import IGNORED
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.optim.adam import Adam
 
@@ -35,7 +37,7 @@ requires-python = ">=3.11"
 dependencies = ["numpy>=1.26"]
 
 [project.scripts]
-mlcvlab = "mlcvkit.check:main"
+mlcvlab = "mlcvkit.check:run"
 
 [tool.setuptools]
 packages = ["mlcvkit", "mlcvkit.datasets"]
@@ -55,9 +57,19 @@ def kit_files(assignment: Assignment) -> dict[str, bytes]:
         "mlcvkit/__init__.py": b'"""What students of the homework install."""\n',
         "mlcvkit/check.py": (own / "check.py").read_bytes(),
         "mlcvkit/datasets/__init__.py": (own / "datasets.py").read_bytes(),
-        "mlcvkit/tables.json": json.dumps(_tables(assignment)).encode(),
+        "mlcvkit/tree.py": (own / "tree.py").read_bytes(),
+        "mlcvkit/tables.json": json.dumps({"functions": _tables(assignment), **_rules(assignment)}).encode(),
         **{f"mlcvkit/datasets/{name}": (digits / name).read_bytes() for name in MNIST},
     }
+
+
+def _rules(assignment: Assignment) -> dict[str, Any]:
+    """The files of the homework, and the arguments of its functions."""
+    right = {task.file: signatures(reference_file(task.file).read_bytes()) for task in assignment.tasks}
+    wanted: dict[str, dict[str, str]] = {file: {} for file in right}
+    for task in assignment.tasks:
+        wanted[task.file][task.function] = right[task.file][task.function]
+    return {"files": list(tree_files()), "ignored": sorted(IGNORED), "signatures": wanted}
 
 
 def _tables(assignment: Assignment) -> list[dict[str, Any]]:

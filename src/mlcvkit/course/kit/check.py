@@ -7,6 +7,7 @@ Your code runs as you run it yourself, with your own rights. The grader has othe
 import argparse
 import importlib
 import json
+import os
 import sys
 from importlib.resources import files
 from itertools import pairwise
@@ -15,7 +16,19 @@ from typing import Any
 
 import numpy as np
 
+from .tree import file_problems, signature_problems
+
 NOT_YET = "it is not implemented yet"
+
+
+def run() -> None:
+    """The command as a program: a reader that has gone is no error."""
+    try:
+        code = main()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
+    sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,14 +43,29 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"mlcvlab: error: {tree} is not the homework's folder: give hw1, or its parent", file=sys.stderr)
         return 2
     sys.path.insert(0, str(roots[0].resolve()))
-    rows = json.loads(files("mlcvkit").joinpath("tables.json").read_text(encoding="utf-8"))
-    found = {row["function"]: problems(row) for row in rows}
+    known = json.loads(files("mlcvkit").joinpath("tables.json").read_text(encoding="utf-8"))
+    found = {row["function"]: problems(row) for row in known["functions"]}
+    broken = rules_broken(roots[0], known)
     for name, wrong in found.items():
         print(f"{'ok' if not wrong else 'not yet' if wrong == [NOT_YET] else 'WRONG':8} {name}")
         for line in wrong[:3] if wrong != [NOT_YET] else []:
             print(f"         {line}")
-    print(f"{sum(not wrong for wrong in found.values())} of {len(found)} are right")
-    return 1 if any(found.values()) else 0
+    for rule in broken:
+        print(f"RULE     {rule}")
+    rules = f"; {len(broken)} broken rules cost points" if broken else ""
+    print(f"{sum(not wrong for wrong in found.values())} of {len(found)} are right{rules}", flush=True)
+    return 1 if broken or any(found.values()) else 0
+
+
+def rules_broken(tree: Path, known: dict[str, Any]) -> list[str]:
+    """Files that were added or are missing, and functions whose arguments are others."""
+    paths = [path.relative_to(tree) for path in tree.rglob("*") if path.is_file()]
+    own = [path.as_posix() for path in paths if not set(path.parts) & set(known["ignored"])]
+    told = list(file_problems(own, known["files"]))
+    for file, right in known["signatures"].items():
+        if (tree / file).is_file():
+            told += signature_problems(file, (tree / file).read_bytes(), right)
+    return told
 
 
 def problems(row: dict[str, Any]) -> list[str]:

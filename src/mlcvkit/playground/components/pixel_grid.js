@@ -1,5 +1,7 @@
 // Small pictures side by side, each of numbers from -127 (blue) over 0 to 127 (red), with a caption; points on top.
-const BLUE = [47, 111, 179], RED = [200, 60, 40];
+// Of more classes than two: 32 times the class, and how sure it is, from 0 to 31.
+const BLUE = [47, 111, 179], RED = [200, 60, 40], GREEN = [0, 140, 105], AMBER = [214, 150, 0];
+const COLOURS = [BLUE, RED, GREEN, AMBER];
 
 export default {
   template: `
@@ -11,7 +13,7 @@ export default {
         <figcaption aria-hidden="true">{{ picture.short }}</figcaption>
       </figure>
     </div>`,
-  props: { label: String, tile: String, first: Array, paint: Number },
+  props: { label: String, tile: String, first: Array, paint: Number, classes: Boolean },
   data: () => ({ pictures: [], side: 1 }),
   mounted() {
     if (this.first) this.show(...this.first);
@@ -34,8 +36,9 @@ export default {
         const image = context.createImageData(side, side);
         const zero = dark ? 18 : 250;
         for (let p = 0; p < side * side; p++) {
-          const value = bytes[i * side * side + p] / 127;
-          const end = value > 0 ? RED : BLUE;
+          const byte = bytes[i * side * side + p];
+          const value = this.classes ? (byte % 32) / 40 : byte / 127;
+          const end = this.classes ? COLOURS[byte >> 5] : value > 0 ? RED : BLUE;
           for (let k = 0; k < 3; k++) image.data[4 * p + k] = zero + Math.abs(value) * (end[k] - zero);
           image.data[4 * p + 3] = 255;
         }
@@ -71,7 +74,7 @@ export default {
     dot(context, x, y, kind, heldOut) {
       context.beginPath();
       context.arc(x, y, 3, 0, 2 * Math.PI);
-      context.fillStyle = kind ? "rgb(200,60,40)" : "rgb(47,111,179)";
+      context.fillStyle = `rgb(${COLOURS[kind]})`;
       context.strokeStyle = heldOut ? "#111" : "white";
       context.lineWidth = 1;
       context.fill();

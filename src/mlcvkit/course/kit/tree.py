@@ -1,0 +1,98 @@
+"""The rules on files and signatures, for the grader and for the students' own check: Python alone."""
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+
+MOST_NAMED = 5
+
+
+def file_problems(files: Collection[str], expected: Collection[str]) -> Iterator[str]:
+    """What files of a homework are missing, and which were added.
+
+    Parameters
+    ----------
+    files
+        The files of a submission, by their places in ``hw1/``.
+    expected
+        Those that the homework has.
+    """
+    missing, added = sorted(set(expected) - set(files)), sorted(set(files) - set(expected))
+    if len(missing) > MOST_NAMED:
+        yield f"{len(missing)} files of the homework are missing, {', '.join(missing[:3])} among them"
+    else:
+        yield from (f"{name} is missing" for name in missing)
+    if len(added) > MOST_NAMED:
+        yield f"{len(added)} files were added, {', '.join(added[:3])} among them"
+    else:
+        yield from (f"{name} was added: the homework has no such file" for name in added)
+
+
+def signatures(source: bytes) -> dict[str, str]:
+    """The arguments of a module's functions and methods, as Python writes them."""
+    return {name: ast.unparse(arguments) for name, arguments in _functions(ast.parse(source))[0].items()}
+
+
+def signature_problems(file: str, source: bytes, right: Mapping[str, str]) -> Iterator[str]:
+    """What functions are missing in a file, and whose arguments are others; nothing where it cannot be parsed.
+
+    Parameters
+    ----------
+    file
+        The file's place.
+    source
+        What is in it.
+    right
+        The arguments of its functions, by their names.
+    """
+    try:
+        own, assigned = _functions(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return  # its functions say so, and lose their points by it
+    for name, arguments in right.items():
+        if name in assigned:
+            continue
+        if name not in own:
+            yield f"{name} is missing in {file}"
+            continue
+        [wanted] = _functions(ast.parse(f"def f({arguments}): ..."))[0].values()
+        if problem := _difference(own[name], wanted):
+            yield f"{name}: {problem}"
+
+
+def _functions(tree: ast.Module) -> tuple[dict[str, ast.arguments], set[str]]:
+    """The arguments of a module's functions and methods, and the names that it assigns instead."""
+    found, assigned = {}, set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found[node.name] = node.args
+        elif isinstance(node, ast.Assign):
+            assigned |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.ClassDef):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+                    found[f"{node.name}.{method.name}"] = method.args
+    return found, assigned
+
+
+def _difference(own: ast.arguments, right: ast.arguments) -> str | None:
+    """How a signature differs in what callers see; a keyword of one's own with a default is no difference."""
+    mine, theirs = (_positional(arguments) for arguments in (own, right))
+    has_more = mine[: len(theirs)] == theirs and all("=" in name for name in mine[len(theirs) :])
+    if not has_more:
+        return f"the arguments are ({', '.join(mine)}) and were ({', '.join(theirs)})"
+    given = {argument.arg for argument in own.kwonlyargs}
+    lost = [argument.arg for argument in right.kwonlyargs if argument.arg not in given]
+    if lost and own.kwarg is None:
+        return f"the argument {lost[0]} is missing"
+    needed = [a.arg for a, default in zip(own.kwonlyargs, own.kw_defaults, strict=True) if default is None]
+    return f"the argument {needed[0]} was added, and has no default" if needed else None
+
+
+def _positional(arguments: ast.arguments) -> list[str]:
+    every = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(every) - len(arguments.defaults)) + list(arguments.defaults)
+    named = [
+        a.arg if default is None else f"{a.arg}={ast.unparse(default)}"
+        for a, default in zip(every, defaults, strict=True)
+    ]
+    return named + ([f"*{arguments.vararg.arg}"] if arguments.vararg else [])

@@ -1,0 +1,106 @@
+"""Points of up to four classes, painted or brought in a file."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars
+import pytest
+from sklearn.datasets import load_iris
+
+from mlcvkit import InputError
+from mlcvkit.playground import looks
+from mlcvkit.playground.experiments import default_experiment, read_experiment
+from mlcvkit.playground.networks import make_network
+from mlcvkit.playground.page import class_names
+from mlcvkit.playground.points import MOST_POINTS, classes_of, painted, points_of_file, problem_with
+
+IRIS = load_iris(as_frame=True).frame
+
+
+def in_file(folder, frame, name="t.csv", **options):
+    frame.write_csv(folder / name, **options)
+    return points_of_file(folder / name)
+
+
+@pytest.fixture
+def iris():
+    frame = polars.from_pandas(IRIS).with_columns(
+        species=polars.col("target").replace_strict({0: "setosa", 1: "versicolor", 2: "virginica"})
+    )
+    return frame.drop("target")
+
+
+def test_a_table_gives_its_first_two_numbers_and_its_classes(tmp_path, iris):
+    points, told = in_file(tmp_path, iris)
+    places, classes = painted(points)
+    assert told == (
+        "t.csv: sepal length (cm) to the right, sepal width (cm) up, species as colours (blue is setosa, red is "
+        "versicolor, green is virginica); all 150 rows. Left out: petal length (cm), petal width (cm)."
+    )
+    assert classes.tolist() == IRIS["target"].tolist() and problem_with(points) == ""
+    for axis, column in enumerate(iris.columns[:2]):
+        assert np.corrcoef(places[:, axis], iris[column])[0, 1] > 0.999
+    assert np.abs(places).max() < 0.95
+
+
+def test_the_same_points_from_another_way_to_write_the_table(tmp_path, iris):
+    plain, _ = in_file(tmp_path, iris)
+    other, _ = in_file(tmp_path, iris, "u.csv", separator=";", decimal_comma=True)
+    assert plain == other
+
+
+def test_rows_without_a_value_are_left_out_and_of_many_some_are_drawn(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = polars.DataFrame({"id": range(1000), "a": rng.normal(size=1000), "b": rng.normal(size=1000)})
+    frame = frame.with_columns(y=(frame["a"] > 0).cast(int), a=polars.when(frame["id"] < 10).then(None).otherwise("a"))
+    points, told = in_file(tmp_path, frame)
+    assert len(points) == 5 * MOST_POINTS and f"{MOST_POINTS} of 1,000 rows" in told and "a to the right" in told
+    few, told = in_file(tmp_path, frame.head(100))
+    assert len(few) == 5 * 90 and "90 of 100 rows" in told
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"a": [1.0, 2.0, 3.0] * 5, "y": ["x", "z", "x"] * 5},
+        {"a": [1.5, 2.5, 3.5, 4.5, 5.5] * 3, "b": [1.5, 2.0, 3.5, 4.5, 5.5] * 3},
+        {"a": ["p", "q"] * 9, "b": ["r", "s"] * 9, "y": ["x", "z"] * 9},
+    ],
+)
+def test_a_table_without_such_columns_says_what_it_needs(tmp_path, frame):
+    with pytest.raises(InputError, match=r"t\.csv needs two columns of numbers, and one with two to four classes"):
+        in_file(tmp_path, polars.DataFrame(frame))
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2], [0, 1, 2, 3], [1, 3], [0, 2]])
+def test_each_class_has_its_colour_everywhere(classes):
+    centres = {0: (60, 60), 1: (200, 60), 2: (60, 200), 3: (200, 200)}
+    points = "".join(
+        f"{centres[kind][0] + i:02x}{centres[kind][1] + (7 * i) % 11:02x}{kind}" for kind in classes for i in range(12)
+    )
+    experiment = replace(default_experiment("points"), points=points, learning_rate=0.05, epochs=200)
+    assert classes_of(points) == classes and class_names(experiment) == [f"class {kind}" for kind in classes]
+    network = make_network(experiment)
+    assert len(network.train[1]) == experiment.outputs == (1 if len(classes) == 2 else len(classes))
+    assert {kind for *_, kind, _ in looks.points_on_plane(network)} == set(classes)
+    network.fit(experiment)
+    surface = looks.surface(network).reshape(looks.GRID, looks.GRID).astype(int)
+    for kind in classes:
+        column, row = (round(at / 255 * (looks.GRID - 1)) for at in centres[kind])
+        assert surface[row, column] >> 5 == kind and surface[row, column] % 32 > 20
+
+
+def test_the_python_of_three_classes_trains_the_very_network_of_the_page(tmp_path, iris):
+    points, _ = in_file(tmp_path, iris)
+    experiment = replace(default_experiment("points"), points=points, epochs=3)
+    network = make_network(experiment)
+    network.fit(experiment)
+    scope = {}
+    exec(experiment.python(), scope)
+    for ours, theirs in zip(network.model.W, scope["trained"].predictor.model.W, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_class_that_there_is_no_colour_for_is_refused():
+    with pytest.raises(InputError, match="places and classes"):
+        read_experiment({"data": "points", "points": "10104" * 10})

@@ -649,3 +649,35 @@ def test_a_column_that_was_numbers_alone_still_refuses_text(tmp_path):
     (tmp_path / "u.csv").write_text("a\nseven\n")
     assert run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "r", folder=tmp_path).returncode == 0
     assert_one_line_error(run("predict", "runs/r", "u.csv", folder=tmp_path), "has 'seven' in row 1")
+
+
+def test_columns_are_left_out_where_that_is_asked_for(tmp_path):
+    rows = "".join(f"{1000 + 7 * i},{i % 5},{'ab'[i % 2]}\n" for i in range(80))
+    (tmp_path / "t.csv").write_text("customer,x,y\n" + rows)
+    (tmp_path / "u.csv").write_text("customer,x,y\n" + rows)
+    options = ["--target", "y", "--epochs", "2", "--leave-out", "customer"]
+    result = run("train", "t.csv", *options, "--test", "u.csv", "--name", "r", folder=tmp_path)
+    assert result.returncode == 0 and "left out as asked: customer" in result.stdout
+    saved = load_model(tmp_path / "runs/r")
+    assert list(saved.preprocessing["columns"]) == ["x"]
+    with_it = run("predict", "runs/r", "t.csv", folder=tmp_path).stdout
+    (tmp_path / "v.csv").write_text("x\n" + "".join(f"{i % 5}\n" for i in range(80)))
+    assert run("predict", "runs/r", "v.csv", folder=tmp_path).stdout == with_it
+    assert run("evaluate", "runs/r", folder=tmp_path).returncode == 0
+    again = run("train", "--config", "runs/r/config.toml", "--name", "again", folder=tmp_path)
+    assert again.returncode == 0 and "left out as asked: customer" in again.stdout
+    folds = run("train", "t.csv", *options, "--folds", "2", "--name", "f", folder=tmp_path)
+    assert folds.returncode == 0, folds.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["t.csv", "--target", "y", "--leave-out", "nosuch"], "t.csv has no column 'nosuch' to leave out; it has x"),
+        (["t.csv", "--target", "y", "--leave-out", "y"], "'y' is the target"),
+        (["moons", "--leave-out", "x0"], "--leave-out is for tables with named columns"),
+    ],
+)
+def test_a_column_that_cannot_be_left_out_is_told(tmp_path, arguments, words):
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)))
+    assert_one_line_error(run("train", *arguments, folder=tmp_path), words)

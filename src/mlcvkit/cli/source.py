@@ -38,7 +38,8 @@ class Source:
     """Whether the day comes before the month in dates such as 1/2/2020, where that cannot be seen from the column."""
     max_categories: int | None = None
     """The largest number of names of a column that get a column each, 100 where left out; the rarer ones share one."""
-
+    leave_out: tuple[str, ...] | None = None
+    """Columns of a table that are not to be used, such as a customer's number."""
     class_weight: Literal["balanced"] | None = None
     """balanced: each class counts as much as any other, however many rows it has."""
 

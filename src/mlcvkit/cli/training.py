@@ -55,7 +55,16 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-ELSEWHERE_UNUSED = ("image_size", "test", "header", "decimal", "day_first", "max_categories", "class_weight")
+ELSEWHERE_UNUSED = (
+    "image_size",
+    "test",
+    "header",
+    "decimal",
+    "day_first",
+    "max_categories",
+    "leave_out",
+    "class_weight",
+)
 """The fields of an experiment that a cluster does not use."""
 
 

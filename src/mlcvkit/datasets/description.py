@@ -99,7 +99,7 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     if fact["kind"] == "category" and len(fact["categories"]) < different:
         notes.append(f"{len(fact['categories'])} of {different:,} names have a column each, the rarer ones share one")
     if fact["kind"] == "number" and different == len(text) > 20 and _is_whole(text):
-        notes.append("every value is another whole number: is it an id?")
+        notes.append("every value is a different whole number: an id? --leave-out takes it away")
     return "; ".join(notes)
 
 
@@ -134,7 +134,7 @@ def notes_of(encoder: object, X: object) -> list[str]:
     useful = X.select(name for name in X.columns if type_of(X[name].dtype) != "other")
     twice = X.height - useful.n_unique()
     if twice > 0.05 * X.height and X.width > 1:
-        lines.append(f"{twice:,} of {X.height:,} rows are there more than once: training and test may share them")
+        lines.append(f"{twice:,} of {X.height:,} rows are duplicates of another: training and test may share them")
     return lines
 
 

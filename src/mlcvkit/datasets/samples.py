@@ -5,7 +5,7 @@ A file that cannot be read is named, with the line or the place where it ends.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -103,6 +103,37 @@ class Samples:
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     thousands: str | None = None
+
+    def without(self, columns: Collection[str]) -> "Samples":
+        """The samples of a table without some of its columns.
+
+        Parameters
+        ----------
+        columns
+            The names of the columns.
+
+        Returns
+        -------
+        Samples
+            The others.
+
+        Raises
+        ------
+        InputError
+            For a column that is not there, and for the target.
+        """
+        if isinstance(self.X, np.ndarray):
+            raise InputError(f"{self.name} has no named columns that could be left out")
+        for name in columns:
+            if name == self.target:
+                raise InputError(f"{name!r} is the target: it cannot be left out")
+            if name not in self.X.columns:
+                raise InputError(f"{self.name} has no column {name!r} to leave out; it has {', '.join(self.X.columns)}")
+        test = self.test
+        if test is not None and not isinstance(test[0], np.ndarray):
+            test = test[0].drop(*columns, strict=False), test[1]
+        notes = (*self.notes, f"left out as asked: {', '.join(columns)}")
+        return replace(self, X=self.X.drop(*columns), test=test, notes=notes)
 
 
 class _Reading(NamedTuple):

@@ -466,7 +466,7 @@ class TableEncoder:
         if different == 1 and text.len() == self._rows:
             return {"kind": "dropped", "reason": "all values are alike"}
         if not frequent:
-            return {"kind": "dropped", "reason": "nearly every value is another one"}
+            return {"kind": "dropped", "reason": "nearly every value is different"}
         fact: PlainData = {"kind": "category", "categories": frequent}
         return fact | ({"missing": True} if text.len() < self._rows else {})
 
@@ -678,11 +678,15 @@ def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
     try:
         numbers = numbers_in(column, fact)
     except pl.exceptions.PolarsError:
-        raise InputError(f"column {column.name!r} has values of kind {column.dtype} where numbers were") from None
+        raise InputError(
+            f"column {column.name!r} has values of kind {column.dtype} where the training saw only numbers"
+        ) from None
     lost = numbers.is_null() & known_text(column, (*MISSING, *MISSING_NUMBERS)).is_not_null()
     if lost.any() and not fact.get("loose"):
         row = int(lost.arg_true()[0])
-        raise InputError(f"column {column.name!r} has {column[row]!r} in row {row + 1} where numbers were")
+        raise InputError(
+            f"column {column.name!r} has {column[row]!r} in row {row + 1} where the training saw only numbers"
+        )
     return numbers.fill_null(float("nan"))
 
 

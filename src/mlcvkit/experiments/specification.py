@@ -40,6 +40,8 @@ class Experiment:
         Whether the day comes before the month in dates, where that cannot be seen.
     max_categories
         The largest number of names of a column that get a column each.
+    leave_out
+        Columns of a table that are not to be used, such as one that numbers the customers.
     class_weight
         "balanced": each class counts as much as any other, however many rows it has.
     model
@@ -76,6 +78,7 @@ class Experiment:
     decimal: Literal[".", ","] | None = None
     day_first: bool | None = None
     max_categories: int | None = None
+    leave_out: tuple[str, ...] | None = None
     class_weight: Literal["balanced"] | None = None
     model: KindName = "mlp"
     init: str | None = None
@@ -112,7 +115,8 @@ class Experiment:
         """
         self.require_used()
         how = {name: getattr(self, name) for name in ("test", "image_size", "header", "decimal")}
-        return datasets.read(self.data, self.target, **how)
+        samples = datasets.read(self.data, self.target, **how)
+        return samples.without(self.leave_out) if self.leave_out else samples
 
     def require_used(self) -> None:
         """Refuse options of other data than these.
@@ -134,6 +138,7 @@ class Experiment:
             "decimal": (is_table, "is for tables with numbers in text"),
             "day_first": (is_table, "is for tables with dates in text"),
             "max_categories": (is_table, "is for tables with names"),
+            "leave_out": (is_table, "is for tables with named columns"),
         }.items():
             if getattr(self, name) is not None and not used:
                 raise InputError(f"{name} {what}: leave it out for {self.data}")
@@ -174,6 +179,8 @@ class Experiment:
             For an unknown name or a value that cannot be used.
         """
         values = {name: stored[name] for name in SOURCE_FIELDS if stored.get(name) is not None}
+        if "leave_out" in values:
+            values["leave_out"] = tuple(values["leave_out"])
         experiment = cls(**values)
         given = {part.name: stored[part.name] for part in fields(Hyperparameters) if part.name in stored}
         return replace(experiment, hyperparameters=replace(experiment.hyperparameters, **given))

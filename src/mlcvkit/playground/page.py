@@ -54,7 +54,7 @@ LEADS = {
     "follow it through the hidden units to the answer.",
 }
 LEAD_OF_PLANE = (
-    "This network sees two numbers, the place of a point, and says which of two classes it belongs to. Watch the plane "
+    "This network sees two numbers, the place of a point, and says which class it belongs to. Watch the plane "
     "bend as it learns, and touch the network: its units open, and its weights can be changed by hand."
 )
 _SHEET = """(event) => {

@@ -28,6 +28,7 @@ from mlcvkit.course import (
     read_overrides,
     write_overview,
 )
+from mlcvkit.course.grading import Grader
 from mlcvkit.course.rules import Violation
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.scoring import Grade, TestResult
@@ -482,3 +483,25 @@ def test_a_class_with_a_roster_on_the_command_line(write_class, tmp_path):
     assert "adamsann" not in page and "somebody" not in page and "days late" in page
     shown = {row["shown"] for row in identities}
     assert {path.stem for path in (tmp_path / "grades/submissions").glob("*.md")} == shown
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_fault_of_the_graders_own_costs_nothing_unless_it_comes_twice(write_class, few, monkeypatch, times):
+    folder = write_class(["adams", "clark"])
+    faults = {"clark": times}
+
+    def examine(self, submission, name=None):
+        if faults.get(name):
+            faults[name] -= 1
+            raise OSError("no process could be started")
+        return own(self, submission, name)
+
+    own = Grader.examine
+    monkeypatch.setattr(Grader, "examine", examine)
+    grades = grade_class([folder], few, folder=None, sandbox=Sandbox(libraries(few)), seed=1).grades
+    clark = {grade.submission: grade for grade in grades}["clark"]
+    told = [violation.message for violation in clark.violations if violation.rule == "grader"]
+    if times == 1:
+        assert (clark.points, told) == (clark.out_of, [])
+    else:
+        assert told == ["it could not be graded: OSError: no process could be started; please look at it by hand"]

@@ -122,7 +122,7 @@ def test_what_does_not_fit_at_prediction_is_named():
     with pytest.raises(InputError, match=r"lacks 1 column\(s\) .*: colour; it has size, count"):
         fitted.transform(table().drop("colour"))
     wrong = table().with_columns(polars.Series("count", ["1"] * 59 + ["many"]))
-    with pytest.raises(InputError, match="column 'count' has 'many' in row 60 where numbers were"):
+    with pytest.raises(InputError, match="column 'count' has 'many' in row 60 where the training saw only numbers"):
         fitted.transform(wrong)
     dated = TableEncoder().fit(polars.DataFrame({"d": [datetime.date(2020, 1, 1), datetime.date(2021, 2, 2)]}))
     with pytest.raises(InputError, match="column 'd' has values that are no dates"):

@@ -822,3 +822,33 @@ def test_the_printed_address_works_on_every_address_of_this_machine(tmp_path, ho
         assert answer(f"{playground.address}/guide", "evil.example")[0] == 400
     finally:
         playground.end()
+
+
+def test_points_come_from_a_file_and_are_trained_on(visitor, tmp_path):
+    rows = [(x, y, "pqr"[i]) for i, (x, y) in enumerate(((1, 1), (5, 1), (3, 5))) for _ in range(1)]
+    lines = [f"{x + 0.1 * k};{y + 0.07 * k};extra;{name}" for x, y, name in rows for k in range(12)]
+    table = tmp_path / "mine.csv"
+    table.write_text("\n".join(["width;height;more;kind", *lines]).replace(".", ",") + "\n")
+    one = visitor().open("/?data=moons")
+    one.press("Points from a file")
+    one.page.locator("input[type=file]").set_input_files(table)
+    told = "mine.csv: width to the right, height up, kind as colours (blue is p, red is q, green is r); all 36 rows."
+    one.wait(lambda: one.page.get_by_text(told).count())
+    one.wait(lambda: "data=points" in one.page.url and "points=" in one.page.url)
+    points = dict(parse_qsl(urlsplit(one.page.url).query))["points"]
+    assert np.bincount(painted(points)[1]).tolist() == [12, 12, 12]
+    one.press("Start")
+    one.wait_for_steps(50)
+    one.page.reload()
+    one.wait(lambda: one.page.get_by_role("button", name="Start", exact=True).count())
+    assert dict(parse_qsl(urlsplit(one.page.url).query))["points"] == points
+
+
+def test_a_file_without_points_says_what_it_needs(visitor, tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("a,b\n1,2\n3,4\n")
+    one = visitor().open("/?data=moons")
+    one.press("Points from a file")
+    one.page.locator("input[type=file]").set_input_files(table)
+    one.wait(lambda: one.page.get_by_text("mine.csv needs two columns of numbers, and one with two to four").count())
+    assert "data=moons" in one.page.url

@@ -191,9 +191,10 @@ export default {
       } else
         for (const spot of this.laid.spots.filter((s) => s.layer === net.layers.length)) {
           c.fillStyle = ink;
+          const after = Math.max(26, 20 + c.measureText(net.names[spot.i]).width);
           c.fillText(net.names[spot.i], last + 14, spot.y);
           c.fillStyle = rgba(RED, 0.9);
-          if (net.answers) c.fillRect(last + 26, spot.y - 5, 1 + 60 * net.answers[spot.i], 10);
+          if (net.answers) c.fillRect(last + after, spot.y - 5, 1 + (86 - after) * net.answers[spot.i], 10);
         }
     },
     headings(spots) {

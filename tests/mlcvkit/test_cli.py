@@ -7,7 +7,7 @@ import sys
 import time
 import tomllib
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -356,6 +356,15 @@ def test_help_says_what_every_hyperparameter_does(tmp_path):
     for words in ("--learning-rate", "too high diverges", "--hidden-units", "[default: (256,)]", "Ctrl-C"):
         assert words in result.stdout
     assert run("--version", folder=tmp_path).stdout == f"{VERSION}\n"
+
+
+def test_help_says_the_defaults_of_own_data(tmp_path):
+    help_ = " ".join(run("train", "--help", folder=tmp_path).stdout.split())
+    told = help_.partition("For your own data they are ")[2].partition(", and what is said at")[0]
+    plain, table = asdict(Hyperparameters()), asdict(RECIPES["table"])
+    differ = {name: value for name, value in table.items() if value != plain[name] and value is not None}
+    words = [f"--{name.replace('_', '-')} {' '.join(map(str, np.atleast_1d(value)))}" for name, value in differ.items()]
+    assert sorted(told.split(" --")) == sorted(" ".join(words).split(" --"))
 
 
 def test_the_version_is_told_before_anything_is_imported_for_it(tmp_path):

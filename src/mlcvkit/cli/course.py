@@ -166,7 +166,8 @@ def grade(
     except KeyboardInterrupt:
         say("stopped", f"the grades so far are in {folder}; the same command goes on from there")
         return INTERRUPTED
-    course.write_overview(graded.grades, assignment, folder, graded.alike)
+    missing = course.without_submission([grade.submission for grade in graded.grades], ledger)
+    course.write_overview(graded.grades, assignment, folder, graded.alike, missing)
     if export is not None:
         exported = course.export(graded.grades, ledger, assignment)
         storage.write_whole(export, exported.text.encode())

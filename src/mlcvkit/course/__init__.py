@@ -12,7 +12,15 @@ from mlcvkit.course.assignment import Assignment, read_assignment
 from mlcvkit.course.classroom import grade_class
 from mlcvkit.course.derivatives import GradientCheck, check
 from mlcvkit.course.feedback import as_failed, as_gradescope
-from mlcvkit.course.gradebook import OVERRIDES, Ledger, export, read_overrides, read_roster, read_time
+from mlcvkit.course.gradebook import (
+    OVERRIDES,
+    Ledger,
+    export,
+    read_overrides,
+    read_roster,
+    read_time,
+    without_submission,
+)
 from mlcvkit.course.grading import libraries, without_points
 from mlcvkit.course.handout import write_handout
 from mlcvkit.course.milestones import Milestone, milestones
@@ -49,6 +57,7 @@ __all__ = [
     "read_roster",
     "read_time",
     "without_points",
+    "without_submission",
     "write_handout",
     "write_overview",
 ]

@@ -390,6 +390,14 @@ class Export:
     without: str
 
 
+def without_submission(submissions: Sequence[str], ledger: Ledger) -> list[str]:
+    """The roster's students who handed in nothing, by their names, or by numbers where names are not shown."""
+    students = ledger.roster.students if ledger.roster else []
+    known = {student.row for name in submissions if (student := ledger.student_of(name)) is not None}
+    names = [student.name or next(iter(student.keys), "?") for student in students if student.row not in known]
+    return [f"student {i}" for i in range(1, len(names) + 1)] if ledger.anonymous else names
+
+
 def in_short(grade: Grade) -> str:
     """A grade in some words, for a cell: the instructor's comment, and where points were lost."""
     told = [
@@ -398,8 +406,9 @@ def in_short(grade: Grade) -> str:
         if not test.right
     ]
     told += [f"rules -{grade.cost:g}"] if grade.cost else []
-    told += [f"{grade.days_late} days late -{grade.late_cost:g}"] if grade.late_cost else []
-    where = "; ".join(told) or "all right"
+    days = "1 day" if grade.days_late == 1 else f"{grade.days_late} days"
+    told += [f"{days} late -{grade.late_cost:g}"] if grade.late_cost else []
+    where = "set by the instructor" if grade.overridden else "; ".join(told) or "all right"
     return f"{grade.comment}{' ' if grade.comment else ''}{grade.points:g} of {grade.out_of:g} points: {where}."
 
 

@@ -19,14 +19,19 @@ from mlcvkit.storage import write_whole
 
 
 def write_overview(
-    grades: Sequence[Grade], assignment: Assignment, folder: Path, alike: Sequence[Pair] = ()
+    grades: Sequence[Grade],
+    assignment: Assignment,
+    folder: Path,
+    alike: Sequence[Pair] = (),
+    missing: Sequence[str] = (),
 ) -> list[Path]:
     """Write overview.csv, overview.json and overview.html; the files.
 
-    The numbers are those of the submissions that count.
+    The numbers are those of the submissions that count; ``missing`` are students who handed in nothing.
     """
     counting = [grade for grade in grades if not grade.superseded_by]
     summary = {**summarize(counting, assignment), "alike": [asdict(pair) for pair in alike]}
+    summary["missing"] = list(missing)
     contents = {
         "overview.csv": _as_csv(grades, assignment),
         "overview.json": json.dumps(summary, ensure_ascii=False, indent=1),

@@ -13,9 +13,10 @@ import pytest
 
 from coursework import HONEST, honest
 from mlcvkit import InputError
-from mlcvkit.course import Ledger, export, read_overrides, read_roster
+from mlcvkit.course import Ledger, export, read_overrides, read_roster, without_submission, write_overview
 from mlcvkit.course.checks import Property, Report
-from mlcvkit.course.gradebook import settle_resubmissions
+from mlcvkit.course.feedback import feedback, feedback_page
+from mlcvkit.course.gradebook import in_short, settle_resubmissions
 from mlcvkit.course.handout import handout
 from mlcvkit.course.likeness import alike, fingerprints
 from mlcvkit.course.scoring import Findings, Terms, score
@@ -168,6 +169,32 @@ def test_an_override_stands_in_place_of_what_was_found(of_code, tmp_path, roster
     assert read_overrides(tmp_path / "none.toml", of_code) == {}
     with pytest.raises(InputError, match="'Bo Brown', which is no submission here and nobody in the roster"):
         ledger.require_used(["ann", "cy"])
+
+
+def test_who_handed_in_nothing_is_named_on_the_page_of_the_class(roster, of_code, tmp_path):
+    ledger = Ledger(roster(CANVAS))
+    assert without_submission(["adamsann_101_9001_hw1"], ledger) == ["Brown, Bo", "Clark, Cy"]
+    assert without_submission(["x"], replace(ledger, anonymous=True)) == ["student 1", "student 2", "student 3"]
+    assert without_submission(["x"], Ledger()) == []
+    grades = [score(of_code, found("adamsann_101_9001_hw1")(of_code))]
+    write_overview(grades, of_code, tmp_path, missing=["Brown, Bo", "Clark, Cy"])
+    assert "Of the roster 2 handed in nothing: Brown, Bo, Clark, Cy." in (tmp_path / "overview.html").read_text()
+    assert json.loads((tmp_path / "overview.json").read_text())["missing"] == ["Brown, Bo", "Clark, Cy"]
+
+
+def test_what_an_instructor_sets_is_not_told_as_what_was_found(of_code):
+    whole, wrong = (found("bo", credit)(of_code) for credit in (1.0, 0.0))
+    late = Terms(days_late=1, late_percent=10.0)
+    assert in_short(score(of_code, whole, late)) == "17.1 of 19 points: 1 day late -1.9."
+    for text in (feedback, feedback_page):
+        assert "1 day late" in text(score(of_code, whole, late))
+    in_all = score(of_code, whole, replace(late, points=15.0))
+    assert in_short(in_all) == "15 of 19 points: set by the instructor."
+    of_one = score(of_code, wrong, Terms(tests={"tanh_grad": 0.2}))
+    assert next(test for test in of_one.tests if test.name == "tanh_grad").right
+    for text in (feedback, feedback_page):
+        assert "late" not in text(in_all) and "Your instructor set the points in all" in text(in_all)
+        assert not re.search(r"Right, \d+ of \d+[^\n]*\n?[^\n]*tanh_grad", text(of_one))
 
 
 @pytest.mark.parametrize(

@@ -146,19 +146,24 @@ def _examine_one(grader: Grader, one: Found, name: str, folder: Path | None) -> 
     A fault of the grader or of the machine, such as a process that cannot be started, is given a second try: it costs
     nobody points where it does not come twice.
     """
-    for is_last in (False, True):
-        try:
-            return _examined(grader, one, name, folder)
-        except InputError:
-            raise
-        except Exception as error:
-            if not is_last:
-                continue
-            reason = f"it could not be graded: {type(error).__name__}: {error}; please look at it by hand"
-            tests = [test for problem in grader.assignment.problems for part in problem.parts for test in part.tests]
-            reports = {test: all_lost(test, ("value",), reason) for test in tests}
-            return Examined(Findings(name, reports, (Violation("grader", plain_text(reason)),)), {}, False)
-    raise AssertionError
+    try:
+        return _examined_again_after_a_fault(grader, one, name, folder)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = f"it could not be graded: {type(error).__name__}: {error}; please look at it by hand"
+        tests = [test for problem in grader.assignment.problems for part in problem.parts for test in part.tests]
+        reports = {test: all_lost(test, ("value",), reason) for test in tests}
+        return Examined(Findings(name, reports, (Violation("grader", plain_text(reason)),)), {}, False)
+
+
+def _examined_again_after_a_fault(grader: Grader, one: Found, name: str, folder: Path | None) -> Examined:
+    try:
+        return _examined(grader, one, name, folder)
+    except InputError:
+        raise
+    except Exception:
+        return _examined(grader, one, name, folder)
 
 
 def _examined(grader: Grader, one: Found, name: str, folder: Path | None) -> Examined:

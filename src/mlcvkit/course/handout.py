@@ -46,7 +46,7 @@ def write_handout(
         raise InputError(f"there is no problem {unknown[0]}; choose from {', '.join(map(str, sorted(numbers)))}")
     contents = handout(assignment, solved)
     if kit:
-        from mlcvkit.course.kit import kit_files
+        from mlcvkit.course.kit.making import kit_files
 
         contents |= {f"kit/{name}": content for name, content in kit_files(assignment).items()}
     for name, content in contents.items():

@@ -86,9 +86,11 @@ def _plain_line(line: str) -> str:
 def _signatures(files: Mapping[str, bytes], tasks: Collection[Task]) -> Iterator[Violation]:
     for file in dict.fromkeys(task.file for task in tasks):
         if file in files:
-            right = signatures(reference_file(file).read_bytes())
+            right = signatures(reference_file(file).read_bytes(), parsed)
             wanted = {task.function: right[task.function] for task in tasks if task.file == file}
-            yield from (Violation("signatures", problem) for problem in signature_problems(file, files[file], wanted))
+            yield from (
+                Violation("signatures", problem) for problem in signature_problems(file, files[file], wanted, parsed)
+            )
 
 
 def code_cells(content: bytes) -> list[str]:

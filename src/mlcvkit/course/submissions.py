@@ -24,16 +24,13 @@ from typing import IO
 
 from mlcvkit.course.assignment import NOTEBOOK, read_assignment, tree_files
 from mlcvkit.course.imports import parsed
+from mlcvkit.course.kit.tree import IGNORED, is_ignored
 from mlcvkit.errors import InputError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CODE = (".py", ".ipynb")
 UNOPENED = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst", ".dmg", ".iso", ".pdf", ".doc", ".docx", ".odt", ".pages")
 """What students hand in all the same, and what is not opened."""
-IGNORED = {
-    "__pycache__", "__MACOSX", ".git", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv",
-    "venv", ".idea", ".vscode", ".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini",
-}  # fmt: skip
 PACKAGES = ("nn", "models", "optim")
 GIVEN = "ASSIGNMENT.md"
 """What the handout puts beside ``hw1/``."""
@@ -521,14 +518,6 @@ def _of_tarball(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
 
             meter.pass_by(entry.size)  # to pass it by it is unpacked all the same
             yield _Entry(entry.name, entry.size, float(entry.mtime), read if entry.isreg() else None)
-
-
-def is_ignored(place: str) -> bool:
-    """Whether a path is what machines leave behind."""
-    parts = PurePosixPath(place.replace("\\", "/")).parts
-    return (
-        bool(IGNORED & set(parts)) or any(part.startswith("._") for part in parts) or place.endswith((".pyc", ".pyo"))
-    )
 
 
 def _read(file: IO[bytes], meter: _Meter) -> bytes:

@@ -181,10 +181,8 @@ def without_old_defaults(stored: PlainData, kind: KindName) -> PlainData:
     PlainData
         The same without those values.
     """
-    unused, recipe = (
-        KINDS[kind].unused,
-        asdict(RECIPES["table"]) | {"l2": 1e-3, "initialization": "he"},
-    )  # not left to the rows
+    unused, not_left_to_the_rows = KINDS[kind].unused, {"l2": 1e-3, "initialization": "he"}
+    recipe = asdict(RECIPES["table"]) | not_left_to_the_rows
     recorded = unused.keys() & {"hidden_units", "activation", "initialization", "dropout", "l2"}
     if not recorded or not recorded <= stored.keys():
         return dict(stored)

@@ -13,6 +13,7 @@ import pytest
 from coursework import HONEST, MISTAKES, honest, with_mistake
 from mlcvkit.course.assignment import read_assignment
 from mlcvkit.course.handout import handout, write_handout
+from mlcvkit.course.kit.tree import is_ignored
 from mlcvkit.course.rules import check_rules
 
 
@@ -100,11 +101,20 @@ def test_a_broken_rule_is_told_as_the_grader_tells_it(check, reference):
     losses = (
         reference["mlcvlab/nn/losses.py"].replace(b"def l2(y:", b"def l2(truth:").replace(b"def mse(", b"def mean(")
     )
-    files = {**reference, "notes.txt": b"mine", ".DS_Store": b"", "mlcvlab/nn/losses.py": losses}
+    files = {
+        **reference,
+        "notes.txt": b"mine",
+        ".DS_Store": b"",
+        "mlcvlab/._nn": b"",
+        "a.pyc": b"",
+        "mlcvlab/nn/losses.py": losses,
+    }
     del files["test_basis.py"]
     result = check(files)
     told = [line.removeprefix("RULE     ") for line in result.stdout.splitlines() if line.startswith("RULE")]
-    violations = check_rules({k: v for k, v in files.items() if k != ".DS_Store"}, read_assignment().tasks, ())
+    violations = check_rules(
+        {name: content for name, content in files.items() if not is_ignored(name)}, read_assignment().tasks, ()
+    )
     assert told == [violation.message for violation in violations if violation.rule != "look"]
     assert len(told) == 4 and result.returncode == 1 and "4 broken rules cost points" in result.stdout
 

@@ -1,9 +1,26 @@
-"""The rules on files and signatures, for the grader and for the students' own check: Python alone."""
+"""The rules on files and signatures, for the grader and for the students' own check: Python alone.
+
+Code is parsed by what the caller gives: the grader's threads may not parse at once.
+"""
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import PurePosixPath
 
 MOST_NAMED = 5
+IGNORED = {
+    "__pycache__", "__MACOSX", ".git", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv",
+    "venv", ".idea", ".vscode", ".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini",
+}  # fmt: skip
+Parse = Callable[[str | bytes], ast.Module]
+
+
+def is_ignored(place: str) -> bool:
+    """Whether a path is what machines leave behind."""
+    parts = PurePosixPath(place.replace("\\", "/")).parts
+    return (
+        bool(IGNORED & set(parts)) or any(part.startswith("._") for part in parts) or place.endswith((".pyc", ".pyo"))
+    )
 
 
 def file_problems(files: Collection[str], expected: Collection[str]) -> Iterator[str]:
@@ -27,12 +44,12 @@ def file_problems(files: Collection[str], expected: Collection[str]) -> Iterator
         yield from (f"{name} was added: the homework has no such file" for name in added)
 
 
-def signatures(source: bytes) -> dict[str, str]:
+def signatures(source: bytes, parse: Parse) -> dict[str, str]:
     """The arguments of a module's functions and methods, as Python writes them."""
-    return {name: ast.unparse(arguments) for name, arguments in _functions(ast.parse(source))[0].items()}
+    return {name: ast.unparse(arguments) for name, arguments in _functions(parse(source))[0].items()}
 
 
-def signature_problems(file: str, source: bytes, right: Mapping[str, str]) -> Iterator[str]:
+def signature_problems(file: str, source: bytes, right: Mapping[str, str], parse: Parse) -> Iterator[str]:
     """What functions are missing in a file, and whose arguments are others; nothing where it cannot be parsed.
 
     Parameters
@@ -43,9 +60,11 @@ def signature_problems(file: str, source: bytes, right: Mapping[str, str]) -> It
         What is in it.
     right
         The arguments of its functions, by their names.
+    parse
+        What parses code.
     """
     try:
-        own, assigned = _functions(ast.parse(source))
+        own, assigned = _functions(parse(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return  # its functions say so, and lose their points by it
     for name, arguments in right.items():
@@ -54,7 +73,7 @@ def signature_problems(file: str, source: bytes, right: Mapping[str, str]) -> It
         if name not in own:
             yield f"{name} is missing in {file}"
             continue
-        [wanted] = _functions(ast.parse(f"def f({arguments}): ..."))[0].values()
+        [wanted] = _functions(parse(f"def f({arguments}): ..."))[0].values()
         if problem := _difference(own[name], wanted):
             yield f"{name}: {problem}"
 

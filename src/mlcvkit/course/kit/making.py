@@ -1,0 +1,157 @@
+"""What students install: the digits, and a check of their own work against known numbers, without the solution.
+
+``check.py``, ``tree.py`` and ``datasets.py`` are copied as they are, for NumPy alone; the numbers are made here.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from mlcvkit.course.assignment import Assignment, reference_file, tree_files
+from mlcvkit.course.checks import Array, Table, equation
+from mlcvkit.course.checks.components import COMPONENTS_CHECKED, component_table
+from mlcvkit.course.checks.networks import empirical_table, gradient_table, prediction_table
+from mlcvkit.course.checks.optimizers import SHAPES, SeparableModel, flat
+from mlcvkit.course.imports import parsed
+from mlcvkit.course.kit.tree import signatures
+from mlcvlab.models.nn2 import NN2
+from mlcvlab.optim.adam import Adam
+
+PUBLIC_SEEDS = (1, 2, 3)
+"""The inputs that students know; a class has others."""
+MNIST = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz", "ATTRIBUTION.md")  # fmt: skip
+PROJECT = """[build-system]
+requires = ["setuptools>=68"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "mlcvlab-students"
+version = "{version}"
+description = "The digits and the check of a homework on neural networks"
+requires-python = ">=3.11"
+dependencies = ["numpy>=1.26"]
+
+[project.scripts]
+mlcvlab = "mlcvkit.check:run"
+
+[tool.setuptools]
+packages = ["mlcvkit", "mlcvkit.datasets"]
+
+[tool.setuptools.package-data]
+mlcvkit = ["tables.json"]
+"mlcvkit.datasets" = ["*.gz", "*.md"]
+"""
+
+
+def kit_files(assignment: Assignment) -> dict[str, bytes]:
+    """The files of the students' package, by their places in it."""
+    own = files(__package__)
+    digits = files("mlcvkit") / "data" / "mnist"
+    return {
+        "pyproject.toml": PROJECT.format(version=version("mlcvlab")).encode(),
+        "mlcvkit/__init__.py": b'"""What students of the homework install."""\n',
+        "mlcvkit/check.py": (own / "check.py").read_bytes(),
+        "mlcvkit/datasets/__init__.py": (own / "datasets.py").read_bytes(),
+        "mlcvkit/tree.py": (own / "tree.py").read_bytes(),
+        "mlcvkit/tables.json": json.dumps({"functions": _tables(assignment), **_rules(assignment)}).encode(),
+        **{f"mlcvkit/datasets/{name}": (digits / name).read_bytes() for name in MNIST},
+    }
+
+
+def _rules(assignment: Assignment) -> dict[str, Any]:
+    """The files of the homework, and the arguments of its functions."""
+    right = {task.file: signatures(reference_file(task.file).read_bytes(), parsed) for task in assignment.tasks}
+    wanted: dict[str, dict[str, str]] = {file: {} for file in right}
+    for task in assignment.tasks:
+        wanted[task.file][task.function] = right[task.file][task.function]
+    return {"files": list(tree_files()), "signatures": wanted}
+
+
+def _tables(assignment: Assignment) -> list[dict[str, Any]]:
+    """What each function has to return, without a word of how."""
+    tasks = {task.function.rpartition(".")[2]: task for task in assignment.tasks}
+    made = {
+        **{name: [component_table(name, seed) for seed in PUBLIC_SEEDS] for name in COMPONENTS_CHECKED},
+        "nn2": [prediction_table(seed) for seed in PUBLIC_SEEDS],
+        "grad": [gradient_table(seed) for seed in PUBLIC_SEEDS],
+        "emp_loss_grad": [empirical_table(seed) for seed in PUBLIC_SEEDS],
+    }
+    rows = []
+    for name, tables in made.items():
+        reference = COMPONENTS_CHECKED[name].reference if name in COMPONENTS_CHECKED else getattr(NN2, name)
+        cases = [case for table in tables for case in _cases(name, table, assignment)]
+        rows.append({**_named(name, tasks[name].file), "equation": equation(reference), "cases": cases})
+    rows.append({**_named("SGD", tasks["SGD"].file), "equation": "", "cases": [_sgd(seed) for seed in PUBLIC_SEEDS]})
+    of_adam = [case for seed in PUBLIC_SEEDS for case in _adam(seed)]
+    return [*rows, {**_named("Adam", tasks["Adam"].file), "equation": equation(Adam), "cases": of_adam}]
+
+
+def _named(name: str, file: str) -> dict[str, str]:
+    return {"function": name, "module": file.removesuffix(".py").replace("/", ".")}
+
+
+def _cases(name: str, table: Table, assignment: Assignment) -> list[dict[str, Any]]:
+    """The cases; ``also`` are the numbers of other readings of the handout that cost nothing."""
+    free = [numbers for mistake, numbers in table.mistakes if assignment.variants.get(mistake.reading) == 0]
+    component = COMPONENTS_CHECKED.get(name)
+    rows = []
+    for i, (case, expected) in enumerate(zip(table.cases, table.expected, strict=True)):
+        rtol, atol = (1e-5, 1e-7) if component is None else component.tolerance(case)
+        row = {"property": case.property, "args": _plain(case.args), "expected": expected.tolist()}
+        row |= {"rtol": rtol, "atol": atol, "own": _plain(getattr(case, "own", None))}
+        row["also"] = [number.tolist() for number in (own[i] for own in free) if number is not None]
+        if component is not None and component.is_open(case.property):
+            row["least"] = component.least_when_wrong
+        rows.append(row)
+    return rows
+
+
+def _quadratic(rng: np.random.Generator) -> dict[str, Any]:
+    """A risk of which each weight has its own part, and weights to start from."""
+    curvature, target, start = ([rng.uniform(0.5, 2, shape) for shape in SHAPES] for _ in range(3))
+    return {"curvature": _plain(curvature), "target": _plain(target), "start": _plain(start)}
+
+
+def _sgd(seed: int) -> dict[str, Any]:
+    return {"property": "steps", **_quadratic(np.random.default_rng([seed, 9])), "options": {"lr": 0.1, "R": 30}}
+
+
+def _adam(seed: int) -> list[dict[str, Any]]:
+    values = _quadratic(np.random.default_rng([seed, 10]))
+    X, y = np.zeros((SHAPES[0][1], 2)), np.zeros((1, 2))
+    rows = []
+    several: tuple[dict[str, Any], ...] = (
+        {"alpha": 0.01, "R": 1},
+        {"alpha": 0.1, "beta1": 0.6, "beta2": 0.8, "delta": 0.05, "R": 5},
+    )
+    for options in several:
+        model = _Model(values)
+        rows.append(
+            {"property": "steps", **values, "options": options, "expected": flat(Adam(model, X, y, **options)).tolist()}
+        )
+    return rows
+
+
+class _Model:
+    """A model of a quadratic risk, as an optimizer needs it."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        curvature, target, self.W = (list(map(np.array, values[name])) for name in ("curvature", "target", "start"))
+        self.risk = SeparableModel(curvature, target)
+
+    def emp_loss(self, X: Array, y: Array, W: Sequence[Array]) -> float:
+        return self.risk.emp_loss(W, X, y)
+
+    def emp_loss_grad(self, X: Array, y: Array, W: Sequence[Array]) -> Any:
+        return self.risk.emp_loss_grad(W, X, y)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value

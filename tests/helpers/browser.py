@@ -103,7 +103,8 @@ class Visitor:
             page.on(event, listener)
 
     def leave(self):
-        """Leave the page, which another visitor may then use."""
+        """Leave the page, which another visitor may then use: the browser's storage is emptied."""
+        self.page.evaluate("localStorage.clear(), sessionStorage.clear()")
         self.page.goto("about:blank")
         for event, listener in self.listeners.items():
             self.page.remove_listener(event, listener)

@@ -93,13 +93,13 @@ def play(
     if visitors < 1 or not 0 < minutes < 10_000:
         raise InputError(f"visitors must be 1 or more, and minutes above 0; got {visitors} and {minutes:g}")
     port = _free_port(host, port)
-    from mlcvkit.playground import House, serve
+    from mlcvkit.playground import Limits, serve
 
-    house = House(runs, submissions, most_visitors=visitors, most_seconds=60 * minutes)
+    limits = Limits(runs, submissions, most_visitors=visitors, most_seconds=60 * minutes)
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     address = f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
     console.print(f"The playground is at [bold]{escape(address)}[/bold]; Ctrl-C ends it")
-    serve(house, host=host, port=port, show=open)
+    serve(limits, host=host, port=port, show=open)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The playground: one page in the browser on which a network is set up, trained, drawn for and looked into.
+"""The playground: a page in the browser on which one sets up a network, trains it and looks inside it.
 
 Needs NiceGUI: ``pip install 'mlcvlab[play]'``.
 """
@@ -7,7 +7,7 @@ from mlcvkit.extras import require
 
 require("play")
 
-from mlcvkit.playground.house import House  # noqa: E402
+from mlcvkit.playground.limits import Limits  # noqa: E402
 from mlcvkit.playground.server import serve  # noqa: E402
 
-__all__ = ["House", "serve"]
+__all__ = ["Limits", "serve"]

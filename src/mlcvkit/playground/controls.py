@@ -1,4 +1,4 @@
-"""The controls of an experiment, each with its sentence and its equation."""
+"""The controls of the page, each with an explanation and an equation."""
 
 import math
 import tomllib
@@ -11,8 +11,8 @@ from typing import Any
 from nicegui import ui
 
 from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS, LOSSES
-from mlcvkit.playground.experiments import CHOICES, COORDINATE_SGD, KEEPS_WEIGHTS, LIMITS, Experiment
-from mlcvkit.playground.parts import Equation
+from mlcvkit.playground.experiments import CHOICES, COORDINATE_SGD, KEEPS_WEIGHTS, LIMITS, LITERAL_SGD, Experiment
+from mlcvkit.playground.widgets import Equation
 from mlcvkit.training import OPTIMIZERS, SCHEDULES
 
 SLIDES: dict[str, tuple[float, float, float]] = {
@@ -24,7 +24,7 @@ SLIDES: dict[str, tuple[float, float, float]] = {
     "rotation": (0, 45, 1),
     "elastic": (0, 3, 0.1),
 }
-"""Sliders, from, to and step: of the learning rate the exponent of 10, of the hidden units that of 2."""
+"""Start, end and step of each slider; of the learning rate they are exponents of 10, of hidden units exponents of 2."""
 
 ROWS: dict[str, Any] = {
     "activation": ACTIVATIONS,
@@ -33,19 +33,19 @@ ROWS: dict[str, Any] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
 }
-"""The tables whose rows have the equations of the choices."""
+"""The tables whose rows hold the equations of the choices."""
 
 Changed = Callable[[str, Any], Awaitable[None]]
 
 
 @cache
 def texts(name: str) -> dict[str, Any]:
-    """A file of texts."""
+    """The texts of a file."""
     return tomllib.loads((files("mlcvkit.playground") / "texts" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 class Controls:
-    """One control for each setting; ``changed(name, value)`` is told of what a visitor does."""
+    """One control for each setting; a visitor's change calls ``changed(name, value)``."""
 
     def __init__(self, experiment: Experiment, changed: Changed) -> None:
         self.changed = changed
@@ -66,7 +66,7 @@ class Controls:
         self.show(experiment)
 
     def show(self, experiment: Experiment) -> None:
-        """Set every control to an experiment, without telling of it; those that do nothing there are not shown."""
+        """Show the settings of an experiment, without a call of ``changed``, and hide the controls without effect."""
         self.setting = True
         try:
             self.values = asdict(experiment)
@@ -101,7 +101,7 @@ class Controls:
         self.elements[name] = element.mark(name)
 
     def _number(self, name: str, label: str, value: Any) -> Any:
-        """A field; with a slider beside it, which screen readers pass over, for what is felt better than typed."""
+        """A number field, for some settings with a slider, which screen readers skip."""
         low, high = LIMITS[name]
         with ui.element("div").classes("with-number" if name in SLIDES else "w-full"):
             if name in SLIDES:
@@ -118,7 +118,7 @@ class Controls:
         return element
 
     def _dragged(self, name: str, value: Any) -> None:
-        """Show where a slider is while it is moved."""
+        """Show the value of a slider while it moves."""
         if isinstance(value, int | float) and LIMITS[name][0] <= value <= LIMITS[name][1]:
             self._set(name, value)
 
@@ -128,7 +128,7 @@ class Controls:
         self.setting = was
 
     def _filled(self, name: str) -> None:
-        """A field that was left empty has its value again."""
+        """Restore the value of a field that was left empty."""
         if self.elements[name].value is None:
             self._set(name, self.values[name])
 
@@ -140,22 +140,23 @@ class Controls:
 
 
 def applies(name: str, experiment: Experiment) -> bool:
-    """Whether a setting does anything in an experiment."""
+    """Whether a setting has an effect in an experiment."""
     optimizer = experiment.optimizer
     only = {
-        **dict.fromkeys(("samples", "shift", "rotation", "elastic"), experiment.has_images),
+        "samples": experiment.is_mnist,
+        **dict.fromkeys(("shift", "rotation", "elastic"), experiment.has_images),
         "momentum": optimizer in ("momentum", "nesterov"),
         "beta1": "adam" in optimizer,
         "beta2": "adam" in optimizer,
         "batch_size": optimizer in OPTIMIZERS,
         "schedule": optimizer in OPTIMIZERS,
-        "epochs": optimizer != COORDINATE_SGD,
+        "epochs": optimizer not in (COORDINATE_SGD, LITERAL_SGD),
     }
     return only.get(name, True)
 
 
 def _equation(name: str, value: Any) -> str:
-    """A control's equation in TeX, or that of the choice."""
+    """The equation of a control or of its choice, in TeX."""
     if value in ROWS.get(name, {}):
         return str(ROWS[name][value].latex)
     control = texts("controls")[name]
@@ -163,14 +164,14 @@ def _equation(name: str, value: Any) -> str:
 
 
 def _inside(name: str, value: Any) -> Any:
-    """A value as its control holds it."""
+    """A setting as the value of its slider."""
     if name == "learning_rate":
         return round(math.log10(value), 1)
     return round(2 * math.log2(value)) / 2 if name == "hidden_units" else value
 
 
 def _outside(name: str, value: Any) -> Any:
-    """What a control holds as a value; as it is where it is no number."""
+    """The value of a slider as a setting; unchanged if it is not a number."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return value
     if name == "learning_rate":

@@ -1,8 +1,10 @@
-"""An experiment: all that the page's controls say, as a link, as a command line, and as lines of Python."""
+"""An experiment: all settings of the page, and their forms as a link, a command line and lines of Python."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,26 +17,29 @@ from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS
 from mlcvkit.playground.points import FIRST_POINTS, MOST_POINTS, WELL_FORMED, classes_of, painted, problem_with
 from mlcvkit.training import OPTIMIZERS, RECIPES, SCHEDULES, Hyperparameters
 
-IMAGES = 60_000
+MNIST_IMAGES = 60_000
 """MNIST's training images."""
 MEASURED = 1500
-"""Samples that the curves are measured on, of the training and of those held out."""
-ONE_THREAD = "threadpool_limits(1)  # as on the page: to the last bit the same"
-COORDINATE_SGD, FULL_BATCH_ADAM = "coordinate_sgd", "full_batch_adam"
-PARITY, DIGITS, PAINTED = "mnist-parity", "mnist", "points"
+"""The curves are measured on at most this many training samples, and as many held out."""
+ONE_THREAD = "threadpool_limits(1)  # as on the page: the results are the same to the last bit"
+COORDINATE_SGD, LITERAL_SGD, FULL_BATCH_ADAM = "coordinate_sgd", "literal_sgd", "full_batch_adam"
+"""The homework's optimizers: SGD with one partial derivative, SGD as written with the whole gradient, and Adam."""
+PARITY, DIGITS, PAINTED, IMAGES = "mnist-parity", "mnist", "points", "images"
+
+IMAGE_KEY = re.compile("([2-9]|10)-[0-9a-f]{16}")
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "data": (PARITY, DIGITS, "moons", "circles", "spirals", "xor", PAINTED),
+    "data": (PARITY, DIGITS, "moons", "circles", "spirals", "xor", PAINTED, IMAGES),
     "activation": tuple(ACTIVATIONS),
     "loss": ("cross_entropy", "mse", "l2"),
     "initialization": tuple(INITIALIZATIONS),
-    "optimizer": (*OPTIMIZERS, COORDINATE_SGD, FULL_BATCH_ADAM),
+    "optimizer": (*OPTIMIZERS, COORDINATE_SGD, LITERAL_SGD, FULL_BATCH_ADAM),
     "schedule": tuple(SCHEDULES),
 }
 MOST_WEIGHTS = {True: 700_000, False: 30_000}
-"""For images, and for points of a plane: so that looking into the network takes little time."""
+"""For images, and for points of a plane: so that a look into the network takes little time."""
 MOST_WORK = 300_000_000
-"""Weights times the samples of a step: so that a step takes less than a second."""
+"""Weights times samples of a step: so that a step takes less than a second."""
 LIMITS: dict[str, tuple[float, float]] = {
     "hidden_units": (1, 512),
     "depth": (1, 4),
@@ -53,18 +58,20 @@ LIMITS: dict[str, tuple[float, float]] = {
     "samples": (10, 55_000),
     "seed": (0, 10_000),
 }
-"""What a number may be: so that no visitor takes more than a share."""
+"""The range of each number, so that visitors can share the machine."""
 
+DEFAULTS_OF_IMAGES = {"batch_size": 32, "epochs": 200}
+"""A visitor's own images are fewer than MNIST's."""
 KEEPS_WEIGHTS = frozenset({
     "optimizer", "learning_rate", "batch_size", "schedule", "epochs", "momentum", "beta1", "beta2", "weight_decay",
     "l2", "dropout", "shift", "rotation", "elastic",
 })  # fmt: skip
-"""What can be changed in the middle of a training; anything else begins it anew."""
+"""Settings that can be changed during a training; any other starts over."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """The whole configuration of the page; InputError for what is out of its limits."""
+    """The settings of the page; InputError for a value out of its limits."""
 
     data: str = PARITY
     hidden_units: int = 64
@@ -89,7 +96,9 @@ class Experiment:
     samples: int = 55_000
     seed: int = 0
     points: str = ""
-    """Painted points: for each its place from the left and the top, as two hexadecimal digits each, and its class."""
+    """Painted points: for each its distance from the left and the top, two hexadecimal digits each, and its class."""
+    images: str = ""
+    """The key of a set of images that a visitor brought: the number of its classes, and its fingerprint."""
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -104,7 +113,9 @@ class Experiment:
         if self.data == PAINTED and problem_with(self.points):
             raise InputError(problem_with(self.points))
         if self.data != PAINTED and self.points:
-            raise InputError("points are of use for your own points alone")
+            raise InputError("points go only with your own points as data")
+        if bool(IMAGE_KEY.fullmatch(self.images)) != (self.data == IMAGES) or (self.images and self.data != IMAGES):
+            raise InputError("images: first bring a folder of images to the page")
         if self.weights > MOST_WEIGHTS[self.has_images]:
             raise InputError(
                 f"that network has {self.weights:,} weights; here it may have {MOST_WEIGHTS[self.has_images]:,}: "
@@ -114,47 +125,52 @@ class Experiment:
             most = MOST_WORK // self.weights
             raise InputError(f"for so large a network a batch may have {most:,} samples; got {self.batch_size:,}")
         if self.optimizer not in OPTIMIZERS and self.has_images and not self.is_nn2:
-            raise InputError("the homework's own optimizers train NN2 on even or odd, and the two-dimensional sets")
+            raise InputError("the homework's optimizers train NN2 on even or odd, and points of a plane")
 
     @property
     def weights(self) -> int:
-        """How many weights the network has, without biases."""
+        """The number of weights, without biases."""
         features = 784 if self.has_images else 2
         return self.hidden_units * (features + (self.depth - 1) * self.hidden_units + self.outputs)
 
     @property
     def outputs(self) -> int:
-        """How many outputs the network has: one for two classes, else one for each."""
+        """The number of outputs: one for two classes, else one for each."""
         if self.data == DIGITS:
             return 10
-        classes = len(classes_of(self.points))
+        classes = int(self.images.split("-")[0]) if self.images else len(classes_of(self.points))
         return classes if classes > 2 else 1
 
     @property
     def most_at_once(self) -> int:
-        """How many samples the homework's own optimizers look at, which keep all of them in memory."""
+        """The number of samples for the homework's optimizers, which keep all of them in memory."""
         return max(200, min(10_000, MOST_WORK // self.weights))
 
     @property
     def is_nn2(self) -> bool:
-        """Whether it is the handout's network on the handout's problem."""
+        """Whether this is the handout's network on the handout's problem."""
         plain = self.activation == "relu" and not self.dropout and not self.l2
         return self.data == PARITY and self.depth == 1 and plain
 
     @property
     def has_images(self) -> bool:
-        """Whether its samples are MNIST's images."""
+        """Whether the samples are images of 28 × 28 pixels."""
+        return self.data in (PARITY, DIGITS, IMAGES)
+
+    @property
+    def is_mnist(self) -> bool:
+        """Whether the samples are MNIST's images."""
         return self.data in (PARITY, DIGITS)
 
     def hyperparameters(self) -> Hyperparameters:
-        """Those of the engine; the handout's own optimizers are no part of it."""
+        """The hyperparameters of the engine, which does not have the handout's optimizers."""
         shared = {field.name for field in fields(Hyperparameters)} & {field.name for field in fields(self)}
         values = {name: getattr(self, name) for name in shared} | {"hidden_units": (self.hidden_units,) * self.depth}
         if self.optimizer not in OPTIMIZERS:
             values["optimizer"] = "adam"
         if self.outputs > 1 and self.loss == "cross_entropy":
             values["loss"] = "categorical_cross_entropy"
-        held_out = IMAGES - self.samples if self.has_images else 0
+        held_out = MNIST_IMAGES - self.samples if self.is_mnist else 0
         if not self.has_images:
             values |= {"shift": 0.0, "rotation": 0.0, "elastic": 0.0}
         hp = Hyperparameters(**values, patience=0, validation_samples=held_out)
@@ -165,19 +181,18 @@ class Experiment:
         kind: experiments.KindName = "nn2" if self.is_nn2 else "mlp"
         return experiments.Experiment(data=self.data, model=kind, hyperparameters=self.hyperparameters())
 
-    def as_query(self) -> str:
-        """The query of a link: what differs from the defaults, by name."""
-        plain = asdict(default_experiment(self.data))
-        plain["data"] = PARITY
+    def as_query(self, base: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """The query of a link: what differs from the defaults, and from the settings of a guide or run, ``base``."""
+        plain = settings(base, {"data": self.data}) | {"data": base.get("data", PARITY)}
         return urlencode({name: value for name, value in asdict(self).items() if value != plain[name]})
 
     def changed(self, name: str, value: Any) -> "Experiment":
-        """With another value for one control; InputError where there is no such control or the value cannot be."""
+        """The experiment with one other setting; InputError for an unknown setting or an impossible value."""
         return read_experiment(asdict(self) | {name: value})
 
     def command(self) -> str | None:
-        """The command line that trains the same network; None for the handout's optimizers, which it does not have."""
-        if self.optimizer not in OPTIMIZERS or self.data == PAINTED:
+        """The command line that trains the same network; None if there is none."""
+        if self.optimizer not in OPTIMIZERS or self.data in (PAINTED, IMAGES):
             return None
         hp = self.hyperparameters()
         plain = asdict(RECIPES["default" if self.is_nn2 else "table"])  # whose l2 is left to the rows
@@ -186,11 +201,13 @@ class Experiment:
         return " ".join(["mlcvlab train", *([] if self.is_nn2 else [self.data]), *words, "--threads 1"])
 
     def python(self, steps: int = 1000) -> str:
-        """About ten lines of Python that do the same; ``steps`` is how many the handout's SGD takes."""
+        """About ten lines of Python that do the same; ``steps`` is the number of steps of the handout's SGD."""
         if self.optimizer not in OPTIMIZERS:
             return self._python_of_the_handout(steps)
         if self.data == PAINTED:
             return self._python_of_points()
+        if self.data == IMAGES:
+            return "# Save the run first: mlcvlab train --config runs/NAME/config.toml trains it again."
         hp = self.hyperparameters()
         plain = asdict(Hyperparameters())
         named = [f"    {name}={value!r}," for name, value in asdict(hp).items() if value != plain[name]]
@@ -228,8 +245,8 @@ class Experiment:
 
     def _python_of_the_handout(self, steps: int) -> str:
         if not self.is_nn2:
-            return "# There are no few lines for the homework's own optimizers on these data."
-        sgd = self.optimizer == COORDINATE_SGD
+            return "# The homework's optimizers have no short form for these data."
+        sgd = self.optimizer != FULL_BATCH_ADAM
         call = f"SGD(prepared.model, X, y, lr={self.learning_rate}, R={steps}, seed={self.seed})"
         if not sgd:
             options = f"alpha={self.learning_rate}, beta1={self.beta1}, beta2={self.beta2}"
@@ -255,24 +272,31 @@ class Experiment:
 
 
 def what_differs(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
-    """For each of several experiments the settings in which not all of them agree."""
+    """For each of several experiments its values of the settings that differ among them."""
     values = [asdict(experiment) for experiment in experiments]
     names = [name for name in values[0] if len({one[name] for one in values}) > 1]
     return [{name: one[name] for name in names} for one in values]
 
 
 def default_experiment(data: str) -> Experiment:
-    """The settings that suit some data: points of a plane are few, and need more and larger steps."""
-    if data in CHOICES["data"] and data not in (PARITY, DIGITS):
+    """The default settings for some data: points of a plane are few, and need more and larger steps."""
+    if data in CHOICES["data"] and data not in (PARITY, DIGITS, IMAGES):
         points = FIRST_POINTS if data == PAINTED else ""
         return Experiment(data=data, learning_rate=0.01, batch_size=32, epochs=500, hidden_units=8, points=points)
-    return Experiment(data=data)
+    return Experiment(data=data if data in CHOICES["data"] and data != IMAGES else PARITY)
+
+
+def settings(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings: the defaults for the data, changed by those of a guide or run, and then by ``values``."""
+    changes = {**base, **values}
+    data = str(changes.get("data", PARITY))
+    return asdict(default_experiment(data)) | (DEFAULTS_OF_IMAGES if data == IMAGES else {}) | changes
 
 
 def read_experiment(values: Mapping[str, Any]) -> Experiment:
-    """An experiment from names and values that come from outside, as text or as what they are.
+    """An experiment from names and values of a visitor, who may send anything.
 
-    Raises: InputError for an unknown name or a value that cannot be, with what can.
+    Raises: InputError for an unknown name, or an impossible value, with the possible ones.
     """
     kinds = {name: type(value) for name, value in asdict(Experiment()).items()}
     read: dict[str, Any] = {}

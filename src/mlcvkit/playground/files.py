@@ -1,24 +1,36 @@
-"""Runs of the page as runs of the command line, and the other way round."""
+"""Save trainings of the page as runs of the command line, and open such runs on the page."""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlcvkit import storage
+from mlcvkit.datasets import read
 from mlcvkit.errors import InputError
-from mlcvkit.playground.experiments import DIGITS, IMAGES, PAINTED, PARITY, Experiment, read_experiment
+from mlcvkit.playground.experiments import (
+    DIGITS,
+    IMAGES,
+    MNIST_IMAGES,
+    PAINTED,
+    PARITY,
+    Experiment,
+    read_experiment,
+)
 from mlcvkit.playground.networks import Network, make_network
-from mlcvkit.playground.points import as_csv
+from mlcvkit.playground.points import as_csv, from_table
 from mlcvkit.playground.sessions import Session
+from mlcvkit.playground.uploads import IMAGE_SETS, as_npz
 from mlcvkit.training import OPTIMIZERS
 
-POINTS_FILE = "points.csv"
-"""Painted points, beside the run that was trained on them."""
+POINTS_FILE, IMAGES_FILE = "points.csv", "images.npz"
+"""A visitor's own data, in the folder of the run that was trained on them."""
 
 
 def save_run(root: Path, name: str, session: Session) -> Path:
-    """Write the network as it is, as a run of ``mlcvlab train``; InputError where the name is taken or is none."""
+    """Save the network as it is now as a run of ``mlcvlab train``; InputError for an impossible or used name."""
     session.rest()
     experiment, network = session.experiment, session.network
     hp = asdict(experiment.hyperparameters())
@@ -31,8 +43,12 @@ def save_run(root: Path, name: str, session: Session) -> Path:
         if experiment.data == PAINTED:
             storage.write_whole(folder / POINTS_FILE, as_csv(experiment.points))
             configuration |= {"data": str(target / POINTS_FILE), "target": "class"}
+        if experiment.data == IMAGES:
+            samples = IMAGE_SETS.get(experiment.images)
+            storage.write_whole(folder / IMAGES_FILE, as_npz(np.asarray(samples.X), np.asarray(samples.y)))
+            configuration |= {"data": str(target / IMAGES_FILE)}
         saved = network.save(configuration, session.history)
-        if experiment.optimizer not in OPTIMIZERS:  # which the command's configuration cannot say
+        if experiment.optimizer not in OPTIMIZERS:  # which the command does not have
             configuration.pop("optimizer")
             saved.provenance |= {"optimizer": experiment.optimizer}
         storage.save_model(folder / storage.MODEL_FILE, saved)
@@ -48,15 +64,15 @@ def saved_runs(root: Path) -> list[str]:
 
 
 def open_run(root: Path, name: Any) -> Network:
-    """The network of a run that was saved here or trained by the command.
+    """The network of a run that was saved by the page or trained by the command.
 
-    Raises: InputError where there is no such run, or the page cannot show what it was trained on.
+    Raises: InputError if there is no such run, or the page does not have its data.
     """
     if name not in saved_runs(root):
         raise InputError("there is no such run")
     saved = storage.load_model(root / name)
     try:
-        experiment = _experiment(saved.configuration)
+        experiment = _experiment(saved.configuration, root / name)
     except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError(f"{name} cannot be opened here: {error}") from None
     network = make_network(experiment)
@@ -68,7 +84,7 @@ def open_run(root: Path, name: Any) -> Network:
     return network
 
 
-def _experiment(configuration: dict[str, Any]) -> Experiment:
+def _experiment(configuration: dict[str, Any], folder: Path) -> Experiment:
     known = vars(Experiment()).keys()
     values = {name: value for name, value in configuration.items() if name in known and value is not None}
     units = configuration.get("hidden_units", [64])
@@ -79,11 +95,17 @@ def _experiment(configuration: dict[str, Any]) -> Experiment:
         values["loss"] = "cross_entropy"
     if configuration.get("data") is None:
         held_out = configuration.get("validation_samples", 5000)
-        if not 5000 <= held_out <= IMAGES - 10:
+        if not 5000 <= held_out <= MNIST_IMAGES - 10:
             raise InputError(f"the page holds out 5,000 images or more; the run held out {held_out:,}")
-        values |= {"data": PARITY, "samples": IMAGES - held_out}
+        values |= {"data": PARITY, "samples": MNIST_IMAGES - held_out}
     elif configuration.get("test_fraction", 0.2) != 0.2:
         raise InputError("the page keeps a fifth of the rows apart, and the run another share of them")
+    elif Path(str(values.get("data"))).name == POINTS_FILE and (folder / POINTS_FILE).is_file():
+        table = read(folder / POINTS_FILE, "class")
+        places = np.asarray(table.X if isinstance(table.X, np.ndarray) else table.X.to_numpy(), float)
+        values |= {"data": PAINTED, "points": from_table(places, np.asarray(table.y).astype(int))}
+    elif Path(str(values.get("data"))).name == IMAGES_FILE and (folder / IMAGES_FILE).is_file():
+        values |= {"data": IMAGES, "images": IMAGE_SETS.add(read(folder / IMAGES_FILE, "y"))}
     elif values.get("data") not in (PARITY, DIGITS, "moons", "circles", "spirals", "xor"):
         raise InputError(f"the page has no data {values.get('data')!r}")
     return read_experiment(values)

@@ -1,4 +1,4 @@
-"""The networks of the page: how each is made and trained, and what is seen when one looks into it."""
+"""The networks of the page: how each is made, trained, measured and saved."""
 
 import threading
 from collections.abc import Callable
@@ -12,8 +12,18 @@ import numpy as np
 from mlcvkit.datasets import Samples, float_rows, read
 from mlcvkit.experiments import Preparation, prepare
 from mlcvkit.models import MLP, as_mlp, as_trained, logit_loss, predictions
-from mlcvkit.playground.experiments import FULL_BATCH_ADAM, MEASURED, PAINTED, Experiment
-from mlcvkit.playground.points import as_csv, painted
+from mlcvkit.playground.experiments import (
+    DIGITS,
+    FULL_BATCH_ADAM,
+    IMAGES,
+    LITERAL_SGD,
+    MEASURED,
+    PAINTED,
+    PARITY,
+    Experiment,
+)
+from mlcvkit.playground.points import as_csv, classes_of, painted
+from mlcvkit.playground.uploads import IMAGE_SETS
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import History, Run, Training, accuracy, as_columns, coordinates_of
 from mlcvlab.nn import Array
@@ -24,14 +34,15 @@ COORDINATES_AT_ONCE = 20
 
 Restore = Callable[[Run], None]
 Tick = Callable[[int], None]
-"""``tick(steps)`` after so many steps, each on all samples."""
+"""``tick(steps)`` is called after this many steps, each on all samples."""
 
 
 @dataclass
 class Network:
     """A network that an experiment describes, with its samples.
 
-    ``train`` and ``held_out`` are what it is measured on: columns X, (K, N), and targets, (C, N).
+    ``train`` and ``held_out`` are what it is measured on: columns X, (K, N), and targets, (C, N). ``class_names`` has
+    class 0 first.
     """
 
     experiment: Experiment
@@ -39,6 +50,7 @@ class Network:
     train: tuple[Array, Array]
     held_out: tuple[Array, Array]
     samples: int
+    class_names: list[str]
     training: Callable[[Experiment, Restore | None], Training] = field(repr=False)
     save: Callable[[dict[str, Any], History], SavedModel] = field(repr=False)
     every: Callable[[int], tuple[Array, Array]] = field(repr=False)
@@ -46,15 +58,15 @@ class Network:
 
     @property
     def mlp(self) -> MLP:
-        """The network as an MLP, which can be looked into; its weights are the network's own."""
+        """The network as an MLP, which shares its weights and can be inspected."""
         return as_mlp(self.model)
 
     def answer(self, x: Array) -> Array:
-        """ŷ of samples, (K, N), by the model itself."""
+        """ŷ of samples, (K, N), computed by the model itself."""
         return np.asarray(predictions(self.model, x))
 
     def measure(self) -> dict[str, float]:
-        """Loss and accuracy on training samples and on those held out."""
+        """Loss and accuracy on the training samples and on the held-out ones."""
         values = {}
         with np.errstate(over="ignore", invalid="ignore"):
             for part, (X, y) in {"train": self.train, "validation": self.held_out}.items():
@@ -62,7 +74,7 @@ class Network:
         return values
 
     def _measured(self, X: Array, y: Array) -> tuple[float, float]:
-        if not isinstance(as_trained(self.model), MLP):  # a student's
+        if not isinstance(as_trained(self.model), MLP):  # a student's network
             return self.model.emp_loss(X, y), accuracy(self.model, X, y)
         mlp = self.mlp
         z = mlp.logits(X)  # once, for the loss and for the accuracy
@@ -77,12 +89,13 @@ class Network:
         return training.run
 
     def descend(self, experiment: Experiment, tick: Tick) -> None:
-        """The handout's own optimizers, on all training samples or as many as fit, until ``tick`` raises."""
+        """Train by the handout's optimizers, on as many training samples as fit, until ``tick`` raises."""
         X, y = (np.ascontiguousarray(part) for part in self.every(experiment.most_at_once))
         if experiment.optimizer == FULL_BATCH_ADAM:
             self._full_batch_adam(X, y, experiment, tick)
             return
-        coordinates = coordinates_of(self.model)(self.model, X, y)
+        literal = experiment.optimizer == LITERAL_SGD
+        coordinates = (ModelCoordinates if literal else coordinates_of(self.model))(self.model, X, y)
         rng = np.random.default_rng(experiment.seed)
         at_once = 1 if isinstance(coordinates, ModelCoordinates) else COORDINATES_AT_ONCE
         while True:
@@ -98,29 +111,17 @@ class Network:
         Adam(self.model, X, y, **options, R=experiment.epochs, lookahead=False, callback=told)
 
 
-class CollapsedNetwork(Network):
-    """The ten digits, measured by what they say of even and odd.
-
-    P(even) = Σ ŷ_c over the even digits c; the loss is the cross-entropy of that, and the answer is the parity of the
-    likeliest digit.
-    """
-
-    def _measured(self, X: Array, y: Array) -> tuple[float, float]:
-        z, digits = self.mlp.logits(X), y.argmax(axis=0)
-        same = np.equal.outer(np.arange(len(z)) % 2, digits % 2)
-        log_right = np.logaddexp.reduce(np.where(same, z, -np.inf)) - np.logaddexp.reduce(z)
-        return float(-log_right.mean()), float((z.argmax(axis=0) % 2 == digits % 2).mean())
-
-
 def make_network(experiment: Experiment) -> Network:
-    """The network of an experiment before its first step, made and trained to the weights that ``mlcvlab train`` gives.
+    """The network of an experiment before its first step. Training it gives the weights of ``mlcvlab train``.
 
     Raises
     ------
     InputError
-        Where the experiment cannot be trained.
+        If the experiment cannot be trained.
     """
-    if experiment.data == PAINTED:
+    if experiment.data == IMAGES:
+        samples = IMAGE_SETS.get(experiment.images)
+    elif experiment.data == PAINTED:
         fingerprint = sha256(as_csv(experiment.points)).hexdigest()
         samples = Samples(PAINTED, *painted(experiment.points), "class", fingerprint)
     else:
@@ -151,9 +152,18 @@ def make_network(experiment: Experiment) -> Network:
     if held_out is None:
         test_X, test_y = prepared.test[0][:MEASURED], prepared.test[1][:MEASURED]
         held_out = prepared.encoder.transform(test_X), prepared.targets.encode(test_y, y.dtype)
-    return Network(
-        experiment, model, first(MEASURED), _as_columns(*held_out), prepared.samples, training, save, first, prepared
-    )
+    names = class_names(experiment, samples)
+    parts = first(MEASURED), _as_columns(*held_out)
+    return Network(experiment, model, *parts, prepared.samples, names, training, save, first, prepared)
+
+
+def class_names(experiment: Experiment, samples: Samples) -> list[str]:
+    """The names of the classes, that of class 0 first."""
+    if experiment.data == PARITY:
+        return ["odd", "even"]
+    if experiment.data in (DIGITS, IMAGES):
+        return [str(name) for name in np.unique(np.asarray(samples.y))]
+    return [f"class {kind}" for kind in (classes_of(experiment.points) if experiment.points else (0, 1))]
 
 
 def _as_columns(X: Array, y: Array) -> tuple[Array, Array]:
@@ -164,7 +174,7 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 def _read(data: str) -> Samples:
-    with _ONE_AT_A_TIME:  # two visitors who come at once share the rows
+    with _ONE_AT_A_TIME:  # two visitors who come at the same time share the rows
         return _read_and_kept(data)
 
 

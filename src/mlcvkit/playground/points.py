@@ -1,4 +1,4 @@
-"""Points of a plane that a visitor paints or brings in a file: as the text of a link, as numbers, as a CSV file."""
+"""Points of a plane that a visitor paints or brings in a table: as text of a link, as numbers, as a CSV file."""
 
 import re
 from pathlib import Path
@@ -12,28 +12,26 @@ from mlcvkit.errors import InputError
 MOST_POINTS, FEWEST_OF_A_CLASS = 400, 5
 COLOURS = ("Blue", "Red", "Green", "Amber")
 """One for each class."""
-MOST_BYTES = 2_000_000
-"""Of a file that a visitor brings."""
 NAMES_OF_TARGETS = ("class", "target", "label", "species", "y")
 WELL_FORMED = re.compile("([0-9a-f]{4}[0-3])*")
-"""For each point its place from the left and from the top, two hexadecimal digits each, and its class."""
+"""For each point its distance from the left and the top, two hexadecimal digits each, and its class."""
 FIRST_POINTS = "".join(
     f"{x + dx:02x}{y + dy:02x}{kind}"
     for kind, x, y in ((0, 90, 160), (1, 165, 95))
     for dx, dy in ((0, 0), (30, 8), (-24, 16), (10, -28), (-12, -20), (18, 30), (-30, -4), (4, 18))
 )
-"""Two heaps, to add to."""
+"""Two clusters to begin with."""
 
 
 def painted(points: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Points as places, (N, 2), from -1 to 1 to the right and up, and classes, (N,)."""
+    """The coordinates of points, (N, 2), from -1 to 1 to the right and up, and their classes, (N,)."""
     each = [points[i : i + 5] for i in range(0, len(points), 5)]
     places = np.array([(int(one[:2], 16), 255 - int(one[2:4], 16)) for one in each], float).reshape(-1, 2)
     return places / 127.5 - 1, np.array([int(one[4]) for one in each], int)
 
 
 def classes_of(points: str) -> list[int]:
-    """The classes that there are points of."""
+    """The classes that have points."""
     return sorted({int(kind) for kind in points[4::5]})
 
 
@@ -44,8 +42,14 @@ def as_csv(points: str) -> bytes:
     return "\n".join(["x0,x1,class", *lines, ""]).encode()
 
 
+def from_table(places: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> str:
+    """Points from the columns of ``as_csv``."""
+    x, y = np.clip(np.rint(127.5 * (places + 1)), 0, 255).astype(int).T
+    return "".join(f"{a:02x}{255 - b:02x}{c}" for a, b, c in zip(x, y, classes, strict=True))
+
+
 def problem_with(points: str) -> str:
-    """What points lack to be trained on; "" for nothing."""
+    """What the points lack for a training; "" if nothing."""
     places, classes = painted(points)
     counts = np.bincount(classes, minlength=2)
     if (counts > 0).sum() < 2 or counts[counts > 0].min() < FEWEST_OF_A_CLASS:
@@ -58,7 +62,7 @@ def problem_with(points: str) -> str:
 def points_of_file(path: Path) -> tuple[str, str]:
     """The points of a table: its first two columns of numbers, coloured by a column with two to four classes.
 
-    Returns the points, and what was taken and left out, in a sentence; InputError where the table has no such columns.
+    Returns the points, and a sentence on what was used and what was left out; InputError without such columns.
     """
     table, name = read(path).X, path.name
     if isinstance(table, np.ndarray):

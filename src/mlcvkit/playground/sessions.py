@@ -1,4 +1,4 @@
-"""Trainings of visitors, each in a thread that can be paused, stepped, slowed down, changed and ended."""
+"""Trainings, each in a thread that can be paused, stepped, slowed down, changed and ended."""
 
 import math
 import threading
@@ -17,58 +17,58 @@ from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.training import OPTIMIZERS, Epoch, Run
 
 SLICE = 0.025
-"""How long a training computes before the next one's turn, in seconds; a step is never cut."""
+"""Seconds that a training computes before it is the next one's turn; a step is never interrupted."""
 THREAD_NAME = "training"
 MEASURED_EVERY = 0.12
 """Seconds between two measurements."""
 MEASURED_EARLY = 500
-"""Until so many steps also after 1, 2, 4, 8 and so on, where a curve bends most."""
+"""Up to this step it also measures after 1, 2, 4, 8, ... steps, where a curve bends most."""
 AHEAD = 0.1
-"""How much longer than the others of a contest a training may have computed, in seconds."""
+"""Seconds that a training of a race may have computed longer than the others."""
 LARGEST_WEIGHT = 1000.0
 MOST_POINTS = 400
-"""A curve of more points is thinned out to half."""
+"""From a curve with more points every second one is removed."""
 
 
-class Turnstile:
-    """Lets so many trainings compute at a time, in the order in which they came, so that none starves another."""
+class FairSemaphore:
+    """Lets a fixed number of trainings compute at a time, first come, first served, so that none starves another."""
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
+    def __init__(self, value: int) -> None:
+        self.value = value
         self.lock = threading.Lock()
         self.waiting: deque[threading.Event] = deque()
 
-    def enter(self) -> None:
-        """Wait for one's turn."""
+    def acquire(self) -> None:
+        """Wait until it is the caller's turn."""
         with self.lock:
-            if self.slots:
-                self.slots -= 1
+            if self.value:
+                self.value -= 1
                 return
-            mine = threading.Event()
-            self.waiting.append(mine)
-        mine.wait()
+            turn = threading.Event()
+            self.waiting.append(turn)
+        turn.wait()
 
-    def leave(self) -> None:
-        """Let the next one in."""
+    def release(self) -> None:
+        """Pass the turn on."""
         with self.lock:
             if self.waiting:
                 self.waiting.popleft().set()
             else:
-                self.slots += 1
+                self.value += 1
 
     @contextmanager
-    def away(self) -> Iterator[None]:
-        """Give one's turn away for the time of the block."""
-        self.leave()
+    def released(self) -> Iterator[None]:
+        """Let others compute during the block."""
+        self.release()
         try:
             yield
         finally:
-            self.enter()
+            self.acquire()
 
 
 @dataclass(frozen=True)
 class Point:
-    """What was measured at an instant of a training; ``seconds`` are those in which it computed."""
+    """A measurement during a training; ``seconds`` counts only the time in which it computed."""
 
     seconds: float
     epochs: float
@@ -81,7 +81,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """A setting that was changed in the middle of a training, at the point of the curve where it was."""
+    """A setting that was changed during a training, and the point of the curve at which it was changed."""
 
     at: Point
     name: str
@@ -90,20 +90,21 @@ class Change:
 
 
 class Ended(Exception):
-    """The training is to end; not an error."""
+    """The training was asked to end; not an error."""
 
 
 @dataclass
 class Session:
     """One network and its training.
 
-    ``state`` is "ready", "running", "paused", "finished" or "failed", and ``message`` says why it ended. The curves
-    are replaced as a whole, never changed, so that they can be read at any time. ``rivals`` are given the same time to
-    compute: who is ahead waits for those that run.
+    ``start_from`` is an experiment, or a network with weights. ``state`` is "ready", "running", "paused", "finished" or
+    "failed", and ``message`` says why it ended. Curves are replaced, never modified, so that they can be read at any
+    time. ``rivals`` get equal computing time: a training that is ahead waits for the others that run. ``shown_by`` is
+    the page that shows it.
     """
 
-    begun: Experiment | Network
-    turnstile: Turnstile
+    start_from: Experiment | Network
+    semaphore: FairSemaphore
     most_seconds: float = 600.0
     network: Network = field(init=False)
     experiment: Experiment = field(init=False)
@@ -114,35 +115,36 @@ class Session:
     steps_per_second: float = math.inf
     version: int = 0
     rivals: tuple["Session", ...] = ()
+    shown_by: int = 0
 
     def __post_init__(self) -> None:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
-        if isinstance(self.begun, Network):
-            self.take(self.begun)
+        if isinstance(self.start_from, Network):
+            self.take(self.start_from)
         else:
-            self.experiment = self.begun
+            self.experiment = self.start_from
             self.reset()
 
     def reset(self, experiment: Experiment | None = None) -> None:
-        """Begin anew, with another experiment where one is given; InputError where it cannot be trained."""
+        """Start over, with another experiment if one is given; InputError if it cannot be trained."""
         self.close()
-        if experiment is not None or isinstance(self.begun, Experiment):
-            self.begun = self.experiment = experiment or self.experiment
-            network = make_network(self.begun)
+        if experiment is not None or isinstance(self.start_from, Experiment):
+            self.start_from = self.experiment = experiment or self.experiment
+            network = make_network(self.start_from)
         else:
-            network = self.begun
+            network = self.start_from
             network.model.W = [w.copy() for w in self._first]
         self._publish(network)
 
     def take(self, network: Network) -> None:
-        """Begin with a network that is there already, and has weights."""
-        self.begun, self._first = network, [w.copy() for w in network.model.W]
+        """Start from a network that has weights already."""
+        self.start_from, self._first = network, [w.copy() for w in network.model.W]
         self.experiment = network.experiment
         self.reset()
 
     def _publish(self, network: Network) -> None:
-        """Show a network that is as at its start; the version is changed last, when all of it is there."""
+        """Show a network in its initial state. The version changes last, when everything else is in place."""
         self.steps, self.epochs, self.seconds = 0, 0.0, 0.0
         self.history: dict[str, list[float]] = {}
         self._allowed: float = 0
@@ -153,11 +155,11 @@ class Session:
         self.version += 1
 
     def change(self, experiment: Experiment) -> None:
-        """Take other settings: those of the training go on from the weights, any other begins anew."""
+        """Change the settings. Settings of the training keep the weights; any other setting starts over."""
         names = [name for name in vars(experiment) if getattr(experiment, name) != getattr(self.experiment, name)]
         if not names:
             return
-        fresh = self.steps == 0 and isinstance(self.begun, Experiment)
+        fresh = self.steps == 0 and isinstance(self.start_from, Experiment)
         if fresh or not set(names) <= KEEPS_WEIGHTS or experiment.is_nn2 != self.experiment.is_nn2:
             running = self.wants_to_run
             self.reset(experiment)
@@ -174,30 +176,30 @@ class Session:
             self.start()
 
     def start(self) -> None:
-        """Train, or go on."""
+        """Train, or continue."""
         self._go(math.inf)
 
     def step(self, steps: int = 1) -> None:
-        """Take so many steps, and pause."""
+        """Take this many steps, and pause."""
         self._go(steps)
 
     def pause(self) -> None:
-        """Rest after the step that is being taken."""
+        """Stop after the current step."""
         with self._wake:
             self._allowed = 0
 
     def rest(self) -> None:
-        """Pause, and wait until it rests."""
+        """Pause, and wait until the current step is done."""
         self.pause()
         self.wait()
 
     def wait(self) -> None:
-        """Wait until the steps that were asked for are taken."""
+        """Wait until the requested steps are taken."""
         with self._wake:
             self._wake.wait_for(lambda: self.state != "running" or not self.is_training)
 
     def go_on_from(self, other: "Session") -> None:
-        """Be where another training of the same experiment rests."""
+        """Continue where another, paused training of the same experiment is."""
         self.network.model.W = [w.copy() for w in other.network.model.W]
         self.steps, self.epochs, self.seconds = other.steps, other.epochs, other.seconds
         self.curve, self.changes, self.history = other.curve, other.changes, deepcopy(other.history)
@@ -208,13 +210,13 @@ class Session:
         self.version += 1
 
     def set_weight(self, layer: int, to: int, from_: int, value: float) -> None:
-        """Set one weight of the network by hand, and go on from there where it runs.
+        """Set one weight of the network; a running training continues from there.
 
-        Raises: InputError where there is no such weight, or for a number that is none.
+        Raises: InputError if there is no such weight, or the value is out of range.
         """
         pairs = self.network.mlp.pairs(self.network.mlp.W)
         if layer >= len(pairs) or to >= len(pairs[layer][0]) or from_ >= pairs[layer][0].shape[1]:
-            raise InputError("there is no such weight any more")
+            raise InputError("the network no longer has this weight")
         if not abs(value) <= LARGEST_WEIGHT:
             raise InputError(f"a weight must be from {-LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}")
         running = self.wants_to_run
@@ -229,29 +231,31 @@ class Session:
             self.start()
 
     def close(self) -> None:
-        """End the training and its thread; the network stays as it is."""
+        """End the thread; the network stays as it is, and the training can be continued."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        if self.state == "running":
+            self.state = "paused"
 
     @property
     def is_training(self) -> bool:
-        """Whether there is a thread."""
+        """Whether its thread is alive."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def wants_to_run(self) -> bool:
-        """Whether it runs, and was not asked to pause."""
+        """Whether it runs and was not asked to pause."""
         return self.state == "running" and self._allowed > 0
 
     def _go(self, steps: float) -> None:
         if self.state in ("finished", "failed"):
             return
         with self._wake:
-            more = max(0, self._allowed) + steps  # two steps asked for at once are two
+            more = max(0, self._allowed) + steps  # two requests for a step are two steps
             self._allowed = more if math.isfinite(more) else steps
             self.state = "running"
             self._wake.notify_all()
@@ -261,9 +265,9 @@ class Session:
             self._thread.start()
 
     def _train(self) -> None:
-        with suppress(OSError):  # so that a system's list of threads says what it is
+        with suppress(OSError):  # the name in the system's list of threads
             Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(THREAD_NAME)
-        self.turnstile.enter()
+        self.semaphore.acquire()
         self._since = self._shown = time.perf_counter()
         try:
             if self.experiment.optimizer in OPTIMIZERS:
@@ -275,12 +279,12 @@ class Session:
             pass
         except FloatingPointError:
             self._end(
-                "failed", self.message or "it diverged: the loss is not a number any more; try a smaller learning rate"
+                "failed", self.message or "it diverged: the loss is no longer a number; try a smaller learning rate"
             )
         except Exception as error:
             self._end("failed", str(error))
         finally:
-            self.turnstile.leave()
+            self.semaphore.release()
 
     def _take_steps(self) -> None:
         training = self.network.training(self.experiment, self._restore if self._earlier else None)
@@ -298,7 +302,7 @@ class Session:
             self._wake.notify_all()
 
     def _restore(self, run: Run) -> None:
-        """Put the optimizer's state and the epochs of the training before into this one."""
+        """Continue with the optimizer's state and the epochs of the training so far."""
         earlier = self._earlier
         assert earlier is not None
         run.epoch, run.history = earlier.epoch, earlier.history
@@ -307,7 +311,7 @@ class Session:
                 array[:] = before
 
     def tick(self, steps: int, epochs: float) -> None:
-        """After some steps, in the training's thread: measure, wait where that is wanted, let others compute."""
+        """After some steps, in the training's thread: measure, wait if asked to, let others compute."""
         self.epochs += epochs
         self.steps += steps
         with self._wake:
@@ -330,7 +334,7 @@ class Session:
         if self._closing:
             raise Ended
         if self.seconds + time.perf_counter() - self._since > self.most_seconds:
-            self._end("finished", f"it has computed for {self.most_seconds:.0f} s, which is what each may")
+            self._end("finished", f"it reached the limit of {self.most_seconds:.0f} s of computation")
             raise Ended
 
     def _is_ahead(self) -> bool:
@@ -338,9 +342,9 @@ class Session:
         return self.seconds > min(others, default=math.inf) + AHEAD
 
     def _rest(self) -> None:
-        """Wait until more steps are allowed."""
+        """Wait until more steps are requested."""
         self._count()
-        with self.turnstile.away(), self._wake:
+        with self.semaphore.released(), self._wake:
             if self._allowed <= 0:
                 self.state = "paused"
                 self._wake.notify_all()
@@ -349,7 +353,7 @@ class Session:
 
     def _wait(self, seconds: float) -> None:
         self._count()
-        with self.turnstile.away():
+        with self.semaphore.released():
             if seconds:
                 with self._wake:
                     self._wake.wait_for(lambda: self._closing or self._allowed <= 0, timeout=seconds)
@@ -363,7 +367,7 @@ class Session:
         self.curve = (*curve, self._point(self.network))
 
     def _point(self, network: Network) -> Point:
-        """What is measured now; NaN, with the reason in the message, where it cannot be."""
+        """Measure now; NaN, with the reason in the message, if that fails."""
         seconds = self.seconds + (time.perf_counter() - self._since if self.is_training else 0)
         try:
             measured = network.measure()
@@ -374,7 +378,7 @@ class Session:
 
 
 def as_series(curve: tuple[Point, ...], x: str, y: str) -> list[list[float]]:
-    """Two quantities of a curve as a chart takes them."""
+    """Two quantities of a curve, as pairs for a chart."""
     return [[round(getattr(point, x), 4), _rounded(getattr(point, y))] for point in curve if _finite(point, y)]
 
 

@@ -1,4 +1,4 @@
-"""A student's network, which runs in the course kit's sandbox, in the place of ours."""
+"""A student's network, which runs in the grader's sandbox and stands in for ours."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -16,25 +16,25 @@ from mlcvlab.nn import Array
 
 SECONDS, MEMORY_MB = 20.0, 1500
 FEW = 500
-"""Samples to measure with: all that is measured goes through a pipe."""
+"""It is measured with at most this many samples, because they go through a pipe."""
 
 
 class StudentNetwork:
-    """NN2 as a student wrote it: ``W``, ``emp_loss``, ``emp_loss_grad`` and ``predict`` as a model has them.
+    """A student's NN2: ``W``, ``emp_loss``, ``emp_loss_grad`` and ``predict`` as a model has them.
 
-    Arguments: ``tree``, the folder with mlcvlab in it; ``sandbox`` of ``mlcvkit.course``; ``away``, by which a training
-    gives its turn away.
-    Raises: RuntimeError, with what the student's code said, where a call fails.
+    Parameters: ``tree``, the folder with mlcvlab in it; ``sandbox`` of ``mlcvkit.course``; ``released``, a context in
+    which other trainings compute.
+    Raises: RuntimeError with the student's error if a call fails.
     """
 
     loss = "cross_entropy"
     output = "sigmoid"
 
-    def __init__(self, tree: Path, sandbox: Any, away: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, tree: Path, sandbox: Any, released: Callable[[], AbstractContextManager[None]]) -> None:
         from mlcvkit.course import Limits
 
         self.W: list[Array] = []
-        self.away = away
+        self.released = released
         self._stack, self._lock = ExitStack(), threading.Lock()
         limits = Limits(seconds=SECONDS, memory_mb=MEMORY_MB, processes=32, output_mb=1, scratch_mb=16)
         self._session = self._stack.enter_context(sandbox.session(tree, limits))
@@ -48,7 +48,7 @@ class StudentNetwork:
             raise
 
     def initialize(self, features: int, hidden_units: int, seed: int) -> "StudentNetwork":
-        """The first weights, which are those of our NN2."""
+        """The initial weights, which are those of our NN2."""
         from mlcvlab.models.nn2 import NN2
 
         self.W = list(NN2().initialize(features, hidden_units, seed=seed).W)
@@ -71,7 +71,7 @@ class StudentNetwork:
 
     def emp_loss_grad(self, train_X: Array, train_y: Array, W: Sequence[Array] | None = None) -> list[Array]:
         """Its gradient, by the student's code."""
-        with self.away():  # others compute while the student's process does
+        with self.released():  # others compute while the student's process does
             gradients = self._call("emp_loss_grad", train_X, train_y, W=W)
         shapes = [w.shape for w in self.W]
         if not isinstance(gradients, list | tuple) or [np.size(g) for g in gradients] != [w.size for w in self.W]:
@@ -99,7 +99,7 @@ class StudentNetwork:
 
 
 def _shown(value: Any) -> str:
-    """What a student's function returned, in a few words."""
+    """A short description of what a student's function returned."""
     if value is None:
         return "None (is a return missing?)"
     if isinstance(value, list | tuple):
@@ -109,12 +109,12 @@ def _shown(value: Any) -> str:
 
 
 def student_network(student: StudentNetwork, reference: Network) -> Network:
-    """A student's NN2 in the place of the reference: from its weights, on its mini-batches."""
+    """A student's NN2 with the weights and the mini-batches of the reference."""
     student.W = [w.copy() for w in reference.model.W]
     prepared = reference.prepared
 
     def training(experiment: Experiment, resume: Any) -> Training:
-        """The loop without its measurements, which would go through the pipe as well."""
+        """The training without its measurements, which would go through the pipe as well."""
         hp = experiment.hyperparameters()
         options: dict[str, Any] = {"hyperparameters": hp, "samples": prepared.rows, "measured": False}
         return Training(student, prepared.X, prepared.y, **options)  # type: ignore[arg-type]

@@ -75,7 +75,8 @@ def test_what_comes_from_outside_is_checked(name, value, words):
 
 
 def test_every_setting_has_a_control_with_a_sentence():
-    assert set(texts("controls")) | {"points"} == set(asdict(Experiment()))  # which are painted
+    brought = {"points", "images"}
+    assert set(texts("controls")) | brought == set(asdict(Experiment()))
     for control in texts("controls").values():
         assert control["text"].endswith(".") and control["label"]
 
@@ -189,7 +190,7 @@ def test_the_python_of_the_handouts_optimizers_takes_the_steps_of_the_page(optim
 
     with suppress(StopIteration):
         network.descend(experiment, tick)
-    assert sum(taken) == (40 if optimizer == "coordinate_sgd" else experiment.epochs)
+    assert sum(taken) == (experiment.epochs if optimizer == "full_batch_adam" else 40)
     for ours, theirs in zip(network.model.W, scope["prepared"].model.W, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
     assert float(capsys.readouterr().out) == pytest.approx(network.measure()["validation_accuracy"], abs=0.01)

@@ -3,13 +3,13 @@ import pytest
 from mlcvkit import InputError
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.files import open_run, save_run, saved_runs
-from mlcvkit.playground.sessions import Session, Turnstile
+from mlcvkit.playground.sessions import FairSemaphore, Session
 
 
 @pytest.fixture
 def saved(tmp_path):
     """A folder of runs with one run in it, and the same run beside the folder."""
-    session = Session(Experiment(data="moons", hidden_units=4), Turnstile(1))
+    session = Session(Experiment(data="moons", hidden_units=4), FairSemaphore(1))
     for root in (tmp_path / "runs", tmp_path):
         save_run(root, "mine", session)
     return tmp_path / "runs"

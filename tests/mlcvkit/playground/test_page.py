@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from browser import NEEDS_CHROMIUM, Playground, Visitor, browser
 from command import run
 from coursework import NEEDS_BUBBLEWRAP
-from mlcvkit.playground import looks
+from events import wait_for
+from mlcvkit.playground import inspection
 from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import make_network
@@ -459,7 +461,7 @@ def test_a_random_sample_is_looked_at_as_it_is_and_its_label_told(visitor):
 
 def test_the_dead_units_are_those_of_the_network_that_is_shown(visitor):
     one = visitor().open("/?data=moons&hidden_units=16&learning_rate=10&optimizer=sgd&epochs=2000")
-    dead, looked_at = looks.dead_units(make_network(Experiment(data="moons", hidden_units=16, batch_size=32)))
+    dead, looked_at = inspection.dead_units(make_network(Experiment(data="moons", hidden_units=16, batch_size=32)))
     line = one.page.get_by_text(re.compile(r"\d+ of 16 are dead"))
     fresh = f"{dead} of 16 are dead: they are 0 for all of {looked_at} training samples"
     one.wait(lambda: fresh in line.text_content())
@@ -526,7 +528,7 @@ def test_the_pad_is_drawn_on_with_the_keys(visitor):
 def test_a_phone_shows_all_of_it_below_each_other(visitor):
     one = visitor(has_touch=True).open(f"/?{SMALL}")
     one.page.set_viewport_size({"width": 390, "height": 844})
-    for path in (f"/?{SMALL}", "/race", "/parity", "/guide"):
+    for path in (f"/?{SMALL}", "/race", "/guide"):
         one.open(path)
         one.wait(lambda: one.page.evaluate("document.documentElement.scrollWidth") <= 390)
 
@@ -553,7 +555,7 @@ def test_every_control_and_picture_has_a_name(visitor):
         .map((e) => e.outerHTML.slice(0, 120))"""
     assert one.page.evaluate(script) == []
     assert one.page.get_by_role("main").count() == 1
-    assert one.page.get_by_role("navigation", name="Pages").get_by_role("link").count() == 5
+    assert one.page.get_by_role("navigation", name="Pages").get_by_role("link").count() == 4
 
 
 @pytest.mark.parametrize("name", texts("guide"))
@@ -619,29 +621,53 @@ def test_two_spirals_as_the_guide_says(visitor):
     assert accuracy() > 90
 
 
-def test_the_race_has_three_on_the_same_clock(visitor):
+def test_the_race_has_four_with_the_same_computing_time(visitor):
     one = visitor().open("/race")
     one.press("Start")
     rows = one.page.locator("table.path tr")
-    one.wait(lambda: rows.count() == 4)
+    one.wait(lambda: rows.count() == 5)
 
-    def accuracies():
-        return [float(text.rstrip("%")) for text in one.page.locator("tr td:nth-child(2)").all_text_contents()]
+    def column(number, kind):
+        texts = one.page.locator(f"tr td:nth-child({number})").all_text_contents()
+        return [kind(text.replace(",", "").rstrip("%")) for text in texts]
 
-    one.wait(lambda: accuracies()[2] > 95)
-    coordinate, full_batch, mini_batch = accuracies()
-    assert mini_batch > full_batch and mini_batch > coordinate
+    one.wait(lambda: column(2, float)[3] > 95 and column(4, int)[0] > 0)
+    written, compiled, full_batch, mini_batch = column(2, float)
+    assert mini_batch > max(written, compiled, full_batch)
+    steps = column(4, int)
+    assert steps[1] > 20 * steps[0], "compiled, a step of SGD costs a small part"
 
 
-def test_parity_is_measured_beside_the_ten_digits(visitor):
-    one = visitor().open("/parity")
-    one.press("Measure on the test images")
-    one.wait(lambda: "across parity cost" in (one.page.locator(".page").text_content() or ""))
-    told = one.page.locator(".page").text_content()
-    cost, free = map(int, re.search(r"(\d+) mistakes across parity cost \(red\); (\d+) within", told).groups())
-    cells = one.page.locator("td.cost").all_text_contents()
-    assert sum(map(int, cells)) == cost
-    assert sum(map(int, one.page.locator("td.free").all_text_contents())) == free
+def test_the_confusion_matrix_counts_the_test_images_and_its_cells_open(visitor):
+    one = visitor().open("/?data=mnist&hidden_units=16")
+    one.page.get_by_text("Confusion matrix: what is mistaken for what").click()
+    cells = one.page.locator(".confusion td[class]")
+    one.wait(lambda: cells.count() == 100)
+    assert sum(int(text.replace(",", "")) for text in cells.all_text_contents()) == 10_000
+    told = one.page.get_by_text("across parity (red)").text_content()
+    across, within = map(
+        int, re.search(r"([\d,]+) are across parity \(red\) and ([\d,]+)", told.replace(",", "")).groups()
+    )
+    for kind, count in (("cost", across), ("free", within)):
+        found = one.page.locator(f".confusion td.{kind}").all_text_contents()
+        assert sum(int(text.replace(",", "")) for text in found) == count
+    button = one.page.locator(".confusion td.cost button").first
+    count, label = int(button.text_content()), button.get_attribute("aria-label")
+    button.click()
+    dialog = one.page.get_by_role("dialog")
+    one.wait(lambda: dialog.locator("figcaption").count() == min(count, 40))
+    digit, predicted = re.search(r"of (\d) predicted as (\d)", label).groups()
+    assert dialog.get_by_role("heading", name=f"{digit}, predicted as {predicted}").count() == 1
+
+
+def test_the_confusion_matrix_follows_the_training(visitor):
+    one = visitor().open("/?data=moons&hidden_units=8&epochs=2000")
+    one.page.get_by_text("Confusion matrix: what is mistaken for what").click()
+    right = one.page.locator(".confusion td.right")
+    one.wait(lambda: right.count() == 2)
+    before = right.all_text_contents()
+    one.press("Start")
+    one.wait(lambda: right.all_text_contents() != before)
 
 
 @NEEDS_BUBBLEWRAP
@@ -766,7 +792,7 @@ def test_what_is_asked_at_once_is_done_in_its_order(visitor):
         one.page.get_by_role("dialog").wait_for(state="detached")
 
 
-def test_the_house_is_full_at_last(tmp_path, chromium):
+def test_a_visitor_without_a_place_is_told_so(tmp_path, chromium):
     playground = Playground(tmp_path, "--visitors", "1")
     try:
         context = chromium.new_context()
@@ -774,7 +800,7 @@ def test_the_house_is_full_at_last(tmp_path, chromium):
         second = Visitor(context.new_page(), playground.address)
         second.page.goto(f"{playground.address}/?data=moons")
         second.wait(lambda: second.page.get_by_role("alert").count() == 1)
-        assert "1 visitors are here" in second.page.get_by_role("alert").text_content()
+        assert "All 1 places of this playground are taken" in second.page.get_by_role("alert").text_content()
         assert first.status.startswith("ready")
         first.page.close()
 
@@ -824,14 +850,21 @@ def test_the_printed_address_works_on_every_address_of_this_machine(tmp_path, ho
         playground.end()
 
 
+def bring(one, path, kind="file"):
+    """Bring a file or a folder to the page."""
+    one.wait(lambda: not one.page.get_by_role("dialog").count())
+    one.press("Bring your own data")
+    chooser = "input[type=file]:not([webkitdirectory])" if kind == "file" else "input[webkitdirectory]"
+    one.page.locator(chooser).set_input_files(path)
+
+
 def test_points_come_from_a_file_and_are_trained_on(visitor, tmp_path):
     rows = [(x, y, "pqr"[i]) for i, (x, y) in enumerate(((1, 1), (5, 1), (3, 5))) for _ in range(1)]
     lines = [f"{x + 0.1 * k};{y + 0.07 * k};extra;{name}" for x, y, name in rows for k in range(12)]
     table = tmp_path / "mine.csv"
     table.write_text("\n".join(["width;height;more;kind", *lines]).replace(".", ",") + "\n")
     one = visitor().open("/?data=moons")
-    one.press("Points from a file")
-    one.page.locator("input[type=file]").set_input_files(table)
+    bring(one, table)
     told = "mine.csv: width to the right, height up, kind as colours (blue is p, red is q, green is r); all 36 rows."
     one.wait(lambda: one.page.get_by_text(told).count())
     one.wait(lambda: "data=points" in one.page.url and "points=" in one.page.url)
@@ -840,7 +873,7 @@ def test_points_come_from_a_file_and_are_trained_on(visitor, tmp_path):
     one.press("Start")
     one.wait_for_steps(50)
     one.page.reload()
-    one.wait(lambda: one.page.get_by_role("button", name="Start", exact=True).count())
+    one.wait(lambda: one.page.get_by_role("button", name="Pause", exact=True).count())
     assert dict(parse_qsl(urlsplit(one.page.url).query))["points"] == points
 
 
@@ -848,7 +881,206 @@ def test_a_file_without_points_says_what_it_needs(visitor, tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("a,b\n1,2\n3,4\n")
     one = visitor().open("/?data=moons")
-    one.press("Points from a file")
-    one.page.locator("input[type=file]").set_input_files(table)
+    bring(one, table)
     one.wait(lambda: one.page.get_by_text("mine.csv needs two columns of numbers, and one with two to four").count())
     assert "data=moons" in one.page.url
+
+
+def write_shapes(folder, classes=("bars", "rings")):
+    """Small coloured pictures of horizontal bars and of rings, in a folder for each class."""
+    rng = np.random.default_rng(0)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for n in range(30):
+            image = Image.new("RGB", (40, 40), "white")
+            draw, (x, y) = ImageDraw.Draw(image), rng.integers(4, 14, 2)
+            if name == "bars":
+                draw.rectangle((x, y + 8, x + 20, y + 12), fill="navy")
+            else:
+                draw.ellipse((x, y, x + 20, y + 20), outline="maroon", width=3)
+            image.save(folder / name / f"{n}.png")
+    return folder
+
+
+def test_a_folder_of_images_is_trained_on_saved_and_opened_again(visitor, server, tmp_path):
+    folder = write_shapes(tmp_path / "shapes")
+    (folder / "bars/readme.txt").write_text("no image")
+    one = visitor().open("/?data=moons")
+    bring(one, folder, "folder")
+    told = "all 60 images, made grey and 28 × 28: bars (30), rings (30). 1 files of shapes are left out"
+    one.wait(lambda: told in (one.page.content() or ""))
+    one.wait(lambda: "data=images" in one.page.url and "images=2-" in one.page.url)
+    one.press("Start")
+    one.wait(lambda: one.status.startswith("finished"))
+    answer = one.page.locator(".answer")
+    one.press("A random sample")
+    one.wait(lambda: re.search(r"(bars|rings), with probability .*right, its label is", answer.text_content()))
+    one.press("Clear")
+    one.draw((0.2, 0.5), (0.8, 0.5))
+    one.wait(lambda: answer.text_content().startswith("bars, with probability"))
+    one.press("Save")
+    one.page.get_by_label("Name", exact=True).fill("shapes")
+    one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    runs = Path(server.said.name).parent
+    one.wait(lambda: (runs / "runs/shapes/model.safetensors").exists())
+    done = run("evaluate", "runs/shapes", "--json", folder=runs)
+    assert done.returncode == 0 and '"accuracy"' in done.stdout
+    two = visitor().open("/?run=shapes")
+    two.wait(lambda: two.page.get_by_label("Data", exact=True).input_value() == "Your own images")
+    assert view(two, "view.network.names") == ["bars", "rings"]
+
+
+def test_a_zip_file_of_images_is_read_and_a_bad_one_refused(visitor, tmp_path):
+    write_shapes(tmp_path / "in/shapes", ("bars", "rings", "bars2"))
+    packed = shutil.make_archive(str(tmp_path / "shapes"), "zip", tmp_path / "in")
+    one = visitor().open("/?data=moons")
+    bring(one, packed)
+    one.wait(lambda: "images=3-" in one.page.url)
+    bad = tmp_path / "bad.zip"
+    bad.write_bytes(b"PK\x03\x04 no archive")
+    bring(one, bad)
+    one.wait(lambda: one.page.get_by_text("bad.zip cannot be unpacked").count())
+
+
+def test_files_of_other_sites_are_refused(server):
+    request = urllib.request.Request(f"{server.address}/bring", data=b"x=1", method="POST")
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+        urllib.request.urlopen(request)
+    refused.value.close()
+
+
+def test_images_that_the_server_does_not_have_are_asked_for(visitor):
+    one = visitor().open("/?data=images&images=3-0123456789abcdef")
+    assert "bring them again" in one.page.get_by_role("alert").first.text_content()
+    assert one.steps > 1000
+
+
+def test_kept_runs_survive_a_reload(visitor):
+    one = visitor().open("/?data=moons&hidden_units=4&epochs=2000")
+    one.press("Start")
+    one.wait_for_steps(50)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+    one.press("Keep to compare")
+    one.wait(lambda: charts(one)[0]["names"][-1] == "kept 1")
+    kept = charts(one)[0]["data"][-1]
+    one.wait(lambda: one.page.evaluate("localStorage.getItem('mlcvlab-kept')"))
+    one.page.reload()
+    one.wait(lambda: one.page.evaluate(ALL_CHARTS_ARE_THERE) and charts(one)[0]["names"][-1:] == ["kept 1"])
+    assert charts(one)[0]["data"][-1] == kept
+    one.page.evaluate("localStorage.setItem('mlcvlab-kept', '[{\"number\": 1}]')")
+    one.page.reload()
+    one.wait(lambda: one.page.get_by_text("The kept curves in this browser's storage cannot be read").count())
+
+
+def test_a_tab_comes_back_to_its_training(visitor):
+    one = visitor().open(f"/?{SMALL}")
+    one.press("Start")
+    one.wait_for_steps(60)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+    before = one.status
+    one.page.goto("about:blank")
+    one.open(f"/?{SMALL}")
+    one.wait(lambda: one.status == before)
+    other = visitor().open(f"/?{SMALL}")
+    assert other.steps == 0
+    one.open(f"/?{SMALL}&seed=5")
+    one.wait(lambda: "step 0," in one.status)
+
+
+def test_a_lost_connection_is_said_and_the_training_is_there_when_it_is_back(visitor, context):
+    one = visitor().open("/?data=moons&hidden_units=5&epochs=2000")
+    one.press("Start")
+    one.wait_for_steps(20)
+    window = context()
+    window.set_offline(True)
+    one.page.evaluate("window.socket.io.engine.close()")
+    popup = one.page.locator("#popup")
+    one.wait(lambda: popup.is_visible() and "Connection lost" in popup.text_content())
+    window.set_offline(False)
+    one.wait(lambda: not popup.is_visible())
+    one.wait_for_steps(one.steps)
+    one.errors.clear()  # the browser's own, on what it could not reach
+
+
+def test_the_address_brings_back_an_opened_run_and_a_guide_with_what_was_changed(visitor):
+    one = visitor().open("/?data=xor&hidden_units=6")
+    one.press("Save")
+    one.page.get_by_label("Name", exact=True).fill("for-the-address")
+    one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    one.wait(lambda: one.page.get_by_text("Saved to").count())
+    one.press("Open")
+    one.choose("Run", "for-the-address")
+    one.page.get_by_role("dialog").get_by_role("button", name="Open").click()
+    one.wait(lambda: one.page.url.endswith("?run=for-the-address"))
+    rate = one.page.get_by_label("Learning rate", exact=True)
+    rate.fill("0.02")
+    one.wait(lambda: one.page.url.endswith("?run=for-the-address&learning_rate=0.02"))
+    two = visitor().open("/?" + urlsplit(one.page.url).query)
+    two.wait(lambda: two.page.get_by_label("Hidden units", exact=True).input_value() == "6")
+    assert two.page.get_by_label("Learning rate", exact=True).input_value() == "0.02"
+    guided = visitor().open("/?guide=one-weight")
+    guided.page.get_by_label("Hidden units", exact=True).fill("7")
+    guided.wait(lambda: guided.page.url.endswith("?guide=one-weight&hidden_units=7"))
+    guided.page.reload()
+    guided.wait(lambda: guided.page.get_by_label("Hidden units", exact=True).count())
+    assert guided.page.get_by_role("heading", name="Change one weight").count() == 1
+    assert guided.page.get_by_label("Hidden units", exact=True).input_value() == "7"
+
+
+def test_four_hundred_resets_keep_nobody_waiting(visitor):
+    one, other = visitor().open(f"/?{SMALL}"), visitor().open("/?data=moons&hidden_units=3")
+    one.page.evaluate("""() => {
+        const own = window.socket.emit;
+        window.socket.emit = (name, message, ...rest) => {
+            for (let i = 0; i < 400; i++) own.call(window.socket, name, message, ...rest);
+            window.socket.emit = own;
+        };
+    }""")
+    one.press("Reset")
+    other.press("Step")
+    other.wait_for_steps(0)
+    one.press("Step")
+    one.wait_for_steps(0)
+    assert one.steps == 1
+
+
+def test_a_click_on_a_curve_shows_the_values_there(visitor):
+    one = visitor().open("/?data=moons&hidden_units=4&epochs=2000")
+    one.press("Start")
+    one.wait_for_steps(100)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused") and one.page.evaluate(ALL_CHARTS_ARE_THERE))
+    chart = one.page.locator(".chart").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    one.page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"])
+    one.wait(lambda: re.search(r"training\s*0?\.\d+", chart.text_content() or ""))
+
+
+def test_connections_of_one_address_are_limited(tmp_path):
+    import websockets.sync.client as client
+    from websockets.exceptions import WebSocketException
+
+    playground = Playground(tmp_path, "--visitors", "1")
+    address = playground.address.replace("http", "ws") + "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    held = []
+    try:
+        held += [client.connect(address, legacy=True) for _ in range(3)]
+        with pytest.raises((WebSocketException, OSError)):
+            client.connect(address, legacy=True)
+        held.pop().close()
+
+        def is_let_in():
+            try:
+                held.append(client.connect(address, legacy=True))
+            except (WebSocketException, OSError):
+                return False
+            return True
+
+        wait_for(is_let_in)
+    finally:
+        for one in held:
+            one.close()
+        playground.end()

@@ -8,10 +8,9 @@ import pytest
 from sklearn.datasets import load_iris
 
 from mlcvkit import InputError
-from mlcvkit.playground import looks
+from mlcvkit.playground import inspection
 from mlcvkit.playground.experiments import default_experiment, read_experiment
 from mlcvkit.playground.networks import make_network
-from mlcvkit.playground.page import class_names
 from mlcvkit.playground.points import MOST_POINTS, classes_of, painted, points_of_file, problem_with
 
 IRIS = load_iris(as_frame=True).frame
@@ -79,14 +78,16 @@ def test_each_class_has_its_colour_everywhere(classes):
         f"{centres[kind][0] + i:02x}{centres[kind][1] + (7 * i) % 11:02x}{kind}" for kind in classes for i in range(12)
     )
     experiment = replace(default_experiment("points"), points=points, learning_rate=0.05, epochs=200)
-    assert classes_of(points) == classes and class_names(experiment) == [f"class {kind}" for kind in classes]
+    assert classes_of(points) == classes and make_network(experiment).class_names == [
+        f"class {kind}" for kind in classes
+    ]
     network = make_network(experiment)
     assert len(network.train[1]) == experiment.outputs == (1 if len(classes) == 2 else len(classes))
-    assert {kind for *_, kind, _ in looks.points_on_plane(network)} == set(classes)
+    assert {kind for *_, kind, _ in inspection.points_on_plane(network)} == set(classes)
     network.fit(experiment)
-    surface = looks.surface(network).reshape(looks.GRID, looks.GRID).astype(int)
+    surface = inspection.surface(network).reshape(inspection.GRID, inspection.GRID).astype(int)
     for kind in classes:
-        column, row = (round(at / 255 * (looks.GRID - 1)) for at in centres[kind])
+        column, row = (round(at / 255 * (inspection.GRID - 1)) for at in centres[kind])
         assert surface[row, column] >> 5 == kind and surface[row, column] % 32 > 20
 
 

@@ -8,9 +8,9 @@ import pytest
 from events import wait_for
 from mlcvkit.errors import InputError
 from mlcvkit.playground.experiments import Experiment
-from mlcvkit.playground.house import Full, House
+from mlcvkit.playground.limits import Limits, TooManyVisitors
 from mlcvkit.playground.networks import make_network
-from mlcvkit.playground.sessions import MOST_POINTS, Session, Turnstile
+from mlcvkit.playground.sessions import MOST_POINTS, FairSemaphore, Session
 
 TOY = Experiment(data="moons", hidden_units=6, epochs=2000, batch_size=32, activation="tanh", learning_rate=0.01)
 
@@ -21,7 +21,7 @@ def make():
     made = []
 
     def one(experiment=TOY, **options):
-        made.append(Session(experiment, options.pop("turnstile", Turnstile(2)), **options))
+        made.append(Session(experiment, options.pop("semaphore", FairSemaphore(2)), **options))
         return made[-1]
 
     yield one
@@ -150,18 +150,18 @@ def test_a_closed_session_leaves_no_thread(make):
 def test_turns_are_taken_one_after_the_other(make):
     turns = []
 
-    class Watched(Turnstile):
-        def enter(self):
-            super().enter()
+    class Watched(FairSemaphore):
+        def acquire(self):
+            super().acquire()
             turns.append(threading.current_thread())
 
-    turnstile = Watched(1)
-    sessions = [make(turnstile=turnstile) for _ in range(4)]
-    turnstile.enter()
+    semaphore = Watched(1)
+    sessions = [make(semaphore=semaphore) for _ in range(4)]
+    semaphore.acquire()
     for session in sessions:
         session.start()
-    wait_for(lambda: len(turnstile.waiting) == 4)
-    turnstile.leave()
+    wait_for(lambda: len(semaphore.waiting) == 4)
+    semaphore.release()
     wait_for(lambda: len(turns) > 40)
     rounds = turns[1:41]
     assert len(set(rounds[:4])) == 4 and rounds == rounds[:4] * 10
@@ -245,14 +245,14 @@ def test_a_training_that_cannot_be_measured_says_why(make):
     assert np.isnan(session.curve[0].train_loss) and "line 3" in session.message
 
 
-def test_the_house_lets_in_as_many_as_there_may_be():
-    house = House(most_visitors=2)
-    house.enter(1)
-    house.enter(2)
-    with pytest.raises(Full, match="2 visitors"):
-        house.enter(3)
-    house.leave(1)
-    house.enter(3)
+def test_there_are_no_more_visitors_than_places():
+    limits = Limits(most_visitors=2)
+    limits.enter(1)
+    limits.enter(2)
+    with pytest.raises(TooManyVisitors, match="All 2 places"):
+        limits.enter(3)
+    limits.leave(1)
+    limits.enter(3)
 
 
 def test_one_goes_on_from_where_another_rests(make):

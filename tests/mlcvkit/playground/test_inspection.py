@@ -10,13 +10,13 @@ from PIL import Image, ImageDraw
 
 from mlcvkit import datasets
 from mlcvkit.models import ACTIVATIONS, logit_loss
-from mlcvkit.playground import drawing, looks
+from mlcvkit.playground import inspection, network_view
 from mlcvkit.playground.experiments import Experiment
-from mlcvkit.playground.networks import CollapsedNetwork, make_network
+from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.page import experiment_of
-from mlcvkit.playground.parts import share, signed
-from mlcvkit.playground.sessions import Session, Turnstile
+from mlcvkit.playground.sessions import FairSemaphore, Session
 from mlcvkit.playground.student import StudentNetwork
+from mlcvkit.playground.widgets import share, signed
 from mlcvkit.training import accuracy
 
 KINDS = {
@@ -39,15 +39,15 @@ def sample_of(network):
 
 def test_the_path_adds_up_to_the_answer(network):
     x, _ = sample_of(network)
-    path = looks.path(network, x)
+    path = inspection.path(network, x)
     np.testing.assert_allclose(path.added.sum(axis=0) + path.bias, path.z, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(path.answers, network.answer(x)[:, 0], rtol=1e-4, atol=1e-6)
     assert [len(layer) for layer in path.layers] == [network.experiment.hidden_units] * network.experiment.depth
 
 
 def test_the_units_are_the_weights_or_what_they_answer(network):
-    numbers = looks.strongest_units(network, 4)
-    pictures = looks.unit_pictures(network, numbers)
+    numbers = inspection.strongest_units(network, 4)
+    pictures = inspection.unit_pictures(network, numbers)
     assert [picture.number for picture in pictures] == numbers
     for picture in pictures:
         assert np.abs(picture.pixels.astype(int)).max() == 127
@@ -55,13 +55,13 @@ def test_the_units_are_the_weights_or_what_they_answer(network):
             row = network.mlp.pairs(network.mlp.W)[0][0][picture.number]
             assert np.corrcoef(row, picture.pixels)[0, 1] > 0.999
         else:
-            assert len(picture.pixels) == looks.UNIT_GRID**2
+            assert len(picture.pixels) == inspection.UNIT_GRID**2
 
 
 def test_one_step_in_numbers_is_that_of_the_gradient(network):
     x, y = sample_of(network)
     unit = 2
-    stages = looks.stages(network, x, y, 0.5, unit)
+    stages = inspection.stages(network, x, y, 0.5, unit)
     assert [stage.name.split(":")[0] for stage in stages[:2]] == ["Input", "Hidden unit 3"]
     mlp = network.mlp
     gradient = mlp.pairs(mlp.grad(x, y))[0][0][unit]
@@ -79,7 +79,7 @@ def test_what_reaches_a_unit_is_shown_whether_it_fires_or_not(network):
     x, y = sample_of(network)
     mlp, step = network.mlp, 1e-3
     *hidden, (W_out, b_out) = mlp.pairs(mlp.W)
-    first = looks.path(network, x).layers[0].astype(np.float64)
+    first = inspection.path(network, x).layers[0].astype(np.float64)
     shown = set()
     for unit in range(len(first)):
 
@@ -92,7 +92,7 @@ def test_what_reaches_a_unit_is_shown_whether_it_fires_or_not(network):
 
         moved = [first + sign * step * np.eye(len(first))[unit] for sign in (1, -1)]
         slope = (loss(moved[0]) - loss(moved[1])) / (2 * step)
-        back = looks.stages(network, x, y, 0.5, unit)[-3].numbers
+        back = inspection.stages(network, x, y, 0.5, unit)[-3].numbers
         assert float(back.split(" · ")[0]) == pytest.approx(slope, rel=2e-3, abs=1e-6)
         shown.add(first[unit] > 0)
     assert shown == {False, True} or mlp.activation != "relu"
@@ -102,7 +102,7 @@ def test_the_smallest_step_is_seen(network):
     x, y = sample_of(network)
     for rate in (1e-6, 1e-3, 1.0):
         weight, gradient, stepped = re.match(
-            r"(\S+) - \S+ · (\S+) = (\S+)", looks.stages(network, x, y, rate, 1)[-1].numbers
+            r"(\S+) - \S+ · (\S+) = (\S+)", inspection.stages(network, x, y, rate, 1)[-1].numbers
         ).groups()
         change = rate * float(gradient)
         if abs(change) > 1e-10:
@@ -116,7 +116,7 @@ def test_a_share_that_is_not_all_is_not_shown_as_all_and_nothing_has_no_sign():
 
 
 def test_a_training_remembers_what_was_changed_on_its_way_and_where():
-    session = Session(Experiment(data="moons", hidden_units=3), Turnstile(1))
+    session = Session(Experiment(data="moons", hidden_units=3), FairSemaphore(1))
     session.change(replace(session.experiment, learning_rate=0.5))
     assert session.changes == (), "nothing was trained"
     session.step(3)
@@ -143,7 +143,7 @@ def test_a_training_remembers_what_was_changed_on_its_way_and_where():
 def test_a_forgotten_return_is_told_by_the_name_of_its_function(method, words):
     student = object.__new__(StudentNetwork)
     student.W = [np.zeros((3, 784)), np.zeros((3, 1))]
-    student.away, student._call = nullcontext, lambda *_, **__: None
+    student.released, student._call = nullcontext, lambda *_, **__: None
     X, y = np.zeros((784, 5)), np.zeros((1, 5))
     ask = {"nn2": lambda: student.predict(X)}.get(method, lambda: getattr(student, method)(X, y))
     with pytest.raises(RuntimeError) as told:
@@ -154,61 +154,66 @@ def test_a_forgotten_return_is_told_by_the_name_of_its_function(method, words):
 
 def test_the_plane_is_that_of_the_samples():
     network = make_network(KINDS["moons"])
-    (left, right), (bottom, top), grid = looks.plane(network, 11)
+    (left, right), (bottom, top), grid = inspection.plane(network, 11)
     X = np.hstack([network.train[0], network.held_out[0]])
     assert left < X[0].min() and right > X[0].max() and bottom < X[1].min() and top > X[1].max()
     assert grid.shape == (2, 121)
     assert grid[:, 0] == pytest.approx([left, top], rel=1e-5) and grid[:, -1] == pytest.approx(
         [right, bottom], rel=1e-5
     )
-    answers = looks.surface(network).astype(int)
-    assert len(answers) == looks.GRID**2
-    points = looks.points_on_plane(network)
+    answers = inspection.surface(network).astype(int)
+    assert len(answers) == inspection.GRID**2
+    points = inspection.points_on_plane(network)
     assert len(points) == X.shape[1]
     assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y, *_ in points)
 
 
-def test_parity_counts_are_those_of_the_test_images():
-    digits = datasets.mnist()
-    ten, nn2 = (looks.parity(make_network(KINDS[kind])) for kind in ("digits", "nn2"))
-    assert ten.images.sum() == nn2.images.sum() == 10_000
-    assert ten.confusion.sum() == 10_000 and nn2.confusion is None
-    said = make_network(KINDS["digits"]).answer(datasets.scale_images(digits.test_X).T).argmax(axis=0)
+@pytest.mark.parametrize("kind", ["digits", "nn2"])
+def test_the_confusion_matrix_is_that_of_the_test_images(kind):
+    digits, network = datasets.mnist(), make_network(KINDS[kind])
+    found = inspection.confusion(network)
+    answers = network.answer(datasets.scale_images(digits.test_X).T)
     truth = digits.test_y.astype(int)
-    assert ten.wrong.sum() == (said % 2 != truth % 2).sum()
-    assert ten.free == ((said != truth) & (said % 2 == truth % 2)).sum()
-    assert ten.accuracy == pytest.approx((said % 2 == truth % 2).mean())
+    predicted = answers.argmax(axis=0) if kind == "digits" else (answers[0] >= 0.5).astype(int)
+    assert found.counts.shape == (10, len(network.class_names)) and found.counts.sum() == 10_000
+    for i in range(10):
+        for j in range(len(network.class_names)):
+            assert found.counts[i, j] == ((truth == i) & (predicted == j)).sum()
+    right = found.is_right(found.truth, found.predicted)
+    assert (right == (truth == predicted if kind == "digits" else (truth % 2 == 0) == (predicted == 1))).all()
+    if kind == "digits":
+        across, within = inspection.parity_mistakes(found.counts)
+        assert across == (predicted % 2 != truth % 2).sum()
+        assert within == ((predicted != truth) & (predicted % 2 == truth % 2)).sum()
+    i, j = map(int, np.unravel_index(found.counts.argmax(), found.counts.shape))
+    cell = found.cell(i, j, 7)
+    assert len(cell) == 7 and (truth[cell] == i).all() and (predicted[cell] == j).all()
+    of_cell = found.sure[(truth == i) & (predicted == j)]
+    assert found.sure[cell].tolist() == sorted(of_cell.tolist(), reverse=True)[:7]
 
 
-def test_ten_digits_are_collapsed_by_the_sum_of_their_probabilities():
-    made = make_network(KINDS["digits"])
-    collapsed = CollapsedNetwork(**vars(made))
-    X, y = made.held_out
-    p = made.mlp.predict(X).astype(float)
-    even = y.argmax(axis=0) % 2 == 0
-    right = np.where(even, p[::2].sum(axis=0), p[1::2].sum(axis=0))
-    told = collapsed.measure()
-    assert told["validation_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-5)
-    assert told["validation_accuracy"] == pytest.approx(np.mean((p.argmax(axis=0) % 2 == 0) == even))
-    assert told["validation_accuracy"] > made.measure()["validation_accuracy"]
+def test_the_confusion_matrix_of_points_is_that_of_the_held_out():
+    network = make_network(KINDS["moons"])
+    X, y = network.held_out
+    found = inspection.confusion(network)
+    assert found.counts.sum() == X.shape[1]
+    assert np.trace(found.counts) / found.counts.sum() == pytest.approx(accuracy(network.model, X, y))
 
 
-def test_an_answer_of_one_half_counts_as_one():
+def test_a_prediction_of_one_half_counts_as_one():
     network = make_network(Experiment(hidden_units=2, samples=100, initialization="zeros"))
     assert network.measure()["validation_accuracy"] == accuracy(network.model, *network.held_out)
-    found = looks.parity(network)
-    assert (found.wrong == np.where(np.arange(10) % 2, found.images, 0)).all(), "all are told even"
 
 
 def test_dead_units_are_those_that_answer_nothing():
     network = make_network(KINDS["nn2"])
-    alive, looked_at = looks.dead_units(network)
+    alive, looked_at = inspection.dead_units(network)
     assert looked_at == min(500, network.train[0].shape[1])
     W1 = network.model.W[0].copy()
     W1[:4] = -1
     network.model.W = [W1, network.model.W[1]]
-    assert looks.dead_units(network)[0] >= max(4, alive)
-    assert looks.dead_units(make_network(KINDS["deep"]))[0] == 0
+    assert inspection.dead_units(network)[0] >= max(4, alive)
+    assert inspection.dead_units(make_network(KINDS["deep"]))[0] == 0
 
 
 def test_a_digit_of_mnist_drawn_elsewhere_comes_back_to_its_place():
@@ -220,7 +225,7 @@ def test_a_digit_of_mnist_drawn_elsewhere_comes_back_to_its_place():
         box = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         moved = np.zeros_like(image)
         moved[: box.shape[0], : box.shape[1]] = box
-        back = looks.centred(moved).reshape(28, 28)
+        back = inspection.centred(moved).reshape(28, 28)
         kept += np.corrcoef(back.ravel(), image.ravel())[0, 1] > 0.9
     assert kept >= 36
 
@@ -229,23 +234,23 @@ def test_a_digit_of_mnist_drawn_elsewhere_comes_back_to_its_place():
 def test_any_drawing_fits_the_image(width, height, left, top):
     canvas = Image.new("L", (28, 28))
     ImageDraw.Draw(canvas).rectangle([left, top, left + width, top + height], fill=255)
-    image = looks.centred(np.asarray(canvas))
+    image = inspection.centred(np.asarray(canvas))
     assert image.shape == (784, 1) and image.dtype == np.float32
     assert image.min() >= 0 and 0 < image.max() <= 1
 
 
 def test_an_empty_drawing_is_none():
-    assert looks.centred(np.zeros((28, 28), np.uint8)) is None
+    assert inspection.centred(np.zeros((28, 28), np.uint8)) is None
 
 
 def test_the_guided_experiment_on_dead_units_kills_units():
     experiment, _ = experiment_of({"guide": "dead-units"})
     network = make_network(experiment)
     network.fit(replace(experiment, epochs=1))
-    assert looks.dead_units(network)[0] > experiment.hidden_units / 2
+    assert inspection.dead_units(network)[0] > experiment.hidden_units / 2
     calm = make_network(replace(experiment, learning_rate=0.1))
     calm.fit(replace(experiment, learning_rate=0.1, epochs=1))
-    assert looks.dead_units(calm)[0] < 3
+    assert inspection.dead_units(calm)[0] < 3
 
 
 def test_the_guided_experiment_on_deep_sigmoids_shows_what_it_says():
@@ -264,7 +269,7 @@ def trained():
     made = []
 
     def one(experiment, steps=None):
-        made.append(session := Session(experiment, Turnstile(2)))
+        made.append(session := Session(experiment, FairSemaphore(2)))
         session.start() if steps is None else session.step(steps)
         session.wait()
         return session
@@ -294,7 +299,7 @@ def test_the_guided_experiment_on_too_large_a_rate_shows_what_it_says(trained):
 def test_the_guided_experiment_on_one_coordinate_shows_what_it_says(trained):
     experiment, _ = experiment_of({"guide": "one-coordinate"})
     session = trained(experiment, 4000)
-    strongest = np.abs(session.network.model.W[0][looks.strongest_units(session.network)[0]])
+    strongest = np.abs(session.network.model.W[0][inspection.strongest_units(session.network)[0]])
     pixels = int((strongest > strongest.max() / 2).sum())
     assert 3 <= pixels <= 60 and session.curve[-1].train_loss > 0.4
     session.step(26_000)
@@ -321,7 +326,7 @@ def test_the_guided_experiment_on_what_a_unit_looks_for_shows_what_it_says(train
     network = session.network
     assert session.state == "finished"
     towards_even = network.mlp.pairs(network.mlp.W)[1][0][0] > 0
-    found = [drawing.exciting(network, 0, unit) for unit in range(experiment.hidden_units)]
+    found = [network_view.exciting(network, 0, unit) for unit in range(experiment.hidden_units)]
     even = network.train[1][0] > 0.5
     agree = [np.mean(even[one.columns] == towards_even[unit]) for unit, one in enumerate(found) if one.share > 0.01]
     assert len(agree) > 10 and np.mean(agree) > 0.9
@@ -361,25 +366,25 @@ def test_the_guided_experiment_on_overfitting_overfits():
 def test_what_is_drawn_is_the_network(experiment):
     network = make_network(experiment)
     x, mlp = network.held_out[0][:, [0]], network.mlp
-    units = drawing.drawn_units(network, x)
+    units = network_view.drawn_units(network, x)
     assert [len(layer) for layer in units] == [min(10, experiment.hidden_units)] + [
         min(8, experiment.hidden_units) for _ in range(experiment.depth - 1)
     ]
     names = [str(i) for i in range(max(2, len(network.held_out[1])))]
-    found = drawing.drawn(network, units, x, names)
+    found = network_view.drawn(network, units, x, names)
     np.testing.assert_allclose(found["answers"], network.answer(x)[:, 0], atol=1e-4)
     pairs = mlp.pairs(mlp.W)
     np.testing.assert_allclose(found["weights"][-1], pairs[-1][0][:, units[-1]], atol=1e-4)
-    np.testing.assert_allclose(found["layers"][0]["fires"], looks.path(network, x).layers[0][units[0]], atol=1e-4)
+    np.testing.assert_allclose(found["layers"][0]["fires"], inspection.path(network, x).layers[0][units[0]], atol=1e-4)
     assert len(found["weights"]) == experiment.depth + (not experiment.has_images)
     assert [layer["rest"] + len(layer["units"]) for layer in found["layers"]] == [len(W) for W, _ in pairs[:-1]]
-    nothing = drawing.drawn(network, units, None, names)
+    nothing = network_view.drawn(network, units, None, names)
     assert nothing["input"] is None and nothing["answers"] is None and nothing["layers"][0]["fires"] is None
 
 
 def test_what_excites_a_unit_most_are_the_samples_for_which_it_fires_most():
     network = make_network(Experiment(hidden_units=6, samples=500))
     fires = np.maximum(network.model.W[0] @ network.train[0], 0)[4]
-    found = drawing.exciting(network, 0, 4)
+    found = network_view.exciting(network, 0, 4)
     assert found.share == (fires > 0).mean()
     assert found.fires == pytest.approx(np.sort(fires)[::-1][:8]) and fires[found.columns].tolist() == found.fires

@@ -1,4 +1,4 @@
-"""Parts of the pages: the drawing pad, grids of small pictures, charts."""
+"""Widgets of the pages: the drawing pad, grids of small pictures, equations, charts, a place for files."""
 
 import base64
 import binascii
@@ -13,19 +13,20 @@ from nicegui import ui
 
 from mlcvkit.datasets import SIDE
 from mlcvkit.playground.sessions import Point, as_series
+from mlcvkit.playground.uploads import MOST_BYTES
 
 COLOURS = ("#2f6fb3", "#d9822b", "#3a9e5c", "#a04fb5", "#b8860b", "#c83c28", "#3aa6a6")
 GREY = "#767676"
 
 
 AXES = {"epochs": "epochs", "steps": "steps", "seconds": "seconds computed"}
-"""What a chart can be drawn against."""
+"""The quantities of the horizontal axis of a chart."""
 
 
 class Line(NamedTuple):
     """A line of a chart: one quantity of a curve; ``dash`` is "solid" or "dashed".
 
-    ``marks`` are points of the curve, each with what happened there.
+    ``marks`` are points of the curve, each with a description of what happened there.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Line(NamedTuple):
 
 
 def share(value: float, places: int = 1) -> str:
-    """A share in per cent; what is not all of it is not shown as 100 %."""
+    """A share in per cent. Less than 1 is never shown as 100 %."""
     text = f"{value:.{places}%}"
     if value < 1 and text == f"{1:.{places}%}":
         return f"over {1 - 10.0 ** -(places + 2):.{places}%}"
@@ -45,13 +46,13 @@ def share(value: float, places: int = 1) -> str:
 
 
 def signed(value: float, places: int = 3) -> str:
-    """A number with its sign; what is rounded to 0 has none."""
+    """A number with its sign; 0 has none."""
     text = f"{value:+.{places}f}"
     return text[1:] if float(text) == 0 else text
 
 
 class DrawingPad(ui.element, component="components/drawing_pad.js"):
-    """A canvas of 28 x 28 cells; ``drawn(pixels)`` is told of every change, with (28, 28) grey values."""
+    """A canvas of 28 x 28 cells; every change calls ``drawn`` with the grey values, (28, 28)."""
 
     def __init__(self, drawn: Callable[[npt.NDArray[np.uint8]], Any]) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class DrawingPad(ui.element, component="components/drawing_pad.js"):
         self.run_method("show", base64.b64encode(pixels.tobytes()).decode())
 
     def clear_pad(self) -> None:
-        """Wipe the pad."""
+        """Clear the pad."""
         self.run_method("clear")
 
     def _told(self, encoded: Any, drawn: Callable[[npt.NDArray[np.uint8]], Any]) -> Any:
@@ -77,7 +78,7 @@ class DrawingPad(ui.element, component="components/drawing_pad.js"):
 
 
 class Equation(ui.html):
-    """An equation in TeX, as MathML: browsers set it, and screen readers read it."""
+    """An equation in TeX, shown as MathML, which browsers typeset and screen readers read."""
 
     def __init__(self, tex: str) -> None:
         super().__init__(_mathml(tex), sanitize=False)
@@ -94,7 +95,7 @@ def _mathml(tex: str) -> str:
 
 
 class PixelGrid(ui.element, component="components/pixel_grid.js"):
-    """Small square pictures with captions, a short one to see and one to hear."""
+    """Small square pictures, each with a short caption to see and a longer one for screen readers."""
 
     def __init__(self, label: str, tile: str) -> None:
         super().__init__()
@@ -109,7 +110,7 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
         marks: Sequence[float] = (),
         points: Sequence[Sequence[float]] = (),
     ) -> None:
-        """Show pictures, (n, side · side), of -127 to 127; ``marks`` from 0 to 1 frame some of them."""
+        """Show pictures, (n, side · side), of -127 to 127; ``marks`` from 0 to 1 are the strengths of their frames."""
         content = pictures.tobytes()
         marks = [round(float(mark), 2) for mark in marks] or [0.0] * len(captions)
         if (content, captions, marks, points) == self.sent:
@@ -118,25 +119,34 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
         self.run_method("show", side, base64.b64encode(content).decode(), captions, marks, points)
 
     def paint_with(self, kind: int | None) -> None:
-        """Let a visitor paint points of a class on the picture, or no more."""
+        """Let a visitor paint points of a class on the picture; None ends that."""
         self._props["paint"] = kind
         self.update()
 
     def show_classes(self, many: bool) -> None:
-        """Whether the numbers are of other classes than 0 and 1, as ``looks.surface`` gives them."""
+        """Whether the numbers code other classes than 0 and 1, as in ``inspection.surface``."""
         if self._props.get("classes") != many:
             self._props["classes"] = many
             self.update()
 
     def begin_with(self, side: int, pictures: npt.NDArray[np.int8], captions: Sequence[tuple[str, str]]) -> None:
-        """Have pictures from the moment on when the page shows the grid."""
+        """Set the pictures of a grid that the page does not show yet."""
         self._props["first"] = [side, base64.b64encode(pictures.tobytes()).decode(), list(captions), [], []]
 
 
-class Curves:
-    """A chart of one quantity over a training: training and validation, or one line for each of several trainings.
+class FileDrop(ui.element, component="components/file_drop.js"):
+    """A place to drop files or a folder on; ``brought`` is called with what the server made of them."""
 
-    Arguments: ``title``; ``share``, whether it is a share of 1, of which the logarithmic axis shows what is missing.
+    def __init__(self, brought: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._props["most"] = MOST_BYTES
+        self.on("brought", lambda event: brought(event.args))
+
+
+class Curves:
+    """A chart of one quantity during one or several trainings.
+
+    Parameters: ``title``; ``share``, whether the quantity is a share, whose logarithmic axis shows 1 minus it.
     """
 
     def __init__(self, title: str, *, share: bool = False) -> None:
@@ -185,22 +195,25 @@ class Curves:
             "xAxis": {"name": AXES[x], "max": 1 if at_start else None},
             "yAxis": self._y_axis(logarithmic),
         }
-        if not self.shown:  # a chart that is not there yet takes no calls, and has its options when it comes
+        if not self.shown:  # a chart that the page does not show yet takes no calls, so its options are set
             self.shown = True
             for name, value in options.items():
                 own = self.chart.options.get(name)
                 self.chart.options[name] = own | value if isinstance(own, dict) and isinstance(value, dict) else value
             return
-        # two arguments of the chart's own method: the options, and what is replaced and not merged
+        # setOption takes the options, and which of them replace and do not merge
         self.chart.run_chart_method("setOption", options, {"replaceMerge": ["series", "yAxis"]})
 
     def _marks(self, line: Line, x: str) -> dict[str, Any]:
+        at: dict[float, list[str]] = {}
+        for point, text in line.marks:
+            at.setdefault(round(getattr(point, x), 4), []).append(text)
         return {
             "symbol": "none",
             "animation": False,
             "lineStyle": {"color": line.colour, "type": "dotted"},
             "label": {"formatter": "{b}", "color": GREY, "fontSize": 10, "position": "insideEndTop"},
-            "data": [{"name": text, "xAxis": round(getattr(point, x), 4)} for point, text in line.marks],
+            "data": [{"name": ", ".join(texts), "xAxis": place} for place, texts in at.items()],
         }
 
     def _points(self, line: Line, x: str, logarithmic: bool) -> list[list[float]]:

@@ -1,8 +1,8 @@
-"""Looks into a network: its hidden units, a drawing's path through it, the plane, the mistakes, one step in numbers."""
+"""What is inside a network: its hidden units, a sample's path through it, the plane, its mistakes, one step."""
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,14 @@ from mlcvkit.playground.points import classes_of
 from mlcvlab.nn import Array
 
 UNITS = 24
-"""How many hidden units are shown."""
+"""The number of hidden units that are shown."""
 GRID = 40
 """Points on either side of the plane of a two-dimensional set."""
 UNIT_GRID = 20
 MOST_LOOKED_AT = 500
-"""Training samples by which dead units are found."""
+"""Dead units are found by at most this many training samples."""
 INK_SIDE = 20
-"""MNIST's digits fit into a square of so many pixels, and their centre of mass is the image's centre."""
+"""MNIST's digits fit into a square of this many pixels, and their centre of mass is the centre of the image."""
 
 Bytes = npt.NDArray[np.int8]
 
@@ -37,7 +37,7 @@ class Unit(NamedTuple):
 
 
 def strongest_units(network: Network, most: int = UNITS) -> list[int]:
-    """The hidden units of the first layer that weigh most in the next."""
+    """The hidden units of the first layer with the largest weights."""
     mlp = network.mlp
     first, following = _matrices(mlp)[:2]
     size = np.linalg.norm(following[0], axis=0) * np.linalg.norm(first[0], axis=1)
@@ -45,7 +45,7 @@ def strongest_units(network: Network, most: int = UNITS) -> list[int]:
 
 
 def unit_pictures(network: Network, numbers: list[int]) -> list[Unit]:
-    """Units of the first hidden layer: their weights as an image, or over the plane what they answer."""
+    """Units of the first hidden layer: their weights as an image, or their activations over the plane."""
     mlp = network.mlp
     (W1, b1), (W2, _) = _matrices(mlp)[:2]
     if network.experiment.has_images:
@@ -57,7 +57,7 @@ def unit_pictures(network: Network, numbers: list[int]) -> list[Unit]:
 
 
 def as_bytes(values: Array) -> Bytes:
-    """Numbers as -127 to 127, the largest of them at an end."""
+    """Numbers scaled to -127 to 127."""
     largest = float(np.abs(values).max(initial=0))
     if not np.isfinite(largest) or largest == 0:
         return np.zeros(np.shape(values), np.int8)
@@ -65,7 +65,7 @@ def as_bytes(values: Array) -> Bytes:
 
 
 def plane(network: Network, points: int) -> tuple[tuple[float, float], tuple[float, float], Array]:
-    """The limits of a two-dimensional set and the points of a grid over it, columns, row by row from the top."""
+    """The limits of a two-dimensional set, and a grid of points over it: columns, row by row from the top."""
     if network.experiment.data == PAINTED:  # whose frame is fixed
         low, high = network.prepared.encoder.transform(np.array([[-1.0, -1.0], [1.0, 1.0]]))
         margin = 0 * low
@@ -83,9 +83,9 @@ def plane(network: Network, points: int) -> tuple[tuple[float, float], tuple[flo
 
 
 def surface(network: Network) -> Bytes:
-    """What the network answers over the plane: from -127, certainly class 0, to 127, certainly class 1.
+    """The predictions over the plane: from -127, certainly class 0, to 127, certainly class 1.
 
-    Of other classes than these two, 32 times the likeliest one, and how much likelier it is than chance, from 0 to 31.
+    For other classes than these two: 32 times the likeliest class, plus its probability above chance, from 0 to 31.
     """
     answers = np.nan_to_num(network.mlp.predict(plane(network, GRID)[2]))
     colours = colours_of(network)
@@ -105,7 +105,7 @@ def colours_of(network: Network) -> list[int]:
 
 
 def points_on_plane(network: Network) -> list[list[float]]:
-    """Training samples, x and y from 0 to 1 from the left and the top, their class, and 0; those held out with 1."""
+    """The samples: x and y from 0 to 1 from the left and the top, the colour, and 0 for training or 1 for held out."""
     (left, right), (bottom, top), _ = plane(network, 2)
     rows, colours = [], colours_of(network)
     for kind, (X, y) in enumerate((network.train, network.held_out)):
@@ -118,12 +118,17 @@ def points_on_plane(network: Network) -> list[list[float]]:
     return rows
 
 
+def is_bright(network: Network) -> bool:
+    """Whether most of the images are bright, with dark ink."""
+    return bool(np.median(network.train[0]) > 0.5)
+
+
 @dataclass(frozen=True)
 class Path:
-    """A sample's way through the network.
+    """A sample's path through the network.
 
-    ``layers`` are the activations of each hidden layer; ``added``, (M, C), what each unit of the last one adds to each
-    output's z; ``z`` and ``answers``, (C,).
+    ``layers`` are the activations of each hidden layer; ``added``, (M, C), is what each unit of the last hidden layer
+    adds to each logit; ``z`` are the logits and ``answers`` the predictions, (C,).
     """
 
     layers: list[Array]
@@ -134,7 +139,7 @@ class Path:
 
 
 def path(network: Network, x: Array) -> Path:
-    """The way of one sample, a column (K, 1), through the network."""
+    """The path of one sample, a column (K, 1), through the network."""
     mlp = network.mlp
     *hidden, (W, b) = _matrices(mlp)
     layers, a = [], x
@@ -147,12 +152,12 @@ def path(network: Network, x: Array) -> Path:
 
 
 def _matrices(mlp: MLP) -> list[tuple[Array, Array | None]]:
-    """Weights and biases layer by layer, all as (units, inputs)."""
+    """Weights, (units, inputs), and biases of each layer."""
     return mlp.pairs(mlp.W)
 
 
 def centred(pixels: npt.NDArray[np.uint8]) -> Array | None:
-    """A drawing, (28, 28), as MNIST's digits are: scaled to fit 20 pixels, centred by its mass; a column of 0 to 1.
+    """A drawing, (28, 28), prepared as MNIST was: scaled to 20 pixels and centred by its mass; a column of 0 to 1.
 
     Returns: None for an empty drawing.
     Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
@@ -174,50 +179,66 @@ def centred(pixels: npt.NDArray[np.uint8]) -> Array | None:
     return image.reshape(-1, 1) / 255
 
 
-@dataclass(frozen=True)
-class Parity:
-    """Test images told even or odd: ``wrong[d]`` of ``images[d]`` with digit d are told wrongly.
+class Confusion(NamedTuple):
+    """A confusion matrix: ``counts[i, j]`` samples of class ``rows[i]`` were predicted as ``columns[j]``.
 
-    Of the ten digits also ``confusion``, rows for the digits and columns for what was said; None for two classes.
+    ``truth`` and ``predicted``, (N,), are the indices of each sample; ``sure``, (N,), is the probability of the
+    predicted class.
     """
 
-    images: npt.NDArray[np.intp]
-    wrong: npt.NDArray[np.intp]
-    confusion: npt.NDArray[np.intp] | None
+    rows: list[str]
+    columns: list[str]
+    counts: npt.NDArray[np.intp]
+    truth: npt.NDArray[np.intp]
+    predicted: npt.NDArray[np.intp]
+    sure: Array
+    of: str
 
-    @property
-    def accuracy(self) -> float:
-        """Share of the images whose parity is right."""
-        return float(1 - self.wrong.sum() / self.images.sum())
+    def is_right(self, row: Any, column: Any) -> Any:
+        """Whether predictions are right; for even and odd the rows are the digits."""
+        return row == column if self.rows == self.columns else (row % 2 == 0) == (column == 1)
 
-    @property
-    def free(self) -> int:
-        """Mistakes that cost nothing: another digit of the same parity."""
-        if self.confusion is None:
-            return 0
-        same = np.equal.outer(np.arange(10) % 2, np.arange(10) % 2)
-        return int(self.confusion[same].sum() - np.trace(self.confusion))
+    def cell(self, row: int, column: int, most: int) -> npt.NDArray[np.intp]:
+        """The samples of a cell, those with the highest probability first."""
+        found = np.flatnonzero((self.truth == row) & (self.predicted == column))
+        return found[np.argsort(-self.sure[found], kind="stable")][:most]
 
 
-def parity(network: Network) -> Parity:
-    """How a network of MNIST tells the parity of the 10,000 test images; the ten digits are collapsed to it."""
-    digits = datasets.mnist()
-    labels, X = digits.test_y.astype(int), datasets.scale_images(digits.test_X).T
-    mlp = network.mlp
-    z = mlp.logits(X)
-    if mlp.output == "softmax":
-        said = z.argmax(axis=0)
-        confusion = np.zeros((10, 10), int)
-        np.add.at(confusion, (labels, said), 1)
-        wrong = said % 2 != labels % 2
+def confusion(network: Network) -> Confusion:
+    """The confusion matrix on MNIST's 10,000 test images, or on the held-out samples of other data.
+
+    For even and odd its rows are the ten digits: which of them are mistaken?
+    """
+    if network.experiment.is_mnist:
+        truth, of = datasets.mnist().test_y.astype(int), "MNIST's test images"
+        rows = [str(digit) for digit in range(10)]
     else:
-        confusion, wrong = None, (z[0] >= 0) != (labels % 2 == 0)
-    counts = np.bincount(labels, minlength=10)
-    return Parity(counts, np.bincount(labels, weights=wrong, minlength=10).astype(int), confusion)
+        y = network.held_out[1]
+        truth = (y.argmax(axis=0) if len(y) > 1 else y[0]).astype(int)
+        rows, of = network.class_names, "the held-out samples"
+    answers = network.mlp.predict(tested(network))
+    answers = answers if len(answers) > 1 else np.vstack([1 - answers, answers])
+    predicted = answers.argmax(axis=0)
+    counts = np.zeros((len(rows), len(answers)), int)
+    np.add.at(counts, (truth, predicted), 1)
+    return Confusion(rows, network.class_names, counts, truth, predicted, answers.max(axis=0), of)
+
+
+def tested(network: Network) -> Array:
+    """The samples of the confusion matrix, columns."""
+    if network.experiment.is_mnist:
+        return datasets.scale_images(datasets.mnist().test_X).T
+    return network.held_out[0]
+
+
+def parity_mistakes(counts: npt.NDArray[np.intp]) -> tuple[int, int]:
+    """Of the mistakes with ten digits, how many change the parity, and how many do not."""
+    same = np.equal.outer(np.arange(10) % 2, np.arange(10) % 2)
+    return int(counts[~same].sum()), int(counts[same].sum() - np.trace(counts))
 
 
 class Stage(NamedTuple):
-    """One step of one sample's way forward or back: its equation with symbols, in TeX, and with the numbers."""
+    """One step forward or back for one sample: its equation in TeX, and with the numbers."""
 
     name: str
     equation: str
@@ -225,9 +246,9 @@ class Stage(NamedTuple):
 
 
 def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int) -> list[Stage]:
-    """One sample forward and its gradient back, followed through one hidden unit of the first layer.
+    """One sample forward and its gradient back, through one hidden unit of the first layer.
 
-    Arguments: ``x``, (K, 1); ``y``, (C, 1); ``unit``, which hidden unit is followed.
+    Parameters: ``x``, (K, 1); ``y``, (C, 1); ``unit``, the number of the hidden unit.
     """
     mlp = network.mlp
     walk = path(network, x)
@@ -298,7 +319,7 @@ def _backward(network: Network, x: Array, delta: Array, unit: int) -> tuple[floa
 
 
 def _places(change: float, fewest: int = 5, most: int = 12) -> int:
-    """So many decimal places that two digits of a change are seen."""
+    """The number of decimal places that shows two digits of a change."""
     size = abs(change)
     return min(max(fewest, 1 - math.floor(math.log10(size))), most) if 0 < size < math.inf else fewest
 
@@ -317,7 +338,7 @@ def _vector(values: Array, most: int = 6) -> str:
 
 
 def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> str:
-    """The largest terms of a sum, and how much the others are together."""
+    """The largest terms of a sum, and the sum of the others."""
     terms = weights * inputs
     order = np.argsort(-np.abs(terms), kind="stable")
     shown = [f"{float(weights[k]):.3f}·{float(inputs[k]):.3f}" for k in order[:most]]
@@ -328,9 +349,9 @@ def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> 
 
 
 def dead_units(network: Network) -> tuple[int, int]:
-    """How many units of the first hidden layer are 0 for all of some training samples, and how many samples those are.
+    """The number of dead units in the first hidden layer, and the number of training samples looked at.
 
-    Only a ReLU can be dead.
+    A dead unit is 0 for all of them; only a ReLU can be dead.
     """
     mlp = network.mlp
     X = network.train[0][:, :MOST_LOOKED_AT]

@@ -1,4 +1,4 @@
-"""The network as it is drawn: which units, the edges between them, and what each unit looks for."""
+"""The drawing of the network: which units it shows, the edges between them, and what excites each unit."""
 
 import base64
 from collections.abc import Callable
@@ -9,19 +9,19 @@ from nicegui import ui
 
 from mlcvkit.datasets import SIDE
 from mlcvkit.models import ACTIVATIONS
-from mlcvkit.playground import looks
+from mlcvkit.playground import inspection
 from mlcvkit.playground.networks import Network
 from mlcvlab.nn import Array
 
 MOST_FIRST, MOST_LATER = 10, 8
-"""So many units of the first hidden layer are drawn, and of each later one."""
+"""The most units that are drawn of the first hidden layer, and of each later one."""
 MOST_EXCITING = 8
 UnitChosen = Callable[[int, int], Any]
 EdgeChosen = Callable[[int, int, int], Any]
 
 
 class NetworkView(ui.element, component="components/network_view.js"):
-    """A drawing of a network; told of the unit, (layer, number), or the edge, (layer, to, from), that is clicked."""
+    """A drawing of a network; a click on a unit calls ``unit(layer, number)``, on an edge ``edge(layer, to, from)``."""
 
     def __init__(self, unit: UnitChosen, edge: EdgeChosen) -> None:
         super().__init__()
@@ -31,22 +31,22 @@ class NetworkView(ui.element, component="components/network_view.js"):
         self.on("edge", lambda event: _numbers(event.args, 3) and edge(*event.args))
 
     def show(self, drawn: dict[str, Any]) -> None:
-        """Show what ``drawn`` made."""
+        """Show the result of ``drawn``."""
         if drawn != self.sent:
             self.sent = drawn
             self.run_method("show", drawn)
 
 
 def _numbers(values: Any, count: int) -> bool:
-    """Whether a page sent so many numbers of a place in a network."""
+    """Whether a page sent this many indices."""
     return isinstance(values, list) and len(values) == count and all(type(v) is int and v >= 0 for v in values)
 
 
 def drawn_units(network: Network, x: Array | None) -> list[list[int]]:
-    """For each hidden layer the units that are drawn: those that add most for a sample, and the strongest."""
+    """The units of each hidden layer to draw: those that add most for a sample, and the strongest."""
     mlp = network.mlp
     pairs = mlp.pairs(mlp.W)
-    walk = None if x is None else looks.path(network, x)
+    walk = None if x is None else inspection.path(network, x)
     found = []
     for layer, (W, _) in enumerate(pairs[:-1]):
         out = np.linalg.norm(pairs[layer + 1][0], axis=0)
@@ -62,12 +62,12 @@ def drawn_units(network: Network, x: Array | None) -> list[list[int]]:
 
 
 def drawn(network: Network, units: list[list[int]], x: Array | None, names: list[str]) -> dict[str, Any]:
-    """A network and, where there is one, a sample's way through it, as the component draws it."""
+    """A network, and the path of a sample if there is one, as data for the component."""
     mlp = network.mlp
     pairs = mlp.pairs(mlp.W)
     images = network.experiment.has_images
-    walk = None if x is None else looks.path(network, x)
-    pictures = np.stack([unit.pixels for unit in looks.unit_pictures(network, units[0])])
+    walk = None if x is None else inspection.path(network, x)
+    pictures = np.stack([unit.pixels for unit in inspection.unit_pictures(network, units[0])])
     layers = [
         {
             "units": chosen,
@@ -86,7 +86,7 @@ def drawn(network: Network, units: list[list[int]], x: Array | None, names: list
     return {
         "plane": not images,
         "side": SIDE,
-        "tileSide": SIDE if images else looks.UNIT_GRID,
+        "tileSide": SIDE if images else inspection.UNIT_GRID,
         "pictures": _encoded(pictures),
         "input": seen,
         "layers": layers,
@@ -97,7 +97,7 @@ def drawn(network: Network, units: list[list[int]], x: Array | None, names: list
 
 
 class Exciting(NamedTuple):
-    """What excites a unit most: for how large a share of the training samples it fires, and the columns of the most."""
+    """The share of training samples for which a unit fires, and the columns of those that excite it most."""
 
     share: float
     columns: list[int]
@@ -105,7 +105,7 @@ class Exciting(NamedTuple):
 
 
 def exciting(network: Network, layer: int, unit: int) -> Exciting:
-    """Which training samples excite a unit of a hidden layer most."""
+    """Find the training samples that excite a unit of a hidden layer most."""
     mlp = network.mlp
     a = network.train[0]
     for W, b in mlp.pairs(mlp.W)[: layer + 1]:

@@ -1,0 +1,161 @@
+"""Panels of the page: step by step, and the confusion matrix."""
+
+from collections.abc import Callable
+from html import escape
+
+import numpy as np
+from nicegui import ui
+
+from mlcvkit.datasets import SIDE
+from mlcvkit.playground import inspection
+from mlcvkit.playground.experiments import DIGITS
+from mlcvkit.playground.inspection import Confusion
+from mlcvkit.playground.limits import in_thread
+from mlcvkit.playground.sessions import Session
+from mlcvkit.playground.widgets import Equation, PixelGrid, share
+from mlcvlab.nn import Array
+
+MOST_OF_A_CELL = 40
+"""A cell of the confusion matrix opens at most this many images."""
+CELL_CLICKED = "(event) => { const cell = event.target.closest('[data-cell]'); if (cell) emit(cell.dataset.cell); }"
+
+
+class StepByStep:
+    """One sample, followed forward and back through one hidden unit.
+
+    Parameters: ``session``, the training; ``sample``, which returns the sample, a column.
+    """
+
+    def __init__(self, session: Session, sample: Callable[[], Array]) -> None:
+        self.session, self.sample = session, sample
+        self.shown = 0
+        self.followed: tuple[object, ...] = ()
+        with ui.expansion("Step by step: forward and back").classes("w-full group"):
+            ui.label("One sample, followed through one hidden unit with its numbers.").classes("explanation")
+            with ui.element("div").classes("buttons"):
+                self.unit = ui.number("Hidden unit", value=1, min=1, precision=0).props("dense outlined")
+                self.label = ui.select(["odd"], label="Its label", value="odd").props("dense outlined")
+                self.label.classes("min-w-[7rem]")
+                ui.button("Next", on_click=self._next).mark("next")
+                ui.button("From the start", on_click=self.restart).props("flat")
+            self.stages = ui.element("div").classes("w-full").props("aria-live=polite")
+
+    def begin(self) -> None:
+        """Offer the classes of a new network."""
+        names = self.session.network.class_names
+        self.label.set_options(names, value=names[0])
+        self.restart()
+
+    def restart(self) -> None:
+        """Remove the stages."""
+        self.shown = 0
+        self.stages.clear()
+
+    def _next(self) -> None:
+        sample, network = self.sample(), self.session.network
+        unit = self.unit.value if isinstance(self.unit.value, int | float) else 1
+        unit = int(min(max(1, unit), network.experiment.hidden_units)) - 1
+        followed = (self.session.version, self.session.steps, sample.tobytes(), unit, self.label.value)
+        if followed != self.followed:
+            self.restart()
+            self.followed = followed
+        found = inspection.stages(network, sample, self._target(), self.session.experiment.learning_rate, unit)
+        if self.shown == len(found):
+            return
+        stage = found[self.shown]
+        self.shown += 1
+        with self.stages, ui.element("div").classes("stage"):
+            ui.label(stage.name).classes("font-semibold")
+            Equation(stage.equation)
+            ui.html(f"<code>{escape(stage.numbers)}</code>", sanitize=False)
+
+    def _target(self) -> Array:
+        """The target for the chosen label, (C, 1)."""
+        names = self.session.network.class_names
+        chosen = names.index(self.label.value) if self.label.value in names else 0
+        if len(names) == 2:
+            return np.array([[chosen]], np.float32)
+        return np.eye(len(names), dtype=np.float32)[:, [chosen]]
+
+
+class ConfusionMatrix:
+    """The confusion matrix of a training; a click on a cell shows its images.
+
+    Parameter: ``session``, the training.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.seen: tuple[int, int] | None = None
+        self.found: Confusion | None = None
+        self.measuring = False
+        with ui.expansion("Confusion matrix: what is mistaken for what").classes("w-full group") as self.box:
+            self.told = ui.label().classes("explanation").props("aria-live=polite")
+            self.table = ui.html(sanitize=False).classes("scroll confusion")
+            self.table.on("click", lambda event: self._open(event.args), js_handler=CELL_CLICKED)
+
+    async def refresh(self) -> None:
+        """Measure again if the panel is open and the network has changed."""
+        now = (self.session.version, self.session.steps)
+        if not self.box.value or self.measuring or now == self.seen:
+            return
+        self.measuring = True
+        try:
+            self.found = await in_thread(inspection.confusion, self.session.network)
+        finally:
+            self.measuring = False
+        self.seen = now
+        self._show(self.found)
+
+    def _show(self, found: Confusion) -> None:
+        data = self.session.network.experiment.data
+        of_digits = data == DIGITS
+        told = f"Rows are the true classes, columns the predicted ones, on {len(found.truth):,} of {found.of}. "
+        told += f"Correct: {share(float(found.is_right(found.truth, found.predicted).mean()), 2)}."
+        if of_digits:
+            across, within = inspection.parity_mistakes(found.counts)
+            told += (
+                f" Of the mistakes, {across:,} are across parity (red) and {within:,} within it (blue): told even or "
+                f"odd by its likeliest digit, this network is right in {share(1 - across / len(found.truth), 2)}."
+            )
+        images = self.session.network.experiment.has_images
+        self.told.text = told + (" Click a number to see its images." if images else "")
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in found.columns)
+        rows = "".join(self._row(found, i, of_digits, images) for i in range(len(found.rows)))
+        self.table.content = (
+            '<table class="path"><caption class="sr-only">Confusion matrix</caption>'
+            f'<tr><th scope="col">true</th>{head}<th scope="col">recall</th></tr>{rows}</table>'
+        )
+
+    def _row(self, found: Confusion, i: int, of_digits: bool, images: bool) -> str:
+        cells, right = "", 0
+        for j, count in enumerate(found.counts[i].tolist()):
+            is_right = bool(found.is_right(i, j))
+            right += count if is_right else 0
+            free = of_digits and i % 2 == j % 2
+            kind = "right" if is_right else "" if not count else "free" if free else "cost"
+            name = f"{count} of {found.rows[i]} predicted as {found.columns[j]}: show them"
+            button = f'<button data-cell="{i},{j}" aria-label="{escape(name)}">{count:,}</button>'
+            cells += f'<td class="{kind}">{button if count and images else f"{count:,}"}</td>'
+        recall = share(right / max(1, int(found.counts[i].sum())))
+        return f'<tr><th scope="row">{escape(found.rows[i])}</th>{cells}<td>{recall}</td></tr>'
+
+    def _open(self, cell: object) -> None:
+        found, network = self.found, self.session.network
+        row, _, column = str(cell).partition(",")
+        if found is None or not (row.isdecimal() and column.isdecimal()) or not network.experiment.has_images:
+            return
+        i, j = int(row), int(column)
+        if i >= len(found.rows) or j >= len(found.columns) or not found.counts[i, j]:
+            return
+        chosen = found.cell(i, j, MOST_OF_A_CELL)
+        X = inspection.tested(network)[:, chosen]
+        with ui.dialog() as dialog, ui.card().classes("w-full"):
+            ui.html(f"<h2>{escape(found.rows[i])}, predicted as {escape(found.columns[j])}</h2>", sanitize=False)
+            some = f"The first {len(chosen)} of " if found.counts[i, j] > len(chosen) else ""
+            ui.label(f"{some}{found.counts[i, j]:,}, by the probability of the prediction, which is below each image.")
+            told = [(share(float(p), 0), f"probability {share(float(p))}") for p in found.sure[chosen]]
+            grid = PixelGrid(f"{found.rows[i]} predicted as {found.columns[j]}", "60px")
+            grid.begin_with(SIDE, inspection.as_bytes(X.T), told)
+            ui.button("Close", on_click=dialog.close).props("flat")
+        dialog.open()

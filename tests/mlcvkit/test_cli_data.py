@@ -489,7 +489,7 @@ def test_a_training_says_what_it_made_of_the_table(tmp_path):
     assert len(notes) == said.count("Note ")
     run("report", "runs/r", folder=tmp_path)
     page = (tmp_path / "runs/r/report.html").read_text()
-    assert "What was made of the data" in page and "40 of 120 rows are left out" in page
+    assert "Notes on the data" in page and "40 of 120 rows are left out" in page
 
 
 @pytest.mark.parametrize(

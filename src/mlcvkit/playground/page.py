@@ -36,7 +36,18 @@ from mlcvkit.playground.points import COLOURS as COLOURS_OF_POINTS
 from mlcvkit.playground.points import MOST_POINTS, painted, problem_with
 from mlcvkit.playground.sessions import Change, Point, Session
 from mlcvkit.playground.uploads import WHAT_IS_TAKEN
-from mlcvkit.playground.widgets import AXES, COLOURS, Curves, DrawingPad, FileDrop, Line, PixelGrid, share, signed
+from mlcvkit.playground.widgets import (
+    AXES,
+    COLOURS,
+    Curves,
+    DrawingPad,
+    FileDrop,
+    Line,
+    LiveText,
+    PixelGrid,
+    share,
+    signed,
+)
 from mlcvkit.training import OPTIMIZERS
 from mlcvlab.nn import Array
 
@@ -47,6 +58,8 @@ SPOKEN_EVERY = 30
 SPEEDS = {1: "1 step a second", 10: "10 steps a second", 100: "100 steps a second", 0: "full speed"}
 SETTLED = 3
 """After this many updates the elements of the page take calls."""
+CURVES_EVERY = 2
+"""Updates between two drawings of the curves during a training."""
 CONFUSION_EVERY = 20
 """Updates between two confusion matrices, if that panel is open."""
 LEADS = {
@@ -159,7 +172,7 @@ class Page:
             self.speed = ui.select(SPEEDS, value=own, label="Speed", on_change=lambda e: self._set_speed(e.value))
             self.speed.props("dense outlined options-dense").classes("min-w-[10rem]").mark("speed")
             self._set_speed(own)
-        self.status = ui.label().classes("message").mark("status")
+        self.status = LiveText().classes("message").mark("status")
         self.spoken = ui.label().classes("sr-only").props("role=status aria-live=polite")
         self.loss, self.accuracy = Curves("Loss"), Curves("Accuracy", share=True)
         with ui.element("div").classes("buttons"):
@@ -174,7 +187,7 @@ class Page:
             ui.button("Save", on_click=self._save).props("flat dense").mark("save")
             ui.button("Open", on_click=self._open).props("flat dense").mark("open")
         ui.html("<h2>Hidden units</h2>", sanitize=False)
-        self.units_told = ui.label().classes("explanation")
+        self.units_told = LiveText().classes("explanation")
         self.grid = PixelGrid("The strongest hidden units", "52px")
 
     def _network(self) -> None:
@@ -204,8 +217,8 @@ class Page:
             self.view = NetworkView(self._open_unit, self._open_edge).classes("w-full")
         self.legend = ui.label().classes("explanation")
         self.clear.on_click(self.pad.clear_pad)
-        self.answer = ui.label().classes("answer").mark("answer")
-        self.path = ui.html(sanitize=False).classes("scroll path-box")
+        self.answer = LiveText().classes("answer").mark("answer")
+        self.path = LiveText(html=True).classes("scroll path-box")
         self.steps = StepByStep(self.session, self._some_sample)
         self.confusion = ConfusionMatrix(self.session)
 
@@ -564,7 +577,8 @@ class Page:
             self.start.text = "Pause" if session.wants_to_run else "Start"
             self._choose_units()
         self._show_status(session.curve)
-        self._show_curves(session.curve)
+        if self.ticks % CURVES_EVERY == 0 or not session.wants_to_run:
+            self._show_curves(session.curve)
         seen = (self.version, session.steps, self.samples_shown, *self.units)
         if seen != self.seen:  # a look into a network takes time that others can use
             self.seen = seen
@@ -649,7 +663,7 @@ class Page:
             f"{session.state}: {epochs}step {last.steps:,}, validation accuracy "
             f"{share(last.validation_accuracy, 2)}, {last.seconds:.1f} s computed. {session.message}"
         )
-        self.status.text = told
+        self.status.show(told)
         if self.ticks % SPOKEN_EVERY == 0 and session.state != "ready":
             self.spoken.text = told
 
@@ -670,7 +684,7 @@ class Page:
         self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
         (dead, looked_at), total = self.dead, network.experiment.hidden_units
         below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
-        self.units_told.text = (
+        self.units_told.show(
             f"{len(units)} of {total}, each with its number and {below}; framed as they fire for the sample. "
             f"{dead} of {total} are dead: they are 0 for all of {looked_at} training samples."
         )
@@ -678,8 +692,8 @@ class Page:
     def _show_answer(self) -> None:
         network = self.network
         if self.sample is None or len(self.sample) != len(network.train[0]):
-            self.answer.text = "Draw, or take a sample" if network.experiment.has_images else "Take a sample"
-            self.path.content = ""
+            self.answer.show("Draw, or take a sample" if network.experiment.has_images else "Take a sample")
+            self.path.show("")
             return
         path = inspection.path(network, self.sample)
         names = network.class_names
@@ -688,8 +702,8 @@ class Page:
             said, sure = (names[1], one) if one >= 0.5 else (names[0], 1 - one)
         else:
             said, sure = names[int(path.answers.argmax())], float(path.answers.max())
-        self.answer.text = f"{said}, with probability {share(sure)}{self._verdict(said, names)}"
-        self.path.content = _path_table(path, names)
+        self.answer.show(f"{said}, with probability {share(sure)}{self._verdict(said, names)}")
+        self.path.show(_path_table(path, names))
 
     def _verdict(self, said: str, names: list[str]) -> str:
         """Whether the answer is right, if the sample has a label."""

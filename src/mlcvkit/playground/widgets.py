@@ -134,6 +134,32 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
         self._props["first"] = [side, base64.b64encode(pictures.tobytes()).decode(), list(captions), [], []]
 
 
+class LiveText(ui.element, component="components/live_text.js"):
+    """Text, or HTML of our own, that changes often: its changes do not render the page again."""
+
+    def __init__(self, *, html: bool = False) -> None:
+        super().__init__()
+        self.text = ""
+        self.is_alive = False
+        self._props["first"], self._props["html"] = "", html
+        self.on("alive", self._alive)
+
+    def show(self, text: str) -> None:
+        """Show another text."""
+        if text == self.text:
+            return
+        self.text = text
+        if self.is_alive:
+            self.run_method("show", text)
+        else:
+            self._props["first"] = text
+            self.update()
+
+    def _alive(self) -> None:
+        self.is_alive = True
+        self.run_method("show", self.text)
+
+
 class FileDrop(ui.element, component="components/file_drop.js"):
     """A place to drop files or a folder on; ``brought`` is called with what the server made of them."""
 

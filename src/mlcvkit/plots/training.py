@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mlcvkit.plots.style import COLOURS, TRAIN, VALIDATION, tidy
+
+LABELS_APART = 0.06
+"""The least distance of two labels, as a part of the height."""
 
 
 def curves(history: Mapping[str, Sequence[float]]) -> Figure:
@@ -29,13 +33,13 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
     figure.subplots_adjust(0.65 / width, 0.5 / height, 1 - 0.6 / width, 1 - 0.35 / height, wspace=0.32)
     marker = "o" if len(history["epoch"]) <= 50 else ""
     for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        ends = []
         for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
             values = history.get(f"{part}_{name}")
             if values:
                 axes.plot(history["epoch"], values, color=colour, marker=marker, markersize=3)
-                axes.annotate(
-                    f" {part} {values[-1]:.4f}", (history["epoch"][-1], values[-1]), color=colour, va="center"
-                )
+                ends.append((float(values[-1]), f"{part} {values[-1]:.4f}", colour))
+        _label_ends(axes, history["epoch"][-1], ends)
         axes.set(title=labels[name], xlabel="Epoch")
         axes.margins(x=0.28)
         axes.set_xlim(left=min(history["epoch"]) - 0.5)
@@ -43,6 +47,16 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Label the ends of curves, (value, text, colour); labels of close ends are moved apart."""
+    low, high = axes.get_ylim()
+    apart = LABELS_APART * (high - low)
+    places: list[float] = []
+    for value, text, colour in sorted(ends):
+        places.append(value if not places else max(value, places[-1] + apart))
+        axes.annotate(f" {text}", (x, places[-1]), color=colour, va="center")
 
 
 def curves_of_seeds(

@@ -43,7 +43,7 @@ def run_parts(subject: Subject) -> Iterator[Part]:
         yield _curves(subject)
     if measured:
         yield from _answers(subject)
-    if subject.side is not None and subject.model.hidden_units:
+    if subject.pixels is not None and subject.model.hidden_units:
         yield _units(subject)
     if measured and subject.model.hidden_units:
         yield _layers(subject)
@@ -66,8 +66,8 @@ def _answers(subject: Subject) -> Iterator[Part]:
 
 def _notes(subject: Subject) -> Part:
     rows = [(str(note),) for note in subject.saved.provenance["notes"]]
-    words = "What is to be known of the data before the numbers are trusted."
-    return Part("What was made of the data", words, tables=[Table(("note",), rows)])
+    words = "Read these notes before you trust the numbers."
+    return Part("Notes on the data", words, tables=[Table(("note",), rows)])
 
 
 def _summary(subject: Subject) -> Part:
@@ -165,25 +165,26 @@ def _calibration(subject: Subject) -> Part:
 
 
 def _worst(subject: Subject) -> Iterator[Part]:
-    """The mistakes that it is surest of."""
+    """The mistakes with the highest confidence."""
     wrong = np.flatnonzero(subject.predicted != subject.truth)
     if not len(wrong):
         return
     margin = np.abs(subject.z[0]) if len(subject.z) == 1 else subject.z.max(axis=0)
     surest = subject.probabilities.max(axis=0) if subject.has_probabilities else margin
     chosen = wrong[np.argsort(-surest[wrong], kind="stable")][:WORST]
-    words = f"Of {len(wrong):,} mistakes those that it is surest of: {len(chosen)}."
+    words = f"The {len(chosen)} of {len(wrong):,} mistakes in which it is most confident."
     listed = [
         (subject.names[subject.truth[i]], subject.names[subject.predicted[i]], f"{float(surest[i]):.4f}")
         for i in chosen
     ]
-    if subject.side is not None:
+    if subject.pixels is not None:
         captions = [f"predicted {predicted}, is {truth}\n{sure}" for truth, predicted, sure in listed]
-        figure = predictions.images(subject.X[:, chosen].T, captions)
+        figure = predictions.images(subject.pictures(chosen), captions)
         yield Part("The worst mistakes", words, "mistakes", figure)
     else:
-        headings = ("true class", "predicted", "probability", *_columns(subject))
-        rows = [(*line, *_row(subject, int(i))) for line, i in zip(listed, chosen, strict=True)]
+        headings = ("row", "true class", "predicted", "probability", *_columns(subject))
+        rows = [(f"{i + 1:,}", *line, *_row(subject, int(i))) for line, i in zip(listed, chosen, strict=True)]
+        words += " Rows are counted from 1 among those that were measured."
         yield Part("The worst mistakes", words, tables=[Table(headings, rows)])
 
 
@@ -194,7 +195,14 @@ def _columns(subject: Subject, most: int = 8) -> list[str]:
 
 def _row(subject: Subject, index: int, most: int = 8) -> list[str]:
     row = subject.raw.row(index) if hasattr(subject.raw, "row") else np.ravel(subject.raw[index])
-    return [number(value) for value in row[:most]]
+    return [_plain(value) for value in row[:most]]
+
+
+def _plain(value: object) -> str:
+    """A value of a table as people write it: 38840, not 3.884e+04."""
+    if isinstance(value, float) and 1e-4 <= abs(value) < 1e15:  # np.float64 is a float
+        return np.format_float_positional(value, precision=6, fractional=False, trim="-")
+    return number(value)
 
 
 def _numbers(subject: Subject) -> Part:
@@ -211,7 +219,8 @@ def _numbers(subject: Subject) -> Part:
 
 def _units(subject: Subject) -> Part:
     (W1, _), (following, _) = subject.model.pairs(subject.model.W)[:2]
-    figure = plots.hidden_units(W1, following.T if len(following) == 1 else None, names=subject.names)
+    w2 = following.T if len(following) == 1 else None
+    figure = plots.hidden_units(subject.as_images(W1), w2, names=subject.names)
     return Part("The hidden units of the first layer, as images", "", "hidden_units", figure)
 
 

@@ -1,6 +1,7 @@
 """What a report of a run is about: the model, and the samples it is measured on."""
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,18 @@ from mlcvkit.models import MLP, OUTPUTS, as_mlp
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import as_columns
 from mlcvlab.nn import Array
+
+_PIXEL = re.compile(r"x\d+|p(ixel|x)?[_ ]?\d+([_x]\d+)?|\d+(x\d+)?", re.IGNORECASE)
+"""The name of a pixel's column: x0 of an array without names, pixel_0_1, pixel17, 1x1."""
+
+
+def _are_bytes(raw: RawRows) -> bool:
+    """Whether all values are whole numbers from 0 to 255."""
+    try:
+        values = np.asarray(raw if isinstance(raw, np.ndarray) else raw.to_numpy(), np.float64)
+    except (ValueError, TypeError):
+        return False
+    return bool(values.size and ((values >= 0) & (values <= 255) & (values == np.round(values))).all())
 
 
 @dataclass
@@ -107,12 +120,61 @@ class Subject:
         classes: npt.NDArray[np.intp] = (self.z[0] > 0).astype(int) if len(self.z) == 1 else self.z.argmax(axis=0)
         return classes
 
-    @property
-    def side(self) -> int | None:
-        """The height and width of the images that the samples are, or None where they are no square images."""
-        side = math.isqrt(self.X.shape[0])
-        images = self.saved.preprocessing.get("encoder") == "images"
-        return side if images and side * side == self.X.shape[0] and side > 3 else None
+    @cached_property
+    def pixels(self) -> npt.NDArray[np.intp] | None:
+        """The place of each feature in a square image, (K,), or None if the samples are not square images.
+
+        They are images if they were read as images; and so are tables of whole numbers from 0 to 255 whose columns have
+        no names or are called pixels, such as scikit-learn's digits. Columns that the encoder left out have no feature.
+        """
+        state = self.saved.preprocessing
+        columns = list(state.get("columns", {}))
+        if state.get("encoder") == "images":
+            places = np.arange(self.X.shape[0])
+            count = len(places)
+        elif all(_PIXEL.fullmatch(name) for name in columns) and _are_bytes(self.raw):
+            kept = [i for i, fact in enumerate(state["columns"].values()) if "reason" not in fact]
+            places, count = np.array(kept, int), len(columns)
+        else:
+            return None
+        side = math.isqrt(count)
+        return places if side > 3 and side * side == count and len(places) == self.X.shape[0] else None
+
+    def as_images(self, features: Array) -> Array:
+        """Rows of features as square images, those of features that are not there 0.
+
+        Parameters
+        ----------
+        features
+            The rows, (n, K).
+
+        Returns
+        -------
+        Array
+            The images, (n, side · side).
+        """
+        assert self.pixels is not None
+        count = len(self.saved.preprocessing.get("columns", {})) or len(self.pixels)
+        images = np.zeros((len(features), count), features.dtype)
+        images[:, self.pixels] = features
+        return images
+
+    def pictures(self, chosen: npt.NDArray[np.intp]) -> Array:
+        """Some of the samples as square images, as they were before their encoding.
+
+        Parameters
+        ----------
+        chosen
+            Their indices.
+
+        Returns
+        -------
+        Array
+            The images, (n, side · side).
+        """
+        raw = self.raw[chosen]
+        rows: Array = np.asarray(raw if isinstance(raw, np.ndarray) else raw.to_numpy(), np.float64)
+        return rows.reshape(len(chosen), -1)
 
 
 def read_subject(run: Path, data: str | None = None, target: str | None = None) -> Subject:

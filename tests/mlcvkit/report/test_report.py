@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn import metrics
 
 from command import run
-from mlcvkit import InputError, datasets
+from mlcvkit import InputError, datasets, plots
 from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
 from mlcvkit.cli.app import app, register_commands
 from mlcvkit.report import read_subject, report_on, write_report
@@ -126,7 +126,8 @@ def test_the_parts_are_those_that_there_are(written):
         "The loss around the weights",
     ]
     assert headings["parity"] == whole
-    assert headings["moons"] == headings["digits"] == [heading for heading in whole if "images" not in heading]
+    assert headings["digits"] == whole
+    assert headings["moons"] == [heading for heading in whole if "images" not in heading]
     assert "Calibration" not in headings["perceptron"] and "Confusion matrix" in headings["perceptron"]
     assert "Layer by layer" not in headings["nn1"]
     assert "Predicted and true" in headings["numbers"] and "Calibration" not in headings["numbers"]
@@ -160,13 +161,66 @@ def test_the_numbers_in_words_are_those_of_the_test_images(runs):
 
 
 def test_the_worst_mistakes_are_the_surest(runs):
-    subject, parts = parts_of(runs, "digits")
+    subject, parts = parts_of(runs, "moons")
     proba = subject.probabilities
-    wrong = np.flatnonzero(proba.argmax(axis=0) != subject.y.argmax(axis=0))
-    told = [float(row[2]) for row in parts["The worst mistakes"].tables[0].rows]
+    wrong = np.flatnonzero(proba.argmax(axis=0) != subject.y[0])
+    rows = [int(row[0].replace(",", "")) - 1 for row in parts["The worst mistakes"].tables[0].rows]
+    assert set(rows) <= set(wrong)
+    told = [float(row[3]) for row in parts["The worst mistakes"].tables[0].rows]
     expected = sorted(proba.max(axis=0)[wrong], reverse=True)[: len(told)]
     assert told == pytest.approx(expected, abs=6e-5)
     assert len(told) == min(24, len(wrong))
+
+
+@pytest.fixture(scope="module")
+def of_tables(tmp_path_factory):
+    """Runs on a table of pixels, on the same numbers under other names, and on large numbers."""
+    folder = tmp_path_factory.mktemp("tables")
+    rng = np.random.default_rng(0)
+    X, y = datasets.read("digits").X.reshape(-1, 64)[:400], datasets.read("digits").y[:400]
+    for name, columns in (("pixels", "pixel_{}_{}"), ("other", "gene{}of{}")):
+        head = ",".join(columns.format(i // 8, i % 8) for i in range(64))
+        rows = [",".join(map(str, [*x, c])) for x, c in zip(X.astype(int), y, strict=True)]
+        (folder / f"{name}.csv").write_text("\n".join([f"{head},target", *rows]) + "\n")
+    numbers = rng.normal(40_000, 5000, 300)
+    rows = [f"{a:.2f},{a / 1000 + rng.normal():.4f},{int(rng.random() < 0.5)}" for a in numbers]
+    (folder / "large.csv").write_text("\n".join(["income,part,target", *rows]) + "\n")
+    for name in ("pixels", "other", "large"):
+        command("train", f"{name}.csv", "--target", "target", "--epochs", "5", "--name", name, folder=folder)
+    return folder / "runs"
+
+
+def test_a_table_of_pixels_is_shown_as_images(of_tables):
+    subject, parts = parts_of(of_tables, "pixels")
+    assert parts["The worst mistakes"].figure and not parts["The worst mistakes"].tables
+    assert "The hidden units of the first layer, as images" in parts
+    chosen = np.arange(5)
+    assert (subject.pictures(chosen) == subject.raw[chosen].to_numpy()).all()
+    W1 = subject.model.W[0]
+    images = subject.as_images(W1)
+    assert images.shape == (len(W1), 64) and W1.shape[1] < 64, "columns that are always 0 are left out"
+    assert (images[:, subject.pixels] == W1).all() and (np.delete(images, subject.pixels, axis=1) == 0).all()
+    _, others = parts_of(of_tables, "other")
+    assert others["The worst mistakes"].tables and "The hidden units of the first layer, as images" not in others
+
+
+def test_the_values_of_mistakes_are_written_as_in_the_table(of_tables):
+    subject, parts = parts_of(of_tables, "large")
+    table = parts["The worst mistakes"].tables[0]
+    assert "Rows are counted from 1" in parts["The worst mistakes"].words
+    for row in table.rows:
+        values = dict(zip(table.headings, row, strict=True))
+        assert float(values["income"]) == pytest.approx(subject.raw["income"][int(values["row"]) - 1], rel=1e-5)
+        assert "e" not in values["income"]
+
+
+def test_labels_of_close_curves_do_not_overlap():
+    epochs = list(range(1, 9))
+    history = {"epoch": epochs, "train_loss": [1 / e for e in epochs], "validation_loss": [1.001 / e for e in epochs]}
+    figure = plots.curves(history)
+    figure.canvas.draw()
+    first, second = (text.get_window_extent() for text in figure.axes[0].texts)
+    assert not first.overlaps(second)
 
 
 @pytest.mark.parametrize("kind", ["parity", "digits", "moons", "numbers", "perceptron"])

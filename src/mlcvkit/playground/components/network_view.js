@@ -23,7 +23,10 @@ export default {
   data: () => ({ hovered: null, told: [], place: {}, spoken: "" }),
   mounted() {
     this.at = 0;
-    this.resized = new ResizeObserver(() => this.draw());
+    this.resized = new ResizeObserver(([entry]) => {
+      this.wide = Math.round(entry.contentRect.width); // asked here once: in draw it would lay out the page each time
+      this.draw();
+    });
     this.resized.observe(this.$el);
     this.observer = new MutationObserver(() => this.draw()); // light or dark
     this.observer.observe(document.body, { attributes: true, attributeFilter: ["class"] });
@@ -42,7 +45,7 @@ export default {
     },
     layout() {
       // Where everything lies: columns for the input, the layers and the output.
-      const net = this.network, width = this.$el.clientWidth, tall = Math.max(...net.layers.map((l) => l.units.length), 4);
+      const net = this.network, width = this.wide, tall = Math.max(...net.layers.map((l) => l.units.length), 4);
       const pitch = Math.min(TILE + 8, Math.max(TILE + 2, 420 / tall)), height = TOP + tall * pitch + 12;
       const first = LEFT + (net.plane ? 2 * ROUND : INPUT), last = width - 92;
       const x = (l) => first + ((last - first) * (l + 1)) / (net.layers.length + 1);
@@ -62,7 +65,7 @@ export default {
     },
     draw() {
       const net = this.network, canvas = this.$refs.canvas;
-      if (!net || !canvas || !this.$el.clientWidth) return;
+      if (!net || !canvas || !this.wide) return;
       const { width, height, spots, last } = (this.laid = this.layout());
       const ratio = window.devicePixelRatio || 1;
       if (canvas.width !== width * ratio || canvas.height !== height * ratio) {

@@ -28,7 +28,7 @@ def require(extra: str) -> None:
     Raises
     ------
     MissingExtra
-        Where one cannot be imported, with the extra that brings it.
+        If one cannot be imported, with the extra that brings it.
     """
     for library in EXTRAS[extra]:
         if importlib.util.find_spec(library) is None:

@@ -42,7 +42,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises
     ------
     InputError
-        Where the folder cannot be written.
+        If the folder cannot be written.
     """
     try:
         replace_file(path, content)
@@ -63,7 +63,7 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises
     ------
     OSError
-        Where it cannot be written; what was there before is then still there.
+        If it cannot be written; what was there before is then still there.
     """
     remove_leftovers(path.parent)
     beside, descriptor = _new_file(path.parent)
@@ -103,12 +103,12 @@ def lock(path: Path) -> int | None:
     Returns
     -------
     int | None
-        A descriptor, or None where another process holds the lock.
+        A descriptor, or None if another process holds the lock.
 
     Raises
     ------
     OSError
-        Where it is not there, is a link, cannot be read, or nothing can be locked.
+        If it is not there, is a link, cannot be read, or nothing can be locked.
     """
     if fcntl is None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -189,7 +189,7 @@ def parse_json(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        Where it is no JSON, or is nested too deeply.
+        If it is no JSON, or is nested too deeply.
     """
     try:
         return json.loads(text)

@@ -114,7 +114,7 @@ class Pace:
 
 
 class Threads:
-    """Have NumPy's products use so many threads in a block.
+    """Let NumPy's products use a number of threads in a block.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def copy_weights(weights: Sequence[Array]) -> list[Array]:
     Raises
     ------
     ValueError
-        Where a model has none yet.
+        If a model has none yet.
     """
     if any(w is None for w in weights):
         raise ValueError("the model has no weights to start from: initialise it or assign its W")

@@ -174,7 +174,7 @@ class NN2:
         Raises
         ------
         ValueError
-            Where K or M is below 1.
+            If K or M is below 1.
 
         References
         ----------
@@ -207,7 +207,7 @@ class NN2:
         Raises
         ------
         ValueError
-            Where x does not fit the weights, with both shapes, or where there are no weights yet.
+            If x does not fit the weights, with both shapes, or where there are no weights yet.
 
         References
         ----------
@@ -242,7 +242,7 @@ class NN2:
         Raises
         ------
         ValueError
-            Where the shapes do not fit, with both shapes.
+            If the shapes do not fit, with both shapes.
 
         References
         ----------
@@ -282,7 +282,7 @@ class NN2:
         Raises
         ------
         ValueError
-            Where the shapes do not fit, with both shapes.
+            If the shapes do not fit, with both shapes.
 
         References
         ----------
@@ -349,7 +349,7 @@ class NN2:
         Raises
         ------
         ValueError
-            Where the shapes do not fit, with both shapes, or where there is no such layer.
+            If the shapes do not fit, with both shapes, or where there is no such layer.
 
         References
         ----------
@@ -411,7 +411,7 @@ def checked_samples(x: npt.ArrayLike, weights: Sequence[Array]) -> tuple[Array, 
     Raises
     ------
     ValueError
-        Where their shapes do not fit.
+        If their shapes do not fit.
     """
     if len(weights) != 2 or any(w is None for w in weights):
         raise ValueError("NN2 needs two arrays of weights: call initialize(features, hidden_units) or assign W")
@@ -444,7 +444,7 @@ def checked_targets(y: npt.ArrayLike, X: Array, W: Sequence[Array]) -> Array:
     Raises
     ------
     ValueError
-        Where they do not fit the samples.
+        If they do not fit the samples.
     """
     targets = np.asarray(y, dtype=W[1].dtype)
     if targets.ndim == 0:

@@ -188,7 +188,7 @@ def softmax(x: npt.ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        Where ``x`` is empty or has more than two dimensions.
+        If ``x`` is empty or has more than two dimensions.
 
     References
     ----------
@@ -220,7 +220,7 @@ def softmax_grad(y: npt.ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        Where ``y`` is empty or has more than two dimensions.
+        If ``y`` is empty or has more than two dimensions.
 
     References
     ----------

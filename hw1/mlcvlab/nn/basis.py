@@ -25,7 +25,7 @@ def linear(x: npt.ArrayLike, W: npt.ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        Where the K of both differ, with both shapes.
+        If the K of both differ, with both shapes.
 
     References
     ----------

@@ -43,7 +43,7 @@ def l2(y: npt.ArrayLike, y_hat: npt.ArrayLike, *, axis: Axis = None) -> Array:
     Raises
     ------
     ValueError
-        Where the shapes differ, with both shapes.
+        If the shapes differ, with both shapes.
 
     References
     ----------
@@ -82,7 +82,7 @@ def l2_grad(y: npt.ArrayLike, y_hat: npt.ArrayLike, *, axis: Axis = None) -> Arr
     Raises
     ------
     ValueError
-        Where the shapes differ, with both shapes.
+        If the shapes differ, with both shapes.
 
     References
     ----------
@@ -122,7 +122,7 @@ def mse(y: npt.ArrayLike, y_hat: npt.ArrayLike, *, axis: Axis = None) -> Array:
     Raises
     ------
     ValueError
-        Where the shapes differ, with both shapes.
+        If the shapes differ, with both shapes.
 
     References
     ----------
@@ -153,7 +153,7 @@ def mse_grad(y: npt.ArrayLike, y_hat: npt.ArrayLike, *, axis: Axis = None) -> Ar
     Raises
     ------
     ValueError
-        Where the shapes differ, with both shapes.
+        If the shapes differ, with both shapes.
 
     References
     ----------
@@ -187,7 +187,7 @@ def cross_entropy(y: npt.ArrayLike, y_hat: npt.ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        Where the shapes differ, with both shapes.
+        If the shapes differ, with both shapes.
 
     References
     ----------
@@ -225,7 +225,7 @@ def cross_entropy_grad(y: npt.ArrayLike, y_hat: npt.ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        Where the shapes differ, with both shapes.
+        If the shapes differ, with both shapes.
 
     References
     ----------
@@ -262,7 +262,7 @@ def sigmoid_cross_entropy(y: npt.ArrayLike, z: npt.ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        Where the shapes differ, with both shapes.
+        If the shapes differ, with both shapes.
 
     References
     ----------
@@ -295,7 +295,7 @@ def sigmoid_cross_entropy_grad(y: npt.ArrayLike, z: npt.ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        Where the shapes differ, with both shapes.
+        If the shapes differ, with both shapes.
 
     References
     ----------

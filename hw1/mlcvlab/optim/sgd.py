@@ -164,7 +164,7 @@ def check_hyperparameters(R: int, **positive: float) -> None:
     Raises
     ------
     ValueError
-        Where one is not, with its name.
+        If one is not, with its name.
     """
     if R < 0:
         raise ValueError(f"R, the number of steps, must be 0 or more; got {R}")
@@ -190,7 +190,7 @@ def check_loss(loss: float, r: int, optimizer: str, learning_rate: str) -> None:
     Raises
     ------
     FloatingPointError
-        Where it is NaN or infinite.
+        If it is NaN or infinite.
     """
     if not np.isfinite(loss):
         raise FloatingPointError(

@@ -174,6 +174,9 @@ def grade(
     _print_grades(graded.grades, assignment)
     for pair in graded.alike[:10]:
         console.print(f"Alike, please look at both: {escape(pair.first)}, {escape(pair.second)} ({pair.share:.0%})")
+    if graded.left_over:
+        names = escape(", ".join(graded.left_over[:10]))
+        console.print(f"{folder}/submissions also has feedback for submissions that are not among these: {names}")
     if roster is not None:
         _print_unknown(graded.grades, ledger)
     if export is not None:

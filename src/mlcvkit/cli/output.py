@@ -10,7 +10,7 @@ from typing import Any, TextIO
 class Output:
     """A stream that drops what its file does not take, since nobody reads it any more or the disk is full.
 
-    Characters that the file's encoding does not have are replaced. ``error`` is why writing stopped, None where it did
+    Characters that the file's encoding does not have are replaced. ``error`` is why writing stopped, None if it did
     not.
     """
 

@@ -104,7 +104,7 @@ def play(
 
 
 def _free_port(host: str, port: int) -> int:
-    """The port, or a free one for 0; InputError where it cannot be listened on."""
+    """The port, or a free one for 0; InputError if it cannot be listened on."""
     if not 0 <= port <= 65_535:
         raise InputError(f"port must be from 0 to 65535; got {port}")
     try:

@@ -29,7 +29,7 @@ class Source:
     test_fraction: float | None = None
     """The share of the rows that is kept apart to test with at the end; 0.2 where left out."""
     image_size: int | None = None
-    """Scale the images of a folder to so many pixels on each side."""
+    """Scale the images of a folder to this many pixels on each side."""
     header: bool | None = None
     """Whether the first line of a text file has the names of the columns, which it has unless --no-header is given."""
     decimal: Literal[".", ","] | None = None

@@ -166,14 +166,14 @@ def train(
     cluster_file
         In place of --cluster: the file that 'dask scheduler --scheduler-file' writes.
     shards
-        On a cluster: cut the data into about so many parts; 8, or as many as hold 64 MiB, where left out. The result
+        On a cluster: cut the data into about this many parts; by default 8, or more of 64 MiB each. The result
         follows from the shards, and not from the number of workers.
     allow_missing
         On a cluster: go on without the shards that cannot be read, and say which.
     json
         Print the result as JSON, and nothing else.
     checkpoint_every
-        Keep the state of the training in the run's folder, anew after so many epochs, so that it can be resumed.
+        Keep the state of the training in the run's folder, each time after this many epochs, so that it can be resumed.
     resume
         Folder of a run with checkpoints: go on from the last one. A run that was stopped or killed comes to the same
         weights as without the stop, given the same machine and threads; --epochs N trains to N epochs in all.
@@ -184,9 +184,9 @@ def train(
     threads
         The most threads for matrix products; all cores where it is left out. The weights are the same with any.
     repeats
-        Train with so many seeds, each with other test rows and other first weights, and say the mean and the spread.
+        Train with this many seeds, each with other test rows and initial weights, and print the mean and the spread.
     folds
-        Cross-validate: cut the rows into so many folds, with a share of each class in each, and test each fold with a
+        Cross-validate: cut the rows into this many folds, with a share of each class in each, and test each fold with a
         network that was trained on the others.
     group
         With --folds: the column whose rows of one value stay together, such as a patient.
@@ -419,7 +419,7 @@ def _require_same_shards(resume: Path, options: PlainData) -> None:
 
 @contextmanager
 def _client(options: PlainData, every: int | None, folder: Path) -> Iterator["Client"]:
-    """A client of the cluster that the options name, None where they name none."""
+    """A client of the cluster that the options name, None if they name none."""
     if not options:
         yield None
         return
@@ -438,7 +438,7 @@ def _client(options: PlainData, every: int | None, folder: Path) -> Iterator["Cl
 
 
 class _Say(Callback):
-    """Says something when the training starts, and so nothing where it cannot."""
+    """Says something when the training starts, and so nothing if it cannot."""
 
     def __init__(self, *lines: str) -> None:
         self.lines = lines

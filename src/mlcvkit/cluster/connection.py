@@ -53,7 +53,7 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
     InputError
         For an address that is none, or workers with other versions or missing packages, with which.
     ClusterError
-        Where nobody answers.
+        If nobody answers.
     """
     if (address is None) == (scheduler_file is None):
         raise InputError("give the address of a cluster or its scheduler file, one of both")
@@ -148,7 +148,7 @@ def require_workers(client: "Client", place: str) -> None:
     Raises
     ------
     InputError
-        Where a worker has other versions than this process, or lacks a package.
+        If a worker has other versions than this process, or lacks a package.
     """
     try:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)

@@ -99,7 +99,7 @@ class ShardedModel:
         Raises
         ------
         ValueError
-            Where the shapes do not fit.
+            If the shapes do not fit.
         InputError, ClusterError
             As ``ShardedSamples.mean``.
         """

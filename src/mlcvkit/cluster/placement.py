@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FAN_IN = 8
 """How many shards' results one addition of the tree takes."""
 BLOCK_SAMPLES = 4096
-"""Rows of bytes, or of a mapped file, are turned into floats so many at a time."""
+"""Rows of bytes, or of a mapped file, are converted to floats this many at a time."""
 LOOK_AGAIN = 5.0
 """Seconds between two looks at the cluster while a round takes its time."""
 PATIENCE = 60.0
@@ -69,7 +69,7 @@ class LeftOut(NamedTuple):
     reason
         Why it was left out.
     rows
-        The number of its rows, or None where it was never read.
+        The number of its rows, or None if it was never read.
     """
 
     location: str
@@ -228,7 +228,7 @@ class PlacedShards:
         InputError
             For a shard that cannot be read any more.
         ClusterError
-            Where the cluster is gone.
+            If the cluster is gone.
         """
         return self._retried(lambda: self._computed(self._tree(function, shared, arguments)))
 

@@ -162,7 +162,7 @@ class ShardedArray:
         Raises
         ------
         InputError
-            Where there are more than 10,000.
+            If there are more than 10,000.
         """
         parts = self.data.each(_distinct, None, self.function)
         values = np.unique(np.concatenate(parts))

@@ -23,7 +23,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
 FEWEST_SHARDS = 8
-"""A data set is cut into so many shards at least. The number must not follow that of the workers: the result would."""
+"""The least number of shards of a data set. The number must not follow that of the workers: the result would."""
 SHARD_BYTES = 64 << 20
 """The largest shard, where a file can be cut into smaller ones."""
 
@@ -203,7 +203,7 @@ def find_shards(
     Raises
     ------
     InputError
-        Where nothing is found, or of a kind that cannot be cut.
+        If nothing is found, or of a kind that cannot be cut.
 
     See Also
     --------
@@ -273,7 +273,7 @@ def array_shards(X: Values, y: Values, shards: int = FEWEST_SHARDS) -> list[Shar
     Raises
     ------
     ValueError
-        Where samples and targets have not the same number.
+        If samples and targets have not the same number.
     """
     if len(X) != len(y) or not 1 <= shards <= len(X):
         raise ValueError(

@@ -27,7 +27,7 @@ from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 
 SMALLEST_BATCH = 32
-"""A shard's mini-batch has so many samples at least: smaller ones take more time than they save."""
+"""The least size of a shard's mini-batch: smaller ones take more time than they save."""
 
 
 class _OnShards:

@@ -130,7 +130,7 @@ def train_on_shards(
     InputError
         For shards that cannot be read, or targets that cannot be learned.
     ClusterError
-        Where the cluster is gone.
+        If the cluster is gone.
 
     See Also
     --------

@@ -62,6 +62,7 @@ class Assignment:
     rules: tuple[str, ...]
     errata: tuple[str, ...]
     given: tuple[str, ...]
+    unshown: tuple[Mapping[str, Any], ...]
     problems: tuple[Problem, ...]
     tasks: tuple[Task, ...]
     properties: Mapping[str, float]
@@ -88,7 +89,7 @@ def read_assignment(
 
     Arguments: ``title`` and ``due`` in place of the file's; ``points`` of each problem, which scale its parts';
     ``only`` the problems of these numbers.
-    Raises: InputError where the file cannot be read, is not TOML, or says what this homework does not have.
+    Raises: InputError if the file cannot be read, is not TOML, or says what this homework does not have.
     """
     own = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))
     values = own if path is None else _laid_over(own, _read_toml(path), str(path))
@@ -191,6 +192,7 @@ def _from_values(values: Mapping[str, Any]) -> Assignment:
         tuple(values["rules"]),
         tuple(values["errata"]),
         tuple(values["given"]),
+        tuple(values["unshown"]),
         problems,
         tasks,
         values["properties"],

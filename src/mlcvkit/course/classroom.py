@@ -46,10 +46,11 @@ class Examined:
 
 @dataclass(frozen=True)
 class GradedClass:
-    """A class's grades, and the pairs of submissions that are alike."""
+    """A class's grades, the pairs of submissions that are alike, and earlier feedback for submissions not here now."""
 
     grades: list[Grade]
     alike: list[Pair]
+    left_over: list[str]
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def grade_class(
     to keep none; ``seed`` of the hidden inputs, one for the class, drawn where None; ``jobs``, how many at once, one a
     core where None; ``ledger``, the roster, dates and overrides.
     Returns: the grades, in the order of the submissions, and which submissions are alike.
-    Raises: InputError where there is no submission, where the folder holds what was examined with other limits or
+    Raises: InputError if there is no submission, where the folder holds what was examined with other limits or
     another seed, or where an override is of nobody.
     """
     submissions = [paths] if isinstance(paths, Found) else find_submissions(paths)
@@ -131,7 +132,9 @@ def grade_class(
     for grade in grades:
         _write(folder, grade)
     marks = {shown[i]: examined[i].fingerprints for i in range(len(names))}
-    return GradedClass(grades, [pair for pair in alike(marks) if not _are_one(pair, ledger)])
+    written = {path.stem for path in (folder / "submissions").iterdir()} if folder is not None else set()
+    pairs = [pair for pair in alike(marks) if not _are_one(pair, ledger)]
+    return GradedClass(grades, pairs, sorted(written - set(shown)))
 
 
 def _are_one(pair: Pair, ledger: Ledger) -> bool:

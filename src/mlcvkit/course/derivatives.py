@@ -59,7 +59,7 @@ def check(
     0, where functions have their kinks, where there are none; ``with_respect_to``, the place of the argument, the last
     where left out, since a loss takes y and then y_hat.
     Returns: the result, which prints as a line, or as a few where the gradient is wrong.
-    Raises: ValueError where the gradient's size fits neither the argument nor the Jacobian.
+    Raises: ValueError if the gradient's size fits neither the argument nor the Jacobian.
     Source: B. Fornberg (1988), "Generation of finite difference formulas", table 1.
 
     >>> print(check(lambda x: x**3, lambda x: 3 * x**2, [1.0, 2.0]))  # doctest: +ELLIPSIS

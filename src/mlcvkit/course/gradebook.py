@@ -46,7 +46,7 @@ class Student:
     keys
         What names of files are known by: ids, logins.
     submitted
-        When it was handed in; None where the roster does not say.
+        When it was handed in; None if the roster does not say.
     extension
         Days after the due date, or the student's own due date.
     bonus
@@ -73,7 +73,7 @@ class Roster:
     separator: str = ","
 
     def student_of(self, submission: str, pattern: str | None = None) -> Student | None:
-        """The student who handed in a submission, by its name; None where it is nobody's or could be two people's.
+        """The student who handed in a submission, by its name; None if it is nobody's or could be two people's.
 
         By default the ids in the names of Moodle's and Canvas's downloads, ids and logins that stand in the name, or
         the student's own name. A ``pattern`` has a group called id, or one called name.
@@ -115,7 +115,7 @@ def _letters(name: str) -> set[str]:
 def read_roster(path: Path) -> Roster:
     """The roster in a CSV file.
 
-    Raises: InputError where it cannot be read, or has none of the columns by which students are known.
+    Raises: InputError if it cannot be read, or has none of the columns by which students are known.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -196,7 +196,7 @@ def _time(text: str) -> datetime | None:
 
 
 def read_time(text: str, option: str) -> datetime:
-    """A time on the command line; InputError where it is none."""
+    """A time on the command line; InputError if it is none."""
     time = _time(text)
     if time is None:
         raise InputError(f"{option} must be a time like 2026-02-20 23:59; got {text!r}")
@@ -215,7 +215,7 @@ class Override:
 def read_overrides(path: Path, assignment: Assignment) -> dict[str, Override]:
     """The overrides of a TOML file, by the submission's or the student's name; none where there is no such file.
 
-    Raises: InputError where it says what no submission can have.
+    Raises: InputError if it says what no submission can have.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -263,11 +263,11 @@ class Ledger:
     Parameters
     ----------
     roster
-        The students; None where nobody said who they are.
+        The students; None if nobody said who they are.
     pattern
         Which part of a submission's name is the student's id or name.
     due
-        When it was due; None where lateness costs nothing.
+        When it was due; None if lateness costs nothing.
     late_percent
         Per cent of the points earned that each day late costs.
     keep
@@ -339,7 +339,7 @@ class Ledger:
         return max(0, math.ceil((handed_in - due) / timedelta(days=1)))
 
     def require_used(self, submissions: Iterable[str]) -> None:
-        """Raise InputError where an override is of nobody."""
+        """Raise InputError if an override is of nobody."""
         known = set()
         for name in submissions:
             student = self.student_of(name)
@@ -415,7 +415,7 @@ def in_short(grade: Grade) -> str:
 def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> Export:
     """The roster with the grades in it, as the platform takes it.
 
-    Raises: InputError where there is no roster.
+    Raises: InputError if there is no roster.
     """
     roster = ledger.roster
     if roster is None:

@@ -38,13 +38,13 @@ def write_handout(
     Arguments: ``folder``, made where it is missing; ``solved``, the numbers of problems whose solution is given;
     ``kit``, whether to write the package that students install as well.
     Returns: the files.
-    Raises: InputError where there is no such problem, or where a file is there that says something else.
+    Raises: InputError if there is no such problem, or where a file is there that says something else.
     """
     numbers = {problem.number for problem in assignment.problems}
     unknown = sorted(set(solved) - numbers)
     if unknown:
         raise InputError(f"there is no problem {unknown[0]}; choose from {', '.join(map(str, sorted(numbers)))}")
-    contents = handout(assignment, solved)
+    contents = handout(assignment, solved, kit=kit)
     if kit:
         from mlcvkit.course.kit.making import kit_files
 
@@ -61,25 +61,37 @@ def write_handout(
     return [folder / name for name in contents]
 
 
-def handout(assignment: Assignment, solved: Collection[int] = ()) -> dict[str, bytes]:
+def handout(assignment: Assignment, solved: Collection[int] = (), *, kit: bool = False) -> dict[str, bytes]:
     """The homework's files, by their places in its folder."""
     sources = {
         name: reference_file(name).read_text(encoding="utf-8") for name in tree_files() if name.startswith("mlcvlab/")
     }
+    for unshown in assignment.unshown:
+        if unshown["problem"] not in solved:
+            sources[unshown["file"]] = _replaced(sources[unshown["file"]], unshown["replace"], unshown["by"])
     modules = students_modules(sources, assignment, solved)
     contents = {f"hw1/{name}": text.encode() for name, text in modules.items()}
     contents |= {f"hw1/{name}": reference_file(name).read_bytes() for name in SCRIPTS}
     notebook = reference_file(NOTEBOOK).read_text(encoding="utf-8")
     contents[f"hw1/{NOTEBOOK}"] = (notebook if 4 in solved else students_notebook(notebook)).encode()
-    contents["ASSIGNMENT.md"] = as_markdown(assignment, solved).encode()
+    contents["ASSIGNMENT.md"] = as_markdown(assignment, solved, kit=kit).encode()
     return contents
 
 
-def as_markdown(assignment: Assignment, solved: Collection[int] = ()) -> str:
+def _replaced(source: str, old: str, new: str) -> str:
+    """The source with a line replaced; InputError if it does not have the line, which it must not show."""
+    if old not in source:
+        raise InputError(f"the assignment replaces {old!r}, which the reference does not have")
+    return source.replace(old, new)
+
+
+def as_markdown(assignment: Assignment, solved: Collection[int] = (), *, kit: bool = False) -> str:
     """The assignment's text."""
     template = files(__package__).joinpath("templates/assignment.md").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    return environment.from_string(template).render(assignment=assignment, solved=solved, installed=_installed())
+    return environment.from_string(template).render(
+        assignment=assignment, solved=solved, kit=kit, installed=_installed()
+    )
 
 
 def _installed() -> list[str]:

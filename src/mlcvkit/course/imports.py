@@ -16,7 +16,7 @@ LOOKED_THROUGH = 50
 
 
 class Import(NamedTuple):
-    """A module that is imported, None where the code does not say which, and the line."""
+    """A module that is imported, None if the code does not say which, and the line."""
 
     module: str | None
     line: int

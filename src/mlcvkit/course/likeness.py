@@ -25,7 +25,7 @@ from mlcvkit.course.rules import code_cells
 GRAM, WINDOW = 18, 8
 """Tokens of a fingerprint, and how many fingerprints one is chosen from: every 25 tokens alike are found."""
 COMMON = 4
-"""A fingerprint that one in so many submissions has, and more than ``COMMON`` of them, is a common way to write it."""
+"""A fingerprint of more than ``COMMON`` submissions, and of one in this many, is a common way to write it."""
 FEWEST = 12
 """Fingerprints that a submission needs to be compared by."""
 ALIKE = 0.4

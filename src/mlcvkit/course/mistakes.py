@@ -58,7 +58,7 @@ class Mistake:
         Raises
         ------
         ValueError
-            Where the source does not have each of the texts once.
+            If the source does not have each of the texts once.
         """
         for right, wrong in self.replace.items():
             if source.count(right) != 1:

@@ -63,7 +63,7 @@ class Sandbox:
 
     Arguments: ``forbidden``, libraries that are refused; ``users``, the user ids of the processes, one each, where the
     grader is root.
-    Raises: InputError where bubblewrap is missing or does not work here, and ``unsafe`` is not given.
+    Raises: InputError if bubblewrap is missing or does not work here, and ``unsafe`` is not given.
     """
 
     forbidden: tuple[str, ...] = ()
@@ -219,7 +219,7 @@ class Session:
         The CPU time of the request, of all processes and of what is supplied, is ``self.seconds`` afterwards, and the
         time in which none of them could run ``self.idle_seconds``.
 
-        Raises: Failed where the student's code raised an exception, Ended where the process broke a limit or ended.
+        Raises: Failed if the student's code raised an exception, Ended where the process broke a limit or ended.
         """
         self.seconds = self.idle_seconds = 0.0
         if not self.alive:

@@ -24,7 +24,7 @@ class Findings:
     violations
         The rules that are broken, and what a person should look at.
     test_accuracy
-        The accuracy of the notebook's model on the true test images; None where there is none.
+        The accuracy of the notebook's model on the true test images; None if there is none.
     modified
         When the newest of its files was written, in seconds since 1970; 0 where nothing says so.
     seconds
@@ -49,7 +49,7 @@ class Findings:
         Raises
         ------
         KeyError, TypeError
-            Where they are none.
+            If they are none.
         """
         reports = {test: _report(report) for test, report in values["reports"].items()}
         violations = tuple(Violation(**violation) for violation in values["violations"])
@@ -105,7 +105,7 @@ class Grade:
     violations
         The rules that are broken, and what a person should look at.
     test_accuracy
-        The accuracy of the notebook's model on the true test images; None where there is none.
+        The accuracy of the notebook's model on the true test images; None if there is none.
     cost
         The points that the broken rules cost.
     days_late
@@ -170,7 +170,7 @@ class Terms:
     tests
         The instructor's points for tests.
     points
-        The instructor's points in all; None where they are the grader's.
+        The instructor's points in all; None if they are the grader's.
     comment
         The instructor's words.
     """

@@ -131,7 +131,7 @@ def find_submissions(paths: Iterable[Path], passed_by: list[Path] | None = None)
     """The submissions that paths name: each itself, or all that are in a folder or an archive of a class.
 
     Arguments: ``passed_by`` gets the files beside submissions that are none themselves.
-    Raises: InputError where there is nothing at a path, or no submission in it.
+    Raises: InputError if there is nothing at a path, or no submission in it.
     """
     found: list[Found] = []
     for path in paths:
@@ -153,7 +153,7 @@ def find_submissions(paths: Iterable[Path], passed_by: list[Path] | None = None)
 def find_one(paths: Iterable[Path]) -> Found:
     """The one submission that paths name; a folder with lone files, or with nothing of the homework, is one as well.
 
-    Raises: InputError where there is nothing at a path, or several submissions.
+    Raises: InputError if there is nothing at a path, or several submissions.
     """
     paths = list(paths)
     try:
@@ -315,7 +315,7 @@ class _Meter:
 
 @dataclass
 class _Entry:
-    """A file of a submission: where it is, its size, its time, and how to read it; None where it is no regular file."""
+    """A file of a submission: where it is, its size, its time, and how to read it; None if it is no regular file."""
 
     place: str
     size: int
@@ -388,7 +388,7 @@ def _trees(files: Iterable[str]) -> set[PurePosixPath]:
 
 
 def _problem(entry: _Entry, files: Mapping[str, bytes]) -> str | None:
-    """Why an entry is not taken, None where it is."""
+    """Why an entry is not taken, None if it is."""
     clean = _clean(entry.place)
     if clean is None:
         return f"the path {entry.place!r} leads out of the submission, or is no name"
@@ -409,7 +409,7 @@ def plain_text(text: str, most: int = 500) -> str:
 
 
 def _clean(place: str) -> str | None:
-    """A path inside the submission; None where it leads out of it or cannot be a file's."""
+    """A path inside the submission; None if it leads out of it or cannot be a file's."""
     parts = PurePosixPath(place.replace("\\", "/")).parts
     if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or "\0" in place:
         return None

@@ -116,7 +116,7 @@ def _family(root: int) -> list[psutil.Process]:
 
 
 def _cpu_times(process: psutil.Process) -> tuple[float, float] | None:
-    """The CPU time of a process, and of its children that ended and were waited for; None where it is gone."""
+    """The CPU time of a process, and of its children that ended and were waited for; None if it is gone."""
     with suppress(psutil.Error):
         times = process.cpu_times()
         return times.user + times.system, times.children_user + times.children_system

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 SMALL_TABLE, MOST_TIMES = 1 << 30, 100
-"""Bytes that a compressed table may become, or so many times its size if that is more."""
+"""A compressed table may unpack to this many bytes, or to this many times its size if that is more."""
 
 
 def columnar_reader(kind: str) -> "Callable[[Path], polars.DataFrame]":
@@ -57,7 +57,7 @@ def as_frame(path: object, kind: str, read_table: "Callable[[ModuleType], pyarro
     Raises
     ------
     InputError
-        Where the file is damaged.
+        If the file is damaged.
     """
     require("tables")
     import polars as pl

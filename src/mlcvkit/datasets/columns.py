@@ -52,12 +52,12 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
     text
         The text, without blanks around it.
     thousands
-        The mark between thousands, "." or ",", or None where a column has none.
+        The mark between thousands, "." or ",", or None if a column has none.
 
     Returns
     -------
     float | None
-        The number, or None where there is none.
+        The number, or None if there is none.
     """
     text = text.replace("−", "-")
     if len(text) > 2 and text[0] == "(" and text[-1] == ")":  # as accountants write what is owed
@@ -95,7 +95,7 @@ def thousands_in(texts: Iterable[str], decimals: set[str]) -> str | None:
     Returns
     -------
     str | None
-        "." or ",", or None where there is none.
+        "." or ",", or None if there is none.
     """
     of_column: set[str] = set()
     possible: set[str] = set()
@@ -174,7 +174,7 @@ def seconds_of(text: str) -> float | None:
     Returns
     -------
     float | None
-        The seconds, or None where it is no time of day.
+        The seconds, or None if it is no time of day.
     """
     found = _CLOCK.fullmatch(text)
     if not found:
@@ -198,7 +198,7 @@ def date_of(text: str, first: str) -> datetime | None:
     Returns
     -------
     datetime | None
-        The date, or None where there is none.
+        The date, or None if there is none.
     """
     parts = _date_parts(text)
     if parts is None:
@@ -248,7 +248,7 @@ def order_of_dates(texts: Iterable[str]) -> tuple[str | None, bool]:
     Returns
     -------
     tuple[str | None, bool]
-        "month" or "day", None where not all are dates; and whether that could be seen.
+        "month" or "day", None if not all are dates; and whether that could be seen.
     """
     firsts = {"month", "day"}
     slashes = False

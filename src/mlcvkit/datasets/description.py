@@ -80,7 +80,7 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     Returns
     -------
     str
-        The note, empty where there is nothing to say.
+        The note, empty if there is nothing to say.
     """
     if "reason" in fact:
         return str(fact["reason"])

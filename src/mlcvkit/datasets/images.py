@@ -168,7 +168,7 @@ class ImageEncoder:
         Raises
         ------
         InputError
-            Where they are no images, or have another size.
+            If they are no images, or have another size.
         """
         if not isinstance(X, np.ndarray) or X.ndim < 3:
             raise InputError(f"the model reads images of {' x '.join(map(str, self.shape_))}, and this is a table")

@@ -87,7 +87,7 @@ def mnist() -> DataSet:
     Raises
     ------
     InputError
-        Where a file is damaged or missing, with its name.
+        If a file is damaged or missing, with its name.
 
     See Also
     --------
@@ -175,7 +175,7 @@ def read_digit(path: Path, *, invert: bool = False) -> Values:
     Raises
     ------
     InputError
-        Where the file is not an image, has another size, has colours, is blank, or looks inverted.
+        If the file is not an image, has another size, has colours, is blank, or looks inverted.
     """
     pixels = _grey_pixels(path, background="white" if invert else "black")
     if pixels.shape != (SIDE, SIDE):

@@ -56,7 +56,7 @@ def npy_header(path: object, name: str, file: IO[bytes]) -> tuple[tuple[int, ...
     Raises
     ------
     InputError
-        Where it is damaged or holds Python objects.
+        If it is damaged or holds Python objects.
     """
     try:
         version = np.lib.format.read_magic(file)
@@ -126,7 +126,7 @@ def idx_header(path: object, content: bytes) -> tuple[tuple[int, ...], np.dtype[
     Raises
     ------
     InputError
-        Where it is no IDX file.
+        If it is no IDX file.
     """
     types = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in types or not 1 <= content[3] <= 4:

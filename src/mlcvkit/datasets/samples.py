@@ -76,7 +76,7 @@ class Samples:
     notes
         What a person should know of the reading, a line each.
     thousands
-        The mark between thousands in targets that were text, "" for none; None where they were numbers already.
+        The mark between thousands in targets that were text, "" for none; None if they were numbers already.
 
     See Also
     --------
@@ -307,7 +307,7 @@ def split_target(
     Raises
     ------
     InputError
-        Where it is not there, or no row has it.
+        If it is not there, or no row has it.
     """
     if target not in frame.columns:
         raise InputError(f"{path} has no column {target!r}; its columns are {_listed(frame.columns)}")
@@ -383,7 +383,7 @@ def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
     y
         The text, (N,).
     thousands
-        The mark between thousands, "" for none; None where that is to be seen from the values.
+        The mark between thousands, "" for none; None if that is to be seen from the values.
 
     Returns
     -------
@@ -416,7 +416,7 @@ def choose_arrays(path: object, names: Iterable[str], target: str | Path | None)
     Raises
     ------
     InputError
-        Where that cannot be told.
+        If that cannot be told.
     """
     names = list(names)
     if target is None:
@@ -486,7 +486,7 @@ def checked_arrays(path: object, X: Values, y: Values | None, target: str | None
     Raises
     ------
     InputError
-        Where samples or targets are not what they must be.
+        If samples or targets are not what they must be.
     """
     if X.ndim < 2 or len(X) == 0 or X[0].size == 0 or X.dtype.kind not in "fiub":
         raise InputError(f"{path} needs samples as rows of numbers, (N, K) or (N, H, W); got {X.dtype} {X.shape}")

@@ -191,7 +191,7 @@ class TableEncoder:
         Raises
         ------
         InputError
-            Where no column tells anything.
+            If no column tells anything.
         """
         if self.decimal not in (None, ".", ","):
             raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
@@ -491,7 +491,7 @@ class TableEncoder:
                     self.columns_[name] = {"kind": "dropped", "reason": "it numbers the rows"}
 
     def _numbers(self, frame: "polars.DataFrame | _Numbers") -> npt.NDArray[np.float64]:
-        """The numeric columns and the dates' parts, (N, F), NaN where one is missing."""
+        """The numeric columns and the dates' parts, (N, F), NaN if one is missing."""
         if isinstance(frame, _Numbers):
             return frame.values.astype(np.float64)
         parts: list[polars.Series] = []
@@ -590,7 +590,7 @@ def restored_encoder(facts: PlainData, arrays: Mapping[str, Values]) -> TableEnc
     Raises
     ------
     InputError
-        Where they describe none.
+        If they describe none.
     """
     try:
         if facts["encoder"] == "images":

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 FULL_BATCH = 200
-"""``batch_size="auto"``: up to so many samples are one batch, so that their weights count exactly as repetitions."""
+"""``batch_size="auto"``: up to this many samples are one batch, so that sample weights count exactly as repetitions."""
 
 
 OF_OTHER_TYPES: PlainData = {
@@ -187,7 +187,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         ValueError
             For what does not fit, with what was given.
         FloatingPointError
-            Where the loss diverges.
+            If the loss diverges.
         """
         self._check_parameters()
         with self._as_it_was_after_an_error():
@@ -269,9 +269,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            Where it is not fitted.
+            If it is not fitted.
         OSError
-            Where the file cannot be written.
+            If the file cannot be written.
         """
         from mlcvkit.estimators.files import saved_model
 
@@ -288,7 +288,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            Where it is not fitted, ONNX has no operator for it, or the file cannot be written.
+            If it is not fitted, ONNX has no operator for it, or the file cannot be written.
         """
         from mlcvkit.estimators.files import saved_model
 
@@ -402,7 +402,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _sample_weight(
         self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
     ) -> Array | None:
-        """The weights, of mean 1 where ``normalised``; None where all samples count alike."""
+        """The weights, of mean 1 where ``normalised``; None if all samples count alike."""
         if lies_elsewhere(X):
             if sample_weight is not None or getattr(self, "class_weight", None) is not None:
                 raise ValueError("samples on a cluster count all alike: leave out sample_weight and class_weight")

@@ -37,7 +37,7 @@ def saved_model(estimator: NetworkEstimator) -> SavedModel:
     Raises
     ------
     InputError
-        Where the estimator is not fitted.
+        If the estimator is not fitted.
     """
     if not hasattr(estimator, "model_"):
         raise InputError(f"this {type(estimator).__name__} is not fitted yet: call fit first")
@@ -73,7 +73,7 @@ def restored_estimator(saved: SavedModel) -> NetworkEstimator:
     Raises
     ------
     InputError
-        Where it holds none.
+        If it holds none.
     """
     facts = saved.estimator
     try:

@@ -33,7 +33,7 @@ def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, 
     Raises
     ------
     InputError
-        Where there are none, or the data are not those of the training any more.
+        If there are none, or the data are not those of the training any more.
     """
     stored = Experiment.from_dict(configuration)
     if data is not None:

@@ -9,11 +9,11 @@ from mlcvkit.training import Hyperparameters
 from mlcvlab.nn import Array
 
 USUAL_PENALTY = 1e-3
-"""The penalty of images, of a cluster, and of so many features that comparing would take long."""
+"""The penalty for images, on a cluster, and for too many features to compare penalties quickly."""
 LEAST_PENALTY = 1e-4
 """The least that is chosen."""
 MOST_ROWS, MOST_FEATURES = 2000, 1000
-"""Of more rows so many, drawn at random, are looked at."""
+"""At most this many rows, drawn at random, are used to compare."""
 CURVATURE = 0.25
 """The most that the cross-entropy of a sigmoid bends, p (1 - p), where squared error bends by 1."""
 STRENGTHS = 10.0 ** np.arange(-2, 2.5, 0.5)

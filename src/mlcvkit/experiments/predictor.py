@@ -45,7 +45,7 @@ class Predictor:
     notes
         What a person should know of the data that it was trained on, a line each.
     thousands
-        The mark between thousands of targets that were text, "" for none; None where they were numbers already.
+        The mark between thousands of targets that were text, "" for none; None if they were numbers already.
 
     See Also
     --------
@@ -242,7 +242,7 @@ class Predictor:
         Raises
         ------
         InputError
-            Where it holds no network with its preprocessing and its targets, with the path.
+            If it holds no network with its preprocessing and its targets, with the path.
         """
         saved = completed(load_model(run))
         if not saved.estimator and not saved.preprocessing:
@@ -294,7 +294,7 @@ def load(run: Path | str) -> Predictor:
     Raises
     ------
     InputError
-        Where there is none, with the path.
+        If there is none, with the path.
 
     See Also
     --------
@@ -355,7 +355,7 @@ def targets_as_known(targets: Classes, y: Values, name: str) -> Values:
     Raises
     ------
     InputError
-        Where none of them is one.
+        If none of them is one.
     """
     classes = targets.classes
     if classes.dtype.kind == "U":
@@ -389,7 +389,7 @@ def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:
     name
         The name of the data, for messages.
     thousands
-        The mark between thousands in text, "" for none; None where that is to be seen from the values.
+        The mark between thousands in text, "" for none; None if that is to be seen from the values.
 
     Returns
     -------
@@ -399,7 +399,7 @@ def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:
     Raises
     ------
     InputError
-        Where text is no number.
+        If text is no number.
     """
     if y.dtype.kind in "fiub":
         return y

@@ -117,7 +117,7 @@ def split_folds(
     Raises
     ------
     InputError
-        Where there are too few rows or groups, or both a group and an order.
+        If there are too few rows or groups, or both a group and an order.
     """
     units = N if groups is None else len(np.unique(groups))
     parts = count + in_order

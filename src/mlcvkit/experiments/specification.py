@@ -111,7 +111,7 @@ class Experiment:
         Raises
         ------
         InputError
-            Where they cannot be read.
+            If they cannot be read.
         """
         self.require_used()
         how = {name: getattr(self, name) for name in ("test", "image_size", "header", "decimal")}

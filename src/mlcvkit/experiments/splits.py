@@ -31,7 +31,7 @@ def split_rows(
     count
         How many of them to hold out.
     strata
-        The stratum of each row, (N,), or None where all rows are alike.
+        The stratum of each row, (N,), or None if all rows are alike.
     random
         A seed, or the generator to draw from.
 
@@ -135,7 +135,7 @@ def require_fraction_used(name: str, test: LabelledRows | None, fraction: float)
     Raises
     ------
     InputError
-        Where there are test rows, and the fraction is not the default.
+        If there are test rows, and the fraction is not the default.
     """
     if test is not None and fraction != TEST_FRACTION:
         raise InputError(f"{name} has a test set of its own: leave out test_fraction")

@@ -217,7 +217,7 @@ class Labels:
         Raises
         ------
         ValueError
-            Where y has another number of columns.
+            If y has another number of columns.
         """
         if y.ndim != 2 or y.shape[1] != len(self.classes):
             raise ValueError(f"y must have {len(self.classes)} columns, one for each label; got {y.shape}")
@@ -359,7 +359,7 @@ class Numbers:
         Raises
         ------
         ValueError
-            Where y has another number of columns.
+            If y has another number of columns.
         InputError
             For label smoothing.
         """
@@ -456,7 +456,7 @@ def targets_from_dict(stored: PlainData) -> Targets:
     Raises
     ------
     KeyError
-        Where it describes none.
+        If it describes none.
     """
     if "classes" not in stored:
         return Numbers(np.array(stored["target_mean"]), np.array(stored["target_scale"]), stored["one_column"])
@@ -505,7 +505,7 @@ def balanced_weights(y: Values, targets: Targets) -> Array:
     Raises
     ------
     InputError
-        Where the targets are no classes.
+        If the targets are no classes.
     """
     if targets.task != "classification":
         raise InputError("class_weight is for classes: leave it out for a target of numbers")
@@ -568,7 +568,7 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
     Raises
     ------
     InputError
-        Where there is nothing to learn, or too little to learn from, with the reason.
+        If there is nothing to learn, or too little to learn from, with the reason.
     """
     y = samples.y
     if y is None:

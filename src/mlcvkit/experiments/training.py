@@ -101,7 +101,7 @@ def train(
     InputError
         For data that cannot be read, targets that cannot be learned, and hyperparameters that would not be used.
     FloatingPointError
-        Where the loss diverges.
+        If the loss diverges.
 
     See Also
     --------
@@ -154,7 +154,7 @@ class Preparation:
     notes
         What a person should know of the data and of what was made of them, a line each.
     sample_weight
-        What each training row counts, (N,), or None where all count alike.
+        What each training row counts, (N,), or None if all count alike.
     thousands
         The mark between thousands of targets that were text, as in ``Samples``.
     """

@@ -28,7 +28,7 @@ def why_not_linear(model: MLP, X: Rows) -> str | None:
     Returns
     -------
     str | None
-        The reason, or None where it can.
+        The reason, or None if it can.
     """
     C = 1 if model.W[-1] is None else model.W[-1].shape[0]
     if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind != "f":
@@ -114,7 +114,7 @@ def start_as_linear(model: MLP, X: Array, y: Array) -> MLP:
     Raises
     ------
     ValueError
-        Where it cannot start so, with the reason.
+        If it cannot start so, with the reason.
     """
     if reason := why_not_linear(model, X):
         raise ValueError(f"a network cannot start as a linear model here: {reason}")

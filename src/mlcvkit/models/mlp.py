@@ -217,7 +217,7 @@ class MLP:
         Raises
         ------
         ValueError
-            Where K or C is below 1, or C below 2 for a softmax.
+            If K or C is below 1, or C below 2 for a softmax.
 
         References
         ----------
@@ -253,7 +253,7 @@ class MLP:
         Raises
         ------
         ValueError
-            Where x does not fit the weights, with both shapes, or where there are no weights yet.
+            If x does not fit the weights, with both shapes, or where there are no weights yet.
         """
         return OUTPUTS[self.output].function(self.logits(x))
 
@@ -310,7 +310,7 @@ class MLP:
         Raises
         ------
         ValueError
-            Where the shapes do not fit, with both shapes.
+            If the shapes do not fit, with both shapes.
         """
         X, W = self._checked(train_X, self.W if W is None else W)
         y = self._targets(train_y, X, W)
@@ -398,7 +398,7 @@ class MLP:
         Raises
         ------
         ValueError
-            Where the shapes do not fit, with both shapes.
+            If the shapes do not fit, with both shapes.
         """
         X, W = self._checked(train_X, self.W if W is None else W)
         total = self._backward(X, self._targets(train_y, X, W), W, sample_weight, rng)

@@ -100,7 +100,7 @@ class Perceptron(MLP):
         Raises
         ------
         ValueError
-            Where the shapes do not fit.
+            If the shapes do not fit.
 
         References
         ----------

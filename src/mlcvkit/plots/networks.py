@@ -38,7 +38,7 @@ def hidden_units(
     Raises
     ------
     ValueError
-        Where K is not a square.
+        If K is not a square.
     """
     W1 = np.asarray(W1)
     told = ": red is a positive weight, blue a negative"

@@ -41,7 +41,7 @@ def report_on(run: Path, data: str | None = None, target: str | None = None) -> 
     Raises
     ------
     InputError
-        Where there is neither, or the samples of a run cannot be read.
+        If there is neither, or the samples of a run cannot be read.
 
     See Also
     --------

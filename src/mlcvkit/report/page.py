@@ -117,7 +117,7 @@ def write_report(folder: Path, title: str, lead: str, parts: Iterable[Part], ste
     Raises
     ------
     InputError
-        Where the folder cannot be written.
+        If the folder cannot be written.
     """
     with page_style():  # the pictures are made in the page's colours
         found = list(parts)

@@ -197,7 +197,7 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
     Raises
     ------
     InputError
-        Where there is no model, or no samples to measure it on.
+        If there is no model, or no samples to measure it on.
     """
     predictor, saved = Predictor.load(run)
     name = run.resolve().name if run.is_dir() else run.resolve().parent.name

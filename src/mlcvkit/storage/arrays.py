@@ -30,7 +30,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Values], metadata: Mapping[str
     Raises
     ------
     OSError
-        Where the file cannot be written; what was there before is then still there.
+        If the file cannot be written; what was there before is then still there.
     """
     # safetensors stores an array's buffer as it lies in memory
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -59,7 +59,7 @@ def read_arrays(path: Path, *formats: str) -> tuple[dict[str, Array], dict[str, 
     Raises
     ------
     InputError
-        Where the file is truncated, damaged, or of another format; with the path.
+        If the file is truncated, damaged, or of another format; with the path.
     """
     try:
         with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]

@@ -73,7 +73,7 @@ def save_model(path: Path, saved: SavedModel) -> None:
     Raises
     ------
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
 
     See Also
     --------
@@ -107,7 +107,7 @@ def load_model(run: Path) -> SavedModel:
     Raises
     ------
     InputError
-        Where there is none, or it is truncated, or is not a model of ours; with the path.
+        If there is none, or it is truncated, or is not a model of ours; with the path.
 
     See Also
     --------

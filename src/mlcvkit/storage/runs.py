@@ -40,7 +40,7 @@ def new_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
     Raises
     ------
     InputError
-        Where the name is taken or is no name, or the folder cannot be written.
+        If the name is taken or is no name, or the folder cannot be written.
     """
     with claimed(root, name) as (beside, target):
         yield beside, target
@@ -66,7 +66,7 @@ def new_resumable_run(root: Path, name: str | None) -> Iterator[tuple[Path, Path
     Raises
     ------
     InputError
-        Where the name is taken or is no name, or the folder cannot be written.
+        If the name is taken or is no name, or the folder cannot be written.
     """
     with claimed(root, name) as (_, target), open_run(target) as places:
         yield places
@@ -89,7 +89,7 @@ def open_run(folder: Path) -> Iterator[tuple[Path, Path]]:
     Raises
     ------
     InputError
-        Where another process is at work on the run, or the folder cannot be written.
+        If another process is at work on the run, or the folder cannot be written.
     """
     missing = _missing(folder)
     try:
@@ -133,7 +133,7 @@ def claimed(root: Path, name: str | None) -> Iterator[tuple[Path, Path]]:
     Raises
     ------
     InputError
-        Where the name is taken or is no name, or the folder cannot be written.
+        If the name is taken or is no name, or the folder cannot be written.
     """
     if name is not None and not re.fullmatch(r"[\w][\w.-]*", name):
         raise InputError(f"a run's name has letters, digits, '-', '_' and '.', and no '/'; got {name!r}")

@@ -19,7 +19,7 @@ CHUNK_SAMPLES = 256
 POOL_BYTES = 128 << 20
 """How much of a memory-mapped file larger than this is shuffled at a time."""
 READ_SAMPLES = 64 * CHUNK_SAMPLES
-"""After so many the file's pages are given back: the system maps up to ten times what is read."""
+"""After this many bytes the file's pages are released: the system maps up to ten times what is read."""
 
 
 class Batch(NamedTuple):

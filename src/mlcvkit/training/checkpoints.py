@@ -131,7 +131,7 @@ class Checkpoint:
         Raises
         ------
         InputError
-            Where there is none, or it is damaged.
+            If there is none, or it is damaged.
         """
         path = folder / CHECKPOINT_FILE
         if not path.is_file():
@@ -184,7 +184,7 @@ class Checkpoint:
         Raises
         ------
         InputError
-            Where they differ, with what differs.
+            If they differ, with what differs.
         """
         if hyperparameters.epochs < self.epoch:
             raise InputError(f"{self.epoch} epochs are trained already, which is more than {hyperparameters.epochs}")

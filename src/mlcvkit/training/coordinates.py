@@ -50,7 +50,7 @@ def coordinate_sgd(
     ValueError
         For another loss, a learning rate that is not positive and finite, or fewer than 0 steps.
     FloatingPointError
-        Where the loss becomes NaN or infinite: the model then keeps its old weights.
+        If the loss becomes NaN or infinite: the model then keeps its old weights.
 
     References
     ----------

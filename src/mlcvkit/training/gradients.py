@@ -49,7 +49,7 @@ def flatten(model: Model) -> Array:
     Raises
     ------
     ValueError
-        Where the model has no weights yet, or they are neither float32 nor float64.
+        If the model has no weights yet, or they are neither float32 nor float64.
     """
     if not len(model.W) or any(w is None for w in model.W):
         raise ValueError("the model has no weights to start from: initialise it or assign its W")

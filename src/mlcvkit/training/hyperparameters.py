@@ -89,19 +89,19 @@ class Hyperparameters:
     clip_norm: float = 0.0
     """The largest norm of a gradient: longer ones are shortened to it. 0 for no limit."""
     patience: int = 0
-    """Stop after so many epochs without a better validation loss, and restore the best weights. 0 for never."""
+    """Stop after this many epochs without a better validation loss, and restore the best weights. 0 for never."""
     average_epochs: int = 0
-    """End with the mean of the weights after each of the last so many epochs. 0 for the last weights."""
+    """End with the mean of the weights after each of this many last epochs. 0 for the last weights."""
     shift: float = 0.0
-    """Augmentation: move each image at random by up to so many pixels."""
+    """Augmentation: move each image at random by up to this many pixels."""
     rotation: float = 0.0
-    """Augmentation: turn it by up to so many degrees."""
+    """Augmentation: turn it by up to this many degrees."""
     scale: float = 0.0
     """Augmentation: stretch height and width by up to this share."""
     shear: float = 0.0
     """Augmentation: slant it by up to this share of its height."""
     elastic: float = 0.0
-    """Augmentation: bend it by a smooth random field, so many pixels (root mean square)."""
+    """Augmentation: bend it by a smooth random field of this size in pixels (root mean square)."""
     local_steps: int = 100
     """On a cluster: the mini-batches that each shard trains on before the weights of all are averaged. 0: each epoch is
     one step with the exact gradient of all samples."""

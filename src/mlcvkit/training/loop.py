@@ -239,7 +239,7 @@ def split_validation(
     Raises
     ------
     InputError
-        Where that leaves no training sample.
+        If that leaves no training sample.
     """
     if samples >= N:
         raise InputError(f"validation_samples must be below the {N} training samples; got {samples}")
@@ -438,11 +438,11 @@ def fit(
     Raises
     ------
     ValueError
-        Where X, y, ``samples`` or ``validation`` do not fit each other or the model, or the model has no weights.
+        If X, y, ``samples`` or ``validation`` do not fit each other or the model, or the model has no weights.
     InputError
         For patience without validation, or an augmentation of samples that are not images.
     FloatingPointError
-        Where a loss becomes NaN or infinite, with the step and the learning rate.
+        If a loss becomes NaN or infinite, with the step and the learning rate.
 
     See Also
     --------

@@ -28,7 +28,7 @@ from mlcvkit.tuning.studies import Settings, Study, create_study
 LOOKED_AT_EVERY = 0.3
 FINAL_SEEDS = 5
 FEWEST_FAILURES = 5
-"""After so many trials that cannot be trained, and none that can, the search is given up."""
+"""The search ends if this many trials cannot be trained and none can."""
 MOST_CELLS = 10_000
 BAD_INPUT = 2
 
@@ -57,7 +57,7 @@ def begin_search(folder: Path, settings: Settings) -> Study:
     Raises
     ------
     InputError
-        Where the space or the data cannot be used.
+        If the space or the data cannot be used.
     """
     problem = settings.problem()
     _require_used(settings, problem)
@@ -122,7 +122,7 @@ def tune(
     Raises
     ------
     InputError
-        Where the space or the data cannot be used, or no trial can be trained.
+        If the space or the data cannot be used, or no trial can be trained.
 
     See Also
     --------
@@ -166,7 +166,7 @@ def begin_sweep(folder: Path, settings: Settings) -> Study:
     Raises
     ------
     InputError
-        Where the data cannot be used, or the grid is too large.
+        If the data cannot be used, or the grid is too large.
     """
     problem = settings.problem()
     _require_used(settings, problem)
@@ -243,9 +243,9 @@ def run(
     Raises
     ------
     InputError
-        Where what the study is about cannot be used, or no trial can be trained.
+        If what the study is about cannot be used, or no trial can be trained.
     WorkersFailed
-        Where the workers end whatever trial they take.
+        If the workers end whatever trial they take.
     """
     study.keep_limits(budget, most_trials)
     remaining = budget - study.seconds()
@@ -355,7 +355,7 @@ def run_final(study: Study, configuration: PlainData, *, workers: int, on_progre
     Raises
     ------
     InputError
-        Where no trial went to its end.
+        If no trial went to its end.
     """
     best = study.best()
     if best is None:
@@ -378,7 +378,7 @@ def is_default(study: Study) -> bool:
     Returns
     -------
     bool
-        Whether they are; False where there is no best trial yet.
+        Whether they are; False if there is no best trial yet.
     """
     best = study.best()
     if best is None:
@@ -413,7 +413,7 @@ def _final_study(study: Study, best: optuna.trial.FrozenTrial, configuration: Pl
 
 @dataclass(frozen=True)
 class Comparison:
-    """The test scores of the best configuration and of the base, seed by seed; NaN where the training diverged.
+    """The test scores of the best configuration and of the base, seed by seed; NaN if the training diverged.
 
     Parameters
     ----------
@@ -433,7 +433,7 @@ class Comparison:
 
     @property
     def p(self) -> float | None:
-        """The p-value of a paired t-test over the seeds, or None where one diverged or all differences are alike."""
+        """The p-value of a paired t-test over the seeds, or None if one diverged or all differences are alike."""
         differences = np.subtract(self.best, self.defaults)
         if len(differences) < 2 or np.isnan(differences).any() or np.ptp(differences) < 1e-9:
             return None
@@ -464,7 +464,7 @@ def finals(study: Study) -> Study | None:
     Returns
     -------
     Study | None
-        The study of these trainings, or None where there are none yet.
+        The study of these trainings, or None if there are none yet.
     """
     best = study.best()
     name = None if best is None else f"final-{best.number}"
@@ -482,7 +482,7 @@ def comparison(study: Study) -> Comparison | None:
     Returns
     -------
     Comparison | None
-        The comparison, or None where there is none.
+        The comparison, or None if there is none.
     """
     final = finals(study)
     if final is None:
@@ -520,7 +520,7 @@ class Cell:
 
     @property
     def mean(self) -> float:
-        """The mean of the scores; NaN where there is none."""
+        """The mean of the scores; NaN if there is none."""
         return float(np.mean(self.scores)) if self.scores else math.nan
 
     @property
@@ -588,7 +588,7 @@ def best_cell_told(found: list[Cell]) -> str:
     Returns
     -------
     str
-        The sentence; empty where none has a score.
+        The sentence; empty if none has a score.
     """
     scored = [cell for cell in found if cell.scores]
     if not scored:

@@ -21,7 +21,7 @@ from mlcvkit.training import Hyperparameters
 LARGEST = 1_000_000
 """No whole number is larger."""
 LOG_FROM = 10
-"""A range is searched on a logarithmic scale where its end is so many times its start, or more."""
+"""A range is searched on a logarithmic scale if its end is at least this many times its start."""
 
 KINDS: dict[str, type] = {
     name: {int: int, float: float, float | None: float}.get(hint, str)

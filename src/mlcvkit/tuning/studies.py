@@ -395,7 +395,7 @@ class Study:
 
     @property
     def distributions(self) -> PlainData:
-        """What a trial is drawn from: nothing where every trial is in the queue from the start."""
+        """What a trial is drawn from: nothing if every trial is in the queue from the start."""
         return {} if self.is_final else distributions(self.settings.search_space)
 
 
@@ -461,7 +461,7 @@ def open_study(folder: Path) -> Study:
     Raises
     ------
     InputError
-        Where there is none, or its journal is damaged.
+        If there is none, or its journal is damaged.
     """
     if not (folder / JOURNAL_FILE).is_file():
         raise InputError(f"{folder} holds no study: give a folder that 'mlcvlab tune' or 'mlcvlab sweep' wrote")

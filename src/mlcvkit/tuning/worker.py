@@ -76,7 +76,7 @@ def work(folder: Path, name: str, seconds: float, most_trials: float | None) -> 
     Raises
     ------
     InputError
-        Where the data cannot be used, or are not those that the study was begun with.
+        If the data cannot be used, or are not those that the study was begun with.
     """
     identity = f"worker-{uuid.uuid4().hex[:8]}"
     own = FileLock(folder / f".{identity}.lock")

@@ -427,10 +427,13 @@ def test_nothing_is_lost_and_points_are_those_of_a_grading_from_nothing(write_cl
             assert "by hand" in (grades_folder / f"submissions/{name}.md").read_text()
 
 
-def test_other_points_run_nothing_again(write_class, tmp_path):
+def test_other_points_run_nothing_again_and_old_feedback_is_named(write_class, tmp_path):
     folder = write_class(["adams", "brown"])
     command = ("grade", folder, "--problems", "1", "-o", tmp_path / "grades", "--json")
     first = json.loads(run(*command, folder=tmp_path).stdout)
+    (tmp_path / "grades/submissions/cook.md").write_text("of an earlier run")
+    told = run(*command[:-1], folder=tmp_path).stdout
+    assert "feedback for submissions that are not among these: cook" in " ".join(told.split())
     (folder.parent / "rubric.toml").write_text("[properties]\nvalue = 1\n")
     changed = ("--rubric", folder.parent / "rubric.toml", "--points", "10", "8", "6", "6", "--unsafe")
     again = run(

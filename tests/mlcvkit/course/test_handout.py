@@ -71,6 +71,24 @@ def test_solved_problems_are_the_reference(tmp_path, reference):
     assert "solved for you" in solved["ASSIGNMENT.md"].decode()
 
 
+def test_a_solved_problem_does_not_solve_another():
+    written = handout(ASSIGNMENT, solved=(3,))
+    assert "NN2Coordinates" not in "".join(
+        content.decode() for name, content in written.items() if name.endswith(".py")
+    )
+    sgd = ast.parse(written["hw1/mlcvlab/optim/sgd.py"])
+    assert "ModelCoordinates(model, train_X, train_y)" in ast.unparse(sgd).replace("coordinates(", "ModelCoordinates(")
+    assert "raise NotImplementedError" not in ast.unparse(sgd)
+    both = handout(ASSIGNMENT, solved=(2, 3))
+    assert "NN2Coordinates" in both["hw1/mlcvlab/models/nn2.py"].decode()
+
+
+def test_the_assignment_says_how_to_set_up():
+    assert "pip install ./kit" in handout(ASSIGNMENT, kit=True)["ASSIGNMENT.md"].decode()
+    plain = handout(ASSIGNMENT)["ASSIGNMENT.md"].decode()
+    assert "pip install ./kit" not in plain and "mlcvlab check hw1" in plain
+
+
 def test_the_scripts_say_what_is_to_be_done(tmp_path):
     write_handout(tmp_path, ASSIGNMENT)
     for script in SCRIPTS:

@@ -94,7 +94,7 @@ def is_numeric(value: Any) -> bool:
 
 
 def as_array(value: Any) -> Array | None:
-    """A value as an array of float64; None where it is not numbers."""
+    """A value as an array of float64; None if it is not numbers."""
     if not is_numeric(value):
         return None
     try:
@@ -142,7 +142,7 @@ def _equal(before: Any, after: Any) -> bool:
 
 
 def relative_error(got: Sequence[Any], expected: Sequence[Any]) -> float | None:
-    """The largest error relative to the largest entry of each expected array; None where nothing can be compared."""
+    """The largest error relative to the largest entry of each expected array; None if nothing can be compared."""
     errors = []
     for value, right in zip(got, expected, strict=True):
         array, right = as_array(value), np.asarray(right, float)
@@ -195,7 +195,7 @@ def equation(function: Callable[..., Any]) -> str:
 Asks = Callable[[str, str, list[Any]], Any]
 
 Numbers = Sequence[Array | None]
-"""What a function returns in each case, as one array; None where it raises."""
+"""What a function returns in each case, as one array; None if it raises."""
 
 
 @dataclass(frozen=True)

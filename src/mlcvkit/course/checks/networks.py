@@ -353,7 +353,7 @@ def _forward_is_right(ask: AsksNetwork, cases: Sequence[Case]) -> bool:
 
 
 def _differences(ask: AsksNetwork, case: Case) -> Weights | None:
-    """The gradient of cross-entropy by finite differences of the student's own forward pass; None where it has none."""
+    """The gradient of cross-entropy by finite differences of the student's own forward pass; None if it has none."""
     x, y, W = case.args
     W = case.own if W is None else W
     gradients = [np.zeros_like(w) for w in W]
@@ -407,7 +407,7 @@ def check_empirical(ask: AsksNetwork, seed: int) -> Report:
 
 
 def _mean_of_own(ask: AsksNetwork, case: Case) -> Weights | None:
-    """The mean of the student's own gradients of single samples; None where there are none."""
+    """The mean of the student's own gradients of single samples; None if there are none."""
     X, y, W, _ = case.args
     total: Weights | None = None
     for i in range(X.shape[1]):

@@ -26,7 +26,7 @@ LEAST_TRAINING, MOST_TRAINING = 40_000, 60_000
 LOOKED_AT = 2_000
 PIXELS = 784
 GRACE = 1.25
-"""A notebook that does not end when it is interrupted is ended after so many times its CPU time."""
+"""A notebook that ignores the interrupt is killed after this many times its CPU time."""
 MOST_WORK = 10**11
 """The most multiplications of one product that the grader makes for a student's code."""
 PROPERTIES = {
@@ -71,7 +71,7 @@ class Digits:
 
 
 def require_bearable(W: Sequence[Array], X: Any) -> None:
-    """Raise ValueError where a gradient at these weights would take the grader too much time or memory."""
+    """Raise ValueError if a gradient at these weights would take the grader too much time or memory."""
     entries, samples = np.size(W[0]), np.size(X) / max(1, np.shape(X)[0] if np.ndim(X) else 1)
     if entries * samples > MOST_WORK or max(np.shape(W[0]), default=0) * samples > MOST_WORK / 100:
         raise ValueError("the network and the samples are too large")
@@ -271,7 +271,7 @@ def _preprocessing(values: _Values, digits: Digits, seed: int) -> Report:
 
 
 def _identified(images: Array, digits: Digits) -> list[tuple[int, int] | None]:
-    """Which image of MNIST each row is, and its digit; None where it is none."""
+    """Which image of MNIST each row is, and its digit; None if it is none."""
     highest = images.max(initial=0)
     grey = np.clip(np.rint(images * (255 if highest <= 1.5 else 1)), 0, 255).astype(np.uint8)
     return [digits.known.get(row.tobytes()) for row in grey]

@@ -363,7 +363,7 @@ def time_is_over(*_: Any) -> None:
 
 
 class Bounded(io.TextIOBase):
-    """A stream that takes so many characters, and says that it drops the others."""
+    """A stream that takes a limited number of characters, and says that it drops the others."""
 
     def __init__(self, stream: Any, most: int) -> None:
         self.stream, self.left = stream, most

@@ -50,7 +50,7 @@ def signatures(source: bytes, parse: Parse) -> dict[str, str]:
 
 
 def signature_problems(file: str, source: bytes, right: Mapping[str, str], parse: Parse) -> Iterator[str]:
-    """What functions are missing in a file, and whose arguments are others; nothing where it cannot be parsed.
+    """What functions are missing in a file, and whose arguments are others; nothing if it cannot be parsed.
 
     Parameters
     ----------

@@ -6,12 +6,13 @@ more is better: the median of the repeats' ratios, with the lowest and the highe
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -31,7 +32,9 @@ PEERS = {
     "JAX": ["with_jax.py"],
     "scikit-learn": ["with_sklearn.py"],
 }
-FLOOR, OURS = "bare matrix products", "mlcvlab"
+FLOOR, OURS, ONE_THREAD = "bare matrix products", "mlcvlab", "mlcvlab with one thread"
+SHAPES = ((128, 128), (1024, 256))
+"""Hidden units and batch size."""
 LARGE = 8_100_000
 PROCESSES = 5
 """How often a whole process is measured."""
@@ -41,9 +44,10 @@ console = Console(highlight=False, width=140)
 class Side:
     """A process that answers requests."""
 
-    def __init__(self, python, script, *arguments):
-        command = [python, str(SIDES / script), *arguments]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, python, script, *arguments, before=(), **environment):
+        command = [*before, python, str(SIDES / script), *arguments]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, env={**os.environ, **environment}, **pipes)
 
     def ask(self, *request):
         self.process.stdin.write(json.dumps(request) + "\n")
@@ -59,6 +63,18 @@ class Side:
     def __exit__(self, *_):
         self.process.stdin.close()
         self.process.wait()
+
+
+@contextmanager
+def neighbours(count):
+    """Other programs that compute all the time."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.kill()
+            one.wait()
 
 
 class Bench:
@@ -86,9 +102,13 @@ class Bench:
             if side != OURS:
                 self.row(name, times[OURS], times[side], side)
 
-    def start(self, stack, *names):
+    def start(self, stack, *names, before=()):
         """The sides by name, when all of them are ready."""
-        sides = {name: stack.enter_context(Side(*self.commands[name])) for name in names}
+        sides = {}
+        for name in names:
+            one_thread = {"OPENBLAS_NUM_THREADS": "1"} if name == ONE_THREAD else {}
+            command = self.commands[OURS if name == ONE_THREAD else name]
+            sides[name] = stack.enter_context(Side(*command, before=before, **one_thread))
         self.info |= {name: side.ask("info") for name, side in sides.items()}
         return sides
 
@@ -97,12 +117,28 @@ class Bench:
             sides = self.start(stack, *self.commands)
             for name, info in self.info.items():
                 console.print(f"[bold]{name}[/bold]: {info}")
-            for hidden_units, batch_size in ((128, 128), (1024, 256)):
+            for hidden_units, batch_size in SHAPES:
                 name = f"epoch of Adam, {hidden_units} / {batch_size}"
                 self.compare(name, sides, "epoch", hidden_units, batch_size)
                 some = {side: sides[side] for side in (OURS, FLOOR, "PyTorch", "JAX")}
                 self.compare(f"{name}, no pixel zero", some, "dense_epoch", hidden_units, batch_size)
             self.compare("inference of 10,000 images, 128", sides, "inference", 128)
+
+    def busy(self):
+        """Epochs beside one and two other programs that compute all the time, and on one core alone."""
+        names = (OURS, ONE_THREAD, "PyTorch", "JAX")
+        with ExitStack() as stack:
+            sides = self.start(stack, *names)
+            for count, told in ((1, "one busy neighbour"), (2, "two busy neighbours")):
+                with neighbours(count):
+                    for hidden_units, batch_size in SHAPES:
+                        name = f"epoch of Adam, {hidden_units} / {batch_size}, {told}"
+                        self.compare(name, sides, "epoch", hidden_units, batch_size)
+        with ExitStack() as stack:
+            sides = self.start(stack, OURS, "PyTorch", "JAX", before=("taskset", "-c", "0"))
+            for hidden_units, batch_size in SHAPES:
+                name = f"epoch of Adam, {hidden_units} / {batch_size}, one core only"
+                self.compare(name, sides, "epoch", hidden_units, batch_size)
 
     def handout(self):
         """The handout's own algorithms."""
@@ -155,7 +191,7 @@ class Bench:
         for name in PEERS:
             self.row("peak memory, 128 / 128", peaks[OURS], peaks[name], name, "B")
 
-    def cold_process(self, peers_python):
+    def cold_process(self, peers_python, told=""):
         """A whole process, from its start to 98.5 % of the test images."""
         times, misses = {"ours": [], "peer": []}, 0
         with tempfile.TemporaryDirectory() as folder:
@@ -174,7 +210,7 @@ class Bench:
                         misses += 1
                         console.print(f"[bold red]{side} ended with {accuracy} %, seed {repeat}[/bold red]")
         missed = f", missed {misses} times of {2 * PROCESSES}" if misses else ""
-        self.row(f"cold process to 98.5 %{missed}", times["ours"], times["peer"], "PyTorch")
+        self.row(f"cold process to 98.5 %{told}{missed}", times["ours"], times["peer"], "PyTorch")
 
     def larger_than_memory(self):
         """8.1 million images in a file, against some of them in memory; and a file sorted by its labels."""
@@ -222,7 +258,8 @@ def print_table(rows):
 
 def draw(rows):
     """The ratios of training and memory against the peers as bars."""
-    chosen = [row for row in rows if row["peer_name"] in PEERS and re.match("epoch|peak|cold", row["name"])]
+    wanted = {*PEERS, ONE_THREAD}
+    chosen = [row for row in rows if row["peer_name"] in wanted and re.match("epoch|peak|cold", row["name"])]
     figure, axes = plt.subplots(figsize=(8, 0.32 * len(chosen) + 1), layout="constrained")
     at = range(len(chosen))
     ratios = [row["ratio"] for row in chosen]
@@ -248,8 +285,20 @@ def main():
     parser.add_argument("--without-large", action="store_true", help="leave out the file of 6.4 GB")
     options = parser.parse_args()
     bench = Bench(options.peers, options.repeats)
-    parts = [bench.training_and_inference, bench.handout, bench.augmentation, bench.growth, bench.peak_memory]
-    parts += [lambda: bench.cold_process(options.peers)]
+
+    def busy_process():
+        with neighbours(1):
+            bench.cold_process(options.peers, ", one busy neighbour")
+
+    parts = [
+        bench.training_and_inference,
+        bench.busy,
+        bench.handout,
+        bench.augmentation,
+        bench.growth,
+        bench.peak_memory,
+    ]
+    parts += [lambda: bench.cold_process(options.peers), busy_process]
     parts += [] if options.without_large else [bench.larger_than_memory]
     for part in parts:
         part()

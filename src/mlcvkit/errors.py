@@ -1,8 +1,8 @@
-"""What is wrong with what a user gave."""
+"""Errors in what a user gave."""
 
 
 class InputError(ValueError):
-    """What a user gave cannot be used; the message says what, where, and what to do.
+    """The input of a user cannot be used; the message says what is wrong, where, and what to do.
 
     See Also
     --------
@@ -24,10 +24,10 @@ class MissingExtra(InputError, ImportError):
 
     See Also
     --------
-    InputError : What it is one of.
+    InputError : The base class.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its name where it says nothing."""
+    """The first line of an error's message, or its name if it has none."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,8 +1,8 @@
-"""How many threads NumPy's matrix products have, where that changes the time that they take and never their bits.
+"""The number of threads of NumPy's matrix products, which changes their time and never their bits.
 
 A library of matrix products adds up long sums in parts, and how it cuts them may depend on its number of threads. Here
-long sums are cut before the library sees them, always at the same places. Any number of threads then gives the same
-bits. This is tried for each size of product before it is relied on, so the number can follow what is faster.
+long sums are cut before the library sees them, always at the same places. Then any number of threads gives the same
+bits. This is verified for each size of product before it is relied on, so that the number can follow what is faster.
 """
 
 import os
@@ -16,11 +16,11 @@ import numpy as np
 from mlcvlab.nn import Array
 
 LONGEST_SUM, LANES = 384, 32
-"""A sum of more numbers than the first is cut at the last multiple of the second."""
+"""A sum of more terms than the first is cut at the last multiple of the second."""
 SMALL = 1 << 18
-"""Multiplications of a product that libraries compute with one thread."""
+"""Libraries compute products of fewer multiplications than this with one thread."""
 TRIAL = 0.03
-"""Seconds of steps by which two numbers of threads are compared: some turns of the processors among their processes."""
+"""Seconds of steps for a comparison of two numbers of threads: some time slices of the system."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0
 """Seconds from one comparison to the next: they double while the same number of threads stays the faster one."""
 
@@ -65,14 +65,14 @@ def _matmul(a: Array, b: Array, out: Array) -> Array:
 
 
 class Pace:
-    """Chooses how many threads the steps of some work have for their products: one, or all.
+    """Chooses the number of threads for the products of repeated steps: one, or all.
 
     ``with pace:`` takes a step in the block. Now and then a few steps are taken with the other number, and the faster
-    one is kept. Other programs come and go, and where one of two threads waits for a processor, the other waits for it.
+    one is kept. Other programs come and go, and if one of two threads waits for a processor, the other waits for it.
     """
 
     latest = 0
-    """The number that was faster last, for any work in this process; 0 where none was compared."""
+    """The number that was faster last, for any work in this process; 0 if none was compared."""
 
     def __init__(self) -> None:
         self.most = _most_threads()
@@ -121,7 +121,7 @@ class Threads:
     count
         The number.
     outside
-        The number where no block says otherwise. By default it is looked up.
+        The number outside all blocks. By default it is looked up.
     """
 
     _blocks = threading.Lock()
@@ -149,7 +149,7 @@ class Threads:
 
     @classmethod
     def most(cls) -> int:
-        """How many threads products have where no block says otherwise."""
+        """The number of threads of products outside all blocks."""
         return cls._before if cls._open else _product_threads()
 
     @classmethod
@@ -164,7 +164,7 @@ _local = threading.local()
 
 
 def _scratch(like: Array) -> Array:
-    """Room for a matrix like another, which the next call in this thread gives again."""
+    """A buffer for a matrix like another one, which the next call in this thread returns again."""
     room: Array | None = getattr(_local, "room", None)
     if room is None or room.size < like.size or room.dtype != like.dtype:
         room = _local.room = np.empty(like.size, like.dtype)
@@ -172,12 +172,12 @@ def _scratch(like: Array) -> Array:
 
 
 def _most_threads() -> int:
-    """How many threads a product may have here: as the library was told, and no more than there are processors."""
+    """The most threads for a product here: the library's setting, but no more than there are processors."""
     return min(Threads.most(), cores())
 
 
 def cores() -> int:
-    """How many processors this process may use.
+    """The number of processors that this process may use.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def cores() -> int:
 
 
 def _by_rows(a: Array) -> bool:
-    """Whether a matrix lies row by row, and not column by column."""
+    """Whether a matrix is stored row by row, and not column by column."""
     return a.strides[1] == a.itemsize
 
 

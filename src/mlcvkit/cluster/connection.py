@@ -33,7 +33,7 @@ SETTINGS = {
 
 @contextmanager
 def connect(address: str | None = None, *, scheduler_file: Path | str | None = None) -> Iterator["Client"]:
-    """Connect to a cluster, and check that its workers can do the work.
+    """Connect to a cluster, and check its workers.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def connect(address: str | None = None, *, scheduler_file: Path | str | None = N
 
 
 def _require_listening(address: str | None) -> None:
-    """Raise OSError at once where nobody listens: Dask would ask again and again."""
+    """Raise OSError immediately if nobody listens: Dask would retry for a long time."""
     if address is not None and (place := re.fullmatch(r"(?:tcp|tls)://\[?([^\]/]+)\]?:(\d+)", address)):
         socket.create_connection((place[1], int(place[2])), CONNECT_SECONDS).close()
 
@@ -180,7 +180,7 @@ def _differ(here: Mapping[str, str | None], there: Mapping[str, str | None]) -> 
 
 
 def _prober(names: tuple[str, ...]) -> Any:
-    """``_versions`` as a function that travels whole, to workers that may not have this package."""
+    """``_versions`` as a self-contained function, for workers that may not have this package."""
 
     def versions() -> dict[str, str | None]:
         import importlib.metadata

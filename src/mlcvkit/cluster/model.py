@@ -173,7 +173,7 @@ def _equal(some: Sequence[Array], others: Sequence[Array]) -> bool:
 def _risk_of(
     loaded: Loaded, model: MLP | NN2, function: Callable[[Array], Array] | None, W: list[Array], with_loss: bool
 ) -> list[Array]:
-    """The gradient on one shard, behind the loss where that is asked for."""
+    """The gradient on one shard, after the loss if that is requested."""
     X, y = loaded.samples()
     total: list[Array] = []
     for rows in loaded.blocks():

@@ -26,9 +26,9 @@ FAN_IN = 8
 BLOCK_SAMPLES = 4096
 """Rows of bytes, or of a mapped file, are converted to floats this many at a time."""
 LOOK_AGAIN = 5.0
-"""Seconds between two looks at the cluster while a round takes its time."""
+"""Seconds between two checks of the cluster during a long round."""
 PATIENCE = 60.0
-"""Seconds to wait for a worker where there is none left."""
+"""Seconds to wait for a worker if none is left."""
 
 
 class ClusterError(ConnectionError):
@@ -46,7 +46,7 @@ class ShardError(InputError):
     index
         Its index.
     location
-        Where it lies.
+        Its location.
     reason
         Why.
     """
@@ -60,14 +60,14 @@ class ShardError(InputError):
 
 
 class LeftOut(NamedTuple):
-    """A shard that the training goes on without.
+    """A shard that the training continues without.
 
     Parameters
     ----------
     location
         Where it lies.
     reason
-        Why it was left out.
+        The reason.
     rows
         The number of its rows, or None if it was never read.
     """
@@ -78,7 +78,7 @@ class LeftOut(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is known of a shard without having it.
+    """The properties of a shard.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class Loaded:
         return self._arrays or self._read()
 
     def blocks(self) -> Iterable[slice]:
-        """All rows, in parts where they are not floats in memory yet."""
+        """All rows, in parts unless they are floats in memory."""
         n, floats = self.facts.rows, self.facts.dtype.kind == "f" and self._arrays is not None
         size = n if floats else BLOCK_SAMPLES
         return (slice(i, min(i + size, n)) for i in range(0, n, size))
@@ -143,7 +143,7 @@ class Loaded:
 
 
 class _Placed(Protocol):
-    """What is made of a shard where it lies."""
+    """What is made of a shard on its worker."""
 
     facts: Facts
 
@@ -290,11 +290,11 @@ class PlacedShards:
         elif isinstance(shard, ArrayShard):
             self._placed[index] = self._sent(self.kind(index, shard), near)
         else:
-            # without a wish for a worker: Dask lets such tasks wait for ever where all workers are lost at once
+            # without a preferred worker: Dask would let such tasks wait for ever if all workers are lost together
             self._placed[index] = self.client.submit(self.kind, index, shard, key=self._key("shard"))
 
     def _sent(self, loaded: "_Placed", near: str | None) -> "Future":
-        """Arrays sent to a worker; to any other where that one is gone."""
+        """Send arrays to a worker, or to any other if that one is gone."""
         for workers in (near, None, None):
             with suppress(KeyError, OSError, TimeoutError):
                 (future,) = self.client.scatter([loaded], hash=False, workers=workers)
@@ -317,7 +317,7 @@ class PlacedShards:
                 )
 
     def _retried(self, work: Callable[[], Result]) -> Result:
-        """Do it again without a shard that is to be left out, or with arrays that were lost sent anew."""
+        """Repeat a round without a shard that is left out, or after sending lost arrays again."""
         while True:
             try:
                 return work()

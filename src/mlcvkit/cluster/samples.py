@@ -1,4 +1,4 @@
-"""Sharded samples and targets, as what a model, an optimizer or ``fit`` takes in the place of arrays."""
+"""Sharded samples and targets, which a model, an optimizer or ``fit`` takes in place of arrays."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -22,9 +22,9 @@ MOST_VALUES = 10_000
 class ShardedSamples(PlacedShards):
     """A data set in shards, each on one of a cluster's workers or, without a cluster, in this process.
 
-    A worker that is lost takes nothing with it: its shards are read again elsewhere, since a shard is a function of its
-    location. Means over the shards are added up in a tree whose order is that of the shards, so that they are the same,
-    bit for bit, for any number of workers, on machines of one kind with the same libraries.
+    If a worker is lost, nothing else is: its shards are read again elsewhere, since a shard is a function of its
+    location. Means over the shards are summed in a tree in the order of the shards, so that they are the same, bit for
+    bit, for any number of workers, on machines of one kind with the same libraries.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class ShardedSamples(PlacedShards):
 
 @dataclass(frozen=True, eq=False)
 class ShardedArray:
-    """Samples or targets that lie in shards, or their transpose.
+    """Samples or targets in shards, or their transpose.
 
     ``array[rows]`` brings some of them here. Bytes are grey values from 0 to 255 and count as floats from 0 to 1.
 
@@ -136,7 +136,7 @@ class ShardedArray:
         )
 
     def map(self, function: Callable[[Values], Values]) -> "ShardedArray":
-        """Apply a function to the targets where they lie.
+        """Apply a function to the targets on their workers.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class ShardedArray:
         Returns
         -------
         ShardedArray
-            The targets as the function makes them.
+            The results of the function.
         """
         example = function(self[:1])
         return replace(self, shape=(len(self), *example.shape[1:]), dtype=example.dtype, function=function)

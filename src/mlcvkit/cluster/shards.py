@@ -33,16 +33,16 @@ class Shard(Protocol):
 
     @property
     def location(self) -> str:
-        """Where it lies, for messages."""
+        """The location, for messages."""
 
     @property
     def count(self) -> int:
-        """How many samples it has, by its header; 0 where that cannot be read."""
+        """The number of samples by its header; 0 if that cannot be read."""
 
     def load(self) -> tuple[RawRows, Values]:
         """Read the samples and their targets.
 
-        A memory-mapped array is mapped anew whenever it is used, and takes no memory in between.
+        A memory-mapped array is mapped again at each use, and takes no memory in between.
 
         Returns
         -------
@@ -52,13 +52,13 @@ class Shard(Protocol):
         Raises
         ------
         InputError
-            With the file, where it cannot be read.
+            If it cannot be read, with the file.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayShard:
-    """Samples and targets that this process has in memory.
+    """Samples and targets in the memory of this process.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class ArrayShard:
     y
         The targets, (n,).
     location
-        Where it lies, for messages.
+        The location, for messages.
     """
 
     X: Values
@@ -86,7 +86,7 @@ class ArrayShard:
 
 @dataclass(frozen=True, eq=False)
 class NamedShard:
-    """Some samples of a set that needs no file, which each worker has from the package.
+    """Some samples of a set inside the package, which each worker has.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class NamedShard:
     samples
         The indices of the samples.
     location
-        Where it lies, for messages.
+        The location, for messages.
     """
 
     name: str
@@ -115,7 +115,7 @@ class NamedShard:
 
 @dataclass(frozen=True)
 class UnreadableShard:
-    """A file that could not even be opened; loading it raises the error.
+    """A file that could not be opened; loading it raises the error.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class FileShard:
 
     @property
     def location(self) -> str:
-        """Where it lies, for messages."""
+        """The location, for messages."""
         return f"{self.source}, {_told(self.rows)}"
 
     @property
@@ -521,7 +521,7 @@ def _header(file: _File, content: Any) -> tuple[tuple[int, ...], np.dtype[np.gen
 
 
 def _some_rows(file: _File, rows: slice) -> Values:
-    """Rows of a .npy or IDX file: mapped where it is local, else read."""
+    """Rows of a .npy or IDX file: mapped if it is local, otherwise read."""
     with _plain(file) as (content, zipped):
         shape, dtype = _header(file, content)
         if zipped:

@@ -85,11 +85,11 @@ class Synchronous(_OnShards):
 
 
 class Averaging(_OnShards):
-    """Every shard takes some mini-batch steps from the same weights; then weights and optimizers' states are averaged.
+    """Every shard takes some mini-batch steps from the same weights; then weights and optimizer states are averaged.
 
         w ← Σ_i (n_i / N) w_i,    w_i: w after k steps on the mini-batches of shard i
 
-    The shards go through their samples in passes of their own, each shuffled anew. A round follows from the weights,
+    The shards go through their samples in passes of their own, each shuffled again. A round follows from the weights,
     the state and its number, so that it can be done again elsewhere. An epoch has as many rounds as make one pass over
     the samples. ``batch_size`` is that of all shards together, of which each takes its part, but 32 samples or more.
 
@@ -143,7 +143,7 @@ def _trained(
     steps: range,
     learning_rate: float,
 ) -> list[Array]:
-    """Weights and state after some steps on one shard; whole numbers as floats, so that they can be averaged."""
+    """Weights and state after some steps on one shard, with whole numbers as floats for averaging."""
     model, hp, function = shared
     X, y = loaded.samples()
     y = y if function is None else function(y)

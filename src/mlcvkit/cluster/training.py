@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 HELD_OUT = 10_000
-"""The most rows that are kept apart to test with: they are brought here, and more would not tell more."""
+"""The most test rows: they are collected here, and more would not add information."""
 LOOKED_AT = 50_000
 """The most rows from which the encoder learns what the columns are."""
 

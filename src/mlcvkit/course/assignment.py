@@ -1,4 +1,4 @@
-"""The homework as data: problems, points, tasks, limits. ``assignment.toml`` holds the handout's own."""
+"""The homework as data: problems, points, tasks and limits, by default those in ``assignment.toml``."""
 
 import math
 import tomllib
@@ -12,7 +12,7 @@ import mlcvlab
 from mlcvkit.errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
-"""The folder of mlcvkit."""
+"""The folder of the package mlcvkit."""
 
 NOTEBOOK = "HW1_MNIST_NN2.ipynb"
 SCRIPTS = ("test_basis.py", "test_activations.py", "test_losses.py")
@@ -20,7 +20,7 @@ SCRIPTS = ("test_basis.py", "test_activations.py", "test_losses.py")
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a problem with the points that the handout prints, split over its tests by their weights."""
+    """A part of a problem, whose points are divided among its tests by their weights."""
 
     name: str
     points: float
@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Task:
-    """What a student writes: a function of a file, the problem it belongs to, and the handout's words for it."""
+    """A function that a student writes: its file, its problem, and the text of the handout."""
 
     file: str
     function: str
@@ -89,7 +89,7 @@ def read_assignment(
 
     Arguments: ``title`` and ``due`` in place of the file's; ``points`` of each problem, which scale its parts';
     ``only`` the problems of these numbers.
-    Raises: InputError if the file cannot be read, is not TOML, or says what this homework does not have.
+    Raises: InputError if the file cannot be read, is not TOML, or has keys that this homework does not have.
     """
     own = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))
     values = own if path is None else _laid_over(own, _read_toml(path), str(path))
@@ -205,7 +205,7 @@ def _from_values(values: Mapping[str, Any]) -> Assignment:
 
 
 def reference_file(name: str) -> Path:
-    """A file of the reference solution, by its place in ``hw1/``: of the checkout, or of the installed package."""
+    """A file of the reference solution, given by its path in ``hw1/``: in the checkout or the installed package."""
     package = Path(mlcvlab.__file__).parent
     if name.startswith("mlcvlab/"):
         return package.parent / name
@@ -214,7 +214,7 @@ def reference_file(name: str) -> Path:
 
 
 def tree_files() -> tuple[str, ...]:
-    """The files of the homework, by their places in ``hw1/``."""
+    """The paths of the homework's files in ``hw1/``."""
     package = Path(mlcvlab.__file__).parent
     modules = sorted(path.relative_to(package.parent).as_posix() for path in package.rglob("*.py"))
     return (*modules, *SCRIPTS, NOTEBOOK)

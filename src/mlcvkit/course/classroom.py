@@ -1,4 +1,4 @@
-"""A class: many submissions graded side by side, each kept as soon as it is done, and an overview of all."""
+"""A class: many submissions are graded side by side, and each result is saved as soon as it is there."""
 
 import hashlib
 import json
@@ -30,14 +30,14 @@ from mlcvkit.storage import write_whole
 
 STATE_FILE = "grading.json"
 LONGEST_NAME = 150
-"""Bytes of a submission's name that names of files keep."""
+"""The longest name of a file, in bytes, that a submission's name becomes."""
 Told = Callable[[Grade, bool], object]
-"""Called after each submission with its grade, and whether it was kept from an earlier run."""
+"""Called after each submission with its grade, and whether an earlier run had found it."""
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found of a submission, its fingerprints, and whether an earlier run found it."""
+    """The findings on a submission, its fingerprints, and whether an earlier run made them."""
 
     findings: Findings
     fingerprints: Fingerprints
@@ -55,7 +55,7 @@ class GradedClass:
 
 @dataclass(frozen=True)
 class Grading:
-    """What a class is examined with; all that is kept in one folder was examined with the same."""
+    """The seed, the limits and the version of an examination: the same for all findings in one folder."""
 
     seed: int
     examined_with: str
@@ -75,9 +75,9 @@ def grade_class(
 ) -> GradedClass:
     """Grade submissions, side by side.
 
-    What is found of each, and its grade, are written to ``folder`` as soon as they are there, so that a grading that
-    was stopped or killed goes on where it was: a submission whose files are the same is not run again, and other points
-    or terms are counted from what was found.
+    The findings on each, and its grade, are saved in ``folder`` at once, so that a grading that was stopped or killed
+    continues: a submission whose files have not changed is not run again, and other points or terms are computed from
+    the findings.
 
     Arguments: ``paths``, submissions or folders of them, or one that was found; ``folder`` for the grades, None
     to keep none; ``seed`` of the hidden inputs, one for the class, drawn where None; ``jobs``, how many at once, one a
@@ -93,7 +93,7 @@ def grade_class(
     shown = ledger.show(names, grading.seed)
     ledger.require_used(shown)
     if folder is not None and ledger.anonymous:
-        for path in (folder / "submissions").iterdir():  # of an earlier run that showed names
+        for path in (folder / "submissions").iterdir():  # from an earlier run that showed names
             if path.stem in names:
                 path.unlink()
         rows = [f"{plain_cell(name)},{one}\n" for name, one in zip(map(_quoted, names), shown, strict=True)]
@@ -138,16 +138,17 @@ def grade_class(
 
 
 def _are_one(pair: Pair, ledger: Ledger) -> bool:
-    """Whether both are one student's."""
+    """Whether both are by one student."""
     first, second = ledger.student_of(pair.first), ledger.student_of(pair.second)
     return first is not None and first == second
 
 
 def _examine_one(grader: Grader, one: Found, name: str, folder: Path | None) -> Examined:
-    """Examine and keep one submission. Whatever it does, the others are: then this one is left for a person.
+    """Examine one submission and save the findings. Whatever happens, the others go on, and this one is left to a
+    person.
 
-    A fault of the grader or of the machine, such as a process that cannot be started, is given a second try: it costs
-    nobody points where it does not come twice.
+    After a fault of the grader or of the machine, such as a process that cannot be started, there is a second try, so
+    that only a fault that comes twice costs points.
     """
     try:
         return _examined_again_after_a_fault(grader, one, name, folder)
@@ -187,7 +188,7 @@ def _examined(grader: Grader, one: Found, name: str, folder: Path | None) -> Exa
 
 
 def _write(folder: Path | None, grade: Grade) -> None:
-    """Write a grade and its feedback, where they say something new."""
+    """Write a grade and its feedback if they have changed."""
     if folder is None:
         return
     texts = {
@@ -211,7 +212,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _kept(place: Path, digest: str, assignment: Assignment) -> Findings | None:
-    """What an earlier run found of the same files, where it made all the tests that are wanted now."""
+    """The findings of an earlier run on the same files, if it made all tests that are needed now."""
     try:
         values = json.loads(place.read_bytes())
         if values.pop("digest") != digest:
@@ -224,7 +225,7 @@ def _kept(place: Path, digest: str, assignment: Assignment) -> Findings | None:
 
 
 def _begin(folder: Path | None, assignment: Assignment, seed: int | None) -> Grading:
-    """What this class is examined with: what the folder says, where it holds findings already."""
+    """The seed, limits and version for this class: those of the folder if it holds findings already."""
     decides = {"limits": assignment.limits, "accuracy": assignment.accuracy, "forbidden": assignment.forbidden}
     examined_with = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     fresh = Grading(secrets.randbits(63) if seed is None else seed, examined_with, version("mlcvlab"))
@@ -265,7 +266,7 @@ def _digits(assignment: Assignment, seed: int) -> Iterator[Digits | None]:
 
 
 def _short(name: str) -> str:
-    """A name for files: text that can be written, and short enough in bytes for a suffix behind it."""
+    """A name for files: printable text, short enough for a suffix."""
     text = plain_text(name)
     if len(text.encode()) <= LONGEST_NAME:
         return text
@@ -274,7 +275,7 @@ def _short(name: str) -> str:
 
 
 def _names(submissions: Sequence[Found]) -> list[str]:
-    """A name for each submission, its own; with its folder's where two have one."""
+    """A name for each submission; two with the same name also get the names of their folders."""
     plain = [_short(found.name) for found in submissions]
     count = Counter(plain)
     names = [

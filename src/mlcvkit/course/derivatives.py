@@ -16,7 +16,7 @@ STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What ``check`` found: ``ok``, the largest relative error, both gradients, and the likely mistake."""
+    """The result of ``check``: ``ok``, the largest relative error, both gradients, and the likely mistake."""
 
     ok: bool
     relative_error: float
@@ -97,7 +97,7 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def _drawn(function: Callable[..., Any], seed: int | None) -> list[Array]:
-    """One column for each argument; of two, a loss's y and y_hat, the first are labels."""
+    """One column for each argument; of two arguments, y and y_hat of a loss, the first has labels."""
     rng = np.random.default_rng(seed)
     count = len(_parameters(function))
     if count == 2:
@@ -116,7 +116,7 @@ def _jacobian(function: Callable[..., Any], values: Sequence[Array], place: int,
 
 
 def _as_gradient(jacobian: Array, got: Array, x: Array, output: Array) -> Array:
-    """The finite differences in the form that the gradient has."""
+    """The finite differences in the shape of the gradient."""
     if output.size == 1 and got.size == x.size:
         return jacobian.reshape(got.shape)
     elementwise = output.size == x.size and np.allclose(jacobian, np.diag(np.diag(jacobian)), atol=1e-9)

@@ -1,4 +1,4 @@
-"""What a student is told: as a page, as Markdown, and as Gradescope shows it."""
+"""Feedback for a student: as a page, as Markdown, and for Gradescope."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from mlcvkit.errors import first_line
 
 @dataclass(frozen=True)
 class Reason:
-    """What explains the points that some tests lose; told once for all of them.
+    """The reason for the lost points of some tests, which is given once for all of them.
 
     Parameters
     ----------
     tests
         The tests.
     where
-        Where the homework asks for it.
+        Where the homework has the task.
     """
 
     tests: tuple[TestResult, ...]
@@ -34,7 +34,7 @@ class Reason:
 
     @property
     def shown(self) -> list[str]:
-        """What shows it: where a mistake explains all of it the first input, and the names of what else it breaks."""
+        """The evidence. If one mistake explains everything: the first input, and the names of the other properties."""
         lines = list(self.first.feedback)
         told = [line for line in lines if not line.startswith("the equation: ")]
         if not self.first.diagnosed or len(told) < 2:
@@ -49,7 +49,7 @@ class Reason:
 
 
 def reasons(grade: Grade) -> list[Reason]:
-    """Why points are lost, the most points first; what breaks several tests in the same way is one reason."""
+    """The reasons for lost points, the most points first; what breaks several tests in the same way is one reason."""
     found: dict[tuple[str, ...], list[TestResult]] = {}
     for test in grade.tests:
         if test.points < test.out_of - 1e-9 and not test.overridden:
@@ -60,7 +60,7 @@ def reasons(grade: Grade) -> list[Reason]:
 
 
 def _where(tests: Sequence[str]) -> str:
-    """Where the homework's text has the tasks of some tests."""
+    """Where the homework has the tasks of some tests."""
     tasks = {task.function.rpartition(".")[2]: task for task in read_assignment().tasks}
     own = [tasks[test] for test in tests if test in tasks]
     if not own:
@@ -80,7 +80,7 @@ def feedback_page(grade: Grade) -> str:
 
 
 def template(name: str) -> jinja2.Template:
-    """A template of the course kit, by its file's name."""
+    """A template of the course kit."""
     loader = jinja2.FunctionLoader(
         lambda name: files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
     )
@@ -125,7 +125,7 @@ def as_gradescope(grade: Grade) -> dict[str, Any]:
 
 
 def as_failed(error: BaseException) -> dict[str, Any]:
-    """What Gradescope shows where nothing could be graded."""
+    """The results.json for a submission that could not be graded."""
     reason = plain_text(first_line(error))
     return {
         "score": 0,

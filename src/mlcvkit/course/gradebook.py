@@ -1,7 +1,7 @@
-"""Who handed in what and when, what the instructor decides, and the grades as learning platforms take them.
+"""The roster, due dates, the instructor's overrides, and the grades in the files of learning platforms.
 
-The roster is a CSV: the grading worksheet of Moodle, the exported gradebook of Canvas, or a table of one's own with the
-columns of ``OWN``. What is exported is that file again, with its columns, and the grades in it.
+The roster is a CSV file: the grading worksheet of Moodle, the exported gradebook of Canvas, or a table with the columns
+of ``OWN``. The export is the same file with the grades filled in.
 """
 
 import csv
@@ -25,9 +25,9 @@ from mlcvkit.errors import InputError
 OVERRIDES = "overrides.toml"
 OWN = ("name", "id", "login", "email", "submission", "submitted", "extension", "bonus")
 CANVAS = ("Student", "ID", "SIS Login ID", "Section")
-"""What the gradebook that Canvas exports has, and its importer wants; the assignment's own column follows."""
+"""The columns of a gradebook of Canvas; the column of the assignment follows."""
 MOODLE = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Feedback comments")
-"""What the grading worksheet of a Moodle assignment has, and its importer reads; letters of any size."""
+"""The columns of Moodle's grading worksheet, in upper or lower case."""
 TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d",
     "%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M")  # fmt: skip
 Keep = Literal["last", "best"]
@@ -40,15 +40,15 @@ class Student:
     Parameters
     ----------
     row
-        Its number in the file, counted from 0.
+        The number of the row in the file, from 0.
     name
         The student's name.
     keys
-        What names of files are known by: ids, logins.
+        The ids and logins that may be part of a file's name.
     submitted
         When it was handed in; None if the roster does not say.
     extension
-        Days after the due date, or the student's own due date.
+        Extra days after the due date, or another due date for this student.
     bonus
         Points above the homework's.
     """
@@ -63,7 +63,7 @@ class Student:
 
 @dataclass(frozen=True)
 class Roster:
-    """The students of a class, and the file that they come from."""
+    """The students of a class, and the file with them."""
 
     path: Path
     kind: Literal["canvas", "moodle", "own"]
@@ -99,21 +99,21 @@ def _identities(submission: str, pattern: str | None) -> tuple[set[str] | str, s
 
 
 def _stands_in(key: str, ids: set[str] | str) -> bool:
-    """Whether a key is one of some ids, or stands in a text, not as a part of a longer word or number."""
+    """Whether a key is one of some ids, or occurs in a text as a whole word or number."""
     if isinstance(ids, set):
         return key.lower() in ids
     return re.search(rf"(?<![^\W_]){re.escape(key.lower())}(?![^\W_])", ids) is not None
 
 
 def _letters(name: str) -> set[str]:
-    """A name in small letters without marks, its words in either order; empty of a text without letters."""
+    """A name in lower case without accents, its words in both orders; nothing for a text without letters."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z]+", plain) or re.findall(r"\w+", name.lower())
     return {"".join(words), "".join(sorted(words))} if words else set()
 
 
 def read_roster(path: Path) -> Roster:
-    """The roster in a CSV file.
+    """Read the roster in a CSV file.
 
     Raises: InputError if it cannot be read, or has none of the columns by which students are known.
     """
@@ -196,7 +196,7 @@ def _time(text: str) -> datetime | None:
 
 
 def read_time(text: str, option: str) -> datetime:
-    """A time on the command line; InputError if it is none."""
+    """A time on the command line; InputError if it is not a time."""
     time = _time(text)
     if time is None:
         raise InputError(f"{option} must be a time like 2026-02-20 23:59; got {text!r}")
@@ -205,7 +205,7 @@ def read_time(text: str, option: str) -> datetime:
 
 @dataclass(frozen=True)
 class Override:
-    """What the instructor decides of one submission."""
+    """The instructor's decisions on one submission."""
 
     points: float | None = None
     tests: Mapping[str, float] = field(default_factory=dict)
@@ -213,9 +213,9 @@ class Override:
 
 
 def read_overrides(path: Path, assignment: Assignment) -> dict[str, Override]:
-    """The overrides of a TOML file, by the submission's or the student's name; none where there is no such file.
+    """The overrides in a TOML file, by the name of the submission or the student; none if there is no file.
 
-    Raises: InputError if it says what no submission can have.
+    Raises: InputError for an impossible override.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -258,16 +258,16 @@ def _is_number(value: Any) -> bool:
 
 @dataclass
 class Ledger:
-    """What counts for each submission besides what is found of it.
+    """What counts for each submission besides the findings.
 
     Parameters
     ----------
     roster
-        The students; None if nobody said who they are.
+        The students; None if there is no roster.
     pattern
         Which part of a submission's name is the student's id or name.
     due
-        When it was due; None if lateness costs nothing.
+        The due date; None if lateness costs nothing.
     late_percent
         Per cent of the points earned that each day late costs.
     keep
@@ -290,7 +290,7 @@ class Ledger:
     real: dict[str, str] = field(default_factory=dict)
 
     def show(self, names: Sequence[str], seed: int) -> list[str]:
-        """The names by which submissions are shown."""
+        """The names to show for submissions."""
         shown = [
             f"student-{hashlib.sha256(f'{seed} {name}'.encode()).hexdigest()[:8]}" if self.anonymous else name
             for name in names
@@ -299,12 +299,12 @@ class Ledger:
         return shown
 
     def student_of(self, submission: str) -> Student | None:
-        """The student who handed in a submission, by the name that is shown."""
+        """The student who handed in a submission, which is given by its shown name."""
         real = self.real.get(submission, submission)
         return None if self.roster is None else self.roster.student_of(real, self.pattern)
 
     def terms(self, submission: str, modified: float) -> Terms:
-        """What counts for a submission whose newest file was written at a time."""
+        """The terms of a submission; ``modified`` is when its newest file was written."""
         student = self.student_of(submission)
         override = self._override_of(submission, student) or Override()
         handed_in = student.submitted if student and student.submitted else None
@@ -339,7 +339,7 @@ class Ledger:
         return max(0, math.ceil((handed_in - due) / timedelta(days=1)))
 
     def require_used(self, submissions: Iterable[str]) -> None:
-        """Raise InputError if an override is of nobody."""
+        """Raise InputError for an override that belongs to nobody."""
         known = set()
         for name in submissions:
             student = self.student_of(name)
@@ -350,7 +350,7 @@ class Ledger:
 
 
 def settle_resubmissions(grades: Sequence[Grade], ledger: Ledger, modified: Mapping[str, float]) -> list[Grade]:
-    """Of several submissions of one student one counts; the others say which."""
+    """Choose which of several submissions of one student counts, and note that in the others."""
     own: dict[int, list[Grade]] = {}
     for grade in grades:
         student = ledger.student_of(grade.submission)
@@ -391,7 +391,7 @@ class Export:
 
 
 def without_submission(submissions: Sequence[str], ledger: Ledger) -> list[str]:
-    """The roster's students who handed in nothing, by their names, or by numbers where names are not shown."""
+    """The students of the roster without a submission: names, or numbers if names are not shown."""
     students = ledger.roster.students if ledger.roster else []
     known = {student.row for name in submissions if (student := ledger.student_of(name)) is not None}
     names = [student.name or next(iter(student.keys), "?") for student in students if student.row not in known]
@@ -475,5 +475,5 @@ def _fill_own(columns: list[str], rows: list[dict[str, str]], points: Mapping[in
 
 
 def plain_cell(text: str) -> str:
-    """A text that a spreadsheet takes for a text, and not for a formula."""
+    """A text that a spreadsheet does not read as a formula."""
     return f"'{text}" if text and text[0] in "=+-@\t\r" else text

@@ -1,8 +1,8 @@
-"""Grading: a submission in, points and reasons out.
+"""Grading: from a submission to points and reasons.
 
-Every check runs in a process of its own kind; where a process breaks, the next check gets a new one. What a problem
-builds on is taken from the submission first and, where the check did not pass with it, from the reference, so that a
-mistake costs its own points and no others.
+Each kind of check has its own process; if a process fails, the next check gets a new one. What a problem builds on
+comes from the submission first and, if the check does not pass, from the reference, so that a mistake costs its own
+points only.
 """
 
 import math
@@ -53,10 +53,10 @@ NOT_IMPLEMENTED = "it is not implemented yet"
 
 @dataclass
 class Grader:
-    """What all submissions are graded with.
+    """Everything that grades submissions.
 
-    Arguments: ``assignment``; ``sandbox``; ``seed`` of the hidden inputs; ``digits``, MNIST for the notebooks, None
-    where there is no notebook to run.
+    Arguments: ``assignment``; ``sandbox``; ``seed`` of the hidden inputs; ``digits``, MNIST for the notebooks; None
+    without notebooks.
     """
 
     assignment: Assignment
@@ -66,11 +66,11 @@ class Grader:
     whole_code: dict[frozenset[tuple[str, bytes]], bool] = field(default_factory=dict, repr=False)
 
     def grade(self, submission: Submission, name: str | None = None) -> Grade:
-        """Grade one submission; whatever it does, there is a grade."""
+        """Grade one submission; there is a grade whatever it does."""
         return score(self.assignment, self.examine(submission, name))
 
     def examine(self, submission: Submission, name: str | None = None) -> Findings:
-        """What is found of a submission, before any points."""
+        """The findings on a submission, before any points."""
         start = time.monotonic()
         tests = [test for problem in self.assignment.problems for part in problem.parts for test in part.tests]
         with temporary_folder("submission-") as folder:
@@ -92,14 +92,14 @@ class Grader:
 
 
 class Examination:
-    """One submission's checks."""
+    """The checks of one submission."""
 
     def __init__(self, grader: Grader, submission: Submission, folder: Path) -> None:
         self.grader, self.submission, self.folder = grader, submission, folder
         self.broken: dict[str, str] = {}
         self.missing: set[str] = set()
         self.built_on: dict[str, set[str]] = {}
-        """For each function that is right where others are supplied, which those are."""
+        """The supplied functions for each function that is right only with them."""
         values = grader.assignment.limits
         self.seconds_left = values["submission_seconds"]
         self.limits = Limits(
@@ -112,7 +112,8 @@ class Examination:
         )
 
     def request(self, session: Session, do: str, at_most: float | None = None, **request: Any) -> Any:
-        """Ask a process, in what is left of the submission's CPU time and in the time of a call, or ``at_most``.
+        """Send a request to a process, within the rest of the submission's CPU time and the limit of a call, or
+        ``at_most``.
 
         Raises: as Session.ask.
         """
@@ -125,7 +126,7 @@ class Examination:
 
     @property
     def time_is_over(self) -> str:
-        """What a test says that is not made any more."""
+        """The report of a test that is no longer run."""
         most = self.grader.assignment.limits["submission_seconds"]
         return f"the submission's time is over: it has computed (CPU time) and slept for {most:.4g} seconds"
 
@@ -143,7 +144,7 @@ class Examination:
         return reports, accuracy
 
     def _checked(self, test: str, process: "Process") -> Report:
-        """One test; what a submission answers may break a check, and then it breaks this one alone."""
+        """One test. An answer that breaks the check breaks only this one."""
         try:
             if test in COMPONENTS_CHECKED:
                 return self._component(test, process)
@@ -156,7 +157,7 @@ class Examination:
             return all_lost(test, ("value",), f"what it answers cannot be checked ({type(error).__name__}: {error})")
 
     def _optimizer(self, test: str, process: "Process") -> Report:
-        """On a model that says it is an NN2 and, where that is not whole, on one that is of no class they know."""
+        """With a model that claims to be an NN2 and, if that is not fully right, with one of an unknown class."""
         check = check_sgd if test == "SGD" else check_adam
         report = check(partial(process.optimize, as_nn2=True), self.grader.seed)
         if report.is_whole or report.reason == NOT_IMPLEMENTED:
@@ -165,9 +166,10 @@ class Examination:
         return second if second.credit > report.credit else report
 
     def _component(self, test: str, process: "Process") -> Report:
-        """As it is and, where that is not whole, with the other functions of Problem 1 from the reference.
+        """With the submission's functions and, if that is not fully right, with the reference's other functions of
+        Problem 1.
 
-        What is built on another is right by it only where that one is not built on this one in turn.
+        A function that builds on another counts as right with it only if the other does not build on it in turn.
         """
         report = check_component(test, process.call, self.grader.seed)
         if report.is_whole or report.reason:
@@ -185,7 +187,7 @@ class Examination:
         return second
 
     def _leads_back(self, test: str) -> bool:
-        """Whether a function is built on itself, by way of others."""
+        """Whether a function is defined by itself, directly or through others."""
         reached, further = set[str](), set(self.built_on[test])
         while further:
             reached |= further
@@ -193,7 +195,7 @@ class Examination:
         return test in reached
 
     def _network(self, test: str, process: "Process") -> Report:
-        """With the submission's own components and, where that is not whole, with the reference's."""
+        """With the submission's components and, if that is not fully right, with the reference's."""
         check = networks.CHECKS[test]
         report = check(process.network, self.grader.seed)
         if report.is_whole or report.reason == NOT_IMPLEMENTED:
@@ -204,7 +206,7 @@ class Examination:
         return report if report.credit > second.credit else second
 
     def _is_code_whole(self, reports: Mapping[str, Report]) -> bool:
-        """Whether all of the submission's code is right, that of problems which are not graded as well."""
+        """Whether all code of the submission is right, also in problems that are not graded."""
         known = self.grader.whole_code
         code = frozenset((name, content) for name, content in self.submission.files.items() if name.endswith(".py"))
         if code not in known:
@@ -271,7 +273,7 @@ class Examination:
 
 
 class Process:
-    """Processes of one submission for one kind of check, started when one is needed, and anew after one was ended."""
+    """Processes of one submission for one kind of check, which are started when needed, again after one has ended."""
 
     def __init__(self, examination: Examination, supplied: Supplied, modules: list[list[Any]]) -> None:
         self.examination, self.supplied, self.modules = examination, supplied, modules
@@ -281,7 +283,7 @@ class Process:
         self.ended: dict[str, str] = {}
 
     def call(self, module: str, function: str, args: list[Any]) -> Any:
-        """The student's function on these arguments: its answer, or in words why there is none."""
+        """The result of the student's function for these arguments, or a text on why there is none."""
         return self._ask(function, module, "call", module=module, function=function, args=args)
 
     def network(self, method: str, own: list[Any], args: list[Any]) -> Any:
@@ -340,7 +342,7 @@ class Process:
         return NOT_IMPLEMENTED if own else f"it calls {named[0]}, which is not implemented yet"
 
     def _started(self) -> Session:
-        """A process with the modules in it; one that ends it at import is not tried again, here or elsewhere."""
+        """A process with the modules; a module that ends it at import is not tried again."""
         while self.session is None or not self.session.alive:
             self.end()
             examination = self.examination
@@ -375,7 +377,7 @@ class Process:
 
 
 def _modules(modules: tuple[str, ...], supplied: Supplied) -> list[list[Any]]:
-    """Each module, and those that it imports of the handout, with the names in it that are supplied."""
+    """Each module and the modules of the handout that it imports, with their supplied names."""
     placed: dict[str, list[str]] = {module: [] for module in _handout_modules()}
     for name in supplied:
         if name in SUPPLIED_BY:
@@ -389,14 +391,14 @@ def _modules(modules: tuple[str, ...], supplied: Supplied) -> list[list[Any]]:
 
 
 def prepare() -> None:
-    """Make what all submissions are graded with, once and before any thread asks for it."""
+    """Prepare what all submissions share, once and before threads need it."""
     _handed_out()
     fingerprints({})
 
 
 @cache
 def _handed_out() -> dict[str, bytes]:
-    """The handout's files: what a submission leaves out is there, with nothing done in it."""
+    """The files of the handout, which stand in for missing files of a submission."""
     return {
         name.replace(".", "/") + ("/__init__.py" if name in PACKAGES else ".py"): source.encode()
         for name, source in _handout_modules().items()
@@ -405,7 +407,7 @@ def _handed_out() -> dict[str, bytes]:
 
 @cache
 def _handout_modules() -> dict[str, str]:
-    """The handout's modules, each after those that it imports: what stands in the place of one that is broken."""
+    """The modules of the handout, each after those that it imports; they stand in for broken ones."""
     written = handout(read_assignment())
     modules = {name: f"hw1/{name.replace('.', '/')}.py" for name in ("mlcvlab.models.base", NETWORK, *OPTIMIZERS)}
     packages = {name: f"hw1/{name.replace('.', '/')}/__init__.py" for name in PACKAGES}
@@ -414,7 +416,7 @@ def _handout_modules() -> dict[str, str]:
 
 
 def supplied_functions() -> dict[str, Callable[..., Any]]:
-    """The reference's functions of Problem 1, and the two without points that stand beside them."""
+    """The reference's functions of Problem 1, and the two without points beside them."""
 
     def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -453,7 +455,7 @@ def supplied_network() -> dict[str, Callable[..., Any]]:
 
 
 def _noted(name: str, function: Callable[..., Any], used: set[str]) -> Callable[..., Any]:
-    """A function whose name is added to ``used`` when it is called."""
+    """A function that adds its name to ``used`` when it is called."""
 
     def call(*args: Any) -> Any:
         used.add(name)
@@ -468,12 +470,12 @@ def _require_at_most(most: float, count: float) -> None:
 
 
 def libraries(assignment: Assignment) -> tuple[str, ...]:
-    """The libraries that a process is refused; mlcvkit's, which its training loop needs, are so by the syntax tree."""
+    """The libraries that a process cannot import; those that mlcvkit's training needs are found in the syntax tree."""
     return tuple(name for name in assignment.forbidden if not name.startswith("mlcvkit."))
 
 
 def without_points(test: TestResult) -> dict[str, Any]:
-    """A test's result for a learner: what is wrong, and no points."""
+    """The result of a test for a learner: what is wrong, without points."""
     values = asdict(test)
     return {
         "function": test.name,

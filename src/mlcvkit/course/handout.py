@@ -1,4 +1,4 @@
-"""The student's tree, made from the reference solution: the same files, names, signatures and docstrings, no bodies."""
+"""The students' files, made from the reference: the same names, signatures and docstrings, without bodies."""
 
 import ast
 import sys
@@ -33,12 +33,11 @@ def write_handout(
 ) -> list[Path]:
     """Write the homework for students: ``hw1/`` without its solution, and the assignment.
 
-    The same arguments give the same bytes. Files that are there already and say the same are left alone.
+    The same arguments give the same bytes. Existing files with the same content are left alone.
 
-    Arguments: ``folder``, made where it is missing; ``solved``, the numbers of problems whose solution is given;
-    ``kit``, whether to write the package that students install as well.
-    Returns: the files.
-    Raises: InputError if there is no such problem, or where a file is there that says something else.
+    Arguments: ``folder``, which is created if it is missing; ``solved``, the numbers of problems whose solution is
+    included; ``kit``, whether to write the package that students install as well. Returns: the files. Raises:
+    InputError if there is no such problem, or a file exists with another content.
     """
     numbers = {problem.number for problem in assignment.problems}
     unknown = sorted(set(solved) - numbers)
@@ -62,7 +61,7 @@ def write_handout(
 
 
 def handout(assignment: Assignment, solved: Collection[int] = (), *, kit: bool = False) -> dict[str, bytes]:
-    """The homework's files, by their places in its folder."""
+    """The files of the homework, by their paths."""
     sources = {
         name: reference_file(name).read_text(encoding="utf-8") for name in tree_files() if name.startswith("mlcvlab/")
     }
@@ -95,7 +94,7 @@ def as_markdown(assignment: Assignment, solved: Collection[int] = (), *, kit: bo
 
 
 def _installed() -> list[str]:
-    """What submissions run with here: Python, NumPy, and what else is installed of the libraries that students like."""
+    """What submissions run with here: Python, NumPy, and the installed ones of the libraries that students like."""
     found = [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
     for name, library in LIKED.items():
         with suppress(PackageNotFoundError):
@@ -104,9 +103,9 @@ def _installed() -> list[str]:
 
 
 def students_notebook(text: str) -> str:
-    """The notebook with each code cell reduced to its prompt, and without the text that tells results.
+    """The notebook with each code cell reduced to its prompt, and without text that gives results away.
 
-    A cell's metadata say what is handed out in its place, "handout", or that nothing is, "omit".
+    The metadata of a cell has its replacement, "handout", or says that it is left out, "omit".
     """
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     notebook.cells = [cell for cell in notebook.cells if not cell.metadata.get("omit")]
@@ -122,10 +121,10 @@ def students_notebook(text: str) -> str:
 
 
 def students_modules(sources: dict[str, str], assignment: Assignment, solved: Collection[int] = ()) -> dict[str, str]:
-    """Each module with its tasks' bodies replaced, and without what nothing uses any more.
+    """Each module with the bodies of its tasks replaced, and without what is no longer used.
 
-    What has no task stays as it is where the rest uses it, as constructors and tables, or where the assignment says so,
-    as checks of arguments.
+    What has no task stays if the rest uses it, such as constructors and tables, or if the assignment says so, such as
+    checks of arguments.
     """
     tasks = assignment.tasks
     by_file = {
@@ -150,13 +149,13 @@ def students_modules(sources: dict[str, str], assignment: Assignment, solved: Co
 
 
 def _with_numpy(code: str) -> str:
-    """A module with NumPy under its usual name, which a solution may need though the reference does not."""
+    """A module that imports NumPy, which a solution may need even if the reference does not."""
     typing = "import numpy.typing as npt\n"
     return code if "import numpy as np\n" in code else code.replace(typing, f"import numpy as np\n{typing}", 1)
 
 
 def _tasks_and_tables(sources: dict[str, str], tasks: Iterable[Task]) -> set[str]:
-    """What stays though no code of the tree may use it: what the handout asks for, and the constants and tables."""
+    """What stays even if no code uses it: what the handout asks for, and constants and tables."""
     names = {"np"} | {part for task in tasks for part in task.function.split(".")}
     assigned = (_assigned(statement) for source in sources.values() for statement in cst.parse_module(source).body)
     return names | {name for name in assigned if name is not None and name.isupper()}
@@ -218,7 +217,7 @@ def _not_implemented(text: str, indent: int) -> str:
 
 
 class _Names(cst.CSTVisitor):
-    """The names that code uses; a definition does not use its own name, and a quoted annotation is a use."""
+    """The names that code uses. A definition does not use its own name; a quoted annotation is a use."""
 
     def __init__(self) -> None:
         self.used: set[str] = set()
@@ -273,7 +272,7 @@ def _names_used(module: cst.Module) -> set[str]:
 
 @lru_cache(maxsize=256)
 def _pruned(code: str, used: frozenset[str], exported: frozenset[str]) -> str:
-    """A module without what neither it nor others use, and without imports that it does not use itself."""
+    """A module without what nobody uses, and without imports that it does not use."""
     module = cst.parse_module(code)
     own = _names_used(module)
     return module.visit(_Prune(own | used, own | exported)).code

@@ -1,4 +1,4 @@
-"""Which modules code imports, by any spelling that its syntax tree shows; the rest is refused at run time."""
+"""The modules that code imports, in every form that its syntax tree shows; the rest is refused at run time."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ _PARSING = threading.Lock()
 
 
 def parsed(source: str | bytes) -> ast.Module:
-    """The syntax tree of some code, in one thread at a time.
+    """Parse code, in one thread at a time.
 
     Before Python 3.12 two threads that parse at once can disturb each other's count of recursions, and one of them gets
     a SystemError (CPython, issue 106905).
@@ -48,7 +48,7 @@ def imported(source: str | bytes, depth: int = 0) -> list[Import]:
 
 
 class _Scan:
-    """A syntax tree with the names in it that stand for texts, modules, and functions that import or execute."""
+    """A syntax tree, and its names for texts, modules, and functions that import or execute."""
 
     def __init__(self, tree: ast.Module, depth: int) -> None:
         self.nodes, self.depth = list(ast.walk(tree)), depth
@@ -99,7 +99,7 @@ class _Scan:
         return None if module is None else ".".join([module, *reversed(names)])
 
     def function(self, node: ast.expr) -> str:
-        """The name of a function, whatever it was renamed to."""
+        """The original name of a function that may have been renamed."""
         if isinstance(node, ast.Attribute):
             return node.attr
         if isinstance(node, ast.Name):
@@ -108,7 +108,7 @@ class _Scan:
         return next((str(part.value) for part in parts if part.value in IMPORTERS), "")
 
     def called(self, node: ast.Call) -> Iterator[Import]:
-        """What a call imports."""
+        """The modules that a call imports."""
         name = self.function(node.func)
         of_builtins = isinstance(node.func, ast.Name) or self.chain_of(node.func) == "builtins"
         runs = name in RUNNERS or (name in BUILTINS and of_builtins)
@@ -132,7 +132,7 @@ class _Scan:
         return node.value.id if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
 
     def text(self, node: ast.expr, depth: int = 0) -> str | None:
-        """The text of an expression, as far as it is made of constants: joined, formatted, reversed, decoded."""
+        """The text of an expression of constants, which may be joined, formatted, reversed or decoded."""
         if depth > LOOKED_THROUGH:
             return None
         match node:

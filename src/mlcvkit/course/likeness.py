@@ -1,7 +1,7 @@
-"""Work that is alike: pairs of submissions for a person to look at, by fingerprints of their tokens.
+"""Similar work: pairs of submissions for a person to compare, found by fingerprints of their tokens.
 
-Names, numbers and comments do not count, so that renaming hides nothing; what the handout gave does not count either,
-nor what many in the class have alike.
+Names, numbers and comments do not count, so that renaming hides nothing. What the handout contains does not count, nor
+what many in the class share.
 
 References
 ----------
@@ -23,13 +23,13 @@ from mlcvkit.course.handout import handout
 from mlcvkit.course.rules import code_cells
 
 GRAM, WINDOW = 18, 8
-"""Tokens of a fingerprint, and how many fingerprints one is chosen from: every 25 tokens alike are found."""
+"""Tokens of a fingerprint, and fingerprints of a window: any 25 equal tokens in a row are found."""
 COMMON = 4
 """A fingerprint of more than ``COMMON`` submissions, and of one in this many, is a common way to write it."""
 FEWEST = 12
-"""Fingerprints that a submission needs to be compared by."""
+"""The fewest fingerprints with which a submission is compared."""
 ALIKE = 0.4
-"""The share of the smaller one's fingerprints from which on two are listed."""
+"""Two submissions are listed from this share of the smaller one's fingerprints."""
 NOT_COUNTED = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING,
     tokenize.ENDMARKER, tokenize.STRING,
@@ -38,16 +38,16 @@ NOT_COUNTED = {
 
 @dataclass(frozen=True)
 class Pair:
-    """Two submissions that are alike.
+    """Two similar submissions.
 
     Parameters
     ----------
     first, second
         Their names.
     share
-        The share of the smaller one's own fingerprints that the other has too.
+        The share of the smaller one's fingerprints that the other has too.
     files
-        The files in which they are alike.
+        The files with common fingerprints.
     """
 
     first: str
@@ -61,13 +61,13 @@ Fingerprints = Mapping[str, frozenset[int]]
 
 
 def fingerprints(files: Mapping[str, bytes]) -> Fingerprints:
-    """The fingerprints of a submission's files, without those of what the handout gave."""
+    """The fingerprints of a submission's files, without those of the handout."""
     given = _given()
     return {file: frozenset(_fingerprints(file, content) - given) for file, content in files.items()}
 
 
 def alike(own: Mapping[str, Fingerprints]) -> list[Pair]:
-    """The pairs of submissions that are alike, the most alike first.
+    """The pairs of similar submissions, the most similar first.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def alike(own: Mapping[str, Fingerprints]) -> list[Pair]:
 
 @cache
 def _given() -> frozenset[int]:
-    """The fingerprints of what students are given, and of the solution, as which right work may look."""
+    """The fingerprints of the handout, and of the solution, which correct work may resemble."""
     files = [*handout(read_assignment()).items(), *((file, reference_file(file).read_bytes()) for file in tree_files())]
     return frozenset().union(*(_fingerprints(file, content) for file, content in files))
 
@@ -103,7 +103,7 @@ def _fingerprints(file: str, content: bytes) -> set[int]:
 
 
 def _tokens(source: str) -> Iterator[str]:
-    """The tokens of some code, with one word for any name of one's own and one for any number."""
+    """The tokens of code, with one word for every name that it defines and one for every number."""
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type in NOT_COUNTED:

@@ -1,4 +1,4 @@
-"""History on the reader's own code: from the perceptron to Adam, with the functions that a homework has so far."""
+"""History with the reader's own code: from the perceptron to Adam, with the functions that a homework has so far."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,16 +24,16 @@ STEPS = {"perceptron": 200, "xor": 500, "digits": 150, "race": 50}
 
 
 CHAPTERS = {"linear": 1, "NN2.nn2": 3, "NN2.emp_loss": 3, "NN2.grad": 4, "NN2.emp_loss_grad": 4, "SGD": 5, "Adam": 6}
-"""In which chapter of the course each function is built."""
+"""The chapter of the course in which each function is built."""
 
 
 class Missing(Exception):
-    """A function of the reader's is missing or wrong; the message says which, and what it did."""
+    """A function of the reader is missing or wrong; the message says which one and what it did."""
 
 
 @dataclass(frozen=True)
 class Milestone:
-    """What came of one milestone: ``passed``, what the reader's code did in a sentence, and a picture of it."""
+    """The result of one milestone: ``passed``, a sentence on what the reader's code did, and a picture."""
 
     year: int
     title: str
@@ -44,7 +44,7 @@ class Milestone:
 
 
 class Reader:
-    """The reader's functions, in the sandbox; Missing where one fails."""
+    """The reader's functions in the sandbox; Missing if one fails."""
 
     def __init__(self, session: Session, failed: dict[str, Any]) -> None:
         self.session, self.failed = session, failed
@@ -72,7 +72,7 @@ class Reader:
         return [np.asarray(g, float) for g in found]
 
     def optimize(self, function: str, W: Sequence[Array], X: Array, y: Array, **options: Any) -> list[Array]:
-        """The weights after the reader's optimizer, which asks the reader's own network."""
+        """The weights after the reader's optimizer, which uses the reader's network."""
         module = f"mlcvlab.optim.{function.lower()}"
         request = {"module": module, "function": function, "W": list(W), "X": X, "y": y, "options": options}
         self._ask(function, "optimize", of=module, as_nn2=True, **request)
@@ -104,7 +104,7 @@ class Reader:
 
 @contextmanager
 def reader_of(tree: Path, sandbox: Sandbox) -> Iterator[Reader]:
-    """The reader's functions, in a process of their own that ends with the block."""
+    """The reader's functions in a process that ends with the block."""
     asked: dict[str, Callable[..., Any]] = {}
     modules = ["nn.basis", "nn.activations", "nn.losses", "models.nn2", "optim.sgd", "optim.adam"]
     with sandbox.session(tree, LIMITS, asked) as session, sandbox.session(tree, LIMITS) as networks:
@@ -112,7 +112,7 @@ def reader_of(tree: Path, sandbox: Sandbox) -> Iterator[Reader]:
             loaded = one.ask("load", at_most=60, modules=[[f"mlcvlab.{name}", [], False, ""] for name in modules])
         reader, own = Reader(session, loaded["failed"]), Reader(networks, loaded["failed"])
         session.supplied = asked
-        # what an optimizer asks of its model, the reader's own network answers, in the other process
+        # the reader's network, in the other process, answers what an optimizer asks of its model
         for method in ("nn2", "grad", "emp_loss", "emp_loss_grad"):
             asked[method] = partial(_by_own_network, own, method)
         yield reader
@@ -137,7 +137,7 @@ def milestones(tree: Path, sandbox: Sandbox) -> Iterator[Milestone]:
 
 
 def _perceptron(reader: Reader, X: Array, y: Array) -> tuple[Array, int]:
-    """Weights by Rosenblatt's rule, and how many samples are right at best; all sums are the reader's."""
+    """Weights by Rosenblatt's rule, and the most samples that were right; the reader's code computes all sums."""
     w, best, most, rng = np.zeros((1, len(X))), np.zeros((1, len(X))), 0, np.random.default_rng(0)
     for _ in range(STEPS["perceptron"]):
         said = (reader.linear(X, w) >= 0).astype(float)
@@ -231,7 +231,7 @@ def _loss(y: Array, p: Array) -> float:
 
 
 def _plane(X: Array, y: Array, answer: Callable[[Array], Array], points: int = 40) -> "Figure":
-    """Where the answer is above 0, with the samples."""
+    """The regions with an answer above 0, and the samples."""
     from matplotlib.figure import Figure
 
     from mlcvkit import plots

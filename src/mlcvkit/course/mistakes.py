@@ -1,6 +1,6 @@
-"""Mistakes, each a change of the reference's source, and the reference's tree loaded with one of them.
+"""Mistakes, each of which is a change of the reference's source, and the reference loaded with one of them.
 
-``mistakes.toml`` describes them; a function with a mistake returns what the reference with the change in it returns.
+They are described in ``mistakes.toml``. A function with a mistake returns what the changed reference returns.
 """
 
 import ast
@@ -28,15 +28,15 @@ class Mistake:
     name
         The mistake's name, one of the function's.
     tells
-        What a student is told.
+        The text for the student.
     returns
-        The expression that is returned in place of the last return's value, which it knows as ``right``; or "".
+        The expression that replaces the last return's value, which is ``right`` in it; or "".
     replace
-        Texts of the function's file, and what stands in their place.
+        Texts of the function's file, and their replacements.
     reading
-        The rubric's name of the other reading of the handout that this is; "" where it is none.
+        The name in the rubric, if this is another reading of the handout; else "".
     costs
-        The properties of its own test that lose points.
+        The properties of its test that lose points.
     """
 
     of: str
@@ -49,7 +49,7 @@ class Mistake:
 
     @property
     def file(self) -> str:
-        """The file of the function, by its place in ``hw1/``."""
+        """The path of the function's file in ``hw1/``."""
         return _files()[self.of]
 
     def put_into(self, source: str) -> str:
@@ -71,7 +71,7 @@ class Mistake:
 
 
 def mistakes_of(function: str) -> Mapping[str, Mistake]:
-    """The mistakes of a function by their names, in the order in which they are looked for."""
+    """The mistakes of a function by their names, in the order of the search."""
     return _catalogue()[function]
 
 
@@ -124,14 +124,14 @@ def _module_of(file: str) -> str:
 
 
 def _load_apart(name: str, changed: Mapping[str, str]) -> ModuleType:
-    """A module of the reference's tree, loaded with all that it imports of the tree beside the real one.
+    """A module of the reference, loaded together with all that it imports, separate from the real one.
 
     Parameters
     ----------
     name
         The module.
     changed
-        Sources by their files, which stand in place of the files' own.
+        Other sources of some files.
     """
     loaded: dict[str, ModuleType] = {}
 
@@ -146,7 +146,7 @@ def _load_apart(name: str, changed: Mapping[str, str]) -> ModuleType:
         return loaded[name]
 
     def import_apart(name: str, *args: Any, **options: Any) -> ModuleType:
-        # the tree says "from module import name" alone, and imports no module by its package
+        # the reference only has "from module import name", and imports no module by its package
         return module(name) if name.split(".")[0] == "mlcvlab" else builtins.__import__(name, *args, **options)
 
     return module(name)

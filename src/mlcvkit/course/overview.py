@@ -1,4 +1,4 @@
-"""The class on one page, as a table, and in numbers."""
+"""The overview of a class: a page, a table, and numbers."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ def write_overview(
     alike: Sequence[Pair] = (),
     missing: Sequence[str] = (),
 ) -> list[Path]:
-    """Write overview.csv, overview.json and overview.html; the files.
+    """Write overview.csv, overview.json and overview.html, and return their paths.
 
     The numbers are those of the submissions that count; ``missing`` are students who handed in nothing.
     """
@@ -80,7 +80,7 @@ def points_of(grade: Grade, problem: int) -> float:
 
 
 def summarize(grades: Sequence[Grade], assignment: Assignment) -> dict[str, Any]:
-    """The class in numbers: the distribution in all and of each problem, how each test went, the commonest mistakes."""
+    """The class in numbers: all points and those of each problem, each test, and the most common mistakes."""
     distributions = [_distribution("All", [grade.points for grade in grades], assignment.points)]
     for problem in assignment.problems:
         points = [points_of(grade, problem.number) for grade in grades]

@@ -12,14 +12,14 @@ from mlcvkit.course.kit.tree import file_problems, signature_problems, signature
 
 @dataclass(frozen=True)
 class Violation:
-    """A rule that was broken, and how."""
+    """A broken rule, and how it was broken."""
 
     rule: str
     message: str
 
 
 FOR_DATA = ("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets", "torchvision.transforms")
-"""Modules of libraries that are not allowed from which many load MNIST."""
+"""Modules of forbidden libraries from which many people load MNIST."""
 MOST_LINE = 2000
 MOST_NOTEBOOK = 20 << 20
 """The largest notebook that is parsed, in bytes: JSON takes many times its size in memory."""
@@ -28,7 +28,7 @@ MOST_SOURCE = 256 << 10
 
 
 def check_rules(files: Mapping[str, bytes], tasks: Collection[Task], forbidden: Collection[str]) -> list[Violation]:
-    """What in a submission breaks the rules, and what a person should look at."""
+    """The broken rules of a submission, and notes for a person."""
     violations = [Violation("files", problem) for problem in file_problems(files, tree_files())]
     small = {name: content for name, content in files.items() if _is_small(name, content)}
     violations += [Violation("look", f"{name} is too large to be searched") for name in sorted(set(files) - set(small))]
@@ -49,11 +49,11 @@ def _is_small(name: str, content: bytes) -> bool:
 
 
 SHELL = re.compile(r"^(\s*)(?:([\w., ]+?)\s*=\s*)?(!+|%+)(.*)$")
-"""A line for a shell or a magic of IPython, its result perhaps kept under a name."""
+"""A line for a shell or a magic of IPython, whose result may be assigned to a name."""
 
 
 def _plain_python(cell: str) -> str:
-    """A notebook's cell with IPython's own syntax turned into calls, line by line; else its text, to be searched."""
+    """The code of a notebook's cell, with calls in place of IPython's syntax; its text if that is not Python."""
     if _is_python(cell):
         return cell
     if cell.lstrip().startswith("%%"):
@@ -94,7 +94,7 @@ def _signatures(files: Mapping[str, bytes], tasks: Collection[Task]) -> Iterator
 
 
 def code_cells(content: bytes) -> list[str]:
-    """The code of a notebook's cells; none where it is no notebook, or a larger one than is parsed."""
+    """The code of a notebook's cells; none if it is not a notebook or too large to parse."""
     if len(content) > MOST_NOTEBOOK:
         return []
     try:

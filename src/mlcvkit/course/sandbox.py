@@ -1,7 +1,7 @@
-"""Where a student's code runs: a process in bubblewrap that sees its own submission and libraries, and nothing else.
+"""The sandbox for students' code: a process in bubblewrap that sees its submission and libraries, and nothing else.
 
-No network, nothing to write to but a scratch folder in memory, and limits on CPU time, memory, processes and output.
-The grader talks to it in messages of plain arrays, and ends it where it breaks a limit.
+It has no network, can write only to a scratch folder in memory, and has limits on CPU time, memory, processes and
+output. The grader exchanges messages of plain arrays with it, and ends it if it exceeds a limit.
 """
 
 import os
@@ -41,15 +41,15 @@ Supplied = Mapping[str, Callable[..., Any]]
 
 
 class Ended(Exception):
-    """A student's process was ended, or ended by itself; the message says why, in words for the student."""
+    """A student's process ended or was ended; the message tells the student why."""
 
 
 class SandboxFailed(InputError):
-    """A sandbox could not be started, which is not the submission's fault."""
+    """A sandbox could not be started, which is no fault of the submission."""
 
 
 class Failed(Exception):
-    """A student's code raised an exception; the message is that exception, with the line that it came from."""
+    """A student's code raised an exception; the message has the exception and its line."""
 
     def __init__(self, described: Mapping[str, Any]) -> None:
         kind, message, where = (plain_text(str(described.get(key, ""))) for key in ("type", "message", "where"))
@@ -59,11 +59,10 @@ class Failed(Exception):
 
 @dataclass
 class Sandbox:
-    """How processes are started: in bubblewrap, or without it where ``unsafe``.
+    """Starts processes in bubblewrap, or without it if ``unsafe``.
 
-    Arguments: ``forbidden``, libraries that are refused; ``users``, the user ids of the processes, one each, where the
-    grader is root.
-    Raises: InputError if bubblewrap is missing or does not work here, and ``unsafe`` is not given.
+    Arguments: ``forbidden``, libraries that cannot be imported; ``users``, the user ids of the processes, one each, if
+    the grader is root. Raises: InputError if bubblewrap is missing or does not work here, and ``unsafe`` is not given.
     """
 
     forbidden: tuple[str, ...] = ()
@@ -77,9 +76,10 @@ class Sandbox:
             require_bubblewrap()
 
     def command(self, submission: Path, limits: Limits, shown: Mapping[str, Path], *, whole: bool) -> list[str]:
-        """The command of a process that sees ``submission`` and, by their places inside, the paths of ``shown``.
+        """The command of a process that sees ``submission`` and the paths of ``shown``, which maps places inside to
+        them.
 
-        It has all installed libraries but the forbidden ones; ``whole``: mlcvkit as well.
+        It has all installed libraries except the forbidden ones; with ``whole`` also mlcvkit.
         """
         if self.unsafe:
             libraries = [Path(np.__file__).parents[1], *([PACKAGE.parent] if whole else [])]
@@ -117,7 +117,7 @@ class Sandbox:
         *,
         whole: bool = False,
     ) -> Iterator["Session"]:
-        """A process for a submission, ended when the block ends."""
+        """A process for a submission; it ends with the block."""
         command = self.command(submission, limits, shown or {}, whole=whole)
         cache = str((shown or {}).get("/cache", "/cache")) if self.unsafe else "/cache"
         session = Session(command, limits, supplied or {}, cache)
@@ -138,13 +138,13 @@ class Sandbox:
             self.live.discard(session)
 
     def stop(self) -> None:
-        """End all processes, and start no more."""
+        """End all processes, and start no others."""
         self.stopped = True
         for session in list(self.live):
             session.end()
 
     def require_running(self) -> None:
-        """Raise SandboxFailed where the sandbox was stopped: what was found since then is not to be believed."""
+        """Raise SandboxFailed if the sandbox was stopped, because later findings are not valid."""
         if self.stopped:
             raise SandboxFailed("the grading was stopped")
 
@@ -166,7 +166,7 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class _Request:
-    """What was spent when a request began, and how much CPU time it may take."""
+    """The CPU time at the start of a request, and its limit."""
 
     begin: float
     idle: float
@@ -174,7 +174,7 @@ class _Request:
 
 
 class Session:
-    """A student's process, asked one thing at a time."""
+    """A student's process, which gets one request at a time."""
 
     def __init__(self, command: list[str], limits: Limits, supplied: Supplied, cache: str = "/cache") -> None:
         self.limits, self.supplied, self.cache = limits, supplied, cache
@@ -210,16 +210,16 @@ class Session:
         self._checked = time.monotonic()
 
     def begin(self) -> None:
-        """Count from now on: what was used until now was the sandbox's own."""
+        """Start counting now: everything before was the sandbox itself."""
         self._spent = self.usage.measure(is_active=True)
 
     def ask(self, do: str, *, at_most: float | None = None, **request: Any) -> Any:
-        """What the process answers to a request.
+        """Send a request, and return the answer.
 
-        The CPU time of the request, of all processes and of what is supplied, is ``self.seconds`` afterwards, and the
-        time in which none of them could run ``self.idle_seconds``.
+        Afterwards ``self.seconds`` is the CPU time of the request, with that of supplied functions, and
+        ``self.idle_seconds`` the time in which no process could run.
 
-        Raises: Failed if the student's code raised an exception, Ended where the process broke a limit or ended.
+        Raises: Failed if the student's code raised an exception, Ended if the process exceeded a limit or ended.
         """
         self.seconds = self.idle_seconds = 0.0
         if not self.alive:
@@ -294,7 +294,7 @@ class Session:
         return data
 
     def _wait(self, stream: int) -> bool:
-        """Wait for a stream, for a little while; look after the limits meanwhile."""
+        """Wait for a stream for a short time, and check the limits."""
         ready = {key.fd for key, _ in self.selector.select(CHECKED_EVERY)}
         if self.output in ready:
             part = os.read(self.output, 1 << 16)
@@ -323,7 +323,7 @@ class Session:
         for stream in (self.requests, self.answers):
             with suppress(KeyError):
                 self.selector.unregister(stream)
-        while self.process.poll() is None:  # one that closed the way back and goes on meets a limit
+        while self.process.poll() is None:  # a process that closed its output and goes on reaches a limit
             self._wait(self.output)
         code = self.process.returncode
         if code < 0 or code > 128:
@@ -336,7 +336,7 @@ class Session:
         return Ended(reason)
 
     def end(self) -> None:
-        """End the process and all that it started."""
+        """End the process and everything that it started."""
         if not self.alive:
             return
         self.alive = False
@@ -404,7 +404,7 @@ def _interpreter() -> dict[str, Path]:
 
 
 def _libraries(folder: Path) -> list[str]:
-    """The folders of installed libraries below an interpreter's: what is in them is shown elsewhere, or not at all."""
+    """The folders of installed libraries below the interpreter's, which are shown elsewhere or not at all."""
     patterns = [
         f"{local}lib/python3{version}/{kind}-packages"
         for local in ("", "local/")
@@ -418,21 +418,21 @@ def _libraries(folder: Path) -> list[str]:
 
 
 def _bound(places: Mapping[str, Path]) -> list[str]:
-    """Each place, read-only, in folders that every user may enter."""
+    """Each path, read-only, in folders that every user can enter."""
     folders = sorted({str(parent) for place in places for parent in Path(place).parents} - {"/"})
     made = [part for folder in folders if not folder.startswith("/usr") for part in ("--perms", "755", "--dir", folder)]
     return made + [part for place, path in places.items() for part in ("--ro-bind", str(path), place)]
 
 
 def _installed(site: Path, modules: Iterable[str]) -> list[str]:
-    """The files and folders in a folder of libraries that hold modules of these names."""
+    """The files and folders of these modules in a folder of libraries."""
     places = (site.joinpath(*name.split(".")) for name in modules)
     found = {path for place in places for path in (place, *place.parent.glob(f"{place.name}.*")) if path.exists()}
     return sorted(str(path.relative_to(site)) for path in found)
 
 
 def _hidden(hidden: Iterable[str], places: Mapping[str, Path]) -> Iterator[str]:
-    """An empty folder over each hidden folder, an empty file over each hidden file."""
+    """Cover each hidden folder by an empty folder, and each hidden file by an empty file."""
     for place in hidden:
         start = next(start for start in places if place.startswith(f"{start}/"))
         folder = (places[start] / place[len(start) + 1 :]).is_dir()

@@ -1,4 +1,4 @@
-"""Scoring: what was found of a submission becomes points. Nothing runs here, so that other points need no other run."""
+"""Scoring: points from the findings on a submission. Nothing is run here, so that other points need no new run."""
 
 import math
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ from mlcvkit.course.submissions import plain_text
 
 @dataclass(frozen=True)
 class Findings:
-    """What the examination of one submission found, before any points.
+    """The findings on one submission, before any points.
 
     Parameters
     ----------
     submission
-        What it is called.
+        The name of the submission.
     reports
-        What each test found.
+        The report of each test.
     violations
         The rules that are broken, and what a person should look at.
     test_accuracy
         The accuracy of the notebook's model on the true test images; None if there is none.
     modified
-        When the newest of its files was written, in seconds since 1970; 0 where nothing says so.
+        When the newest of its files was written, in seconds since 1970; 0 if that is unknown.
     seconds
         How long it took.
     """
@@ -39,17 +39,17 @@ class Findings:
     seconds: float = field(default=0.0, compare=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, from which ``from_json`` makes the findings again."""
+        """The findings as plain values for ``from_json``."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Findings":
-        """The findings of plain values.
+        """The findings from plain values.
 
         Raises
         ------
         KeyError, TypeError
-            If they are none.
+            If the values are not findings.
         """
         reports = {test: _report(report) for test, report in values["reports"].items()}
         violations = tuple(Violation(**violation) for violation in values["violations"])
@@ -76,7 +76,7 @@ class TestResult:
     variant: str = ""
     relative_error: float | None = None
     overridden: bool = False
-    """Whether the points are the instructor's."""
+    """Whether the instructor set the points."""
 
     __test__ = False
 
@@ -86,7 +86,7 @@ class TestResult:
 
     @property
     def heading(self) -> str:
-        """What stands before the diagnosis."""
+        """The heading of the diagnosis."""
         return "Note, no points are lost by it" if self.right else "Likely mistake"
 
 
@@ -97,7 +97,7 @@ class Grade:
     Parameters
     ----------
     submission
-        What the submission is called.
+        The name of the submission.
     points
         The points that count, of ``out_of``; a bonus may go above.
     tests
@@ -109,7 +109,7 @@ class Grade:
     cost
         The points that the broken rules cost.
     days_late
-        Days after the due date that had begun.
+        Started days after the due date.
     late_cost
         The points that they cost.
     bonus
@@ -117,7 +117,7 @@ class Grade:
     overridden
         Whether the points in all are the instructor's.
     comment
-        The instructor's words.
+        The instructor's comment.
     superseded_by
         The submission of the same student that counts in its place.
     seconds
@@ -141,12 +141,12 @@ class Grade:
 
     @property
     def broken(self) -> tuple[Violation, ...]:
-        """The rules that were broken, without what a person should look at."""
+        """The broken rules, without notes for a person."""
         return tuple(violation for violation in self.violations if violation.rule != "look")
 
     @property
     def is_corrected(self) -> bool:
-        """Whether any of its points are the instructor's."""
+        """Whether the instructor set any of its points."""
         return self.overridden or any(test.overridden for test in self.tests)
 
     def as_json(self) -> dict[str, Any]:
@@ -155,22 +155,22 @@ class Grade:
 
 @dataclass(frozen=True)
 class Terms:
-    """What counts for one student besides what was found: lateness, a bonus, and what the instructor decides.
+    """What counts for one student besides the findings: lateness, a bonus, and the instructor's decisions.
 
     Parameters
     ----------
     days_late
         Days after the due date that had begun.
     late_percent
-        Per cent of the points earned that each of them costs.
+        Per cent of the earned points that each of them costs.
     notes
-        What a person may want to know of the dates.
+        Notes on the dates for a person.
     bonus
         Points that are added.
     tests
         The instructor's points for tests.
     points
-        The instructor's points in all; None if they are the grader's.
+        The total that the instructor set; None if the grader's counts.
     comment
         The instructor's words.
     """
@@ -185,10 +185,10 @@ class Terms:
 
 
 def score(assignment: Assignment, findings: Findings, terms: Terms | None = None) -> Grade:
-    """The points for what was found, by a rubric.
+    """The points for findings, by a rubric.
 
-    The broken rules' cost is taken off what the tests earn, and of what is left the days late cost their share; a bonus
-    is added, and what the instructor decides stands in place of it all.
+    Broken rules are subtracted from the points of the tests, and late days cost a share of the rest. A bonus is added.
+    The instructor's decisions replace all of it.
     """
     terms = terms or Terms()
     results = []

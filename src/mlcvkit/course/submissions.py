@@ -1,7 +1,7 @@
-"""Submissions, however they arrive: folders, archives, archives in folders and in archives, lone files.
+"""Submissions in every form: folders, archives, archives in folders and in archives, single files.
 
-They are read without trusting them: only regular files are taken, as bytes, with a limit on their number and size; no
-link is followed, no path leaves the submission, and nothing is unpacked that says it is small and is not.
+They are not trusted: only regular files are read, as bytes, up to a limit of number and size. No link is followed, no
+path leaves the submission, and no archive unpacks to more than it declares.
 """
 
 import ast
@@ -30,28 +30,28 @@ from mlcvkit.errors import InputError
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CODE = (".py", ".ipynb")
 UNOPENED = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst", ".dmg", ".iso", ".pdf", ".doc", ".docx", ".odt", ".pages")
-"""What students hand in all the same, and what is not opened."""
+"""What students hand in nevertheless, and what is not opened."""
 PACKAGES = ("nn", "models", "optim")
 GIVEN = "ASSIGNMENT.md"
-"""What the handout puts beside ``hw1/``."""
+"""What the handout has beside ``hw1/``."""
 CHUNK = 1 << 20
 LONGEST_NAME, DEEPEST = 200, 20
 MOST_PROBLEMS = 20
 MOST_NESTED = 2
-"""How many archives may be inside of one another."""
+"""The most archives inside one another."""
 MOST_BESIDE, LARGEST_BESIDE = 100, 20 << 20
-"""How many files that are no code are taken, and how many bytes of them together."""
+"""The most files without code that are read, and their most bytes together."""
 PASSED_BY = 50
-"""How many times the limit may be unpacked of what is passed by."""
+"""What is skipped may unpack to this many times the limit."""
 SAME_TIME = 2.0
-"""Seconds between two times that an archive may not tell apart."""
+"""Times closer than this, in seconds, are equal in an archive."""
 HEADERS = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 )
 LARGEST_HEADER = 1 << 20
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError)
-"""What reading one member of an archive may raise."""
+"""The exceptions of reading a member of an archive."""
 UNREADABLE = (
     OSError,
     zipfile.BadZipFile,
@@ -66,23 +66,23 @@ UNREADABLE = (
 )
 OF_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_\w*", re.DOTALL)
 OF_CANVAS = re.compile(r"(?P<who>[^_]+(?:_LATE)?_\d+)_\d+_(?P<file>.+)", re.DOTALL)
-"""How the downloads of two platforms name what a student handed in; Canvas gives each file a number of its own."""
+"""The names of students' files in the downloads of two platforms; Canvas adds a number to each file."""
 ONLINE_TEXT = "_assignsubmission_onlinetext_"
-"""How Moodle's folders of what was typed into the page end: no file was handed in there."""
+"""The end of Moodle's folders for text that was typed into the page, without a file."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A submission as it was found.
+    """A submission that was found.
 
     Parameters
     ----------
     name
-        What it is called.
+        The name of the submission.
     paths
-        A folder, an archive, or lone files.
+        A folder, an archive, or single files.
     below
-        Where it is in an archive that holds a class; "" where it is all of it.
+        Its path in the archive of a class; "" if it is the whole archive.
     """
 
     name: str
@@ -92,22 +92,22 @@ class Found:
 
 @dataclass(frozen=True)
 class Submission:
-    """What a student handed in: the files of their ``hw1/``, by their places in it.
+    """The files of a student's ``hw1/``.
 
     Parameters
     ----------
     name
         What it is called.
     files
-        The contents by their places.
+        The contents by their paths.
     problems
-        What breaks the rule about files.
+        Breaches of the rule on files.
     notes
-        What a person may want to know, and breaks no rule.
+        Notes for a person that break no rule.
     digest
-        Tells it from any other.
+        A checksum of the files.
     modified
-        When the newest of its files was written, in seconds since 1970; 0 where nothing says so.
+        When the newest of its files was written, in seconds since 1970; 0 if that is unknown.
     """
 
     name: str
@@ -128,9 +128,9 @@ class Submission:
 
 
 def find_submissions(paths: Iterable[Path], passed_by: list[Path] | None = None) -> list[Found]:
-    """The submissions that paths name: each itself, or all that are in a folder or an archive of a class.
+    """The submissions at paths: each is one, or a folder or an archive of a class.
 
-    Arguments: ``passed_by`` gets the files beside submissions that are none themselves.
+    Arguments: ``passed_by`` receives the files that are not submissions.
     Raises: InputError if there is nothing at a path, or no submission in it.
     """
     found: list[Found] = []
@@ -151,7 +151,7 @@ def find_submissions(paths: Iterable[Path], passed_by: list[Path] | None = None)
 
 
 def find_one(paths: Iterable[Path]) -> Found:
-    """The one submission that paths name; a folder with lone files, or with nothing of the homework, is one as well.
+    """The one submission at paths; a folder with single files, or without anything of the homework, is also one.
 
     Raises: InputError if there is nothing at a path, or several submissions.
     """
@@ -197,13 +197,13 @@ def is_submission(path: Path) -> bool:
 
 @cache
 def _own_names() -> dict[str, str]:
-    """The homework's files whose names no two of them have, by their names."""
+    """The files of the homework with unique names, by these names."""
     places = [place for place in tree_files() if not place.endswith("__init__.py")]
     return {PurePosixPath(place).name: place for place in places}
 
 
 def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
-    """The submissions in a folder of a class; lone files that the platform gave one student are one."""
+    """The submissions in a folder of a class; single files that belong to one student are one submission."""
     found: list[Found] = []
     grouped: dict[str, list[Path]] = {}
     for child in sorted(folder.iterdir()):
@@ -225,19 +225,19 @@ def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
 
 
 def _own_name(name: str) -> str:
-    """A lone file's name without what the platform's download put before it."""
+    """The name of a single file without the prefix of the platform."""
     of_platform = OF_CANVAS.fullmatch(name)
     return of_platform["file"] if of_platform else name
 
 
 def _who(name: str) -> str:
-    """Whose a lone file is: that of the platform's download, or its own name."""
+    """The owner of a single file: the student in the platform's prefix, or the file's own name."""
     of_platform = OF_CANVAS.fullmatch(name)
     return of_platform["who"] if of_platform else name
 
 
 def _in_archive(path: Path) -> list[Found]:
-    """The submissions in an archive of a class; none where it is one submission."""
+    """The submissions in an archive of a class; none if the archive is one submission."""
     if not path.is_file() or path.is_symlink() or not _is_kind(path.name, ARCHIVES):
         return []
     try:
@@ -262,7 +262,7 @@ def _in_archive(path: Path) -> list[Found]:
 
 
 def _is_unit(top: str, inside: list[PurePosixPath]) -> bool:
-    """Whether a part of an archive is a submission by itself."""
+    """Whether a part of an archive is a complete submission."""
     if _is_kind(top, ARCHIVES) or OF_MOODLE.fullmatch(top) or OF_CANVAS.fullmatch(f"{top}_1_x"):
         return True
     trees = any(a == "mlcvlab" and b in PACKAGES for place in inside for a, b in pairwise(place.parts))
@@ -270,7 +270,7 @@ def _is_unit(top: str, inside: list[PurePosixPath]) -> bool:
 
 
 def read_submission(found: Found | Path, *, most_bytes: int, most_files: int) -> Submission:
-    """Read one submission; what is wrong with it is said in its ``problems``, and never raised."""
+    """Read one submission. What is wrong with it is listed in ``problems`` and never raised."""
     if isinstance(found, Path):
         found = Found(_plain_name(found.name) if found.is_file() else found.name, (found,))
     taken = _Taken(most_files, most_bytes)
@@ -296,7 +296,7 @@ class _TooLarge(ValueError):
 
 
 class _Meter:
-    """Counts what an archive unpacks to, also what is not taken."""
+    """Counts what an archive unpacks to, also what is not read."""
 
     def __init__(self, most: int) -> None:
         self.most, self.left, self.passed_by = most, most, 0
@@ -307,7 +307,7 @@ class _Meter:
             raise _TooLarge(f"its files hold more than {self.most >> 20} MB")
 
     def pass_by(self, count: int) -> None:
-        """Count what is unpacked and not taken."""
+        """Count what is unpacked but not read."""
         self.passed_by += count
         if self.passed_by > PASSED_BY * self.most:
             raise _TooLarge(f"its files hold more than {self.most >> 20} MB")
@@ -315,7 +315,7 @@ class _Meter:
 
 @dataclass
 class _Entry:
-    """A file of a submission: where it is, its size, its time, and how to read it; None if it is no regular file."""
+    """A file of a submission: its path, size, time, and how to read it; None if it is not a regular file."""
 
     place: str
     size: int
@@ -325,7 +325,7 @@ class _Entry:
 
 @dataclass
 class _Taken:
-    """What is taken of a submission."""
+    """What is read from a submission."""
 
     most_files: int
     most_bytes: int = 0
@@ -338,7 +338,7 @@ class _Taken:
     problems: list[str] = field(default_factory=list)
 
     def add(self, entries: Iterable[_Entry], nested: int = 0) -> None:
-        """Take entries, and those of the archives among them where they are all that was handed in."""
+        """Read entries, and those of the archives among them if there is nothing else."""
         for entry in entries:
             problem = _problem(entry, self.files)
             if problem is not None:
@@ -388,7 +388,7 @@ def _trees(files: Iterable[str]) -> set[PurePosixPath]:
 
 
 def _problem(entry: _Entry, files: Mapping[str, bytes]) -> str | None:
-    """Why an entry is not taken, None if it is."""
+    """Why an entry is not read; None if it is read."""
     clean = _clean(entry.place)
     if clean is None:
         return f"the path {entry.place!r} leads out of the submission, or is no name"
@@ -401,15 +401,15 @@ def _problem(entry: _Entry, files: Mapping[str, bytes]) -> str | None:
 
 
 def plain_text(text: str, most: int = 500) -> str:
-    """A text on one line that can be written anywhere: cut to a length, with what cannot be printed spelled out.
+    """A text on one line, cut to a length, with escapes for what cannot be printed.
 
-    So no name and no message of a submission's can look like a line of the grader's.
+    So no name and no message of a submission can imitate a line of the grader.
     """
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:most])
 
 
 def _clean(place: str) -> str | None:
-    """A path inside the submission; None if it leads out of it or cannot be a file's."""
+    """A path inside the submission; None if it leads outside or cannot be a file."""
     parts = PurePosixPath(place.replace("\\", "/")).parts
     if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or "\0" in place:
         return None
@@ -437,7 +437,7 @@ def _entries(found: Found, meter: _Meter) -> Iterator[_Entry]:
 
 
 def _below(entries: Iterable[_Entry], below: str, meter: _Meter) -> Iterator[_Entry]:
-    """The entries below a folder, an archive or of a student's lone files in an archive of a class."""
+    """The entries in a folder or an archive, or a student's single files in an archive of a class."""
     for entry in entries:
         if not below:
             yield entry
@@ -495,7 +495,7 @@ def _of_zip(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
 
 
 class _TarEntry(tarfile.TarInfo):
-    """An entry whose header of more than a name is refused: it would be read into memory whole."""
+    """An entry whose extended header is refused, because it would be read into memory."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in HEADERS and self.size > LARGEST_HEADER:
@@ -516,7 +516,7 @@ def _of_tarball(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
                 file = archive.extractfile(entry)
                 return b"" if file is None else _read(file, meter)
 
-            meter.pass_by(entry.size)  # to pass it by it is unpacked all the same
+            meter.pass_by(entry.size)  # skipping it unpacks it nevertheless
             yield _Entry(entry.name, entry.size, float(entry.mtime), read if entry.isreg() else None)
 
 
@@ -529,10 +529,10 @@ def _read(file: IO[bytes], meter: _Meter) -> bytes:
 
 
 def _placed(taken: _Taken) -> tuple[dict[str, bytes], list[str], list[str]]:
-    """The homework's files by their places in ``hw1/``; what breaks the rule about files; what else a person may know.
+    """The homework's files by their paths in ``hw1/``, breaches of the rule on files, and notes for a person.
 
-    Where a submission is the handout's whole folder, what stands beside ``hw1/`` is not looked at. A file of the
-    homework that is somewhere else is found by its name, or by what it defines.
+    If a submission is the complete folder of the handout, what lies beside ``hw1/`` is ignored. A file of the homework
+    in another place is found by its name, or by what it defines.
     """
     problems: list[str] = []
     root = _root(taken, problems)
@@ -570,7 +570,7 @@ def _relative(place: str, root: PurePosixPath) -> str | None:
 
 
 def _listed(files: list[tuple[str, int]]) -> str:
-    """Some files with their sizes, the largest first, and how many more there are."""
+    """Some files with their sizes, the largest first, and the number of others."""
     largest = sorted(files, key=lambda file: (-file[1], file[0]))
     named = ", ".join(f"{name} ({_size(size)})" for name, size in largest[:3])
     return named + (f" and {len(files) - 3:,} more" if len(files) > 3 else "")
@@ -581,7 +581,7 @@ def _size(size: int) -> str:
 
 
 def _root(taken: _Taken, problems: list[str]) -> PurePosixPath:
-    """The folder that holds ``mlcvlab/``: of several the newest, of those of one time that of hw1."""
+    """The folder that holds ``mlcvlab/``. Of several it is the newest; if they are equally old, it is hw1."""
     roots: dict[PurePosixPath, float] = {}
     for name in taken.files:
         parts = PurePosixPath(name).parts
@@ -603,7 +603,7 @@ def _root(taken: _Taken, problems: list[str]) -> PurePosixPath:
 
 
 def _found_elsewhere(taken: _Taken, root: PurePosixPath, files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
-    """Places of files of the homework that are not where they belong, each with where that is."""
+    """Misplaced files of the homework, each with its right path."""
     free = [name for name in taken.files if _is_kind(name, CODE) and _relative(name, root) not in tree_files()]
     for missing in _own_names().values():
         if missing in files:
@@ -615,13 +615,13 @@ def _found_elsewhere(taken: _Taken, root: PurePosixPath, files: Mapping[str, byt
 
 
 def _usual_name(name: str) -> str:
-    """A file's name without what a download adds to it, in small letters."""
+    """The name of a file without additions of a download, in lower case."""
     path = PurePosixPath(name)
     return re.sub(r"[ _-]*(\(\d+\)|copy)$", "", path.stem.lower()) + path.suffix.lower()
 
 
 def _is_like(content: bytes, name: str, missing: str) -> bool:
-    """Whether a file defines most of what a file of the homework has to."""
+    """Whether a file defines most of what a file of the homework must define."""
     if missing == NOTEBOOK:
         return name.endswith(".ipynb")
     tasks = {task.function.partition(".")[0] for task in read_assignment().tasks if task.file == missing}

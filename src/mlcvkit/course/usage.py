@@ -1,7 +1,8 @@
-"""What the processes of a sandbox use: CPU time, memory, and the time in which none of them does anything.
+"""What the processes of a sandbox use: CPU time, memory, and time in which none of them works.
 
-No limit on a student's code looks at a clock. Computing is limited by the CPU time of all its processes together, which
-a busy machine does not change; sleeping and waiting are limited by how long none of the processes could have run.
+No limit on a student's code depends on the clock. Computing is limited by the CPU time of all its processes together,
+which does not depend on other programs; sleeping and waiting are limited by the time in which none of the processes
+could run.
 """
 
 import time
@@ -19,22 +20,22 @@ LEAST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Limits:
-    """What the processes of a sandbox may use.
+    """The limits for the processes of a sandbox.
 
     Parameters
     ----------
     seconds
-        CPU time of one request, of all processes together.
+        CPU time for one request, of all processes together.
     memory_mb
         Memory of all processes together, in MB.
     processes
-        How many there may be at a time.
+        The most processes at a time.
     output_mb
-        What they may print, in MB.
+        The most output, in MB.
     scratch_mb
-        Size of the folder they may write to, in MB.
+        Size of the folder that they can write to, in MB.
     idle_seconds
-        How long, during one request, none of them may be able to run.
+        The longest time, during one request, in which none of them can run.
     """
 
     seconds: float
@@ -48,8 +49,8 @@ class Limits:
 class Usage:
     """The CPU time and the idle time of a process and of everything it started.
 
-    The CPU time is that of the living processes, and what they have collected from children they waited for. A child
-    that nobody waits for takes its time with it when it ends: then the last time it was seen with is added.
+    The CPU time is that of the running processes and of the children that they waited for. A child that nobody waits
+    for is lost when it ends: the last CPU time that was measured is added for it.
 
     The idle time grows while no thread is running, ready to run, or waiting for a disk. A process that is ready but
     gets no processor, since others keep the machine busy, is not idle.
@@ -64,22 +65,22 @@ class Usage:
         self._most = 0.0
 
     def cpu_seconds(self) -> float:
-        """CPU time until now of the processes that were there at the last measurement."""
+        """CPU time so far of the processes of the last measurement."""
         current = {process: own for process in self._times if (own := _cpu_times(process)) is not None}
         return self._total(current, self._vanished_since(current))
 
     def measure(self, *, is_active: bool = False) -> float:
-        """Look at all processes again.
+        """Measure all processes.
 
         Parameters
         ----------
         is_active
-            Whether the processes are known to have done something since the last measurement.
+            Whether the processes are known to have worked since the last measurement.
 
         Returns
         -------
         float
-            CPU time until now, in seconds.
+            CPU time so far, in seconds.
         """
         processes = _family(self.root)
         times = {process: own for process in processes if (own := _cpu_times(process)) is not None}
@@ -94,11 +95,11 @@ class Usage:
         return after
 
     def memory(self) -> int:
-        """Bytes held by the processes of the last measurement: resident memory, and files that are only in memory."""
+        """Bytes of the processes of the last measurement: resident memory, and files in memory."""
         return sum(map(_memory_of, self._times))
 
     def _vanished_since(self, times: _Times) -> float:
-        """Time of processes that ended, less what their parents have collected; above 0 where nobody collects it."""
+        """CPU time of processes that ended and that their parents did not wait for."""
         ended = sum(sum(own) for process, own in self._times.items() if process not in times)
         collected = sum(children - self._times.get(process, (0.0, 0.0))[1] for process, (_, children) in times.items())
         return self._vanished + ended - collected
@@ -116,7 +117,7 @@ def _family(root: int) -> list[psutil.Process]:
 
 
 def _cpu_times(process: psutil.Process) -> tuple[float, float] | None:
-    """The CPU time of a process, and of its children that ended and were waited for; None if it is gone."""
+    """The CPU time of a process and of the children that it waited for; None if it is gone."""
     with suppress(psutil.Error):
         times = process.cpu_times()
         return times.user + times.system, times.children_user + times.children_system
@@ -124,10 +125,10 @@ def _cpu_times(process: psutil.Process) -> tuple[float, float] | None:
 
 
 def _can_run(process: psutil.Process) -> bool:
-    """Whether a thread of a process is running, ready to run, or waits for a disk.
+    """Whether a thread of a process is running, ready to run, or waiting for a disk.
 
-    A parent that waits in vfork for its child seems to wait for a disk: of a process with children that does not count.
-    Systems without /proc tell nothing of threads; there, only CPU time counts.
+    A parent that waits in vfork for its child looks like one that waits for a disk, so that this does not count for a
+    process with children. Without /proc nothing is known of threads, and only CPU time counts.
     """
     states = set()
     for stat in Path(f"/proc/{process.pid}/task").glob("*/stat"):

@@ -1,7 +1,7 @@
-"""What the text of a column means: numbers, dates, times of day, truth values or names.
+"""The meaning of the text in a column: numbers, dates, times of day, truth values or names.
 
-A column is looked at once, as a whole. What was found stays with the model, and from then on each value is read by
-itself: what stands beside it, or in which format, makes no difference.
+A column is examined once, with all its values. The result belongs to the model, and from then on each value is read
+separately: its neighbours and its format make no difference.
 """
 
 import re
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import polars
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "?")
-"""What stands for a missing value."""
+"""Texts for a missing value."""
 MISSING_NUMBERS = ("-", "--", ".", "..", "*")
-"""What stands for one in a column of numbers alone."""
+"""Texts for a missing value in columns of numbers only."""
 MOSTLY = 0.9
 """The share of numbers from which on a column of text is one of numbers."""
 
 FIRST_LOOK = 500
-"""Values by which a column of names is told from one of numbers or dates before all of it is looked at."""
+"""The number of values that distinguish a column of names from numbers or dates at first sight."""
 
 _UNIT = r"(?:[$€£¥₹%]|USD|EUR|GBP|CHF)"
 _BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
@@ -83,7 +83,7 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
 
 
 def thousands_in(texts: Iterable[str], decimals: set[str]) -> str | None:
-    """The mark that stands between thousands in a column.
+    """The mark between thousands in a column.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def ambiguous_number(texts: Iterable[str]) -> str | None:
 
 
 def _mark(text: str) -> tuple[str, str]:
-    """What a value tells of a point or comma in it: that it is a decimal mark, or stands between thousands, or may."""
+    """The meaning of a point or comma in a value: decimal mark, mark between thousands, or either."""
     bare = _BLANKS.sub("", _AFTER.sub("", _BEFORE.sub(r"\1", text)))
     points, commas = bare.count("."), bare.count(",")
     if not points + commas or number_of(text) is None:
@@ -186,14 +186,14 @@ def seconds_of(text: str) -> float | None:
 
 
 def date_of(text: str, first: str) -> datetime | None:
-    """The date that a text holds, with a time of day where it has one; in UTC where it names its time zone.
+    """The date in a text, with its time of day if it has one; in UTC if it has a time zone.
 
     Parameters
     ----------
     text
         The text.
     first
-        What comes first where that cannot be seen: "month" or "day".
+        What comes first in an ambiguous date: "month" or "day".
 
     Returns
     -------
@@ -297,7 +297,7 @@ def known_text(column: "polars.Series", missing: tuple[str, ...] = MISSING) -> "
 
 
 def parsed(text: "polars.Series", parse: Callable[[str], object], dtype: "polars.DataType") -> "polars.Series":
-    """Each different text parsed once; null where it is none.
+    """Parse each different text once; null if it cannot be parsed.
 
     Parameters
     ----------
@@ -438,7 +438,7 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
 
 
 def _share_of(some: Collection[str], values: Sequence[str]) -> float:
-    """The share of a column's values that are of some form, 0 where they are not nearly all."""
+    """The share of a column's values of some form; 0 unless nearly all have it."""
     known = set(some)
     share = sum(one in known for one in values) / max(1, len(values))
     return share if share >= MOSTLY else 0.0

@@ -1,4 +1,4 @@
-"""Folders of images as arrays, and images as rows of numbers."""
+"""Read folders of images as arrays, and encode images as rows of numbers."""
 
 from pathlib import Path
 from typing import Self
@@ -44,7 +44,7 @@ def files_by_class(folder: Path) -> tuple[list[tuple[Path, str]], bool, list[str
 
 
 def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray[np.generic]:
-    """Read images of one size: turned as their camera says, and on white where they are transparent.
+    """Read images of one size: rotated by their EXIF orientation, and transparent ones on white.
 
     Parameters
     ----------

@@ -75,9 +75,9 @@ _MNIST = {
 def mnist() -> DataSet:
     """MNIST's handwritten digits.
 
-    The files inside the package are decompressed and checked against their SHA-256 sums at the first load, kept in the
-    user's cache folder, and memory-mapped from there afterwards. Where that folder cannot be written the arrays stay in
-    memory, with a warning that says so.
+    The files inside the package are decompressed and checked against their SHA-256 sums at the first load, saved in the
+    user's cache folder, and memory-mapped from there afterwards. If that folder cannot be written, the arrays stay in
+    memory, with a warning.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def mnist_parity() -> DataSet:
 
 
 def mnist_test_parity() -> tuple[Values, Values]:
-    """The test samples of ``mnist_parity`` alone, which are there at once.
+    """The test samples of ``mnist_parity`` only, which load faster.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def mnist_test_parity() -> tuple[Values, Values]:
 
 
 def is_even(digits: Values) -> Values:
-    """The handout's label of a digit: 1 where it is even, 0 where it is odd.
+    """The handout's label of a digit: 1 if it is even, 0 if it is odd.
 
     Parameters
     ----------

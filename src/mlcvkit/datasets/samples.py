@@ -1,7 +1,4 @@
-"""Files, folders and names as samples.
-
-A file that cannot be read is named, with the line or the place where it ends.
-"""
+"""Read files, folders and named sets; errors name the file and the place."""
 
 import hashlib
 import io
@@ -283,7 +280,7 @@ def _of_table(
 def split_target(
     frame: "polars.DataFrame", target: str, path: object, *, decimal: str | None = None, as_text: bool = False
 ) -> "tuple[polars.DataFrame, Values, str | None]":
-    """Take the target out of a table, and leave out the rows that have none.
+    """Take the target out of a table, without the rows that have none.
 
     Parameters
     ----------
@@ -397,7 +394,7 @@ def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
 
 
 def choose_arrays(path: object, names: Iterable[str], target: str | Path | None) -> tuple[str, str | None]:
-    """Tell which of several arrays holds the samples and which the targets.
+    """Find the arrays with the samples and the targets among several.
 
     Parameters
     ----------

@@ -244,12 +244,12 @@ class TableEncoder:
         self._note_constant(constant, counted)
 
     def expect(self, X: RawRows) -> Self:
-        """Allow what other rows of the same data have: a text in a column of numbers or dates then counts as missing.
+        """Allow the values of other rows: a text in a column of numbers or dates then counts as missing.
 
         Parameters
         ----------
         X
-            All rows, also those that are kept apart.
+            All rows, also the held-out ones.
 
         Returns
         -------
@@ -701,7 +701,7 @@ def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
 
 def _parts_for(dates: "polars.Series", kind: str) -> list[str]:
     """The parts of the dates of a column that may tell something."""
-    monthly = dates.drop_nulls().dt.day().n_unique() <= 1  # such as the first of each month, where it is only noise
+    monthly = dates.drop_nulls().dt.day().n_unique() <= 1  # such as the first of each month, which would only be noise
     weekday = [] if monthly else ["weekday"]
     return ["in years", "month", *weekday, *(["hour"] if kind == "time" else [])]
 

@@ -138,7 +138,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def _parameter_constraints(self) -> PlainData:
-        """What scikit-learn checks each parameter by: the type of its default, or what stands in ``OF_OTHER_TYPES``."""
+        """What scikit-learn checks of each parameter: the type of its default, or ``OF_OTHER_TYPES``."""
         types = {bool: "boolean", int: Integral, float: Real}
         constraints = {field.name: [types.get(type(field.default), str)] for field in fields(self) if field.init}
         return constraints | {name: of for name, of in OF_OTHER_TYPES.items() if name in constraints}
@@ -216,7 +216,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
             restore = None if checkpoint is None else checkpoint.restore
             self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
-            self._passes = 0  # those that follow begin the schedule anew
+            self._passes = 0  # later passes restart the schedule
             self._fitted_epochs: int = self.n_iter_
         return self
 
@@ -234,9 +234,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise
 
     def _random(self, checkpoint: Checkpoint | None) -> tuple[np.random.RandomState, int | None]:
-        """Where all is drawn from, and the seed of the run where that is known already.
+        """The random generator, and the seed of the run if it is known already.
 
-        Without a ``random_state`` the seed of the run stands for it, so that a checkpoint is enough to draw all again.
+        Without a ``random_state`` the seed of the run replaces it, so that a checkpoint is enough to repeat all draws.
         """
         if self.random_state is not None:
             return check_random_state(self.random_state), None
@@ -329,7 +329,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                     "rate is close to its end, and little is learned; schedule='constant' goes on",
                     stacklevel=3,
                 )
-            # a number as random_state draws a new order all the same
+            # a number as random_state draws a new order nevertheless
             epochs = max(self.epochs, passes + 1)
             hp = self._hyperparameters(X.shape[0], seed + passes + 1, epochs=epochs, patience=0)
             state = None if first else getattr(self, "_state", None)
@@ -390,7 +390,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return X, self._targets.encode(y, X.dtype)
 
     def _validated_elsewhere(self, X: Rows, y: Values, first: bool) -> tuple[Rows, Array]:
-        """Samples that are not here, and their targets, which become what the model takes where they are."""
+        """Samples on a cluster and their targets, which are encoded where they are stored."""
         if not (lies_elsewhere(X) and lies_elsewhere(y)) or len(X) != len(y):
             raise ValueError(f"the targets must lie where their samples do; got X {X.shape} and y {np.shape(y)}")
         self.n_features_in_ = X.shape[1]
@@ -522,7 +522,7 @@ class _OnePass(Callback):
 
 
 def _put(run: Run, state: State | None, passes: int) -> None:
-    """Put the passes before into a run; where the optimizer was changed in between, it begins anew."""
+    """Continue a run after earlier passes; a changed optimizer starts with a new state."""
     run.epoch = passes
     if state is not None and type(state) is type(run.state):
         for array, earlier in zip(run.state, state, strict=True):

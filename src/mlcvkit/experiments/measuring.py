@@ -12,14 +12,14 @@ from mlcvkit.experiments.targets import checked_target
 
 
 def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, target: str | None) -> LabelledRows:
-    """The rows to measure with: those of a file, or those that the training held out.
+    """The rows to measure on: those of a file, or those that the training held out.
 
     Parameters
     ----------
     predictor
         The predictor of the run.
     configuration
-        What the run recorded.
+        The recorded configuration of the run.
     data
         The file to measure with. By default the rows that the training held out.
     target

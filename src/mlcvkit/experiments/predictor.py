@@ -146,7 +146,7 @@ class Predictor:
         return np.array(self.targets.names)[np.searchsorted(self.targets.classes, predicted)]
 
     def measure(self, X: RawRows, y: Values) -> PlainData:
-        """How good the predictions for raw rows with known targets are.
+        """Measure the predictions for raw rows with known targets.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Predictor:
         Returns
         -------
         SavedModel
-            The model with all that stands around it.
+            The model with its preprocessing and targets.
         """
         preprocessing, arrays = self.encoder.to_dict()
         return SavedModel(
@@ -298,7 +298,7 @@ def load(run: Path | str) -> Predictor:
 
     See Also
     --------
-    load_model : The file alone, as arrays and facts.
+    load_model : The content of the file, as arrays and plain data.
     load_estimator : The file as an estimator of scikit-learn's kind.
 
     Examples
@@ -410,7 +410,7 @@ def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:
 
 
 def completed(saved: SavedModel) -> SavedModel:
-    """A model file of an earlier version with all that is recorded today.
+    """Complete a model file of an earlier version.
 
     NN2 on MNIST's parity did not record its preprocessing and its classes.
 
@@ -422,7 +422,7 @@ def completed(saved: SavedModel) -> SavedModel:
     Returns
     -------
     SavedModel
-        The model with what stands around it.
+        The model with its preprocessing and targets.
     """
     of_parity = saved.configuration.get("data", PARITY_DATA) in (None, PARITY_DATA)
     pixels = datasets.SIDE**2

@@ -22,14 +22,14 @@ Indices = npt.NDArray[np.intp]
 def split_rows(
     N: int, count: int, strata: npt.NDArray[np.generic] | None, random: np.random.RandomState | int
 ) -> tuple[Indices, Indices]:
-    """Hold out some of N rows, of each stratum its share; a stratum of a single row is not held out.
+    """Hold out some of N rows, the same share of each stratum; a stratum of a single row is not held out.
 
     Parameters
     ----------
     N
         The number of rows.
     count
-        How many of them to hold out.
+        The number to hold out.
     strata
         The stratum of each row, (N,), or None if all rows are alike.
     random
@@ -53,7 +53,7 @@ def split_rows(
 
 
 def _stratified(stratum: Indices, count: int, random: np.random.RandomState) -> Indices:
-    """Which rows to hold out, with the share of each stratum as close to its size as whole numbers can be."""
+    """Choose the rows to hold out, with the share of each stratum as close to its size as possible."""
     _, stratum, sizes = np.unique(stratum, return_inverse=True, return_counts=True)
     remaining = _shares(sizes, len(stratum) - count, random)
     held_out = _shares(sizes - remaining, count, random)

@@ -18,7 +18,7 @@ from mlcvlab.nn import Array
 Task = Literal["classification", "regression"]
 
 MOST_CLASSES = 20
-"""Whole numbers of up to this many different values are taken for classes where no task is given."""
+"""Whole numbers with up to this many different values are classes if no task is given."""
 FEWEST_ROWS = 5
 """The fewest rows that can be trained on and tested with."""
 LARGEST_NUMBER = 1e150
@@ -33,7 +33,7 @@ class Classes:
     classes
         The classes, (C,), ascending.
     names
-        What they are called, where that is not what they are.
+        Their names, if these differ from the classes.
     """
 
     classes: Values
@@ -241,7 +241,7 @@ class Labels:
         return _smoothed(encoded, smoothing, 2)
 
     def strata(self, targets: Array) -> None:
-        """None: a split draws from all rows alike.
+        """None: a split draws from all rows equally.
 
         Parameters
         ----------
@@ -486,7 +486,7 @@ def learn_targets(y: Values, task: Task, names: tuple[str, ...] = ()) -> Targets
 
 
 def balanced_weights(y: Values, targets: Targets) -> Array:
-    """What each row counts so that all classes count alike, with a mean of 1.
+    """Weights of the rows, with a mean of 1, that give all classes equal weight.
 
         ω_i = N / (C n_c)      for a row of class c, of which there are n_c
 
@@ -495,7 +495,7 @@ def balanced_weights(y: Values, targets: Targets) -> Array:
     y
         The targets, (N,).
     targets
-        What they are learned as.
+        The description of the targets.
 
     Returns
     -------
@@ -515,7 +515,7 @@ def balanced_weights(y: Values, targets: Targets) -> Array:
 
 
 def _look_like_labels(samples: Samples, y: Values, values: Values) -> bool:
-    """Whether whole numbers that came as an array are labels: bytes, or from 0 or 1 on without a gap, each repeated."""
+    """Whether whole numbers in an array are labels: bytes, or numbers from 0 or 1 without a gap, each repeated."""
     if not isinstance(samples.X, np.ndarray) or y.dtype.kind not in "iub" or len(values) > 1000:
         return False
     without_gap = values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1
@@ -551,7 +551,7 @@ def notes_of_target(y: Values, targets: Targets) -> list[str]:
 
 
 def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
-    """The targets of some samples as they are learned, and the task.
+    """The encoded targets of samples, and the task.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ def train(
     experiment
         The data, the network and its hyperparameters.
     samples
-        The data, where they are not to be read from where the experiment says.
+        The data, if they are not to be read from the place in the experiment.
     callbacks
         Informed of the training, in their order.
     resume
@@ -123,7 +123,7 @@ def train(
 
 @dataclass
 class Preparation:
-    """All that there is before the first step.
+    """Everything before the first step.
 
     Parameters
     ----------
@@ -152,9 +152,9 @@ class Preparation:
     fingerprint
         The SHA-256 sum of the data.
     notes
-        What a person should know of the data and of what was made of them, a line each.
+        Notes on the data and on their use, a line each.
     sample_weight
-        What each training row counts, (N,), or None if all count alike.
+        The weight of each training row, (N,), or None if all are equal.
     thousands
         The mark between thousands of targets that were text, as in ``Samples``.
     """
@@ -230,7 +230,7 @@ class Preparation:
         return Trained(self.predictor(run.history), run, self.test)
 
     def predictor(self, history: dict[str, list[float]] | None = None) -> Predictor:
-        """The predictor with the network as it stands.
+        """The predictor with the present network.
 
         Parameters
         ----------
@@ -292,7 +292,7 @@ def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparati
 def prepare_rows(
     experiment: Experiment, samples: Samples, training: LabelledRows, validation: LabelledRows | None = None
 ) -> Preparation:
-    """The network of an experiment for some of the samples, of which some are held out where none are to validate with.
+    """The network of an experiment for some samples; some are held out if there are none for validation.
 
     Images stay bytes, which are scaled and distorted batch by batch, and their validation rows are drawn from all
     alike; of other rows each class gets its share.
@@ -389,7 +389,7 @@ def _with_weights(model: MLP | NN2, start: Predictor, run: str | None) -> MLP | 
 def _begun(
     model: MLP | NN2, hp: Hyperparameters, X: Rows, y: Array, chosen: Indices | None, *, has_weights: bool
 ) -> Hyperparameters:
-    """Start a network as the linear model of the rows to train on, where that is asked for or left to us.
+    """Start a network as the linear model of the training rows, if that is requested or left to us.
 
     Returns the hyperparameters with what was done.
     """

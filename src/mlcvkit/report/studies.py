@@ -32,9 +32,9 @@ from mlcvkit.tuning import (
 )
 
 FEWEST = 8
-"""With fewer trials nothing is said about what mattered."""
+"""With fewer trials the report does not say what mattered."""
 EXPLAINED = 0.2
-"""What the hyperparameters must explain of the differences between trials that were not looked at."""
+"""The share of the differences between unseen trials that the hyperparameters must explain."""
 GRID = 24
 LITTLE, MUCH = 0.05, 0.2
 """A hyperparameter that explains less than this share of the differences did not matter; one above this mattered."""
@@ -284,7 +284,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _best_of(judged: Judged, name: str) -> str:
-    """Where a hyperparameter was good, and what it cost where it was not."""
+    """The good values of a hyperparameter, and the cost of others."""
     index = judged.names.index(name)
     expected, at = judged.expected(index), judged.at(index)
     cost = expected.max() - expected.min()
@@ -397,7 +397,7 @@ def _grid(study: Study) -> Part:
 
 
 def _finals(study: Study) -> Iterator[Part]:
-    """The trainings at the end, where there are any."""
+    """The trainings at the end, if there are any."""
     final, found = finals(study), comparison(study)
     if final is None or found is None or not found.best:
         return

@@ -1,4 +1,4 @@
-"""The training loop and what it is made of: batches, augmentation, optimizers, schedules, kernels, checkpoints."""
+"""The training loop and its parts: batches, augmentation, optimizers, schedules, kernels, checkpoints."""
 
 from mlcvkit.renamed import resolved
 from mlcvkit.training.augmentation import Augmentation

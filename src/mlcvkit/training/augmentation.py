@@ -18,8 +18,8 @@ class Augmentation:
 
         x' = A (x - c) + c + t + d(x),    A = R(θ) · (1, 0; shear, 1) · diag(1 + a, 1 + b)
 
-    for pixels x = (row, column) and the centre c. Each quantity is drawn anew for each image, between minus and plus
-    its strength; a strength of 0 leaves it out.
+    for pixels x = (row, column) and the centre c. Each quantity is drawn for each image, between minus and plus its
+    strength; a strength of 0 leaves it out.
 
     Parameters
     ----------

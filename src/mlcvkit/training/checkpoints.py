@@ -61,7 +61,7 @@ class WriteCheckpoints(Callback):
             self._write(run)
 
     def on_epoch(self, run: Run) -> None:
-        """Write a checkpoint where it is time for one."""
+        """Write a checkpoint if it is time for one."""
         if run.epoch % self.every and run.epoch < run.hyperparameters.epochs:
             return
         try:
@@ -150,7 +150,7 @@ class Checkpoint:
             raise InputError(f"{path} is damaged or of another version: {error}") from None
 
     def _begin_mean(self, run: Run) -> None:
-        """Begin the mean of the last epochs anew, where there are other epochs than before."""
+        """Restart the mean of the last epochs if the number of epochs has changed."""
         hp, run.mean = run.hyperparameters, None
         if not hp.average_epochs:
             return

@@ -1,7 +1,7 @@
-"""The compiled inner loops, each beside its NumPy twin of the same name and signature.
+"""The compiled inner loops, each beside its NumPy reference of the same name and signature.
 
-numba is imported when a kernel is first asked for, and its machine code is kept on disk. Where numba is missing the
-twins do the same work. The functions without an underscore choose; the tests hold each pair equal.
+numba is imported when a kernel is first needed, and its machine code is cached on disk. Without numba the NumPy
+references do the same work. The functions without an underscore choose; tests compare each pair.
 """
 
 import importlib.util
@@ -135,7 +135,7 @@ def _packed_rows_numpy(X: Values, order: Values, scale: float, features: Values,
 
 
 def _spread_rows(rows: Values, features: Values, out: Values) -> None:
-    """Rows to their places in a matrix, and zero to the rows between them; the other way round of a selection.
+    """Write rows to their places in a matrix, and zero to the rows between them: the inverse of a selection.
 
     Parameters
     ----------
@@ -312,7 +312,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 @cache
 def compiled(kernel: Kernel) -> Kernel:
-    """Machine code of a kernel, kept on disk where there is a folder for it that can be written."""
+    """The machine code of a kernel, cached on disk if there is a writable folder."""
     from numba import njit
 
     try:
@@ -324,7 +324,7 @@ def compiled(kernel: Kernel) -> Kernel:
 
 
 def _remove_damaged_index(jitted: Callable[..., object]) -> None:
-    """Have numba begin its index of a kernel anew where it cannot be read, which would fail each training."""
+    """Let numba rebuild a kernel's index if it cannot be read, which would otherwise fail each training."""
     with suppress(AttributeError):  # of another version of numba
         file = getattr(jitted, "_cache")._cache_file  # noqa: B009
         try:

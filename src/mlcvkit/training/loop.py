@@ -81,7 +81,7 @@ def accuracy(model: Model, X: Array, y: Array, *, sample_weight: Array | None = 
 
 @dataclass
 class Run:
-    """A training run between two epochs: all that is needed to go on with it.
+    """A training run between two epochs: all that is needed to continue it.
 
     Shuffling and augmentation follow from the seed and the epoch.
 
@@ -188,7 +188,7 @@ class Callback:
         """
 
     def on_end(self, run: Run) -> None:
-        """Called at the end of the run, also where it was interrupted.
+        """Called at the end of the run, also if it was interrupted.
 
         Parameters
         ----------
@@ -198,11 +198,11 @@ class Callback:
 
 
 class StopTraining(Exception):
-    """Ends the training where it is raised: in ``on_epoch`` with that epoch, of which later callbacks are not told.
+    """Ends the training when it is raised; later callbacks do not learn of an epoch that raised it.
 
     See Also
     --------
-    Callback : Where it is raised.
+    Callback : The methods that raise it.
 
     Examples
     --------
@@ -398,9 +398,9 @@ def fit(
     callbacks: Sequence[Callback] = (),
     resume: Callable[[Run], None] | None = None,
 ) -> Run:
-    """Train a model on mini-batches to the end, and inform callbacks of it.
+    """Train a model on mini-batches to the end, and inform callbacks.
 
-    The samples are shuffled anew for each epoch. After it the loss and the metrics are measured on the validation
+    The samples are shuffled for each epoch. After it the loss and the metrics are measured on the validation
     samples and on 10,000 training samples. Ctrl-C ends the training with the weights as they are.
 
     Parameters

@@ -9,16 +9,16 @@ from mlcvkit.training.loop import Callback, Run
 class ProgressBar(Callback):
     """A live bar with the latest loss and metrics, and the speed.
 
-    The measurements are those of the validation samples where there are any.
+    The measurements are those of the validation samples if there are any.
 
     Parameters
     ----------
     console
-        Where it is drawn, the standard error by default.
+        The console to draw on, by default standard error.
 
     See Also
     --------
-    Callback : What it is one of.
+    Callback : The base class.
 
     Examples
     --------

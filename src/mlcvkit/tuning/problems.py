@@ -1,4 +1,4 @@
-"""What is tuned: an experiment, trained by hyperparameters and judged on rows held out."""
+"""The problem of a study: an experiment, trained with given hyperparameters and judged on held-out rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,11 +23,11 @@ from mlcvkit.training import Callback, History, Hyperparameters
 from mlcvkit.tuning.spaces import MLP_SPACE, NN2_HIDDEN_UNITS
 
 VALIDATION_SAMPLES = 10_000
-"""Rows to judge the trials by, at most; and of fewer than five times as many a fifth."""
+"""The most rows to judge trials by; of few rows a fifth."""
 
 
 class Trained(NamedTuple):
-    """A training at its end.
+    """A finished training.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Problem:
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """The losses that fit, the default one first."""
+        """The possible losses, the default one first."""
         if self.experiment.task == "regression":
             return "mse", "l2"
         two = len(np.unique(self.training[1])) == 2

@@ -145,7 +145,7 @@ def tune(
 
 
 def _in_silence(study: Study) -> None:
-    """Say nothing of the trials."""
+    """Ignore the progress."""
 
 
 def begin_sweep(folder: Path, settings: Settings) -> Study:
@@ -176,7 +176,7 @@ def begin_sweep(folder: Path, settings: Settings) -> Study:
 
 
 def _require_used(settings: Settings, problem: Problem) -> None:
-    """Refuse what no trial would use: hyperparameters of other kinds of network, or of other optimizers."""
+    """Refuse hyperparameters that no trial would use: those of other kinds of network or other optimizers."""
     kind, space = settings.kind_of_network, settings.search_space
     unused = {**KINDS[kind].unused, **({} if kind == "mlp" else {"depth": "its depth is fixed"})}
     for name in space:
@@ -282,7 +282,7 @@ class _Worker:
         )
 
     def end(self) -> str:
-        """End it where it has not ended; what it wrote on standard error."""
+        """End it if it is still running; return what it wrote on standard error."""
         self.process.kill()
         self.process.wait()
         if self.process.stdin is not None:
@@ -293,7 +293,7 @@ class _Worker:
 
 
 class _Workers:
-    """Workers of a study; one that was killed is replaced."""
+    """The workers of a study; a killed one is replaced."""
 
     def __init__(self, study: Study, count: int, budget: float, most_trials: int | None) -> None:
         self.until = time.time() + budget
@@ -316,7 +316,7 @@ class _Workers:
             worker.end()
 
     def is_working(self) -> bool:
-        """Whether any is at work, after those that failed were replaced."""
+        """Whether any is working, after failed ones were replaced."""
         for worker in [worker for worker in self.workers if worker.process.poll() is not None]:
             self.workers.remove(worker)
             message = worker.end()
@@ -394,11 +394,11 @@ def _final_study(study: Study, best: optuna.trial.FrozenTrial, configuration: Pl
     """The trainings at the end after a trial, each queued once, whoever comes here first."""
     name = f"final-{best.number}"
     wanted = {"best": study.hyperparameters(best), "defaults": with_used_only(study.settings.hyperparameters)}
-    if is_default(study):  # one network is trained once
+    if is_default(study):  # the same network is trained only once
         del wanted["defaults"]
     with study.asking():
         if name not in optuna.get_all_study_names(storage=study.storage):
-            (study.folder / MODEL_FILE).unlink(missing_ok=True)  # that of an earlier best
+            (study.folder / MODEL_FILE).unlink(missing_ok=True)  # of an earlier best trial
             optuna.create_study(study_name=name, storage=study.storage, direction="maximize")
         final = Study(study.folder, name)
         there = {(t.user_attrs["which"], t.user_attrs["hyperparameters"]["seed"]) for t in final.trials()}

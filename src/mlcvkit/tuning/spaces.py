@@ -19,7 +19,7 @@ from mlcvkit.models import ACTIVATIONS
 from mlcvkit.training import Hyperparameters
 
 LARGEST = 1_000_000
-"""No whole number is larger."""
+"""The largest whole number."""
 LOG_FROM = 10
 """A range is searched on a logarithmic scale if its end is at least this many times its start."""
 
@@ -27,7 +27,7 @@ KINDS: dict[str, type] = {
     name: {int: int, float: float, float | None: float}.get(hint, str)
     for name, hint in get_type_hints(Hyperparameters).items()
 } | {"hidden_units": int, "depth": int}
-"""What is written for each hyperparameter. ``depth`` is how many hidden layers of ``hidden_units`` there are."""
+"""The form of each hyperparameter. ``depth`` is the number of hidden layers of ``hidden_units``."""
 
 MLP_SPACE = {
     "learning_rate": "1e-4:1",
@@ -77,7 +77,7 @@ class Range:
         Parameters
         ----------
         count
-            How many; fewer where there are not as many.
+            The number of values; fewer if there are fewer.
 
         Returns
         -------
@@ -174,7 +174,7 @@ def _require(name: str, value: Choice) -> None:
         if not 1 <= value <= 8:  # type: ignore[operator]
             raise InputError(f"depth must be from 1 to 8; got {value}")
         return
-    epochs = {"epochs": value} if name == "average_epochs" else {}  # it may be as large as the run is long
+    epochs = {"epochs": value} if name == "average_epochs" else {}  # its limit is the length of the run
     Hyperparameters(**epochs, **{name: value})  # type: ignore[arg-type]
 
 

@@ -23,11 +23,11 @@ from mlcvkit.tuning.studies import Study
 
 
 class OutOfTime(Exception):
-    """The budget is spent."""
+    """The time is over."""
 
 
 class Reports(Callback):
-    """Report each epoch to the study; end the training where the trial is hopeless or the time is over.
+    """Report each epoch to the study; end the training if the trial is hopeless or the time is over.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ class Reports(Callback):
         self.trial, self.score, self.deadline, self.prune = trial, score, deadline, prune
 
     def on_batch(self, samples: int) -> None:
-        """End the training where the time is over."""
+        """End the training if the time is over."""
         if time.time() > self.deadline:
             raise OutOfTime
 
     def on_epoch(self, run: Run) -> None:
-        """Report the score; end the training where the trial is hopeless."""
+        """Report the score; end the training if the trial is hopeless."""
         scores = run.history.get(f"validation_{self.score}")
         if scores is None:
             return
@@ -95,7 +95,7 @@ def _prepared(folder: Path, name: str) -> Study:
     """The study with its sampler and pruner."""
     settings = Study(folder).settings
     first = Study(folder, name)
-    with first.asking():  # no two workers draw the same, nor one after a restart what was drawn before
+    with first.asking():  # no two workers draw the same values, nor does one after a restart
         number = first.optuna.user_attrs.get("workers", 0)
         first.optuna.set_user_attr("workers", number + 1)
     seed = settings.seed * 10_000 + number
@@ -141,7 +141,7 @@ def _run(study: Study, problem: Problem, trial: optuna.Trial, deadline: float) -
 
 def _keep(study: Study, trial: optuna.Trial, trained: Trained) -> None:
     if study.is_final and trained.saved is not None and trial.user_attrs["which"] == "best":
-        with study.asking():  # the model of the first seed that went to its end is kept
+        with study.asking():  # the model of the first complete seed is saved
             seed = trial.user_attrs["hyperparameters"]["seed"]
             if seed < study.optuna.user_attrs.get("kept", math.inf):
                 trained.saved.configuration = trial.user_attrs["configuration"]

@@ -1,4 +1,4 @@
-"""What every check is made of: cases, comparisons, and what is said of a result."""
+"""The parts of every check: cases, comparisons, and the description of results."""
 
 import inspect
 import re
@@ -16,24 +16,24 @@ from mlcvkit.course.submissions import plain_text
 Array = npt.NDArray[Any]
 
 RTOL, ATOL = 1e-5, 1e-7
-"""How near a value has to be: a distortion by 10⁻⁶, as the handout advises it, is near enough."""
+"""The tolerance of a value, which allows the distortion by 10⁻⁶ that the handout advises."""
 
 
 @dataclass(frozen=True)
 class Property:
-    """What a test found of one property.
+    """The result of a test for one property.
 
     Parameters
     ----------
     name
         The property.
     credit
-        The share of its points, from 0 to 1.
+        The earned share of its points, from 0 to 1.
     feedback
-        What to say where it is not whole.
+        The text if it is not 1.
     reading
-        The other reading of the handout that explains what is not right, by its name in the rubric, which says what
-        it costs; "" where none does.
+        The other reading of the handout that explains the result, by its name in the rubric, which has its cost; "" if
+        none does.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Property:
     reading: str = ""
 
     def worth(self, costs: Mapping[str, float]) -> float:
-        """The share of its points where readings of the handout cost what the rubric says."""
+        """The earned share of its points with the rubric's cost of readings."""
         return max(self.credit, 1 - costs.get(self.reading, 1.0)) if self.reading else self.credit
 
 
@@ -56,7 +56,7 @@ class Diagnosis:
 
 @dataclass
 class Report:
-    """What a test found."""
+    """The report of a test."""
 
     test: str
     properties: list[Property] = field(default_factory=list)
@@ -66,19 +66,19 @@ class Report:
     reason: str = ""
     equation: str = ""
     look: str = ""
-    """What a person should look at."""
+    """Notes for a person."""
 
     def add(self, name: str, credit: float, feedback: str | None = None, reading: str = "") -> None:
         self.properties.append(Property(name, credit, feedback or "", reading))
 
     @property
     def credit(self) -> float:
-        """The share of its properties that are right, by whatever reading of the handout."""
+        """The share of its properties that are right by any reading of the handout."""
         return sum(1.0 if prop.reading else prop.credit for prop in self.properties) / max(1, len(self.properties))
 
     @property
     def is_whole(self) -> bool:
-        """Whether all is right, by whatever reading of the handout."""
+        """Whether everything is right by any reading of the handout."""
         return all(prop.credit >= 1 or prop.reading for prop in self.properties)
 
 
@@ -94,7 +94,7 @@ def is_numeric(value: Any) -> bool:
 
 
 def as_array(value: Any) -> Array | None:
-    """A value as an array of float64; None if it is not numbers."""
+    """A value as an array of float64; None if it is not numeric."""
     if not is_numeric(value):
         return None
     try:
@@ -109,12 +109,12 @@ def is_finite(value: Any) -> bool:
 
 
 def near(got: Array, expected: Array, rtol: float = RTOL, atol: float = ATOL, *, nan: bool = False) -> bool:
-    """Whether two arrays are near each other; NaN is near NaN only where ``nan`` is given."""
+    """Whether two arrays are close; NaN equals NaN only with ``nan``."""
     return got.shape == expected.shape and bool(np.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=nan))
 
 
 def same_values(got: Any, expected: Array, rtol: float = RTOL, atol: float = ATOL) -> bool:
-    """Whether the values are right, in whatever shape: a vector lying, standing or flat, a matrix transposed."""
+    """Whether the values are right in any shape: a vector as a row, a column or flat, a matrix transposed."""
     array = as_array(got)
     if array is None or array.size != expected.size:
         return False
@@ -124,7 +124,7 @@ def same_values(got: Any, expected: Array, rtol: float = RTOL, atol: float = ATO
 
 
 def same_shape(got: Any, expected: Array) -> bool:
-    """Whether the shape is right; a single number may stand in any."""
+    """Whether the shape is right; a single number can have any shape."""
     array = as_array(got)
     return array is not None and (array.shape == expected.shape or array.size == expected.size == 1)
 
@@ -154,7 +154,7 @@ def relative_error(got: Sequence[Any], expected: Sequence[Any]) -> float | None:
 
 
 def shown_apart(expected: Any, got: Any) -> str:
-    """What was expected and what was got, with as many digits as it takes to tell them apart."""
+    """The expected and the actual value, with enough digits to tell them apart."""
     texts = [("", "")]
     for digits in (6, 9, 12, 17):
         texts.append((shown(expected, digits), shown(got, digits)))
@@ -164,7 +164,7 @@ def shown_apart(expected: Any, got: Any) -> str:
 
 
 def shown(value: Any, digits: int = 6) -> str:
-    """A value for a reader: short, with its shape."""
+    """A short text for a value, with its shape."""
     if value is None:
         return "None"
     if isinstance(value, dict):
@@ -184,7 +184,7 @@ def shown(value: Any, digits: int = 6) -> str:
 
 
 def equation(function: Callable[..., Any]) -> str:
-    """The equations in a function's docstring: its first indented block, one after the other."""
+    """The equations in a function's docstring: its first indented block."""
     text = inspect.cleandoc(function.__doc__ or "")
     block = re.search(r"\n\n((?: +\S.*\n)+)", text + "\n")
     lines = block.group(1).splitlines() if block else []
@@ -195,28 +195,28 @@ def equation(function: Callable[..., Any]) -> str:
 Asks = Callable[[str, str, list[Any]], Any]
 
 Numbers = Sequence[Array | None]
-"""What a function returns in each case, as one array; None if it raises."""
+"""The result of a function in each case, as one array; None if it raises."""
 
 
 @dataclass(frozen=True)
 class Looked:
-    """A case as it is judged: its property, what was got, or in words why there is nothing, and what was expected."""
+    """A case to judge: its property, the result or a text on why there is none, and the expected result."""
 
     property: str
     got: Any
     expected: Array
     origin: Array | float = 0.0
-    """What differences are measured from, where the numbers are those of a way."""
+    """The start, if the results are the ends of a path."""
     tolerance: tuple[float, float] = (1e-4, 2e-6)
-    """How near, relative and absolute, a number has to be to one of a mistake's."""
+    """The relative and the absolute tolerance of a mistake's result."""
 
 
 Alike = Callable[[Array, Looked], bool]
-"""Whether the result with a mistake is what was got in a case."""
+"""Whether the result with a mistake is the actual one in a case."""
 
 
 class Table:
-    """What is known of a function for a class seed: its cases, the right numbers, and what each mistake makes of them.
+    """The cases of a function for a class seed, the right results, and those with each mistake.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ class Table:
     cases
         Its cases.
     call
-        ``call(function, case)``: what a function, or NN2's class, returns in a case, as one array.
+        ``call(function, case)``: the result of a function, or of NN2's class, in a case, as one array.
     reference
         The reference's function, or NN2's class.
     """
@@ -237,7 +237,7 @@ class Table:
 
     @cached_property
     def mistakes(self) -> list[tuple[Mistake, Numbers]]:
-        """The numbers of each mistake."""
+        """The results with each mistake."""
         return [
             (mistake, [self._number(mistaken(mistake), case) for case in self.cases])
             for mistake in mistakes_of(self.function).values()
@@ -252,7 +252,7 @@ class Table:
 
 
 def alike(number: Array, case: Looked) -> bool:
-    """Whether the result with a mistake is what was got, number by number."""
+    """Whether the result with a mistake is the actual one, number by number."""
     got = as_array(case.got)
     if got is None or number.size != got.size:
         return False
@@ -260,7 +260,7 @@ def alike(number: Array, case: Looked) -> bool:
 
 
 def diagnosis(function: str, name: str) -> Diagnosis:
-    """A mistake of the catalogue, as it is told."""
+    """A mistake of the catalogue, for the student."""
     return Diagnosis(name, mistakes_of(function)[name].tells)
 
 
@@ -271,11 +271,10 @@ def judge(
     wrong: Sequence[int],
     is_alike: Alike = alike,
 ) -> dict[str, str]:
-    """Name the mistake behind wrong results, and say for each wrong property which reading of the handout explains it.
+    """Find the mistake behind wrong results, and for each wrong property the reading of the handout that explains it.
 
-    A mistake is named only where it explains every case, the right ones as well; else none is. A property is another
-    reading's where that explains all of its cases, all right ones and those of plain values (the first property), and
-    its results are finite.
+    A mistake is named only if it explains every case, also the right ones. A reading explains a property if it explains
+    all of its cases, all right ones and those of plain values (the first property), and its results are finite.
 
     Arguments: ``mistakes``, with the numbers of each in each case; ``wrong``, the places of the wrong cases.
     """
@@ -304,9 +303,8 @@ def _explanation(
     wrong: Collection[int],
     is_alike: Alike,
 ) -> Mistake | None:
-    """The first mistake that explains what was got in each of the chosen cases, and has numbers in one of them.
-
-    Where a case is wrong, a mistake that gives the right numbers explains nothing.
+    """The first mistake that explains the results of all chosen cases and has a result in one of them. A mistake that
+    gives the right result does not explain a wrong one.
     """
     for mistake, numbers in mistakes:
         if (

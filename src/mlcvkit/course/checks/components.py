@@ -1,4 +1,4 @@
-"""Checks of Problem 1: each function's values and gradients, on inputs that are drawn anew for each seed."""
+"""Checks of Problem 1: the values and gradients of each function, for random inputs of each seed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ Draw = np.random.Generator
 
 @dataclass(frozen=True)
 class Case:
-    """Arguments of a function, and the property that its result shows."""
+    """Arguments of a function, and the tested property."""
 
     property: str
     args: tuple[Array, ...]
@@ -45,7 +45,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Component:
-    """A function of Problem 1: where it is, what it has to return, and its cases."""
+    """A function of Problem 1: its module, the right result, and its cases."""
 
     module: str
     reference: Callable[..., Any]
@@ -53,22 +53,22 @@ class Component:
     rtol: float = RTOL
     atol: float = ATOL
     least_when_wrong: float | None = None
-    """How large a result must at least be where a prediction is certain and wrong; the handout leaves it open."""
+    """The least size of a result if a prediction is certain and wrong; the handout leaves it open."""
 
     @property
     def name(self) -> str:
         return self.reference.__name__
 
     def is_open(self, prop: str) -> bool:
-        """Whether the handout leaves open how large a result of this property is."""
+        """Whether the handout leaves the size of this property's results open."""
         return prop == "stability" and self.least_when_wrong is not None
 
     def tolerance(self, case: Case) -> tuple[float, float]:
-        """How near a result must be to the right one."""
+        """The tolerance of a result."""
         return self.rtol, SMALLEST if case.property == "stability" else self.atol
 
     def is_alike(self, number: Array, case: Looked) -> bool:
-        """As ``alike``; where the size is open, whether the signs are the same and the numbers as large."""
+        """Like ``alike``; if the size is open, whether the signs are equal and the results large enough."""
         got = as_array(case.got)
         if not self.is_open(case.property) or got is None or not (np.isfinite(got).all() and np.isfinite(number).all()):
             return alike(number, case)
@@ -77,7 +77,7 @@ class Component:
 
 
 def column(rng: Draw, size: int = 5) -> Array:
-    """A column without entries near 0, where some functions have a kink; small and large ones of both signs in it."""
+    """A column of small and large entries of both signs, none near 0, where some functions have a kink."""
     sizes, signs = rng.uniform(0.2, 2.5, size), rng.choice([-1, 1], size)
     few = min(4, size)
     sizes[:few] = np.where(np.arange(few) % 2, rng.uniform(1.2, 2.5, few), rng.uniform(0.2, 0.8, few))
@@ -158,10 +158,10 @@ def _entropy(rng: Draw) -> list[Case]:
 
 
 SMALLEST = 1e-30
-"""Below this a formula may rightly end at 0, or where its argument is cut."""
+"""Below this size a formula may end at 0 or at the clipped argument."""
 _NN = "mlcvlab.nn"
 _DISTORTED = 1e-4, 2e-6
-"""Tolerances that let the handout's distortion by 10⁻⁶ pass, wherever in the formula it stands."""
+"""Tolerances that allow the handout's distortion by 10⁻⁶ anywhere in the formula."""
 COMPONENTS_CHECKED = {
     component.name: component
     for component in (
@@ -198,7 +198,7 @@ def check_component(name: str, ask: Asks, seed: int) -> Report:
     """Check one function.
 
     Arguments: ``ask(module, function, args)``, which calls the student's function and returns its result and the
-    arguments after the call, or in words why there is none.
+    arguments after the call, or a text on why there is none.
     """
     component = COMPONENTS_CHECKED[name]
     table = component_table(name, seed)

@@ -1,8 +1,8 @@
 """Checks of Problem 2: NN2's prediction, its gradient, and the gradient of its empirical risk.
 
-A gradient is right if it is the reference's, or if it is that of the student's own forward pass, by finite differences:
-a wrong forward pass costs its own points and not the gradient's. The mean over the samples is right in the same way if
-it is the mean of the student's own gradients.
+A gradient is right if it equals the reference's, or the finite differences of the student's own forward pass: a wrong
+forward pass costs its points and not those of the gradient. In the same way the mean over the samples is right if it is
+the mean of the student's own gradients.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ from mlcvlab.nn.losses import cross_entropy
 
 Weights = list[Array]
 AsksNetwork = Callable[[str, Weights, list[Any]], Any]
-"""``ask(method, own weights, arguments)``: the student's answer, or in words why there is none."""
+"""``ask(method, weights, arguments)``: the student's result, or a text on why there is none."""
 
 FEATURES, HIDDEN = 4, 3
 STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
@@ -45,7 +45,7 @@ STEP = 1e-3
 
 @dataclass(frozen=True)
 class Case:
-    """A network's own weights and the arguments of its method, and the property that the result shows."""
+    """The weights of a network, the arguments of its method, and the tested property."""
 
     property: str
     own: Weights
@@ -53,7 +53,7 @@ class Case:
 
 
 def _weights(rng: np.random.Generator) -> Weights:
-    """Weights of a network that says yes to some samples and no to others."""
+    """Weights of a network that predicts 1 for some samples and 0 for others."""
     while True:
         signs = rng.choice([-1, 1], (HIDDEN, 1))
         W = [rng.normal(size=(HIDDEN, FEATURES)), rng.uniform(0.4, 1.2, (HIDDEN, 1)) * signs]
@@ -67,9 +67,8 @@ def _says_yes(W: Weights, X: Array) -> Array:
 
 
 def _samples(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
-    """Samples, each with hidden units on and off, none of them near ReLU's kink for any of the weights.
-
-    Several have both answers for each of the weights: else a network that never says yes has right answers.
+    """Samples with hidden units on and off, none near ReLU's kink, for each of the weights. Several samples have both
+    predictions for each of the weights: otherwise a network that never predicts 1 would be right.
     """
     while True:
         X = _samples_alone(rng, count, *weights)
@@ -91,7 +90,7 @@ def _sample(rng: np.random.Generator, weights: Sequence[Weights]) -> Array:
 
 
 def _call(method: str) -> Callable[[Any, Case], Array]:
-    """How a method of NN2's class is called in a case; of two gradients one array."""
+    """Call a method of NN2's class in a case; two gradients become one array."""
 
     def call(network: Any, case: Case) -> Array:
         model = network()
@@ -103,13 +102,13 @@ def _call(method: str) -> Callable[[Any, Case], Array]:
 
 
 def _layers(joined: Array) -> Weights:
-    """The two gradients that are one array."""
+    """The two gradients in one array."""
     first = HIDDEN * FEATURES
     return [joined[:first].reshape(HIDDEN, FEATURES), joined[first:].reshape(HIDDEN, 1)]
 
 
 def _large(rng: np.random.Generator) -> Case:
-    """Large weights and samples with both answers, at which a network with other hidden units answers otherwise."""
+    """Large weights and samples with both predictions, for which other hidden units change the predictions."""
     while True:
         own = _weights(rng)
         X = _samples(rng, 5, own)
@@ -212,7 +211,7 @@ def check_gradient(ask: AsksNetwork, seed: int) -> Report:
 
 
 def _look_at_passes(name: str, answers: Sequence[Any]) -> str:
-    """Forward passes as many as finite differences of each weight need are for a person to look at."""
+    """As many forward passes as finite differences need are noted for a person."""
     passes = [answer.get("passes") for answer in answers if isinstance(answer, dict)]
     most = max((count for count in passes if isinstance(count, int)), default=0)
     are_many = most >= HIDDEN * (FEATURES + 1)
@@ -220,10 +219,10 @@ def _look_at_passes(name: str, answers: Sequence[Any]) -> str:
 
 
 def _teach(gradients: Sequence[Weights | None]) -> bool:
-    """Whether gradients are those of a network: finite, of both layers, and not the same for other samples."""
+    """Whether gradients may be those of a network: finite, for both layers, and different for other samples."""
     if any(gradient is None or not all(np.isfinite(g).all() for g in gradient) for gradient in gradients):
         return False
-    # of finite differences 0 is a rounding error
+    # for finite differences 0 is a rounding error
     if not all(any(np.abs(g[layer]).max() > 1e-7 for g in gradients[:2] if g is not None) for layer in (0, 1)):
         return False
     first, second = (_joined(gradient) for gradient in gradients[:2] if gradient is not None)
@@ -231,7 +230,7 @@ def _teach(gradients: Sequence[Weights | None]) -> bool:
 
 
 def _as_it_is(answer: Any, right: Weights) -> Weights:
-    """The saturated gradient itself, where it is one: there finite differences of a loss are too coarse to judge it."""
+    """The saturated gradient itself, because finite differences of a loss are too coarse there."""
     if isinstance(answer, str):
         return right
     gradients = [np.asarray(as_array(gradient)) for gradient in answer["value"]]
@@ -240,7 +239,7 @@ def _as_it_is(answer: Any, right: Weights) -> Weights:
 
 
 def _asked(ask: AsksNetwork, method: str, case: Case) -> Any:
-    """The answer, or in words why there is none, or why it is not two gradients."""
+    """The result, or a text on why there is none or why it is not two gradients."""
     args = list(case.args)
     while args and args[-1] is None:
         args.pop()
@@ -353,7 +352,7 @@ def _forward_is_right(ask: AsksNetwork, cases: Sequence[Case]) -> bool:
 
 
 def _differences(ask: AsksNetwork, case: Case) -> Weights | None:
-    """The gradient of cross-entropy by finite differences of the student's own forward pass; None if it has none."""
+    """The gradient of cross-entropy by finite differences of the student's own forward pass; None if there is none."""
     x, y, W = case.args
     W = case.own if W is None else W
     gradients = [np.zeros_like(w) for w in W]
@@ -458,7 +457,7 @@ def _diagnosed_layer(value: Any, rights: Sequence[Array]) -> Diagnosis | None:
 
 
 def _layer(report: Report, answers: Sequence[Any], rights: Sequence[Any]) -> tuple[float, str | None]:
-    """Whether one layer alone is given where it is asked for: as the whole call gave it, right or wrong."""
+    """Whether ``layer`` returns the gradient of one layer, the same as the call without it, right or wrong."""
     for layer in (0, 1):
         answer = answers[4 + layer]
         if isinstance(answer, str):
@@ -480,4 +479,4 @@ BUILT_ON = {
     "grad": ("nn2",),
     "emp_loss_grad": ("nn2", "grad"),
 }
-"""The methods that each check supplies besides the functions of Problem 1, where it did not pass without."""
+"""The methods that a check supplies besides the functions of Problem 1 if it did not pass without them."""

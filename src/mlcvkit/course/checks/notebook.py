@@ -1,8 +1,8 @@
-"""Checks of Problem 4: the notebook is run, and what it leaves is measured by the grader.
+"""Checks of Problem 4: the notebook is run, and the grader measures its variables.
 
-The notebook finds MNIST's training images where they always are. In the place of the test images it finds training
-images moved by a pixel: the true test images are not in the sandbox, so that no network can have learned them, and the
-accuracy that counts is the grader's own.
+The notebook finds MNIST's training images in their usual place. In place of the test images it finds training images
+that are shifted by a pixel: the real test images are not in the sandbox, so that no network can learn them, and the
+grader measures the accuracy that counts.
 """
 
 import time
@@ -28,7 +28,7 @@ PIXELS = 784
 GRACE = 1.25
 """A notebook that ignores the interrupt is killed after this many times its CPU time."""
 MOST_WORK = 10**11
-"""The most multiplications of one product that the grader makes for a student's code."""
+"""The most multiplications of one matrix product that the grader computes for a student's code."""
 PROPERTIES = {
     "preprocessing": ("labels", "partition", "scale"),
     "training": ("runs", "trained"),
@@ -38,7 +38,7 @@ PROPERTIES = {
 
 @dataclass
 class Digits:
-    """MNIST as a notebook sees it, and as the grader knows it."""
+    """MNIST for a notebook, and for the grader."""
 
     folder: Path
     known: dict[bytes, tuple[int, int]]
@@ -47,7 +47,7 @@ class Digits:
 
     @classmethod
     def make(cls, folder: Path, seed: int) -> "Digits":
-        """Write the files that a notebook sees to a folder."""
+        """Write the files for a notebook to a folder."""
         digits = datasets.mnist()
         rng = np.random.default_rng([seed, 7])
         chosen = np.sort(rng.choice(len(digits.train_X), TEST_SAMPLES, replace=False))
@@ -71,14 +71,14 @@ class Digits:
 
 
 def require_bearable(W: Sequence[Array], X: Any) -> None:
-    """Raise ValueError if a gradient at these weights would take the grader too much time or memory."""
+    """Raise ValueError if a gradient at these weights would need too much time or memory."""
     entries, samples = np.size(W[0]), np.size(X) / max(1, np.shape(X)[0] if np.ndim(X) else 1)
     if entries * samples > MOST_WORK or max(np.shape(W[0]), default=0) * samples > MOST_WORK / 100:
         raise ValueError("the network and the samples are too large")
 
 
 def supplied_optimizers(seconds: float) -> dict[str, Callable[..., Any]]:
-    """The reference's SGD and Adam for a notebook whose own are broken.
+    """The reference's SGD and Adam for a notebook with broken ones.
 
     Together they compute for at most ``seconds`` of CPU time.
     """
@@ -114,9 +114,9 @@ def check_notebook(
     accuracy: Mapping[str, float],
     seconds: float,
 ) -> tuple[dict[str, Report], float | None]:
-    """Run a notebook and check what it leaves; the reports and the accuracy on the true test images.
+    """Run a notebook and check its variables; return the reports, and the accuracy on the real test images.
 
-    After its ``seconds`` it is interrupted, and ended where it goes on all the same.
+    After its ``seconds`` it is interrupted, and killed if it continues.
     """
     failure = None
     asked = {"cells": list(cells), "names": list(NAMES), "digits": session.cache}
@@ -160,16 +160,16 @@ def check_notebook(
 
 
 class _Values:
-    """What a notebook left, asked for by name."""
+    """The variables of a notebook, by name."""
 
     def __init__(self, session: Session, names: Sequence[str]) -> None:
         self.session, self.names = session, set(map(str, names))
         self.whole: dict[str, Any] = {}
         self.bias: int | None = None
-        """Where among the features a 1 stands beside the pixels, in the place of a bias."""
+        """The position of a feature that is always 1 and acts as a bias beside the pixels."""
 
     def weights(self) -> list[Array] | str:
-        """The weights of the notebook's model, W1 and w2, or in words why there are none."""
+        """The weights W1 and w2 of the notebook's model, or a text on why there are none."""
         value = self._look("model")
         if isinstance(value, str):
             return value
@@ -184,7 +184,7 @@ class _Values:
         return [W1, w2.reshape(-1, 1)]
 
     def images(self, name: str, indices: Array | None) -> Array | str:
-        """Some of the images, or all, a row each."""
+        """Some or all of the images, one per row."""
         shape = self._shape(name)
         if isinstance(shape, str):
             return shape
@@ -271,7 +271,7 @@ def _preprocessing(values: _Values, digits: Digits, seed: int) -> Report:
 
 
 def _identified(images: Array, digits: Digits) -> list[tuple[int, int] | None]:
-    """Which image of MNIST each row is, and its digit; None if it is none."""
+    """The image of MNIST in each row, and its digit; None if a row is no such image."""
     highest = images.max(initial=0)
     grey = np.clip(np.rint(images * (255 if highest <= 1.5 else 1)), 0, 255).astype(np.uint8)
     return [digits.known.get(row.tobytes()) for row in grey]

@@ -1,6 +1,6 @@
-"""Checks of Problem 3: models that the grader supplies, and Adam, step by step from given weights.
+"""Checks of Problem 3: the grader's models, and Adam, step by step from given weights.
 
-The gradients come from the grader, so that nothing of Problems 1 and 2 is needed.
+The gradients come from the grader, so that Problems 1 and 2 are not needed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,12 +30,12 @@ from mlcvlab.optim.adam import Adam
 
 Weights = list[Array]
 AsksOptimizer = Callable[..., Any]
-"""``ask(function, weights, X, y, options, model)``: the student's answer, or in words why there is none."""
+"""``ask(function, weights, X, y, options, model)``: the student's result, or a text on why there is none."""
 
 
 @dataclass
 class SeparableModel:
-    """A quadratic risk whose coordinates do not touch each other, and which every sample has alike.
+    """A separable quadratic risk, which is the same for every sample.
 
     L(W) = Σ_j c_j (w_j - t_j)² / 2,    ∂L/∂w_j = c_j (w_j - t_j)
     """
@@ -65,7 +65,7 @@ class SeparableModel:
 
 @dataclass
 class NetworkModel:
-    """The reference's NN2, for samples as small as those of the checks."""
+    """The reference's NN2 for the few samples of the checks."""
 
     asked: list[Weights] = field(default_factory=list)
 
@@ -109,7 +109,7 @@ NOT_FINITE = "the weights are not finite after the steps: some became NaN or inf
 
 
 def final_weights(answer: Any, *, finite: bool = True) -> Weights | str:
-    """The final weights: what was returned, or else what the model holds; or in words why they are none."""
+    """The final weights: the returned ones, or else those of the model; or a text on why there are none."""
     for value in (answer["value"], answer["W"]):
         if isinstance(value, list) and len(value) == 2:
             arrays = [as_array(w) for w in value]
@@ -152,12 +152,12 @@ class Run:
 
 
 def _tolerance(options: Mapping[str, float]) -> tuple[float, float]:
-    """How near the way from the start has to be; where δ is tiny, wherever in the denominator it stands."""
+    """The tolerance of the change from the start, which allows a tiny δ anywhere in the denominator."""
     return (1e-3, 1e-3 * options["alpha"]) if options["delta"] < 1e-6 else (1e-4, 1e-6)
 
 
 class _SilentNetwork(NN2):
-    """An NN2 without a loss, so that an optimizer that diverges goes on as one would that does not look at it."""
+    """An NN2 without a loss, so that the reference continues when it diverges."""
 
     def emp_loss(self, *_: Any, **__: Any) -> float:
         return 0.0
@@ -171,7 +171,7 @@ def _run(adam: Callable[..., Any], run: Run, **options: Any) -> Array:
 
 @lru_cache(maxsize=64)
 def adam_tables(seed: int) -> tuple[Table, Table]:
-    """The runs, with the handout's look-ahead and without."""
+    """The runs with the handout's look-ahead and without it."""
     rng = np.random.default_rng([seed, 6])
     X, y = rng.normal(size=(4, 6)), np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
     start = [rng.normal(size=SHAPES[0]), rng.normal(size=SHAPES[1])]
@@ -223,7 +223,7 @@ def check_adam(ask: AsksOptimizer, seed: int) -> Report:
 
 
 def _end(answer: Any) -> Array | str:
-    """The final weights as one array, finite or not, or in words why there are none."""
+    """The final weights as one array, finite or not, or a text on why there are none."""
     final = answer if isinstance(answer, str) else final_weights(answer, finite=False)
     return final if isinstance(final, str) else flat(final)
 

@@ -1,8 +1,7 @@
-"""The check of SGD: every gradient that it asks for shows the weights it has then, and so each of its updates.
+"""The check of SGD: every call of the gradient shows the current weights, and thus each update.
 
-In runs of one step on the reference's network the updates are compared with the right ones; in one long run on a model
-whose coordinates do not touch each other they are counted. What a wrong number of steps, a wrong update or wrong draws
-cost are points of their own.
+In runs of one step on the reference's network the updates are compared with the right ones; in one long run on a
+separable model they are counted. A wrong number of steps, a wrong update and wrong draws cost separate points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,13 +31,13 @@ LARGEST_CHI_SQUARE = 60.0
 NAMES = ("coordinate", "update", "steps", "uniform", "returned", "unchanged")
 RATE, LONG_RATE, LONG = 0.3, 0.05, 240
 ROUNDED = 1e-6
-"""Changes of a parameter below this are those of float32, not of an update."""
+"""Smaller changes of a parameter are rounding of float32, not updates."""
 FIRST = SHAPES[0][0] * SHAPES[0][1]
 
 
 @dataclass
 class Seen:
-    """What was seen of one run: the weights one after the other, flat, each unlike the one before."""
+    """The weights of one run: one after the other, flat, each different from the one before."""
 
     path: list[Array]
     asked: list[Array]
@@ -51,7 +50,7 @@ class Seen:
 
     @property
     def moved(self) -> list[Array]:
-        """The parameters that each update moved."""
+        """The parameters that each update changed."""
         return [np.flatnonzero(_moves(before, change)) for before, change in self.changes]
 
 
@@ -89,7 +88,7 @@ def check_sgd(ask: AsksOptimizer, seed: int) -> Report:
 
 
 def _drawn(rng: np.random.Generator) -> tuple[Weights, Array, Array]:
-    """Weights and samples at which no parameter's gradient is so small that its update cannot be seen."""
+    """Weights and samples for which every parameter's update is large enough to be seen."""
     y = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
     while True:
         X = rng.uniform(0.2, 1.5, (4, 6))
@@ -119,7 +118,7 @@ def _moves(before: Array, change: Array) -> Array:
 
 
 def _zeroed(asked: Sequence[Array], before: Array) -> bool:
-    """Whether each gradient was asked for where one parameter is as it was and all others are 0."""
+    """Whether each gradient was computed with one parameter unchanged and all others 0."""
     places = [np.flatnonzero(W) for W in asked]
     return bool(asked) and all(
         len(place) == 1 and W[place[0]] == before[place[0]] for place, W in zip(places, asked, strict=True)
@@ -140,7 +139,7 @@ def _with(start: Weights) -> str:
 def _add_coordinates(
     report: Report, names: dict[str, Diagnosis | None], singles: Sequence[Seen], long: Seen | str, start: Weights
 ) -> int:
-    """Whether an update moves one parameter; how many updates there are in a step, one after the other."""
+    """Whether an update changes one parameter; the number of updates of each step."""
     of_long = [] if isinstance(long, str) else long.moved
     moved = [places for seen in singles for places in seen.moved] or of_long[:6]
     one = bool(moved) and all(len(places) == 1 for places in moved)
@@ -196,7 +195,7 @@ def _add_updates(
     X: Array,
     y: Array,
 ) -> float:
-    """Whether the first update of each run is the right one; the factor of all of them where they are alike."""
+    """Whether the first update of each run is right; the common factor of all of them if there is one."""
     first = [seen.changes[0] for seen in singles if seen.changes]
     right = -RATE * _gradient(start, X, y)
     if not first and not isinstance(long, str) and long.changes:
@@ -228,7 +227,7 @@ def _gradient(W: Weights, X: Array, y: Array) -> Array:
 
 
 def _near(got: Array, right: Array) -> Array:
-    """Whether updates are right, to what float32 keeps of a parameter's change."""
+    """Whether updates are right, to the precision of a parameter's change in float32."""
     return np.isclose(got, right, rtol=1e-5, atol=3e-7)
 
 
@@ -262,7 +261,7 @@ def _name_samples(pairs: Sequence[tuple[int, float]], start: Weights, X: Array, 
 
 
 def _counts(long: Seen | str, curvature: Weights, factor: float) -> Array | str:
-    """How often each parameter was updated in the long run, or in words why that cannot be told."""
+    """The number of updates of each parameter in the long run, or a text on why it is unknown."""
     if isinstance(long, str):
         return f"with R = {LONG}: {long}"
     counts = np.zeros(SIZE)
@@ -316,7 +315,7 @@ def _add_steps(
 
 
 def _add_draws(report: Report, names: dict[str, Diagnosis | None], long: Seen | str, counts: Array | str) -> None:
-    """Whether all parameters are drawn alike; of updates that come together, those of each layer."""
+    """Whether all parameters are drawn equally often; for simultaneous updates, those of each layer."""
     if isinstance(counts, str):
         even = not isinstance(long, str) and _move_alike(long.path[0], long.path[-1])
         report.add("uniform", float(even), "it cannot be told which parameters were drawn")
@@ -332,7 +331,7 @@ def _add_draws(report: Report, names: dict[str, Diagnosis | None], long: Seen | 
 
 
 def _move_alike(start: Array, final: Array) -> bool:
-    """Whether every parameter has moved, about as far: what can be seen of the draws where the updates are wrong."""
+    """Whether every parameter has changed about equally, which shows the draws if the updates are wrong."""
     with np.errstate(all="ignore"):
         change = np.abs(np.log(np.abs(final / start)))
     return bool(np.all(np.isfinite(change)) and change.min() > 0 and change.max() < 4 * np.median(change))
@@ -357,7 +356,7 @@ def _name_draws(counts: Array) -> Diagnosis | None:
 
 
 def _name(report: Report, names: Mapping[str, Diagnosis | None]) -> None:
-    """Name the mistake that explains every property that is lost; where there are several or none, name nothing."""
+    """Find the mistake that explains every lost property; none if there are several."""
     lost = [prop.name for prop in report.properties if prop.credit < 1]
     found = {names.get(name) for name in lost}
     if report.diagnosis is None and len(found) == 1:

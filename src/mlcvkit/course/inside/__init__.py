@@ -1,4 +1,4 @@
-"""What runs in a student's process: it turns inputs into outputs, and knows no answers.
+"""The code in a student's process: it turns inputs into outputs and knows no results.
 
-The files of this folder are shown to the sandbox, import NumPy alone, and are run as scripts.
+The sandbox sees the files of this folder, which import only NumPy and run as scripts.
 """

@@ -1,8 +1,8 @@
 """Messages of plain values and arrays, both ways between the grader and a student's process.
 
-A message is two lengths, a JSON document, and the bytes of the arrays that the document points to. Nothing in it can
-run: a reader takes numbers, truth values, text, None, lists, dictionaries and arrays of a few numeric dtypes, and
-checks each array's place in the bytes.
+A message is two lengths, a JSON document, and the bytes of the arrays that the document points to. Nothing in it can be
+executed: a reader accepts numbers, truth values, text, None, lists, dictionaries and arrays of a few numeric dtypes,
+and checks the position of each array in the bytes.
 """
 
 import json
@@ -21,11 +21,11 @@ MOST_TEXT = 64 << 20
 
 
 class BadMessage(ValueError):
-    """What was received is no message."""
+    """The received bytes are not a message."""
 
 
 def encode(value: Any) -> bytes:
-    """A message's bytes; TypeError for what cannot be in one."""
+    """The bytes of a message; TypeError for a value that cannot be sent."""
     buffers: list[bytes] = []
     place = 0
 
@@ -53,7 +53,7 @@ def encode(value: Any) -> bytes:
 
 
 def decode(read: Callable[[int], bytes], most_bytes: int) -> Any:
-    """The message that ``read(count)`` gives the bytes of; BadMessage where it is none, or too large."""
+    """The message whose bytes ``read(count)`` returns; BadMessage if it is not a message or too large."""
     magic, text_length, array_length = LENGTHS.unpack(read(LENGTHS.size))
     if magic != MAGIC:
         raise BadMessage("it does not begin like a message")

@@ -1,9 +1,9 @@
-"""The process that runs a student's code: requests in, outputs out, and nothing else is known here.
+"""The process that runs a student's code: it receives requests and sends outputs, and knows nothing else.
 
 Run as a script, with the folders of its libraries as arguments, the requests on standard input and the answers on
-standard output; what the student's code prints goes to standard error. The first requests say what the limits are and
-where things are. While a request is worked on, the student's code may call functions that the grader supplies; their
-arguments go to the grader and the results come back, so that not even a supplied function's code is here.
+standard output; what the student's code prints goes to standard error. The first requests set the limits and the paths.
+While a request is worked on, the student's code may call functions that the grader supplies; their arguments go to the
+grader and the results come back, so that not even a supplied function's code is here.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ def write(value: Any) -> None:
 
 
 def ask(name: str, *args: Any) -> Any:
-    """The result of a function that the grader supplies."""
+    """The result of a supplied function."""
     write({"ask": name, "args": [sendable(arg) if not isinstance(arg, dict) else arg for arg in args]})
     reply = protocol.decode(read, MOST_BYTES)
     if "error" in reply:
@@ -61,7 +61,7 @@ def ask(name: str, *args: Any) -> Any:
 
 
 def sendable(value: Any, depth: int = 0) -> Any:
-    """A value as what a message can hold; of anything else, its type's name."""
+    """A value for a message; the name of its type if it cannot be sent."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, (np.ndarray, np.generic)):
@@ -79,7 +79,7 @@ def sendable(value: Any, depth: int = 0) -> Any:
 
 
 class Refused(importlib.abc.MetaPathFinder):
-    """Refuses the import of libraries that are not allowed."""
+    """Refuses the import of forbidden libraries."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         if any(name == library or name.startswith(library + ".") for library in FORBIDDEN):
@@ -96,10 +96,10 @@ def configure(request: Request) -> None:
 
 
 def load(request: Request) -> Any:
-    """Import modules one after the other, and put supplied functions in the place of their own.
+    """Import modules one after the other, and replace their functions by supplied ones.
 
-    In the place of a module that cannot be imported comes that of the handout, so that others can import it. A library
-    that is not installed is there all the same, and fails where it is used.
+    A module that cannot be imported is replaced by that of the handout, so that others can import it. A library that is
+    not installed can be imported, and fails when it is used.
     """
     failed = {}
     for name, supplied, broken, of_handout in request["modules"]:
@@ -125,7 +125,7 @@ def imported(name: str) -> types.ModuleType:
 
 
 class NotInstalled(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the libraries that a submission imports and that are not installed: they can be imported, and not used."""
+    """Finds the libraries that a submission imports and that are not installed: they can be imported but not used."""
 
     names: ClassVar[set[str]] = set()
 
@@ -142,11 +142,11 @@ class NotInstalled(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """There is nothing to run."""
+        """Do nothing."""
 
 
 class Unusable:
-    """What stands for a name of a module that is not there, and fails where it is used."""
+    """Stands in for a name of a missing module, and fails when it is used."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -206,7 +206,7 @@ def put(module: types.ModuleType, function: str) -> None:
 
 
 def supply(module: types.ModuleType, function: str) -> None:
-    """Put a supplied function in the place of a module's own, in its tables of functions as well."""
+    """Replace a module's function by a supplied one, also in its tables of functions."""
 
     def supplied(*args: Any, **named: Any) -> Any:
         return ask(function, *args, *([named] if named else []))
@@ -257,7 +257,7 @@ def network(request: Request) -> Any:
 
 
 def counted(kind: type, method: str) -> list[str]:
-    """A list that gets an entry for each forward pass from now on."""
+    """A list that receives an entry for each forward pass from now on."""
     count = COUNTS.setdefault(kind, [])
     count.clear()
     for name in ("nn2", "emp_loss"):
@@ -327,7 +327,7 @@ class GivenModel:
 
 
 def as_nn2(W: list[Any]) -> Any:
-    """The given model as an NN2 for who asks what it is, where there is such a class."""
+    """The given model, which claims to be an NN2 if there is such a class."""
     own = getattr(sys.modules.get("mlcvlab.models.nn2"), "NN2", None)
     if not isinstance(own, type):
         return GivenModel(W)
@@ -355,7 +355,7 @@ NAMESPACE: dict[str, Any] = {}
 
 
 class TimeIsOver(KeyboardInterrupt):
-    """The notebook's time is over: what its cells left counts."""
+    """The notebook's time is over; what its cells produced counts."""
 
 
 def time_is_over(*_: Any) -> None:
@@ -381,9 +381,9 @@ class Bounded(io.TextIOBase):
 
 
 def run_cells(request: Request) -> Any:
-    """Run a notebook's code cells one after the other, as IPython does; stop at the first that fails.
+    """Run the code cells of a notebook one after the other, as IPython does; stop at the first error.
 
-    Its time is CPU time. Where it is over, the cell that runs is interrupted as by the keyboard.
+    Its time is CPU time. When it is over, the current cell is interrupted as by the keyboard.
     """
     os.environ["MPLBACKEND"] = "Agg"
     supply_digits(request["digits"], "\n".join(request["cells"]))
@@ -392,7 +392,7 @@ def run_cells(request: Request) -> Any:
 
     class Shell(InteractiveShell):
         def enable_gui(self, gui: Any = None) -> None:
-            """There is no window here."""
+            """Do nothing, because there is no window."""
 
     config = Config()
     config.HistoryManager.enabled = False
@@ -415,14 +415,14 @@ PARTS = ("train", "t10k")
 
 
 class Tensor(np.ndarray):
-    """An array that is asked for what it is, as a tensor is."""
+    """An array with the methods of a tensor."""
 
     def numpy(self) -> Any:
         return np.asarray(self)
 
 
 class Digits:
-    """What ``torchvision.datasets.MNIST`` gives: images and labels, together and one by one."""
+    """A stand-in for ``torchvision.datasets.MNIST``: images and labels, all and one by one."""
 
     def __init__(self, parts: Any, root: Any = None, train: bool = True, transform: Any = None, **_: Any) -> None:
         images, labels = parts[0 if train else 1]
@@ -437,7 +437,7 @@ class Digits:
 
 
 def supply_digits(folder: str, source: str) -> None:
-    """Answer the usual calls that fetch MNIST from the network with the files that are here."""
+    """Answer the usual calls that download MNIST with the local files."""
 
     def array(name: str) -> Any:
         data = Path(folder, "mlcvlab", "mnist", name).read_bytes()
@@ -492,7 +492,7 @@ def supply_digits(folder: str, source: str) -> None:
 
 
 def look(request: Request) -> Any:
-    """A variable of the notebook: its shape, some of its entries along an axis, or all of it; a model's weights."""
+    """A variable of the notebook: its shape, some entries along an axis, or everything; or the weights of a model."""
     value = NAMESPACE[request["name"]]
     if hasattr(value, "nn2"):
         return {"value": sendable([np.asarray(w) for w in value.W])}
@@ -504,7 +504,7 @@ def look(request: Request) -> Any:
 
 
 def described(error: BaseException, of_notebook: bool = False) -> Any:
-    """An exception, with the line of the student's code that it came from."""
+    """An exception and its line in the student's code."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f"{os.sep}mlcvlab{os.sep}" in f.filename or (of_notebook and "ipython" in f.filename)]
     where = ""
@@ -528,9 +528,9 @@ WORK = {
 
 
 def limit(limits: Request) -> None:
-    """Give up rights and resources before any of the student's code is read.
+    """Drop rights and resources before the student's code is read.
 
-    Outside of a sandbox, the children of children that ended stay this process's: so they are found.
+    Outside a sandbox, orphaned grandchildren become children of this process, so that they are found.
     """
     import resource
 

@@ -1,7 +1,6 @@
-"""Check your own work on the homework: ``mlcvlab check hw1``. It says what is wrong, and gives no points.
-
-Each function is called with inputs for which the right numbers are known, and what it returns is compared with them.
-Your code runs as you run it yourself, with your own rights. The grader has other inputs, and looks at more.
+"""Check your own work on the homework: ``mlcvlab check hw1``. It says what is wrong and gives no points. Each function
+is called with inputs whose right results are known. Your code runs with your own rights, as if you ran it. The grader
+uses other inputs and checks more.
 """
 
 import argparse
@@ -23,7 +22,7 @@ NOT_YET = "it is not implemented yet"
 
 
 def run() -> None:
-    """The command as a program: a reader that has gone is no error."""
+    """The command as a program; a closed output is not an error."""
     try:
         code = main()
     except BrokenPipeError:
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def rules_broken(tree: Path, known: dict[str, Any]) -> list[str]:
-    """Files that were added or are missing, and functions whose arguments are others."""
+    """Added and missing files, and functions with other arguments."""
     own = [path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()]
     told = list(file_problems([place for place in own if not is_ignored(place)], known["files"]))
     for file, right in known["signatures"].items():
@@ -69,7 +68,7 @@ def rules_broken(tree: Path, known: dict[str, Any]) -> list[str]:
 
 
 def problems(row: dict[str, Any]) -> list[str]:
-    """What is wrong with a function, the first case of each kind."""
+    """What is wrong with a function: the first case of each property."""
     name = row["function"]
     try:
         module = importlib.import_module(row["module"])
@@ -92,7 +91,7 @@ def problems(row: dict[str, Any]) -> list[str]:
 
 
 def of_function(subject: Any, name: str, case: dict[str, Any]) -> str:
-    """A function's result, or that of a method of NN2 with given weights, in one case."""
+    """The result of a function, or of a method of NN2 with given weights, in one case."""
     args = [array(arg) for arg in case["args"]]
     before = [array(arg) for arg in case["args"]]
     if case["own"] is not None:
@@ -123,7 +122,7 @@ def of_function(subject: Any, name: str, case: dict[str, Any]) -> str:
 
 
 def is_near(got: Any, right: Any, case: dict[str, Any]) -> bool:
-    """Whether numbers are near the right ones, in whatever shape."""
+    """Whether numbers are close to the right ones, in any shape."""
     return got.size == right.size and np.allclose(np.ravel(got), np.ravel(right), rtol=case["rtol"], atol=case["atol"])
 
 
@@ -154,7 +153,7 @@ class Model:
 
     @classmethod
     def of(cls, case: dict[str, Any]) -> Any:
-        """The model, as an NN2 for who asks what it is."""
+        """The model, which claims to be an NN2."""
         own = getattr(sys.modules.get("mlcvlab.models.nn2"), "NN2", None)
         if not isinstance(own, type):
             return cls(case)
@@ -181,7 +180,7 @@ class Model:
 
 
 def of_sgd(subject: Any, model: Any, case: dict[str, Any]) -> str:
-    """Whether each step moves one weight, by lr times its part of the gradient."""
+    """Whether each step changes one weight, by lr times its partial derivative."""
     X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
     curvature, target = (np.concatenate([np.ravel(part) for part in case[key]]) for key in ("curvature", "target"))
     final = subject(model, X, y, **case["options"])
@@ -204,7 +203,7 @@ def of_sgd(subject: Any, model: Any, case: dict[str, Any]) -> str:
 
 
 def of_adam(subject: Any, model: Any, case: dict[str, Any]) -> str:
-    """Whether the weights after some steps are the right ones."""
+    """Whether the weights after some steps are right."""
     X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
     final = np.concatenate([np.ravel(w) for w in subject(model, X, y, **case["options"])])
     options = ", ".join(f"{key} = {value:g}" for key, value in case["options"].items())
@@ -218,7 +217,7 @@ OPTIMIZERS = {"SGD": of_sgd, "Adam": of_adam}
 
 
 def of_optimizer(subject: Any, name: str, case: dict[str, Any]) -> str:
-    """An optimizer on a model that says it is an NN2 and, where that is wrong, on one that is of no class."""
+    """Run an optimizer on a model that claims to be an NN2 and, if that is wrong, on one of an unknown class."""
     check = OPTIMIZERS[name]
     try:
         problem = check(subject, Model.of(case), case)
@@ -230,7 +229,7 @@ def of_optimizer(subject: Any, name: str, case: dict[str, Any]) -> str:
 
 
 def array(value: Any) -> Any:
-    """An argument as the function gets it."""
+    """An argument for the function."""
     if isinstance(value, list):
         several = bool(value) and isinstance(value[0], list) and isinstance(value[0][0], list)
         return [np.array(part) for part in value] if several else np.array(value)
@@ -238,7 +237,7 @@ def array(value: Any) -> Any:
 
 
 def text(value: Any) -> str:
-    """An array for a reader, short."""
+    """A short text for an array."""
     return (
         " ".join(np.array2string(np.asarray(value), precision=6, threshold=12, edgeitems=2).split())
         if not isinstance(value, list)

@@ -1,6 +1,6 @@
-"""What students install: the digits, and a check of their own work against known numbers, without the solution.
+"""The package that students install: the digits, and a check of their work against known results, without the solution.
 
-``check.py``, ``tree.py`` and ``datasets.py`` are copied as they are, for NumPy alone; the numbers are made here.
+``check.py``, ``tree.py`` and ``datasets.py`` are copied and need NumPy only; the results are computed here.
 """
 
 import json
@@ -22,7 +22,7 @@ from mlcvlab.models.nn2 import NN2
 from mlcvlab.optim.adam import Adam
 
 PUBLIC_SEEDS = (1, 2, 3)
-"""The inputs that students know; a class has others."""
+"""The seeds of the inputs that students know; the grader uses others."""
 MNIST = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz", "ATTRIBUTION.md")  # fmt: skip
 PROJECT = """[build-system]
@@ -49,7 +49,7 @@ mlcvkit = ["tables.json"]
 
 
 def kit_files(assignment: Assignment) -> dict[str, bytes]:
-    """The files of the students' package, by their places in it."""
+    """The files of the students' package, by their paths."""
     own = files(__package__)
     digits = files("mlcvkit") / "data" / "mnist"
     return {
@@ -73,7 +73,7 @@ def _rules(assignment: Assignment) -> dict[str, Any]:
 
 
 def _tables(assignment: Assignment) -> list[dict[str, Any]]:
-    """What each function has to return, without a word of how."""
+    """The right results of each function, without how they are computed."""
     tasks = {task.function.rpartition(".")[2]: task for task in assignment.tasks}
     made = {
         **{name: [component_table(name, seed) for seed in PUBLIC_SEEDS] for name in COMPONENTS_CHECKED},
@@ -96,7 +96,7 @@ def _named(name: str, file: str) -> dict[str, str]:
 
 
 def _cases(name: str, table: Table, assignment: Assignment) -> list[dict[str, Any]]:
-    """The cases; ``also`` are the numbers of other readings of the handout that cost nothing."""
+    """The cases; ``also`` has the results of other readings of the handout that cost nothing."""
     free = [numbers for mistake, numbers in table.mistakes if assignment.variants.get(mistake.reading) == 0]
     component = COMPONENTS_CHECKED.get(name)
     rows = []
@@ -112,7 +112,7 @@ def _cases(name: str, table: Table, assignment: Assignment) -> list[dict[str, An
 
 
 def _quadratic(rng: np.random.Generator) -> dict[str, Any]:
-    """A risk of which each weight has its own part, and weights to start from."""
+    """A separable risk, and initial weights."""
     curvature, target, start = ([rng.uniform(0.5, 2, shape) for shape in SHAPES] for _ in range(3))
     return {"curvature": _plain(curvature), "target": _plain(target), "start": _plain(start)}
 
@@ -138,7 +138,7 @@ def _adam(seed: int) -> list[dict[str, Any]]:
 
 
 class _Model:
-    """A model of a quadratic risk, as an optimizer needs it."""
+    """A model of a quadratic risk for an optimizer."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         curvature, target, self.W = (list(map(np.array, values[name])) for name in ("curvature", "target", "start"))

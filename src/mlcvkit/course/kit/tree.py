@@ -1,6 +1,6 @@
-"""The rules on files and signatures, for the grader and for the students' own check: Python alone.
+"""The rules on files and signatures, for the grader and for the students' check, in plain Python.
 
-Code is parsed by what the caller gives: the grader's threads may not parse at once.
+The caller supplies the parser, because the grader's threads must not parse at the same time.
 """
 
 import ast
@@ -16,7 +16,7 @@ Parse = Callable[[str | bytes], ast.Module]
 
 
 def is_ignored(place: str) -> bool:
-    """Whether a path is what machines leave behind."""
+    """Whether a path was left behind by a machine."""
     parts = PurePosixPath(place.replace("\\", "/")).parts
     return (
         bool(IGNORED & set(parts)) or any(part.startswith("._") for part in parts) or place.endswith((".pyc", ".pyo"))
@@ -24,14 +24,14 @@ def is_ignored(place: str) -> bool:
 
 
 def file_problems(files: Collection[str], expected: Collection[str]) -> Iterator[str]:
-    """What files of a homework are missing, and which were added.
+    """The missing and the added files of a homework.
 
     Parameters
     ----------
     files
-        The files of a submission, by their places in ``hw1/``.
+        The paths of a submission's files in ``hw1/``.
     expected
-        Those that the homework has.
+        The paths of the homework's files.
     """
     missing, added = sorted(set(expected) - set(files)), sorted(set(files) - set(expected))
     if len(missing) > MOST_NAMED:
@@ -50,23 +50,23 @@ def signatures(source: bytes, parse: Parse) -> dict[str, str]:
 
 
 def signature_problems(file: str, source: bytes, right: Mapping[str, str], parse: Parse) -> Iterator[str]:
-    """What functions are missing in a file, and whose arguments are others; nothing if it cannot be parsed.
+    """The missing functions of a file and those with other arguments; nothing if it cannot be parsed.
 
     Parameters
     ----------
     file
-        The file's place.
+        The path of the file.
     source
-        What is in it.
+        Its content.
     right
-        The arguments of its functions, by their names.
+        The right arguments of its functions, by name.
     parse
-        What parses code.
+        The parser.
     """
     try:
         own, assigned = _functions(parse(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return  # its functions say so, and lose their points by it
+        return  # its functions fail for this reason
     for name, arguments in right.items():
         if name in assigned:
             continue
@@ -94,7 +94,7 @@ def _functions(tree: ast.Module) -> tuple[dict[str, ast.arguments], set[str]]:
 
 
 def _difference(own: ast.arguments, right: ast.arguments) -> str | None:
-    """How a signature differs in what callers see; a keyword of one's own with a default is no difference."""
+    """How a signature differs for callers; an additional keyword with a default is no difference."""
     mine, theirs = (_positional(arguments) for arguments in (own, right))
     has_more = mine[: len(theirs)] == theirs and all("=" in name for name in mine[len(theirs) :])
     if not has_more:

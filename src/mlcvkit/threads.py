@@ -21,7 +21,11 @@ SMALL = 1 << 18
 """Libraries compute products of fewer multiplications than this with one thread."""
 TRIAL = 0.03
 """Seconds of steps for a comparison of two numbers of threads: some time slices of the system."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0
+SLOWER = 1.3
+"""A comparison comes early if steps take this many times as long as they did."""
+HOPELESS = 3.0
+"""A comparison ends early if the other number is this many times slower in its first steps."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds from one comparison to the next: they double while the same number of threads stays the faster one."""
 
 
@@ -73,12 +77,17 @@ class Pace:
 
     latest = 0
     """The number that was faster last, for any work in this process; 0 if none was compared."""
+    pause, waited = FIRST_PAUSE, 0.0
+    """Seconds of work in this process from one comparison to the next, and since the last one."""
+    won = False
+    """Whether all threads were faster than one in the last comparison."""
 
     def __init__(self) -> None:
         self.most = _most_threads()
         self._usual = self._now = min(Pace.latest or self.most, self.most)
-        self._pause, self._until = FIRST_PAUSE, TRIAL
+        self._until = max(TRIAL, Pace.pause - Pace.waited) if Pace.latest else TRIAL
         self._steps, self._seconds, self._usually = -1, 0.0, 0.0  # the first step may compile something
+        self._recent_steps, self._recent = 0, 0.0
         self._limit = Threads(self._now, Threads.most())
         self._begin = 0.0
 
@@ -99,18 +108,36 @@ class Pace:
     def _note(self, seconds: float) -> None:
         self._steps += 1
         self._seconds += seconds if self._steps else 0
-        if self._seconds < self._until or not self._steps:
+        Pace.waited += seconds
+        is_hopeless = (
+            self._now != self._usual and self._steps > 1 and self._seconds > HOPELESS * self._usually * self._steps
+        )
+        if not self._steps or not (self._seconds >= self._until or is_hopeless or self._became_slower(seconds)):
             return
         mean, self._steps, self._seconds = self._seconds / self._steps, 0, 0.0
+        self._recent_steps, self._recent = 0, 0.0
         if self._now == self._usual:
             self._usually, self._until = mean, TRIAL
             self._now = 1 if self._usual == self.most else self.most
             return
-        if mean < self._usually:
-            self._usual, self._pause = self._now, FIRST_PAUSE
+        if mean < self._usually and (self._now == 1 or Pace.won):
+            self._usual, Pace.pause, Pace.won = self._now, FIRST_PAUSE, False
+        elif mean < self._usually:  # beside a neighbour all threads may be faster by chance: they have to be twice
+            self._now, Pace.pause, Pace.won = self._usual, FIRST_PAUSE, True
         else:
-            self._now, self._pause = self._usual, min(2 * self._pause, LONGEST_PAUSE)
-        Pace.latest, self._until = self._usual, self._pause
+            Pace.won = False
+            self._now, Pace.pause = self._usual, min(2 * Pace.pause, LONGEST_PAUSE)
+        Pace.latest, Pace.waited, self._until = self._usual, 0.0, Pace.pause
+
+    def _became_slower(self, seconds: float) -> bool:
+        """Whether the last steps with the usual number took much longer than those before."""
+        self._recent_steps, self._recent = self._recent_steps + 1, self._recent + seconds
+        if self._now != self._usual or self._recent < TRIAL:
+            return False
+        mean, self._recent_steps, self._recent = self._recent / self._recent_steps, 0, 0.0
+        became_slower = bool(self._usually) and mean > SLOWER * self._usually and Pace.waited > FIRST_PAUSE
+        self._usually = self._usually or mean
+        return became_slower
 
 
 class Threads:

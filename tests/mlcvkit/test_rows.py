@@ -29,6 +29,10 @@ ACTIVATIONS["softsign"] = Activation(
 
 ActivationName''',
     "models/outputs.py": """
+OUTPUTS["exponential"] = Output(
+    np.exp, lambda y_hat, upstream: upstream * y_hat, "mse", lambda graph, z: graph.node("Exp", z)
+)
+
 LOSSES["cubic"] = Loss(
     lambda y, y_hat: (np.abs(y_hat - y) ** 3).sum(axis=0),
     lambda y, y_hat: 3 * (y_hat - y) * np.abs(y_hat - y),
@@ -120,6 +124,62 @@ def test_a_network_is_trained_with_the_rows_and_goes_everywhere(changed):
     assert "model.onnx" in run(changed, "export", "runs/r")
     run(changed, "report", "runs/r")
     assert (changed / "runs/r/report.html").is_file() or list((changed / "runs/r").rglob("*.html"))
+
+
+def test_an_output_is_trained_with_saved_and_exported(changed):
+    code = """
+import numpy as np, onnxruntime
+from pathlib import Path
+from mlcvkit.models import MLP
+from mlcvkit.storage import SavedModel, export_onnx, load_model, save_model
+from mlcvkit.training import Hyperparameters, fit
+rng = np.random.default_rng(0)
+X = rng.normal(size=(400, 2)).astype(np.float32); y = np.exp(X[:, :1]).astype(np.float32)
+model = MLP((16,), output="exponential", activation="tanh").initialize(features=2, outputs=1, seed=0)
+g = model.emp_loss_grad(X[:9].T.astype(float), y[:9].T.astype(float), [w.astype(float) for w in model.W])
+W = [w.astype(float) for w in model.W]
+for layer, w in enumerate(W):
+    for j in range(min(3, w.size)):
+        losses = []
+        for h in (1e-5, -1e-5):
+            moved = [v.copy() for v in W]; moved[layer].flat[j] += h
+            losses.append(model.emp_loss(X[:9].T.astype(float), y[:9].T.astype(float), moved))
+        assert abs((losses[0] - losses[1]) / 2e-5 - g[layer].flat[j]) < 1e-6
+before = model.emp_loss(X.T, y.T)
+fit(model, X, y, hyperparameters=Hyperparameters(epochs=30, batch_size=32, learning_rate=0.01, loss="mse"))
+assert model.emp_loss(X.T, y.T) < 0.2 * before
+place = Path("output.safetensors")
+save_model(place, SavedModel(model))
+loaded = load_model(place)
+assert loaded.model.output == "exponential" and (loaded.model.predict(X.T) == model.predict(X.T)).all()
+export_onnx(Path("output.onnx"), loaded)
+session = onnxruntime.InferenceSession("output.onnx")
+told = session.run(None, {session.get_inputs()[0].name: X})[0]
+np.testing.assert_allclose(told, model.predict(X.T).T, rtol=1e-5)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(changed)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=changed)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_data_format_is_trained_on_and_predicted_for(changed):
+    samples = changed / "mlcvkit/datasets/samples.py"
+    text = samples.read_text()
+    row = "def _read_lines(path: Path):\n    import polars\n\n    return polars.read_ndjson(path)\n\n\n"
+    row += 'FORMATS[".jsonl"] = _read_lines\n\n'
+    samples.write_text(text.replace("_BY_SPREADSHEET = ", row + "_BY_SPREADSHEET = ", 1))
+    try:
+        lines = [json.dumps({"a": a, "b": a % 7, "buys": "yes" if a > 60 else "no"}) for a in range(120)]
+        (changed / "people.jsonl").write_text("\n".join(lines) + "\n")
+        trained = json.loads(
+            run(changed, "train", "people.jsonl", "--target", "buys", "--epochs", "30", "--name", "lines", "--json")
+        )
+        assert trained["test"]["accuracy"] > 0.9
+        assert run(changed, "predict", "runs/lines", "people.jsonl").count("\n") == 121
+        described = run(changed, "data", "describe", "people.jsonl", "--target", "buys")
+        assert "buys" in described and "number" in described
+    finally:
+        samples.write_text(text)
 
 
 def test_a_search_tries_the_rows_that_are_searched(changed):

@@ -71,7 +71,8 @@ class Clock:
 def clock(monkeypatch):
     clock = Clock({1: 0.002, 2: 0.001})
     monkeypatch.setattr(threads.time, "perf_counter", clock)
-    monkeypatch.setattr(Pace, "latest", 0)
+    for name, value in {"latest": 0, "pause": threads.FIRST_PAUSE, "waited": 0.0, "won": False}.items():
+        monkeypatch.setattr(Pace, name, value)
     monkeypatch.setattr(threads, "cores", lambda: 2)
     with threadpool_limits(2):
         yield clock
@@ -87,6 +88,37 @@ def test_the_work_goes_on_with_what_is_faster_and_follows_a_neighbour_who_comes_
     clock.seconds = {1: 0.002, 2: 0.001}
     clock.take_steps(pace, 10_000)
     assert clock.steps[-3000:].count(2) > 0.95 * 3000
+
+
+def test_a_neighbour_who_comes_is_noticed_within_a_quarter_of_a_second(clock):
+    pace = Pace()
+    clock.take_steps(pace, 5000)
+    clock.seconds = {1: 0.002, 2: 0.01}
+    began = clock.now
+    clock.take_steps(pace, 1000)
+    first = clock.steps.index(1)
+    assert 0.01 * first < 0.25 and clock.steps[first:].count(2) < 30
+    assert clock.now - began < 1.25 * 1000 * 0.002
+
+
+def test_a_comparison_that_is_hopeless_ends_after_two_steps(clock):
+    clock.seconds = {1: 0.002, 2: 0.009}
+    pace = Pace()
+    clock.take_steps(pace, 5000)
+    assert clock.steps[-2000:].count(2) <= 2 * 2000 * 0.002 / threads.LONGEST_PAUSE + 2
+
+
+def test_work_in_short_parts_compares_as_seldom_as_long_work(clock):
+    parts = []
+    for _ in range(100):
+        clock.take_steps(Pace(), 100)
+        parts += clock.steps
+    assert parts[2000:].count(1) < 0.05 * 8000
+    clock.seconds = {1: 0.002, 2: 0.005}
+    for _ in range(100):
+        clock.take_steps(Pace(), 100)
+        parts += clock.steps
+    assert parts[-2000:].count(1) > 0.95 * 2000, "and follows a neighbour as well"
 
 
 def test_other_work_begins_as_the_last_went_on(clock):
@@ -123,6 +155,8 @@ def restless(monkeypatch):
     monkeypatch.setattr(threads, "TRIAL", 0.0)
     monkeypatch.setattr(threads, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(threads, "LONGEST_PAUSE", 0.0)
+    for name in ("latest", "pause", "waited"):
+        monkeypatch.setattr(Pace, name, 0)
 
 
 def model_of(kind):

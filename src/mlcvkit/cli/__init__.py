@@ -6,7 +6,7 @@ __all__ = ["main", "run_and_end"]
 
 
 def run_and_end() -> None:
-    """Run the command and end the process. The version alone is told before anything is imported for it."""
+    """Run the command and end the process. The version is printed before anything is imported."""
     if sys.argv[1:] == ["--version"]:
         _tell_version()
         return

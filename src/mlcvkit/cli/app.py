@@ -1,4 +1,4 @@
-"""The command itself, and what its subcommands share."""
+"""The command, and what its subcommands share."""
 
 import atexit
 import json as json_format
@@ -75,7 +75,7 @@ COMMANDS = {
 
 @cache
 def register_commands(*, at_once: bool) -> None:
-    """Make the commands known: by their places, from where they are imported when called, or imported at once."""
+    """Register the commands: by their modules, which are imported when a command is called, or imported now."""
     for app_of, module, name in [(app, m, name) for m, names in COMMANDS.items() for name in names] + [
         (data_app, "models", "describe"),
         (data_app, "models", "sample"),
@@ -90,7 +90,7 @@ def register_commands(*, at_once: bool) -> None:
 def main() -> None:
     """Run the command; a user's mistake is one line on standard error and exit code 2.
 
-    Output that cannot be written never stops a command; where it is not only that nobody reads it, that is an error.
+    Output that cannot be written never stops a command; unless a reader closed it, this is an error at the end.
     """
     out, err = guard()
     register_commands(at_once=sys.argv[1:] in ([], ["--help"], ["-h"]))  # their first lines are listed there
@@ -104,10 +104,10 @@ def main() -> None:
 
 
 def run_and_end() -> NoReturn:
-    """Run the command, and end the process as Python does, but for what libraries of C++ would take down after it.
+    """Run the command, and end the process as Python does, except for the clean-up of C++ libraries.
 
-    Threads of pyarrow's that are just starting then abort the process: of those that read a Parquet file and ended at
-    once one in fifty had exit code 134.
+    Threads of pyarrow that are just starting would then abort the process: of processes that read a Parquet file and
+    ended immediately, one in fifty had exit code 134.
     """
     code: object = 0
     try:
@@ -149,13 +149,13 @@ def read_config(path: Path) -> "PlainData":
 
 
 def as_toml(values: "PlainData") -> str:
-    """Names, numbers, truth values and lists of them, a line each: for these TOML is written as JSON is."""
+    """Names, numbers, truth values and lists of them, one per line, which TOML and JSON write in the same way."""
     lines = (f"{k} = {json_format.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None)
     return "\n".join(lines) + "\n"
 
 
 def print_json(wanted: bool, result: object) -> None:
-    """Print a result as JSON; characters that the console does not have are written as their numbers."""
+    """Print a result as JSON; characters that the console does not have are escaped."""
     if wanted:
         only_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
         sys.stdout.write(json_format.dumps(result, ensure_ascii=only_ascii) + "\n")
@@ -170,7 +170,7 @@ def print_data(data: bytes) -> None:
 
 
 def limited_threads(threads: int | None) -> AbstractContextManager[object]:
-    """Limit the threads of matrix products for the time of a block."""
+    """Limit the threads of matrix products during a block."""
     if threads is None:
         return nullcontext()
     if threads < 1:
@@ -182,6 +182,6 @@ def limited_threads(threads: int | None) -> AbstractContextManager[object]:
 
 
 def say(kind: str, message: object) -> None:
-    """Print a line on standard error, with what kind of line it is."""
+    """Print a line on standard error, with its kind."""
     text = " ".join(str(message).split())
     Console(stderr=True).print(f"mlcvlab: [bold]{kind}[/bold]: {escape(text)}", soft_wrap=True, highlight=False)

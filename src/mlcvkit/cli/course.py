@@ -43,19 +43,19 @@ def handout(
     Parameters
     ----------
     folder
-        Where to: hw1/ and ASSIGNMENT.md appear in it.
+        The folder in which hw1/ and ASSIGNMENT.md are created.
     solved
-        The problems whose solution is given: --solved 1 2.
+        The problems whose solutions are included: --solved 1 2.
     title
         The assignment's title.
     points
-        The points of each problem, in their order: --points 5 8 6 6.
+        The points of each problem, in order: --points 5 8 6 6.
     due
-        The due date; a line to fill in where it is left out.
+        The due date; by default a line to fill in.
     rubric
-        A TOML file with other points, texts or tests; what it leaves out is the handout's own.
+        A TOML file with other points, texts or tests; everything else is as in the handout.
     kit
-        Write the package that students install as well, into kit/: the digits and mlcvlab check, without the solution.
+        Also write the package that students install, into kit/: the digits and mlcvlab check, without the solution.
     json
         Print the files as JSON, and nothing else.
     """
@@ -93,33 +93,32 @@ def grade(
 ) -> int:
     """Grade submissions of the homework, in a sandbox.
 
-    Each is compared with the reference on hidden inputs; what is wrong is explained. Every grade is written as soon as
-    it is there: started again, the grading goes on, and other points, dates or overrides are counted from what was
-    found, without another run. Points that you set yourself stand in overrides.toml in the folder of the grades, and
-    are never overwritten. Needs the extra mlcvlab[course] and bubblewrap.
+    Each is compared with the reference on hidden inputs, and mistakes are explained. Every grade is saved at once:
+    started again, the command continues, and applies other points, dates or overrides without running anything again.
+    Points that you set yourself are in overrides.toml in the folder of the grades, and are never overwritten. Needs the
+    extra mlcvlab[course] and bubblewrap.
 
     Parameters
     ----------
     submissions
-        Submissions, or folders and archives of them: each a folder, an archive, or lone files.
+        Submissions, or folders and archives of them: each a folder, an archive, or single files.
     rubric
-        A TOML file with other points, tests, costs or limits; what it leaves out is the handout's own.
+        A TOML file with other points, tests, costs or limits; everything else is as in the handout.
     title
-        The assignment's title, as for handout; Canvas's column is the one that begins with it.
+        The title of the assignment, as for handout; the column of Canvas begins with it.
     points
-        The points of each problem, in their order, as for handout: --points 5 8 6 6.
+        The points of each problem, in order, as for handout: --points 5 8 6 6.
     output
-        Folder for the grades, for each submission and for the class; grades where left out. With --format gradescope
-        the file; results.json where left out.
+        The folder for the grades, by default grades. With --format gradescope the file, by default results.json.
     format
         table; gradescope: the results.json of Gradescope's autograder, for one submission.
     problems
-        Grade these problems alone: --problems 1 2.
+        Grade only these problems: --problems 1 2.
     roster
-        A CSV with the students: the gradebook that Canvas exports, the grading worksheet of a Moodle assignment, or a
-        table with columns among name, id, login, email, submission, submitted, extension, bonus.
+        A CSV file with the students: the gradebook that Canvas exports, the grading worksheet of a Moodle assignment,
+        or a table with columns among name, id, login, email, submission, submitted, extension, bonus.
     pattern
-        A regular expression that finds the student in a submission's name, by a group that is called id or name.
+        A regular expression that finds the student in a submission's name, with a group named id or name.
     export
         Write the roster with the grades in it to this file, as the platform takes it.
     due
@@ -133,7 +132,7 @@ def grade(
     seed
         Seed of the hidden inputs; one is drawn for the class, and kept with the grades, where it is left out.
     jobs
-        How many submissions at once; one a core where left out.
+        Submissions at the same time; by default one for each core.
     unsafe
         Run the students' code without a sandbox, with your own rights: it can read and delete what you can.
     json
@@ -229,7 +228,7 @@ def _ledger(
 
 
 def _print_unknown(grades: Sequence["Grade"], ledger: "Ledger") -> None:
-    """The submissions of nobody in the roster."""
+    """Print the submissions that belong to nobody in the roster."""
     unknown = [grade.submission for grade in grades if ledger.student_of(grade.submission) is None]
     if unknown:
         console.print(f"Of nobody in the roster, or of two: {escape(', '.join(unknown))}")
@@ -245,17 +244,17 @@ def check(
 ) -> int:
     """Check your own work on the homework, as the grader does, and say what is wrong. No points.
 
-    Your code runs in a sandbox where bubblewrap is installed, else with your own rights. Exit code 1 where something is
-    wrong. Needs the extra mlcvlab[course].
+    Your code runs in a sandbox if bubblewrap is installed, otherwise with your own rights. The exit code is 1 if
+    something is wrong. Needs the extra mlcvlab[course].
 
     Parameters
     ----------
     tree
-        The folder hw1, or the one that holds it.
+        The folder hw1, or its parent.
     problems
-        Which problems: 1 2 3 where left out; 4 runs the notebook.
+        The problems, by default 1 2 3; 4 runs the notebook.
     seed
-        Seed of the inputs; drawn where left out.
+        Seed of the inputs; by default random.
     json
         Print the result as JSON, and nothing else.
     """
@@ -275,13 +274,13 @@ def check(
 def milestones(tree: Path = Path(), /, *, output: Path = Path("milestones"), json: bool = False) -> int:
     """Run history on your own code: the perceptron, exclusive or, back-propagation, digits, Adam.
 
-    It is always your functions that run, in a sandbox where bubblewrap is installed. Each milestone says what was new,
-    and draws what your code did. Exit code 1 where one is not reached yet. Needs the extra mlcvlab[course].
+    Your own functions run, in a sandbox if bubblewrap is installed. Each milestone says what was new, and draws what
+    your code did. The exit code is 1 if one is not reached yet. Needs the extra mlcvlab[course].
 
     Parameters
     ----------
     tree
-        The folder hw1, or the one that holds it.
+        The folder hw1, or its parent.
     output
         A folder for the pictures.
     json
@@ -315,7 +314,7 @@ def milestones(tree: Path = Path(), /, *, output: Path = Path("milestones"), jso
 
 
 def _sandbox_or_none(course: ModuleType, assignment: "Assignment") -> "Sandbox":
-    """A sandbox where there can be one, else none, which is said."""
+    """A sandbox if there can be one, otherwise none, with a line that says so."""
     libraries = course.libraries(assignment)
     try:
         sandbox: Sandbox = course.Sandbox(libraries)
@@ -374,7 +373,7 @@ def _grade_for_gradescope(
     *,
     unsafe: bool,
 ) -> int:
-    """Write Gradescope's file, whatever happens: where nothing could be graded it says why."""
+    """Write Gradescope's file in any case: if nothing could be graded, it says why."""
     try:
         assignment = course.read_assignment(rubric, points=points, only=problems)
         sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
@@ -393,7 +392,7 @@ def _write_json(file: Path, results: object) -> None:
 
 
 def _print_grades(grades: Sequence["Grade"], assignment: "Assignment") -> None:
-    """A table a submission, or one of all where they are many."""
+    """A table for each submission, or one for all if there are many."""
     if len(grades) <= 5:
         for grade in grades:
             _print_grade(grade)
@@ -432,7 +431,7 @@ def _print_grade(grade: "Grade") -> None:
 
 
 def _print_reasons(grade: "Grade") -> None:
-    """What was found of each test that is not right, below its name."""
+    """The findings of each test that is not right, below its name."""
     for test in grade.tests:
         if (test.feedback and not test.right and len(test.feedback) > 1) or (test.right and test.diagnosed):
             console.print(f"\n[bold]{test.name}[/bold]")

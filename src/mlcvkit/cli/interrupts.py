@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: each ends a training once, and none of them what is being saved."""
+"""Ctrl-C, SIGTERM and SIGHUP end a training once, and never interrupt what is being saved."""
 
 import signal
 import threading
@@ -10,12 +10,12 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 
 
 class Interrupts:
-    """Raises KeyboardInterrupt at the first of the signals, and once more after what there is was saved."""
+    """Raises KeyboardInterrupt at the first signal, and once more after everything was saved."""
 
     def __init__(self) -> None:
         self.saved = False
         self.name = "Ctrl-C"
-        """What the signal that came is called."""
+        """The name of the signal."""
         self._may_raise = True
         self._waiting = False
         self._saving = False
@@ -36,12 +36,12 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def hold(self) -> None:
-        """Let signals wait from now on, until something is saved."""
+        """Delay signals from now on, until something is saved."""
         self._saving = True
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Save something: a signal waits until that is done, and ends what comes after it."""
+        """Save something: a signal is delayed until that is done, and ends what comes after it."""
         self.hold()
         try:
             yield
@@ -55,9 +55,9 @@ class Interrupts:
 
 @contextmanager
 def interrupts() -> Iterator[Interrupts]:
-    """Handle the signals for the time of the block, where this is the main thread.
+    """Handle the signals during the block, if this is the main thread.
 
-    After one came, the command is about to end, and more of them are ignored.
+    After the first, the command is about to end, and others are ignored.
     """
     handler = Interrupts()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""What is done with a data set before training, and with a model after it."""
+"""The commands for data before a training, and for models after it."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -27,9 +27,9 @@ def evaluate(
     run
         A folder that 'mlcvlab train' wrote, or its model.safetensors.
     data
-        Data with the target that it was trained for. Left out: the test samples of its own data.
+        Data with the target of the training; by default the test samples of the training's data.
     target
-        For .npy and IDX data the file of its labels; otherwise the target is that of the training.
+        For .npy and IDX data the file with the labels; otherwise the target of the training is used.
     clip
         As for 'mlcvlab predict'.
     json
@@ -65,11 +65,10 @@ def predict(
         Data of the kind it was trained on, a table with or without the target; one picture or a folder of them; for a
         model of MNIST's digits: 28 x 28 grey pixels, a light digit on black.
     output
-        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions, for programs: each text is exact. Left out:
-        they are printed, for one picture as a sentence, else as CSV.
+        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions, with exact texts for programs. By default
+        they are printed: for one picture as a sentence, otherwise as CSV.
     clip
-        Whether numbers outside of the range of the training are clipped to it, with a margin, which they are unless
-        --no-clip is given; a line says which are.
+        Clip numbers outside the range of the training to it, with a margin; a line says which. --no-clip keeps them.
     invert
         For one picture and a model of MNIST's digits: the picture is a dark digit on white.
     json
@@ -111,7 +110,7 @@ def predict(
 
 
 def say_clipped(predictor: Predictor, X: RawRows, clip: bool) -> None:
-    """Say which numbers are clipped to the range of the training, or have none clipped."""
+    """Print which numbers are clipped to the range of the training, or switch clipping off."""
     encoder = predictor.encoder
     if not isinstance(encoder, datasets.TableEncoder):
         return
@@ -131,22 +130,22 @@ def describe(
     max_categories: int | None = None,
     json: bool = False,
 ) -> int:
-    """Say what each column of a data set is, and what training would make of it.
+    """Describe each column of a data set, and how a training would use it.
 
     Parameters
     ----------
     data
         As for 'mlcvlab train'.
     target
-        The column to predict, which is then described apart.
+        The column to predict, which is described separately.
     header
-        Whether the first line of a text file has the names of the columns, which it has unless --no-header is given.
+        The first line of a text file has the names of the columns; --no-header says that it has not.
     decimal
-        The decimal mark of numbers in text, where that cannot be seen from the file.
+        The decimal mark of numbers in text, if the file does not show it.
     day_first
-        Whether the day comes before the month in dates, where that cannot be seen from the column.
+        The day comes before the month in dates, if the column does not show it.
     max_categories
-        The largest number of names of a column that get a column each.
+        The most names of a column that get a column each.
     json
         Print the description as JSON, and nothing else.
     """
@@ -183,7 +182,7 @@ def export(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     json: bool = False,
 ) -> int:
-    """Write a saved model, with its preprocessing, in a format that other programs run.
+    """Write a saved model, with its preprocessing, in a format for other programs.
 
     Parameters
     ----------
@@ -192,9 +191,9 @@ def export(
     to
         The format: onnx.
     output
-        The file; model.onnx beside the model where left out.
+        The file; by default model.onnx beside the model.
     json
-        Print the place as JSON, and nothing else.
+        Print the path as JSON, and nothing else.
     """
     console.quiet = json
     saved = completed(storage.load_model(run))
@@ -236,7 +235,7 @@ def print_measures(measures: PlainData) -> None:
 
 
 def sample(path: Path, /) -> int:
-    """Write data to try things on: a table of 1,000 made-up people, or a folder of 500 digits.
+    """Write sample data: a table of 1,000 invented people, or a folder of 500 digits.
 
     The table has numbers, names and missing values; its target is 'buys'. The folder has a folder for each digit, with
     50 of MNIST's training images as PNG files.
@@ -244,7 +243,7 @@ def sample(path: Path, /) -> int:
     Parameters
     ----------
     path
-        A .csv file for the table, or a folder for the digits. It must not be there yet.
+        A .csv file for the table, or a folder for the digits. It must not exist yet.
     """
     if path.exists():
         raise InputError(f"{path} is there already: give another name")
@@ -260,7 +259,7 @@ def sample(path: Path, /) -> int:
 
 
 def _write_digits(folder: Path) -> None:
-    """The first 50 training images of each digit, in a folder that is there whole or not at all."""
+    """Write the first 50 training images of each digit into a folder, completely or not at all."""
     from PIL import Image
 
     digits = datasets.mnist()

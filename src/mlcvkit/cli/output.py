@@ -1,4 +1,4 @@
-"""Standard output and error that never stop a command: what cannot be written is dropped, and said at the end."""
+"""Standard output and error that never stop a command: what cannot be written is dropped and reported at the end."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 
 class Output:
-    """A stream that drops what its file does not take, since nobody reads it any more or the disk is full.
+    """A stream that drops what its file does not take, because the reader is gone or the disk is full.
 
     Characters that the file's encoding does not have are replaced. ``error`` is why writing stopped, None if it did
     not.
@@ -24,7 +24,7 @@ class Output:
                 stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
 
     def write(self, text: str) -> int:
-        """Write a text; its length, whether it was written or dropped."""
+        """Write a text, and return its length, written or dropped."""
         if self.error is None:
             try:
                 self.stream.write(text)
@@ -50,7 +50,7 @@ class Output:
                 self.error = error
 
     def close_quietly(self) -> None:
-        """Leave nothing that the interpreter would fail to write at its end."""
+        """Leave nothing that the interpreter could fail to write at its end."""
         self.flush()
         if self.error is not None:
             with suppress(OSError, ValueError):

@@ -31,11 +31,11 @@ def report(
     run
         A folder that mlcvlab train, tune or sweep wrote.
     data
-        Data to measure a run with. Left out: the rows that its training held out.
+        Data to measure a run on; by default the rows that its training held out.
     target
         For .npy and IDX data the file of its labels.
     output
-        Folder for the page; that of the run where left out.
+        Folder for the page; by default that of the run.
     json
         Print the place as JSON, and nothing else.
     """

@@ -1,4 +1,4 @@
-"""Several trainings at once, and what is under runs/: the scores with their spread, side by side."""
+"""Several trainings in one command, and the runs under runs/: their scores with the spread, side by side."""
 
 import json as json_format
 from collections.abc import Iterator
@@ -32,9 +32,9 @@ def train_repeatedly(
     in_order: bool,
     json: bool,
 ) -> int:
-    """Train with several seeds, or over folds, and say the mean and the spread of the scores.
+    """Train with several seeds, or over folds, and print the mean and the spread of the scores.
 
-    Each training is a run of its own in the folder of all of them, complete when the next one begins.
+    Each training is a run in a common folder, and complete when the next one begins.
     """
     if repeats is not None and folds is not None:
         raise InputError("give --repeats or --folds, and not both")
@@ -91,12 +91,12 @@ def _print_scores(scores: list[PlainData], summary: PlainData) -> None:
 
 
 def runs(*chosen: Path, output: Path = Path("runs"), json: bool = False) -> int:
-    """List what is under runs/, or compare runs side by side.
+    """List the runs under runs/, or compare some side by side.
 
     Parameters
     ----------
     chosen
-        Two runs or more to compare: what differs stands first. Left out: all runs are listed.
+        Two runs or more to compare: differences come first. By default all runs are listed.
     output
         The folder that holds the runs.
     json
@@ -129,7 +129,7 @@ def _runs_in(root: Path) -> Iterator[Path]:
 
 
 def _known_of(run: Path) -> PlainData:
-    """What a run says of itself."""
+    """The recorded facts of a run."""
     saved = storage.load_model(run)
     place = run if run.is_dir() else run.parent
     scores: PlainData = {}

@@ -1,4 +1,4 @@
-"""The options that say which data a command reads, and which kind of network it trains on them."""
+"""The options for the data of a command and the kind of network that it trains."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,33 +15,33 @@ from mlcvkit.experiments import Experiment, KindName, portable
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What is said of the data and the kind of network."""
+    """The options on the data and the kind of network."""
 
     target: str | None = None
-    """The column to predict; for .npy and IDX the file of the labels."""
+    """The column to predict; for .npy and IDX the file with the labels."""
     model: KindName | None = None
     """mlp, the default: any depth, for classes or numbers; nn2: the handout's network, for two classes; nn1: one
     sigmoid unit; perceptron: the perceptron rule."""
     task: Literal["classification", "regression"] | None = None
-    """What the target is; found from its values where left out."""
+    """What the target is; by default found from its values."""
     test: str | None = None
     """A file or folder like the data, to test with."""
     test_fraction: float | None = None
-    """The share of the rows that is kept apart to test with at the end; 0.2 where left out."""
+    """The share of the rows that is held out for the test at the end; 0.2 by default."""
     image_size: int | None = None
     """Scale the images of a folder to this many pixels on each side."""
     header: bool | None = None
-    """Whether the first line of a text file has the names of the columns, which it has unless --no-header is given."""
+    """The first line of a text file has the names of the columns; --no-header says that it has not."""
     decimal: Literal[".", ","] | None = None
-    """The decimal mark of numbers in text, where that cannot be seen from the file."""
+    """The decimal mark of numbers in text, if the file does not show it."""
     day_first: bool | None = None
-    """Whether the day comes before the month in dates such as 1/2/2020, where that cannot be seen from the column."""
+    """The day comes before the month in dates such as 1/2/2020, if the column does not show it."""
     max_categories: int | None = None
-    """The largest number of names of a column that get a column each, 100 where left out; the rarer ones share one."""
+    """The most names of a column that get a column each, 100 by default; the rarer ones share one."""
     leave_out: tuple[str, ...] | None = None
     """Columns of a table that are not to be used, such as a customer's number."""
     class_weight: Literal["balanced"] | None = None
-    """balanced: each class counts as much as any other, however many rows it has."""
+    """balanced: all classes count equally, whatever their number of rows."""
 
     def experiment(self, data: str | None, **others: Any) -> Experiment:
         """The experiment on some data, or on MNIST's even and odd digits.
@@ -84,7 +84,7 @@ class Source:
 
 
 def portable_target(data: str | None, target: str | None) -> str | None:
-    """A target that is a file as its absolute path; that of a table or of named arrays is a name."""
+    """A target that is a file as its absolute path; for a table or named arrays it is a name."""
     if target is None or data is None or datasets.has_columns(data) or not _is_place(target):
         return target
     return portable(target)

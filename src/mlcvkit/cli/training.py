@@ -69,7 +69,7 @@ ELSEWHERE_UNUSED = (
 
 
 def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Take what the command line of train leaves out from a run that is resumed, a file, or a recipe, in this order."""
+    """Take options that the command line does not give from a resumed run, a file, or a recipe, in this order."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
     stored: PlainData = {}
     if "--config" in given:
@@ -143,22 +143,22 @@ def train(
     and pictures. Ctrl-C ends the training early and saves what there is.
 
     The defaults below are for MNIST's even and odd digits. For your own data they are --hidden-units 100
-    --learning-rate 0.002 --batch-size 64 --epochs 200 --patience 20 --validation-samples 1000, and what is said at --l2
-    and --initialization.
+    --learning-rate 0.002 --batch-size 64 --epochs 200 --patience 20 --validation-samples 1000, and see --l2 and
+    --initialization.
 
     Parameters
     ----------
     data
         A table (.csv, .tsv, .parquet, .arrow, .feather), arrays (.npz, .npy, IDX), a folder with a folder of images for
-        each class, or a name: moons, circles, spirals, xor, digits, mnist, mnist-parity. Left out: MNIST with NN2.
+        each class, or a name: moons, circles, spirals, xor, digits, mnist, mnist-parity. By default MNIST with NN2.
     init
-        Start from the weights of this run, with its preprocessing, on data with the same columns and classes. Its
-        network is taken as well: --model, --hidden-units and --activation can be left out.
+        Start from the weights of this run, with its preprocessing and network, on data with the same columns and
+        classes: --model, --hidden-units and --activation can be left out.
     recipe
-        Hyperparameters known to be good: table for your own data; for MNIST quick is the least time to a good network
-        and best the best one in minutes. Options that are given as well go before the recipe's.
+        Proven hyperparameters: table for your own data; for MNIST, quick is the fastest way to a good network, and best
+        the best network in minutes. Options on the command line override the recipe's.
     config
-        A TOML file with options, by their names; those on the command line go before it.
+        A TOML file with options by name; those on the command line override it.
     cluster
         Train on a cluster: local:4 for four processes on this machine, or the address of a Dask scheduler, such as
         tcp://10.0.0.5:8786. The data are then .parquet, .npz, .npy or IDX files, a folder of them, or a pattern such as
@@ -221,7 +221,7 @@ def _train_once(
     resume: Path | None,
     json: bool,
 ) -> int:
-    """One training: it is saved, and then measured, drawn and told."""
+    """One training: it is saved, and then measured, drawn and reported."""
     start = perf_counter()
     trained: Trained | None = None
     result: PlainData = {}
@@ -326,7 +326,7 @@ def _callbacks(
 
 
 def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Path, signal: str) -> PlainData:
-    """Measure and draw what is saved already; a picture that cannot be drawn is a note."""
+    """Measure and draw the saved run; a picture that cannot be drawn is a note."""
     run, epochs = trained.run, saved.configuration["epochs"]
     if run.interrupted:
         console.print(f"Stopped by {signal} after {run.epoch} complete epochs of {epochs}")
@@ -409,7 +409,7 @@ def _cluster_options(
 
 
 def _require_same_shards(resume: Path, options: PlainData) -> None:
-    """A run that was begun on a cluster goes on there, with the shards it had, and no other does."""
+    """A run that began on a cluster can only continue there, with the same shards."""
     stored = _configuration_of(resume)
     here, there = (("allow_missing" in values, values.get("shards")) for values in (options, stored))
     if here != there:
@@ -438,7 +438,7 @@ def _client(options: PlainData, every: int | None, folder: Path) -> Iterator["Cl
 
 
 class _Say(Callback):
-    """Says something when the training starts, and so nothing if it cannot."""
+    """Prints something when the training starts, and nothing if it cannot start."""
 
     def __init__(self, *lines: str) -> None:
         self.lines = lines
@@ -449,23 +449,23 @@ class _Say(Callback):
 
 
 class EndBySignals(Callback):
-    """A signal ends the training, and from its end on signals wait until it is saved."""
+    """A signal ends the training; after its end signals are delayed until it is saved."""
 
     def __init__(self, handler: Interrupts) -> None:
         self.handler = handler
 
     def on_batch(self, samples: int) -> None:
-        """End the training where a signal came."""
+        """End the training after a signal."""
         if self.handler.came:  # where the exception was lost in code that is called from outside of Python
             raise KeyboardInterrupt
 
     def on_end(self, run: Run) -> None:
-        """Let signals wait."""
+        """Delay signals."""
         self.handler.hold()
 
 
 class _KeepConfiguration(Callback):
-    """Puts the configuration beside the checkpoints, so that the folder alone is enough to go on."""
+    """Writes the configuration beside the checkpoints, so that the folder is enough to continue."""
 
     def __init__(self, folder: Path, configuration: PlainData) -> None:
         self.folder, self.configuration = folder, configuration

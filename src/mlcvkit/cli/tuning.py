@@ -42,7 +42,7 @@ _SEARCHED = [name for name in _SEARCHED if name not in ("seed", "validation_samp
 
 
 def _sentences() -> dict[str, str]:
-    """The first sentence of what is said of each hyperparameter where it is defined."""
+    """The first sentence of each hyperparameter's documentation."""
     [body] = [n.body for n in ast.parse(inspect.getsource(Hyperparameters)).body if isinstance(n, ast.ClassDef)]
     told = {}
     for field_, text in pairwise(body):
@@ -77,39 +77,37 @@ def tune(
     output: Path = Path("runs"),
     json: bool = False,
 ) -> int:
-    """Search for good hyperparameters, and say whether they are better than the defaults.
+    """Search for good hyperparameters, and test whether they are better than the defaults.
 
-    Each trial trains on a part of the training rows and is judged by the rest; those that fall behind are ended early.
-    Then the best one and the defaults are trained on all training rows with five seeds each, and tested once. A
-    hyperparameter is given as one value, which is kept, as a list a,b,c, or as a range low:high, which are searched;
-    without any, those that usually matter are. Ctrl-C, or a kill, loses nothing: --resume goes on.
+    Each trial trains on a part of the training rows and is judged on the rest; trials that fall behind are ended early.
+    Then the best configuration and the defaults are trained on all training rows with five seeds each, and tested once.
+    A hyperparameter is one fixed value, or a list a,b,c or a range low:high to search; by default those that usually
+    matter are searched. Ctrl-C or a kill loses nothing: --resume continues.
 
     Parameters
     ----------
     data
-        As for 'mlcvlab train'. Left out: NN2 on MNIST's even and odd digits.
+        As for 'mlcvlab train'; by default NN2 on MNIST's even and odd digits.
     space_file
-        A TOML file with the search space, a line each: learning_rate = "1e-4:1", batch_size = [32, 128].
+        A TOML file with the search space, one line each: learning_rate = "1e-4:1", batch_size = [32, 128].
     budget
-        How long to search: 90s, 5m, 2h. The trainings at the end come after it. 5m where neither this nor trials is
-        given.
+        The time for the search, without the trainings at the end: 90s, 5m, 2h; 5m if trials is not given either.
     trials
-        How many trials to make.
+        The number of trials.
     workers
-        Processes that train at the same time; one a core where left out.
+        Processes that train at the same time; by default one for each core.
     sampler
-        tpe, the default, draws where it was good so far; random anywhere.
+        tpe, the default, draws from where trials were good; random draws from everywhere.
     pruning
-        Whether trials that fall behind are ended early, which they are unless --no-pruning is given.
+        End trials early that fall behind; --no-pruning ends none.
     seed
-        Of the split of the rows and of the draws, 0 where left out; the trainings at the end begin with it.
+        The seed of the split and of the draws, 0 by default; the first seed of the trainings at the end.
     resume
-        Folder of a study: go on with it, or work on it beside others, with its budget and number of trials, or with
-        larger ones.
+        The folder of a study to continue, or to work on beside others, with its budget and trials or larger ones.
     name
-        Name of the study's folder; the time where it is left out.
+        The name of the study's folder, by default the time.
     output
-        Folder that holds it.
+        The folder for it.
     json
         Print the result as JSON, and nothing else.
     """
@@ -188,28 +186,28 @@ def sweep(
 ) -> int:
     """Train every combination of some hyperparameters, with several seeds each: a plain grid.
 
-    For example: mlcvlab sweep --learning-rate 1e-4:1 --hidden-units 8,32,128. Each is judged by training rows that are
-    held out. Ctrl-C, or a kill, loses nothing: --resume goes on.
+    For example: mlcvlab sweep --learning-rate 1e-4:1 --hidden-units 8,32,128. Each is judged on held-out training rows.
+    Ctrl-C or a kill loses nothing: --resume continues.
 
     Parameters
     ----------
     data
-        As for 'mlcvlab train'. Left out: NN2 on MNIST's even and odd digits.
+        As for 'mlcvlab train'; by default NN2 on MNIST's even and odd digits.
     points
-        How many values of a range low:high, 5 where left out, evenly spaced; on a logarithmic scale where it spans a
+        The number of values of a range low:high, by default 5, evenly spaced; on a logarithmic scale if it spans a
         factor of 10.
     repeats
-        How many seeds for each combination, 3 where left out.
+        The number of seeds for each combination, by default 3.
     workers
-        Processes that train at the same time; one a core where left out.
+        Processes that train at the same time; by default one for each core.
     seed
-        The first of the seeds, and that of the split of the rows; 0 where left out.
+        The first seed, which is also that of the split; 0 by default.
     resume
-        Folder of a sweep: go on with it, or work on it beside others.
+        The folder of a sweep to continue, or to work on beside others.
     name
-        Name of the sweep's folder; the time where it is left out.
+        The name of the sweep's folder, by default the time.
     output
-        Folder that holds it.
+        The folder for it.
     json
         Print the result as JSON, and nothing else.
     """
@@ -278,7 +276,7 @@ def _options(data: str | None, source: Source) -> PlainData:
 
 
 def _split_space(tuning: ModuleType, given: PlainData, base: Hyperparameters) -> tuple[Hyperparameters, PlainData]:
-    """What is one value goes into the base; the rest is searched."""
+    """A single value goes into the base; the rest is searched."""
     space = tuning.read_space(given)
     searched = tuning.varied(space)
     fixed = {name: values[0] for name, values in space.items() if name not in searched}
@@ -316,12 +314,12 @@ def _workers(tuning: ModuleType, workers: int | None) -> int:
 
 
 def _configuration(study: "Study") -> PlainData:
-    """What the best model is stored with, beside its hyperparameters."""
+    """The configuration of the best model, besides its hyperparameters."""
     return study.settings.experiment.to_dict()
 
 
 def _save_configuration(study: "Study") -> bool:
-    """Write the configuration of the best model beside it, where there is one."""
+    """Write the configuration of the best model beside it, if there is one."""
     if not (study.folder / storage.MODEL_FILE).is_file():
         return False
     configuration = storage.load_model(study.folder).configuration
@@ -337,7 +335,7 @@ def _counts(study: "Study") -> dict[str, int]:
 
 
 class _LiveTable:
-    """The best trials so far, those that run, and the time left."""
+    """The best trials so far, the running ones, and the time left."""
 
     def __init__(self, tuning: ModuleType, budget: float, trials: int | None) -> None:
         self.tuning, self.budget, self.most = tuning, budget, trials
@@ -442,7 +440,7 @@ def _print_comparison(study: "Study", found: "Comparison", *, is_default: bool) 
 
 
 def _verdict(found: "Comparison", *, is_default: bool) -> str:
-    """What the comparison says, and how sure that is."""
+    """The result of the comparison, and its certainty."""
     if is_default:
         return "Nothing better than the defaults was found."
     means = [found.as_json()[which]["mean"] for which in ("best", "defaults")]

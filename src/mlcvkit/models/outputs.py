@@ -1,7 +1,7 @@
 """Output activations and losses, and what they are together. A sample is a column: y and ŷ are (C, N).
 
-A new loss is one row in ``LOSSES``; where its product with an output's derivative has a stable form of its own, that is
-one row in ``FUSED``.
+A new output is one row in ``OUTPUTS``, a new loss one row in ``LOSSES``; if their derivatives have a stable product,
+that is one row in ``FUSED``.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from mlcvkit.models.activations import Graph
 from mlcvlab.nn import Array
 from mlcvlab.nn.activations import sigmoid, sigmoid_grad, softmax, step
 from mlcvlab.nn.losses import (
@@ -34,12 +35,15 @@ class Output(NamedTuple):
     backward
         ``backward(y_hat, upstream)`` turns the gradient with respect to ŷ into the one with respect to z.
     loss
-        The name of the loss that is used where none is chosen.
+        The name of the default loss.
+    onnx
+        As for ``Activation``; None for an output that is exported as its logits.
     """
 
     function: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
     loss: str
+    onnx: Callable[[Graph, str], str] | None = None
 
 
 def _identity(z: Array) -> Array:
@@ -57,9 +61,19 @@ def _softmax_backward(y_hat: Array, upstream: Array) -> Array:
 
 
 OUTPUTS = {
-    "sigmoid": Output(sigmoid, lambda y_hat, upstream: upstream * sigmoid_grad(y_hat), "cross_entropy"),
-    "softmax": Output(_softmax, _softmax_backward, "categorical_cross_entropy"),
-    "identity": Output(_identity, lambda y_hat, upstream: upstream, "mse"),
+    "sigmoid": Output(
+        sigmoid,
+        lambda y_hat, upstream: upstream * sigmoid_grad(y_hat),
+        "cross_entropy",
+        lambda graph, z: graph.node("Sigmoid", z),
+    ),
+    "softmax": Output(
+        _softmax,
+        _softmax_backward,
+        "categorical_cross_entropy",
+        lambda graph, z: graph.node("Softmax", z, axis=1),
+    ),
+    "identity": Output(_identity, lambda y_hat, upstream: upstream, "mse", lambda graph, z: z),
     "step": Output(step, lambda y_hat, upstream: np.zeros_like(upstream), "perceptron"),
 }
 
@@ -386,7 +400,7 @@ def logit_loss(output: str, loss: str | Loss) -> LogitLoss:
             )
         if (output, loss) in FUSED:
             return FUSED[output, loss]
-    function, backward, _ = OUTPUTS[output]
+    function, backward = OUTPUTS[output][:2]
     chosen = LOSSES[loss] if isinstance(loss, str) else loss
     value, gradient = chosen.value, chosen.gradient
 

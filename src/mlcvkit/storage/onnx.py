@@ -10,7 +10,7 @@ from mlcvkit.arrays import Values
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 from mlcvkit.files import write_whole
-from mlcvkit.models import ACTIVATIONS, Attribute, as_mlp
+from mlcvkit.models import ACTIVATIONS, OUTPUTS, Attribute, as_mlp
 from mlcvkit.storage.models import SavedModel
 
 if TYPE_CHECKING:
@@ -172,7 +172,9 @@ class _Graph:
     def _answer(self, z: str) -> None:
         facts = self.saved.estimator
         output = self.model.output
-        if output == "identity":
+        in_graph = OUTPUTS[output].onnx
+        if in_graph is not None and "classes" not in facts and output not in ("sigmoid", "softmax"):
+            z = in_graph(self, z)
             mean, scale = (np.array(facts.get(n, d)) for n, d in (("target_mean", [0.0]), ("target_scale", [1.0])))
             scaled = self.node("Mul", self.node("Cast", z, to=11), self.constant(scale))
             sum_of_both = self.node("Add", scaled, self.constant(mean))
@@ -184,12 +186,12 @@ class _Graph:
         classes = facts.get("classes", [0, 1])
         binary = len(classes) == 2 and not facts.get("has_labels")
         scores = z
-        if output != "step":
-            y_hat = self.node("Softmax", z, axis=1) if output == "softmax" else self.node("Sigmoid", z)
+        if in_graph is not None:
+            y_hat = in_graph(self, z)
             if binary:
                 y_hat = self.node("Concat", self.node("Sub", self.constant(np.float32(1)), y_hat), y_hat, axis=1)
             scores = y_hat
-        self._output("scores" if output == "step" else "probabilities", scores)
+        self._output("scores" if in_graph is None else "probabilities", scores)
         positive = self.node("Cast", self.node("Greater", z, self.constant(np.float32(0))), to=7)
         if facts.get("has_labels"):
             self._output("label", positive, kind=7)

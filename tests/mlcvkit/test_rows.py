@@ -152,12 +152,12 @@ place = Path("output.safetensors")
 save_model(place, SavedModel(model))
 loaded = load_model(place)
 assert loaded.model.output == "exponential" and (loaded.model.predict(X.T) == model.predict(X.T)).all()
-export_onnx(Path("output.onnx"), loaded)
+export_onnx(loaded, Path("output.onnx"))
 session = onnxruntime.InferenceSession("output.onnx")
 told = session.run(None, {session.get_inputs()[0].name: X})[0]
 np.testing.assert_allclose(told, model.predict(X.T).T, rtol=1e-5)
 """
-    environment = {**os.environ, "PYTHONPATH": str(changed)}
+    environment = {**os.environ, "PYTHONPATH": str(changed), "TMPDIR": str(changed)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=changed)
     assert done.returncode == 0, done.stderr
 
@@ -166,17 +166,17 @@ def test_a_data_format_is_trained_on_and_predicted_for(changed):
     samples = changed / "mlcvkit/datasets/samples.py"
     text = samples.read_text()
     row = "def _read_lines(path: Path):\n    import polars\n\n    return polars.read_ndjson(path)\n\n\n"
-    row += 'FORMATS[".jsonl"] = _read_lines\n\n'
+    row += 'FORMATS[".ndj"] = _read_lines\n\n'
     samples.write_text(text.replace("_BY_SPREADSHEET = ", row + "_BY_SPREADSHEET = ", 1))
     try:
         lines = [json.dumps({"a": a, "b": a % 7, "buys": "yes" if a > 60 else "no"}) for a in range(120)]
-        (changed / "people.jsonl").write_text("\n".join(lines) + "\n")
+        (changed / "people.ndj").write_text("\n".join(lines) + "\n")
         trained = json.loads(
-            run(changed, "train", "people.jsonl", "--target", "buys", "--epochs", "30", "--name", "lines", "--json")
+            run(changed, "train", "people.ndj", "--target", "buys", "--epochs", "30", "--name", "lines", "--json")
         )
         assert trained["test"]["accuracy"] > 0.9
-        assert run(changed, "predict", "runs/lines", "people.jsonl").count("\n") == 121
-        described = run(changed, "data", "describe", "people.jsonl", "--target", "buys")
+        assert run(changed, "predict", "runs/lines", "people.ndj").count("\n") == 121
+        described = run(changed, "data", "describe", "people.ndj", "--target", "buys")
         assert "buys" in described and "number" in described
     finally:
         samples.write_text(text)

@@ -90,7 +90,7 @@ class Loss(NamedTuple):
     gradient
         ``gradient(y, y_hat)`` is the gradient with respect to ŷ, (C, N).
     outputs
-        The names of the output activations that it can follow.
+        The names of the output activations that it can follow; empty for all but the step, which has no derivative.
     latex
         The loss of one sample as an equation in TeX.
 
@@ -110,8 +110,23 @@ class Loss(NamedTuple):
 
     value: Callable[[Array, Array], Array]
     gradient: Callable[[Array, Array], Array]
-    outputs: tuple[str, ...] = ("sigmoid", "softmax", "identity")
+    outputs: tuple[str, ...] = ()
     latex: str = ""
+
+    def can_follow(self, output: str) -> bool:
+        """Whether it can follow an output activation.
+
+        Parameters
+        ----------
+        output
+            The name of the output activation.
+
+        Returns
+        -------
+        bool
+            Whether it can.
+        """
+        return output in self.outputs if self.outputs else output != "step"
 
 
 def categorical_cross_entropy(y: Array, y_hat: Array) -> Array:
@@ -393,7 +408,7 @@ def logit_loss(output: str, loss: str | Loss) -> LogitLoss:
     if isinstance(loss, str):
         if loss not in LOSSES:
             raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(losses_behind(output))}")
-        if output not in LOSSES[loss].outputs:
+        if not LOSSES[loss].can_follow(output):
             raise ValueError(
                 f"the loss {loss} cannot stand behind the output {output}; choose one of "
                 f"{', '.join(losses_behind(output))}"
@@ -424,4 +439,4 @@ def losses_behind(output: str) -> list[str]:
     list[str]
         The names, in the order of ``LOSSES``.
     """
-    return [name for name, loss in LOSSES.items() if output in loss.outputs]
+    return [name for name, loss in LOSSES.items() if loss.can_follow(output)]

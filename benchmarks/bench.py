@@ -264,14 +264,18 @@ def draw(rows):
     at = range(len(chosen))
     ratios = [row["ratio"] for row in chosen]
     spread = [[r["ratio"] - r["low"] for r in chosen], [r["high"] - r["ratio"] for r in chosen]]
-    axes.barh(at, ratios, xerr=spread, color="#2a78b0", ecolor="#777777", height=0.7)
+    ahead = ["#2a78b0" if ratio >= 1 else "#d9822b" for ratio in ratios]
+    axes.barh(at, [ratio - 1 for ratio in ratios], left=1, xerr=spread, color=ahead, ecolor="#777777", height=0.7)
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_yticks(at, [f"{row['name']}: {row['peer_name']}" for row in chosen])
+    axes.set_xscale("log")
+    axes.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+    axes.minorticks_off()
+    axes.set_yticks(at, [f"{row['name'].replace('epoch of Adam, ', '')}: {row['peer_name']}" for row in chosen])
     axes.invert_yaxis()
-    axes.set_xlabel("the peer's time or memory over ours: more is better")
+    figure.supxlabel("the peer's time or memory over ours; rows without a name are epochs of Adam", fontsize=10)
     for i, row in enumerate(chosen):
         axes.annotate(f"{row['ratio']:.1f}", (row["high"], i), (4, 0), textcoords="offset points", va="center")
-    axes.margins(x=0.08)
+    axes.margins(x=0.08, y=0.02)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(PICTURE, dpi=120)
 

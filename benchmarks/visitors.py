@@ -1,4 +1,4 @@
-"""Many visitors of the playground who train at the same time: how often each is told, and what is left when they go.
+"""Many visitors of the playground who train at the same time: how often each page is updated, and what they leave.
 
     python benchmarks/visitors.py [--visitors 20] [--seconds 120]
 
@@ -57,7 +57,7 @@ class Visitor:
             if (element.get("props") or {}).get("label") == "Start" and element.get("events"):
                 listener = element["events"][0]["listener_id"]
                 self.start = {"id": int(key), "client_id": self.client_id, "listener_id": listener, "args": []}
-            text = str(element.get("text", ""))
+            text = str((element.get("props") or {}).get("first", ""))
             if "validation accuracy" in text and text != self.status:
                 self.status = text
                 if time.monotonic() >= self.began:
@@ -77,7 +77,7 @@ def memory(server: subprocess.Popen[bytes]) -> float:
 
 
 async def visit(server: subprocess.Popen[bytes], address: str, count: int, seconds: int) -> dict[str, object]:
-    """Let so many visitors train for so long."""
+    """Let this many visitors train for this long."""
     async with aiohttp.ClientSession() as http:
         visitors = [Visitor(address, QUERIES[number % len(QUERIES)], seconds) for number in range(count)]
         for visitor in visitors:

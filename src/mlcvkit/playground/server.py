@@ -141,22 +141,28 @@ def _visited(path: str, build: Callable[[dict[str, str]], Awaitable[None]]) -> C
     async def page(request: Request) -> None:
         query = dict(request.query_params)
         ui.add_css((files("mlcvkit.playground") / "page.css").read_text(encoding="utf-8"))
-        _bar(path)
+        show_theme = _bar(path)
         client = ui.context.client
         with suppress(ClientConnectionTimeout):
             await client.connected()  # slow work and places are for visitors who are really there
             if not client.is_deleted:
+                show_theme(app.storage.tab.get("is_dark"))
                 await build(query)
 
     return page
 
 
-def _bar(path: str) -> None:
+def _bar(path: str) -> Callable[[bool | None], None]:
+    """The bar at the top. What is returned sets the theme, which a tab keeps from page to page."""
     dark = ui.dark_mode(None)
 
+    def show(is_dark: bool | None) -> None:
+        dark.value, button.text = is_dark, THEMES[is_dark]
+
     def turn() -> None:
-        dark.value = {None: True, True: False, False: None}[dark.value]
-        button.text = THEMES[dark.value]
+        is_dark = {None: True, True: False, False: None}[dark.value]
+        app.storage.tab["is_dark"] = is_dark
+        show(is_dark)
 
     with ui.element("header").classes("bar"):
         ui.html("<h1>mlcvlab</h1>", sanitize=False)
@@ -167,6 +173,7 @@ def _bar(path: str) -> None:
                     link.props('aria-current="page"')
         ui.space()
         button = ui.button(THEMES[None], on_click=turn).props("flat dense").mark("dark")
+    return show
 
 
 async def _bring(request: Request) -> JSONResponse:

@@ -21,6 +21,7 @@ from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.points import painted
+from soak import only_in_soak
 
 pytestmark = NEEDS_CHROMIUM
 ROOT = Path(__file__).parents[3]
@@ -545,6 +546,17 @@ def test_the_page_is_light_or_dark_as_the_system(visitor, scheme, dark):
     one.wait(is_as_the_system)
 
 
+def test_a_theme_is_kept_from_page_to_page(visitor):
+    one = visitor(color_scheme="light").open("/guide")
+    one.press("Theme: as the system")
+    one.wait(lambda: one.page.get_by_role("button", name="Theme: dark").count())
+    for path in ("/race", "/?data=moons"):
+        one.open(path)
+        one.wait(lambda: one.page.get_by_role("button", name="Theme: dark").count())
+        assert one.page.evaluate("document.body.classList.contains('body--dark')")
+    assert visitor(color_scheme="light").open("/guide").page.get_by_role("button", name="Theme: as").count() == 1
+
+
 def test_every_control_and_picture_has_a_name(visitor):
     one = visitor().open(f"/?{SMALL}")
     one.page.wait_for_selector(".pixel-grid figure")
@@ -566,6 +578,158 @@ def test_a_guided_experiment_sets_the_controls_and_runs(visitor, name):
     assert one.page.get_by_text(guide["look_for"]).count() == 1
     one.press("Step")
     one.wait_for_steps(0)
+
+
+WITHOUT_A_BROWSER = "its promise is measured by the session's own numbers in test_inspection, in less time"
+
+
+def fill(one, label, value):
+    """Set a number."""
+    field = one.page.get_by_label(label, exact=True)
+    field.fill(str(value))
+    field.press("Tab")
+    one.wait(lambda: f"={value}" in one.page.url or field.input_value() == str(value))
+
+
+def reset(one):
+    """Start over, and wait until the page shows it."""
+    one.press("Reset")
+    one.wait(lambda: one.status.startswith("ready") and one.steps == 0)
+
+
+def last(one, chart=0, line=0):
+    """The last value of a line of a chart."""
+    return charts(one)[chart]["data"][line][-1][1]
+
+
+def epochs(one):
+    return float(re.search(r"epoch ([\d.]+)", one.status)[1])
+
+
+def validation_accuracy(one):
+    return float(re.search(r"accuracy (?:over )?([\d.]+)%", one.status)[1])
+
+
+@only_in_soak(WITHOUT_A_BROWSER)
+def test_too_large_a_rate_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=too-large")
+    one.choose("Speed", "full speed")
+    one.press("Start")
+    one.wait_for_steps(500)
+    losses = [last(one)]
+    for rate in ("3", "0.3"):
+        fill(one, "Learning rate", rate)
+        one.wait_for_steps(one.steps + 1500)
+        losses.append(last(one))
+    assert losses[2] < losses[0]
+    one.press("Keep to compare")
+    reset(one)
+    fill(one, "Learning rate", "0.003")
+    one.press("Start")
+    one.wait(lambda: epochs(one) > 200)
+    assert last(one) > losses[2]
+
+
+@only_in_soak(WITHOUT_A_BROWSER)
+def test_zeros_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=zeros")
+    one.choose("Speed", "full speed")
+    one.page.wait_for_selector(".pixel-grid canvas")
+    one.press("Start")
+    one.wait(lambda: one.status.startswith("finished"))
+    assert len(set(pictures(one)[1:])) == 1, "all units are blank"
+    one.page.get_by_text("More of the model", exact=True).click()
+    one.choose("First weights", "small")
+    one.wait(lambda: one.status.startswith("ready"))
+    one.press("Start")
+    one.wait(lambda: one.status.startswith("finished"))
+    one.wait(lambda: len(set(pictures(one)[1:])) == 8)
+
+
+@only_in_soak(WITHOUT_A_BROWSER)
+def test_dead_units_as_the_guide_says(visitor):
+    def dead():
+        line = one.page.get_by_text(re.compile(r"\d+ of 32 are dead"))
+        return int(re.search(r"(\d+) of 32 are dead", line.text_content())[1])
+
+    one = visitor().open("/?guide=dead-units")
+    one.press("Start")
+    one.wait(lambda: epochs(one) > 1 and dead() > 16)
+    one.press("Pause")
+    fill(one, "Learning rate", "0.1")
+    reset(one)
+    one.press("Start")
+    one.wait(lambda: epochs(one) > 1)
+    assert dead() < 3
+
+
+@only_in_soak(WITHOUT_A_BROWSER)
+def test_batch_noise_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=batch-noise")
+    one.press("Start")
+    one.wait(lambda: validation_accuracy(one) > 95)
+    few = epochs(one)
+    one.press("Pause")
+    one.press("Keep to compare")
+    fill(one, "Batch size", "1024")
+    reset(one)
+    one.press("Start")
+    one.wait(lambda: epochs(one) > few + 1)
+    slow = validation_accuracy(one)
+    assert slow < 95
+    fill(one, "Learning rate", "0.5")
+    one.wait(lambda: validation_accuracy(one) > slow)
+
+
+@only_in_soak(WITHOUT_A_BROWSER)
+def test_one_coordinate_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=one-coordinate")
+    one.press("Start")
+    one.wait(lambda: last(one) < 0.4)
+    assert one.steps > 10_000
+    one.press("Pause")
+    coordinate = last(one)
+    one.choose("Optimizer", "Adam")
+    fill(one, "Learning rate", "0.003")
+    reset(one)
+    one.press("Start")
+    one.wait_for_steps(300)
+    one.wait(lambda: last(one) < coordinate)
+
+
+@only_in_soak(WITHOUT_A_BROWSER)
+def test_overfitting_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=overfitting")
+    one.press("Start")
+    one.wait(lambda: epochs(one) > 100)
+    one.press("Pause")
+    assert last(one, 1, 0) == 1 and last(one, 0, 0) < 0.01
+    validation = [loss for _, loss in charts(one)[0]["data"][1]]
+    assert validation[-1] > min(validation)
+    gap = last(one, 1, 0) - last(one, 1, 1)
+    one.press("Keep to compare")
+    reset(one)
+    one.page.get_by_text("More of the model", exact=True).click()
+    fill(one, "Training samples", "20000")
+    one.press("Start")
+    one.wait(lambda: epochs(one) > 3)
+    assert last(one, 1, 0) - last(one, 1, 1) < gap
+
+
+@only_in_soak(WITHOUT_A_BROWSER)
+def test_dying_gradient_as_the_guide_says(visitor):
+    one = visitor().open("/?guide=dying-gradient")
+    one.choose("Speed", "full speed")
+    one.press("Start")
+    one.wait(lambda: epochs(one) > 50)
+    later = one.wait(lambda: [loss for epoch, loss in charts(one)[0]["data"][0] if epoch >= 50])
+    assert later[0] > 0.5
+    one.press("Keep to compare")
+    reset(one)
+    one.choose("Activation", "tanh")
+    one.press("Start")
+    one.wait(lambda: epochs(one) > 60)
+    assert last(one) < 0.05
 
 
 def test_change_one_weight_as_the_guide_says(visitor):

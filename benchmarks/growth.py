@@ -1,9 +1,9 @@
 """The time of a training step against its formula: `python benchmarks/growth.py`.
 
-    time ≈ a + b (2 B K M + 3 B M) + c (K M + M)
+    time ≈ a + b (2 B K M + 3 B M) + c (K M + M) + d B K
 
-B rows of a batch, K features, M hidden units. a, b and c are fitted to all measurements by their relative errors; each
-measurement is the median of the repeats, of NN2 with Adam on random bytes of which none is zero.
+B rows of a batch, K features, M hidden units. a, b, c and d are fitted to all measurements by their relative errors;
+each measurement is the median of the repeats, of NN2 with Adam on random bytes of which none is zero.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def measured(M, K, B, N):
 
 
 def terms(M, K, B, **_):
-    return np.array([1.0, 2 * B * K * M + 3 * B * M, K * M + M])
+    return np.array([1.0, 2 * B * K * M + 3 * B * M, K * M + M, B * K])
 
 
 def main():
@@ -72,7 +72,7 @@ def main():
     for row in rows:
         row["formula"] = float(terms(**cases[row["series"], row["value"]]) @ constants)
     RESULT.write_text(
-        json.dumps({"constants": dict(zip("abc", constants, strict=True)), "rows": rows}, indent=1) + "\n"
+        json.dumps({"constants": dict(zip("abcd", constants, strict=True)), "rows": rows}, indent=1) + "\n"
     )
     table = Table("", "step", "formula", "measured / formula", "low to high")
     for row in rows:
@@ -81,8 +81,11 @@ def main():
         name = f"{row['series']} = {row['value']:,}"
         table.add_row(name, f"{1e3 * step:.3g} ms", f"{1e3 * formula:.3g} ms", f"{step / formula:.2f}", spread)
     console.print(table)
-    a, b, c = constants
-    console.print(f"a = {1e6 * a:.1f} µs, 1/b = {1e-9 / b:.1f} billion multiplications a second, c = {1e9 * c:.3f} ns")
+    a, b, c, d = constants
+    console.print(
+        f"a = {1e6 * a:.1f} µs, 1/b = {1e-9 / b:.1f} billion multiplications a second, "
+        f"c = {1e9 * c:.3f} ns, d = {1e9 * d:.3f} ns"
+    )
     draw(rows)
 
 

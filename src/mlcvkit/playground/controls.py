@@ -95,7 +95,7 @@ class Controls:
                 element = self._number(name, label, value)
             with ui.element("details"):
                 with ui.element("summary"):
-                    ui.label("What it does" if name in KEEPS_WEIGHTS else "What it does · starts over")
+                    ui.label("What it does" if name in KEEPS_WEIGHTS else "What it does · a change starts over")
                 ui.label(control["text"]).classes("explanation")
                 self.equations[name] = Equation(_equation(name, value))
         self.elements[name] = element.mark(name)

@@ -210,12 +210,12 @@ def confusion(network: Network) -> Confusion:
     For even and odd its rows are the ten digits: which of them are mistaken?
     """
     if network.experiment.is_mnist:
-        truth, of = datasets.mnist().test_y.astype(int), "MNIST's test images"
+        truth, of = datasets.mnist().test_y.astype(int), "test images of MNIST"
         rows = [str(digit) for digit in range(10)]
     else:
         y = network.held_out[1]
         truth = (y.argmax(axis=0) if len(y) > 1 else y[0]).astype(int)
-        rows, of = network.class_names, "the held-out samples"
+        rows, of = network.class_names, "held-out samples"
     answers = network.mlp.predict(tested(network))
     answers = answers if len(answers) > 1 else np.vstack([1 - answers, answers])
     predicted = answers.argmax(axis=0)

@@ -73,8 +73,8 @@ LEAD_OF_IMAGES = (
     "or take a random sample, and follow it through the hidden units to the answer."
 )
 LEAD_OF_PLANE = (
-    "This network sees two numbers, the place of a point, and says which class it belongs to. Watch the plane "
-    "bend as it learns, and touch the network: its units open, and its weights can be changed by hand."
+    "This network sees two numbers, the coordinates of a point, and says which class it belongs to. Watch the plane "
+    "bend as it learns. Click a unit to open it, or a line to change its weight by hand."
 )
 _SHEET = """(event) => {
     if (event.target.closest('.sheet-handle')) event.currentTarget.classList.toggle('open');
@@ -168,7 +168,8 @@ class Page:
             self.start = ui.button("Start", on_click=self._start_or_pause).mark("start")
             ui.button("Step", on_click=self._step).props("outline").mark("step")
             ui.button("Reset", on_click=self._reset).props("outline").mark("reset")
-            own = self._own_speed(self.session.experiment)
+            resumed = self.session.steps_per_second if self.session.steps and not self.is_opening else math.inf
+            own = int(resumed) if math.isfinite(resumed) else self._own_speed(self.session.experiment)
             self.speed = ui.select(SPEEDS, value=own, label="Speed", on_change=lambda e: self._set_speed(e.value))
             self.speed.props("dense outlined options-dense").classes("min-w-[10rem]").mark("speed")
             self._set_speed(own)
@@ -351,18 +352,21 @@ class Page:
                 )
             shown = ui.input("Link", value=str(link)[:2000]).props("readonly outlined dense")
             shown.classes("w-full min-w-[18rem]").mark("link-text")
-            ui.button("Copy", on_click=lambda: ui.clipboard.write(str(link)))
+            with ui.element("div").classes("buttons"):
+                ui.button("Copy", on_click=lambda: ui.clipboard.write(str(link)))
+                ui.button("Close", on_click=dialog.close).props("flat")
         dialog.open()
 
     def _code(self) -> None:
         experiment = self.session.experiment
         with ui.dialog() as dialog, ui.card().classes("w-full"):
             ui.label("On the command line").classes("font-semibold")
-            none = "# no command does this: see the lines of Python"
+            none = "# no command does this: save the run, or use the lines of Python"
             ui.code(experiment.command() or none, language="bash").classes("w-full").mark("command")
             ui.label("In Python").classes("font-semibold")
             ui.code(experiment.python(self.session.steps or 1000)).classes("w-full").mark("python")
             ui.label("Both begin with the initial weights, with these settings from the start.").classes("explanation")
+            ui.button("Close", on_click=dialog.close).props("flat")
         dialog.open()
 
     def _save(self) -> None:
@@ -470,9 +474,18 @@ class Page:
             if drawing is not None and inspection.is_bright(self.network):
                 drawing = 1 - drawing  # dark ink on a bright ground, as in the images
             self.sample, self.target = drawing, None
+            if drawing is not None:
+                self._follow_prediction(drawing)
             self._sample_is_new()
             if self.sample is not None:
                 self.spoken.text = self.answer.text
+
+    def _follow_prediction(self, sample: Array) -> None:
+        """Let step by step begin with the predicted class and the unit that fires most."""
+        path = inspection.path(self.network, sample)
+        predicted = int(path.answers[0] >= 0.5) if len(path.answers) == 1 else int(path.answers.argmax())
+        self.steps.label.value = self.network.class_names[predicted]
+        self.steps.unit.value = int(np.abs(path.layers[0]).argmax()) + 1
 
     async def _paint_own(self) -> None:
         await self._changed("data", PAINTED)
@@ -495,6 +508,7 @@ class Page:
             async with self._order("bring"):
                 own = {"data": data, data: str(made.get(data))}
                 await in_thread(self.session.change, read_experiment(settings({}, own)))
+                self.speed.value = 100  # these data are few
                 self.brought.text = str(made.get("told"))[:2000]
                 self.points = self.session.experiment.points
                 self.controls.show(self.session.experiment)
@@ -503,7 +517,8 @@ class Page:
         with ui.dialog() as dialog, ui.card():
             ui.label(WHAT_IS_TAKEN)
             FileDrop(brought)
-            ui.label("It stays on the machine that this page comes from; points are also in the link.")
+            ui.label("Your data stay on the computer that serves this page; points are also part of the link.")
+            ui.button("Close", on_click=dialog.close).props("flat")
         dialog.open()
 
     async def _painted(self, places: Any) -> None:
@@ -585,13 +600,15 @@ class Page:
             self._look()
 
     def _show_curves(self, curve: tuple[Point, ...]) -> None:
-        *differences, own = what_differs([*(kept.experiment for kept in self.kept), self.session.experiment])
+        data = self.session.experiment.data
+        shown = [kept for kept in self.kept if kept.experiment.data == data]  # on other data curves say nothing
+        *differences, own = what_differs([*(kept.experiment for kept in shown), self.session.experiment])
         for chart, quantity in ((self.loss, "loss"), (self.accuracy, "accuracy")):
             lines = [
                 Line("training", curve, f"train_{quantity}", COLOURS[0], marks=marks_of(self.session.changes)),
                 Line(_named("validation", own), curve, f"validation_{quantity}", COLOURS[1]),
             ]
-            for kept, different in zip(self.kept, differences, strict=True):
+            for kept, different in zip(shown, differences, strict=True):
                 name = _named(f"kept {kept.number}", different)
                 marks = marks_of(kept.changes)
                 lines.append(Line(name, kept.curve, f"validation_{quantity}", kept.colour, "dashed", marks))
@@ -651,7 +668,10 @@ class Page:
         sides = (
             f"red speaks for {names[1]}, blue for {names[0]}" if len(names) == 2 else "red speaks for it, blue against"
         )
-        self.legend.text = f"Lines are weights: {sides}; the thicker, the larger. Units that fire are framed in orange."
+        self.legend.text = (
+            f"Lines are weights: {sides}; the thicker, the larger. Units that fire, and their lines from the input, "
+            "are orange."
+        )
         self.looks = 0
         self._show_answer()
         self.steps.begin()
@@ -659,9 +679,10 @@ class Page:
     def _show_status(self, curve: tuple[Point, ...]) -> None:
         session, last = self.session, curve[-1]
         epochs = f"epoch {last.epochs:.2f}, " if session.experiment.optimizer in OPTIMIZERS else ""
+        message = session.message[:1].upper() + session.message[1:]
         told = (
             f"{session.state}: {epochs}step {last.steps:,}, validation accuracy "
-            f"{share(last.validation_accuracy, 2)}, {last.seconds:.1f} s computed. {session.message}"
+            f"{share(last.validation_accuracy, 2)}, {last.seconds:.1f} s of computation. {message}"
         )
         self.status.show(told)
         if self.ticks % SPOKEN_EVERY == 0 and session.state != "ready":
@@ -763,12 +784,14 @@ def _path_table(path: inspection.Path, names: list[str], most: int = UNITS_OF_PA
     rows = "".join(
         f"<tr><td>unit {m + 1}</td><td>{fires[m]:.3f}</td><td>{signed(added[m])}</td></tr>" for m in map(int, order)
     )
-    rest = float(added.sum() - added[order].sum() + path.bias[output])
+    rest, bias = float(added.sum() - added[order].sum()), float(path.bias[output])
+    others = f"<tr><td>all others</td><td></td><td>{signed(rest)}</td></tr>" if len(added) > len(order) else ""
+    others += f"<tr><td>bias</td><td></td><td>{signed(bias)}</td></tr>" if bias else ""
     return (
         f'<table class="path"><caption class="sr-only">What adds to {for_name}</caption>'
         '<tr><th scope="col">last hidden layer</th><th scope="col">activation</th>'
         f'<th scope="col">adds to {for_name}</th></tr>{rows}'
-        f"<tr><td>all others</td><td></td><td>{signed(rest)}</td></tr>"
+        f"{others}"
         f"<tr><td>sum z</td><td></td><td>{signed(float(path.z[output]))}</td></tr></table>"
     )
 

@@ -110,13 +110,13 @@ class ConfusionMatrix:
     def _show(self, found: Confusion) -> None:
         data = self.session.network.experiment.data
         of_digits = data == DIGITS
-        told = f"Rows are the true classes, columns the predicted ones, on {len(found.truth):,} of {found.of}. "
+        told = f"Rows are the true classes, columns the predicted ones, for {len(found.truth):,} {found.of}. "
         told += f"Correct: {share(float(found.is_right(found.truth, found.predicted).mean()), 2)}."
         if of_digits:
             across, within = inspection.parity_mistakes(found.counts)
             told += (
-                f" Of the mistakes, {across:,} are across parity (red) and {within:,} within it (blue): told even or "
-                f"odd by its likeliest digit, this network is right in {share(1 - across / len(found.truth), 2)}."
+                f" Of the mistakes, {across:,} are across parity (red) and {within:,} within it (blue): as an answer "
+                f"to even or odd, the predicted digit is right in {share(1 - across / len(found.truth), 2)}."
             )
         images = self.session.network.experiment.has_images
         self.told.text = told + (" Click a number to see its images." if images else "")
@@ -153,7 +153,9 @@ class ConfusionMatrix:
         with ui.dialog() as dialog, ui.card().classes("w-full"):
             ui.html(f"<h2>{escape(found.rows[i])}, predicted as {escape(found.columns[j])}</h2>", sanitize=False)
             some = f"The first {len(chosen)} of " if found.counts[i, j] > len(chosen) else ""
-            ui.label(f"{some}{found.counts[i, j]:,}, by the probability of the prediction, which is below each image.")
+            count = int(found.counts[i, j])
+            images = "image" if count == 1 else "images"
+            ui.label(f"{some}{count:,} {images}. Below each is the probability of the predicted class.")
             told = [(share(float(p), 0), f"probability {share(float(p))}") for p in found.sure[chosen]]
             grid = PixelGrid(f"{found.rows[i]} predicted as {found.columns[j]}", "60px")
             grid.begin_with(SIDE, inspection.as_bytes(X.T), told)

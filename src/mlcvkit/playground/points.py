@@ -12,6 +12,7 @@ from mlcvkit.errors import InputError
 MOST_POINTS, FEWEST_OF_A_CLASS = 400, 5
 COLOURS = ("Blue", "Red", "Green", "Amber")
 """One for each class."""
+NEEDS = "needs two columns of numbers, and one with two to four classes: the colours"
 NAMES_OF_TARGETS = ("class", "target", "label", "species", "y")
 WELL_FORMED = re.compile("([0-9a-f]{4}[0-3])*")
 """For each point its distance from the left and the top, two hexadecimal digits each, and its class."""
@@ -70,10 +71,15 @@ def points_of_file(path: Path) -> tuple[str, str]:
     different = {column: table[column].drop_nulls().n_unique() for column in table.columns}
     few = [column for column, count in different.items() if 2 <= count <= len(COLOURS)]
     target = next((column for column in few if column.lower() in NAMES_OF_TARGETS), few[-1] if few else None)
-    encoder = TableEncoder().fit(table)
+    try:
+        encoder = TableEncoder().fit(table)
+    except InputError:  # no column tells anything
+        raise InputError(
+            f"{name} needs two columns of numbers, and one with two to four classes: the colours"
+        ) from None
     numbers = [c for c, fact in encoder.columns_.items() if fact["kind"] == "number" and c != target]
     if target is None or len(numbers) < 2:
-        raise InputError(f"{name} needs two columns of numbers, and one with two to four classes: the colours")
+        raise InputError(f"{name} {NEEDS}")
     across, up = numbers[:2]
     whole = table.drop_nulls([across, up, target])
     names = [str(value) for value in sorted(whole[target].unique().to_list(), key=str)]
@@ -87,6 +93,6 @@ def points_of_file(path: Path) -> tuple[str, str]:
     points = "".join(f"{a:02x}{255 - b:02x}{kind}" for a, b, kind in zip(x, y, kinds, strict=True))
     colours = ", ".join(f"{COLOURS[i].lower()} is {value}" for i, value in enumerate(names))
     left_out = [column for column in table.columns if column not in (across, up, target)]
-    rest = f" Left out: {', '.join(left_out)}." if left_out else ""
+    rest = f" Left out, because a plane has two axes: {', '.join(left_out)}." if left_out else ""
     rows = f"{len(chosen):,} of {len(table):,} rows" if len(chosen) < len(table) else f"all {len(table):,} rows"
     return points, f"{name}: {across} to the right, {up} up, {target} as colours ({colours}); {rows}.{rest}"

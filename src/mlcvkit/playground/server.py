@@ -39,7 +39,7 @@ from mlcvkit.playground.sessions import Session
 from mlcvkit.playground.uploads import MOST_BYTES, MOST_IMAGES, take
 
 TITLE = "mlcvlab playground"
-THEMES = {None: "Theme: as the system", True: "Theme: dark", False: "Theme: light"}
+THEMES = {None: "Theme: system", True: "Theme: dark", False: "Theme: light"}
 PING_SECONDS = 120
 """Seconds without an answer after which a page counts as gone; a closed tab is noticed at once."""
 PAGES = {"/": "Playground", "/race": "Race", "/own": "Your own code", "/guide": "Experiments"}

@@ -143,7 +143,7 @@ def _images(folder: Path) -> Upload:
     samples = read(folder / "images.npz", "y")
     rows = f"{len(chosen):,} of {len(y):,}" if len(chosen) < len(y) else f"all {len(chosen):,}"
     classes = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
-    told = f"{rows} images, made grey and {SIDE} × {SIDE}: {classes}."
+    told = f"{rows.capitalize()} images were made grey and {SIDE} × {SIDE}: {classes}."
     return Upload(" ".join([told, *notes]), images=IMAGE_SETS.add(samples))
 
 

@@ -548,13 +548,13 @@ def test_the_page_is_light_or_dark_as_the_system(visitor, scheme, dark):
 
 def test_a_theme_is_kept_from_page_to_page(visitor):
     one = visitor(color_scheme="light").open("/guide")
-    one.press("Theme: as the system")
+    one.press("Theme: system")
     one.wait(lambda: one.page.get_by_role("button", name="Theme: dark").count())
     for path in ("/race", "/?data=moons"):
         one.open(path)
         one.wait(lambda: one.page.get_by_role("button", name="Theme: dark").count())
         assert one.page.evaluate("document.body.classList.contains('body--dark')")
-    assert visitor(color_scheme="light").open("/guide").page.get_by_role("button", name="Theme: as").count() == 1
+    assert visitor(color_scheme="light").open("/guide").page.get_by_role("button", name="Theme: system").count() == 1
 
 
 def test_every_control_and_picture_has_a_name(visitor):
@@ -1071,7 +1071,7 @@ def test_a_folder_of_images_is_trained_on_saved_and_opened_again(visitor, server
     (folder / "bars/readme.txt").write_text("no image")
     one = visitor().open("/?data=moons")
     bring(one, folder, "folder")
-    told = "all 60 images, made grey and 28 × 28: bars (30), rings (30). 1 files of shapes are left out"
+    told = "All 60 images were made grey and 28 × 28: bars (30), rings (30). 1 files of shapes are left out"
     one.wait(lambda: told in (one.page.content() or ""))
     one.wait(lambda: "data=images" in one.page.url and "images=2-" in one.page.url)
     one.press("Start")

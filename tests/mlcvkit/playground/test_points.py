@@ -34,7 +34,8 @@ def test_a_table_gives_its_first_two_numbers_and_its_classes(tmp_path, iris):
     places, classes = painted(points)
     assert told == (
         "t.csv: sepal length (cm) to the right, sepal width (cm) up, species as colours (blue is setosa, red is "
-        "versicolor, green is virginica); all 150 rows. Left out: petal length (cm), petal width (cm)."
+        "versicolor, green is virginica); all 150 rows. Left out, because a plane has two axes: "
+        "petal length (cm), petal width (cm)."
     )
     assert classes.tolist() == IRIS["target"].tolist() and problem_with(points) == ""
     for axis, column in enumerate(iris.columns[:2]):

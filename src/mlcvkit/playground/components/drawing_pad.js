@@ -15,6 +15,7 @@ export default {
     this.wipe();
     const canvas = this.$refs.canvas;
     canvas.addEventListener("pointerdown", (event) => {
+      this.clearShown();
       canvas.setPointerCapture(event.pointerId);
       this.byKeys = false;
       this.last = this.place(event);
@@ -45,6 +46,7 @@ export default {
         const clipped = (value) => Math.min(SIDE - 1, Math.max(0, value));
         this.cursor = [clipped(from[0] + moves[event.key][0]), clipped(from[1] + moves[event.key][1])];
         const centre = ([x, y]) => [(x + 0.5) * SCALE, (y + 0.5) * SCALE];
+        if (event.shiftKey) this.clearShown();
         if (event.shiftKey) this.stroke(centre(from), centre(this.cursor));
       } else return;
       event.preventDefault();
@@ -65,10 +67,16 @@ export default {
       this.context.fillRect(0, 0, 280, 280);
     },
     clear() {
+      this.isShown = false;
       this.wipe();
       this.tell();
     },
+    clearShown() {
+      if (this.isShown) this.wipe(); // a drawing replaces an image that was shown
+      this.isShown = false;
+    },
     show(encoded) {
+      this.isShown = true;
       const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
       for (let i = 0; i < bytes.length; i++) {
         this.context.fillStyle = `rgb(${bytes[i]},${bytes[i]},${bytes[i]})`;

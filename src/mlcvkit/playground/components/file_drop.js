@@ -15,12 +15,12 @@ async function walk(entry, path = "") {
 export default {
   template: `
     <div :class="['file-drop', {over}]" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="dropped">
-      <p role="status">{{ told || "Drop a table, a zip file or a folder of images here." }}</p>
+      <p role="status" :class="{failed}">{{ told || "Drop a table, a zip file or a folder of images here." }}</p>
       <label class="file-choice">Choose a file <input type="file" @change="chosen"></label>
       <label class="file-choice">Choose a folder <input type="file" webkitdirectory @change="chosen"></label>
     </div>`,
   props: { most: Number },
-  data: () => ({ over: false, told: "" }),
+  data: () => ({ over: false, told: "", failed: false }),
   methods: {
     chosen(event) {
       this.send([...event.target.files].map((file) => [file.webkitRelativePath || file.name, file]));
@@ -40,6 +40,7 @@ export default {
       if (!files.length) return (this.told = "There is no file in it.");
       if (size > this.most || files.length > MOST_FILES)
         return (this.told = `That is too much: ${files.length} files of ${(size / 1e6).toFixed(1)} MB together.`);
+      this.failed = false;
       this.told = files.length > 1 ? `Sending ${files.length} files ...` : `Sending ${files[0][0]} ...`;
       const form = new FormData();
       for (const [path, file] of files) {
@@ -50,6 +51,7 @@ export default {
         const answer = await fetch("bring", { method: "POST", body: form, headers: { "X-Requested-With": "mlcvlab" } });
         const made = await answer.json();
         this.told = made.error || "";
+        this.failed = Boolean(made.error);
         if (!made.error) this.$emit("brought", made);
       } catch (error) {
         this.told = `The files did not arrive: ${error.message}`;

@@ -191,14 +191,17 @@ export default {
         c.fillText(high, x - 4, top - 12);
         c.fillText(low, x - 4, top + h + 14);
         if (net.answers) c.fillText(share(Math.max(p, 1 - p)), x + 20, top + (p >= 0.5 ? h * p / 2 : h * (p + (1 - p) / 2)));
-      } else
+      } else {
+        const widest = Math.max(...net.names.map((name) => c.measureText(name).width));
+        const after = Math.min(56, 20 + widest); // all bars start here and have one scale
         for (const spot of this.laid.spots.filter((s) => s.layer === net.layers.length)) {
           c.fillStyle = ink;
-          const after = Math.max(26, 20 + c.measureText(net.names[spot.i]).width);
-          c.fillText(net.names[spot.i], last + 14, spot.y);
+          c.fillText(net.names[spot.i], last + 14, spot.y - (widest > 36 && net.answers ? 7 : 0), widest > 72 ? 72 : undefined);
           c.fillStyle = rgba(RED, 0.9);
-          if (net.answers) c.fillRect(last + after, spot.y - 5, 1 + (86 - after) * net.answers[spot.i], 10);
+          const [x, y] = widest > 36 ? [last + 14, spot.y + 2] : [last + after, spot.y - 5];
+          if (net.answers) c.fillRect(x, y, 1 + (widest > 36 ? 70 : 86 - after) * net.answers[spot.i], widest > 36 ? 6 : 10);
         }
+      }
     },
     headings(spots) {
       const c = this.context, net = this.network;

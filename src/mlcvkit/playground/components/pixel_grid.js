@@ -74,7 +74,7 @@ export default {
     dot(context, x, y, kind, heldOut) {
       context.beginPath();
       context.arc(x, y, 3, 0, 2 * Math.PI);
-      context.fillStyle = `rgb(${COLOURS[kind]})`;
+      context.fillStyle = `rgb(${COLOURS[kind].map((part) => Math.round(0.6 * part))})`; // darker than the plane
       context.strokeStyle = heldOut ? "#111" : "white";
       context.lineWidth = 1;
       context.fill();

@@ -360,7 +360,7 @@ def test_help_says_what_every_hyperparameter_does(tmp_path):
 
 def test_help_says_the_defaults_of_own_data(tmp_path):
     help_ = " ".join(run("train", "--help", folder=tmp_path).stdout.split())
-    told = help_.partition("For your own data they are ")[2].partition(", and what is said at")[0]
+    told = help_.partition("For your own data they are ")[2].partition(", and see --l2")[0]
     plain, table = asdict(Hyperparameters()), asdict(RECIPES["table"])
     differ = {name: value for name, value in table.items() if value != plain[name] and value is not None}
     words = [f"--{name.replace('_', '-')} {' '.join(map(str, np.atleast_1d(value)))}" for name, value in differ.items()]

@@ -106,10 +106,9 @@ def colours_of(network: Network) -> list[int]:
 
 def points_on_plane(network: Network) -> list[list[float]]:
     """The samples: x and y from 0 to 1 from the left and the top, the colour, and 0 for training or 1 for held out."""
-    (left, right), (bottom, top), _ = plane(network, 2)
     rows, colours = [], colours_of(network)
     for kind, (X, y) in enumerate((network.train, network.held_out)):
-        across, down = (X[0] - left) / (right - left), (top - X[1]) / (top - bottom)
+        across, down = place_on_plane(network, X)
         classes = y.argmax(axis=0) if len(y) > 1 else y[0].astype(int)
         rows += [
             [round(float(a), 3), round(float(d), 3), colours[int(c)], kind]
@@ -121,6 +120,12 @@ def points_on_plane(network: Network) -> list[list[float]]:
 def is_bright(network: Network) -> bool:
     """Whether most of the images are bright, with dark ink."""
     return bool(np.median(network.train[0]) > 0.5)
+
+
+def place_on_plane(network: Network, X: Array) -> tuple[Array, Array]:
+    """Where samples lie in the picture of the plane: from 0 to 1 from the left, and from the top."""
+    (left, right), (bottom, top), _ = plane(network, 2)
+    return (X[0] - left) / (right - left), (top - X[1]) / (top - bottom)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ TICK = 0.1
 SPOKEN_EVERY = 30
 """Updates between two announcements for screen readers."""
 SPEEDS = {1: "1 step a second", 10: "10 steps a second", 100: "100 steps a second", 0: "full speed"}
+MARKED = 2
+"""How the picture of the plane is told which point is the sample."""
 SETTLED = 3
 """After this many updates the elements of the page take calls."""
 CURVES_EVERY = 2
@@ -634,13 +636,21 @@ class Page:
         self._show_units()
         self.view.show(drawn(self.network, self.drawn_units, self.sample, self.network.class_names))
         if not self.network.experiment.has_images:
-            captions = [("", "Each place has the colour of its predicted class; the dots are the samples")]
+            captions = [
+                ("", "Each place has the colour of its predicted class; dots are samples, with a dark rim if held out")
+            ]
             self.surface.show_classes(inspection.colours_of(self.network) != [0, 1])
-            self.surface.show(
-                inspection.GRID, inspection.surface(self.network)[None], captions, points=self.plane_points
-            )
+            surface = inspection.surface(self.network)[None]
+            self.surface.show(inspection.GRID, surface, captions, points=[*self.plane_points, *self._sample_on_plane()])
         if self.sample is not None:
             self._show_answer()
+
+    def _sample_on_plane(self) -> list[list[float]]:
+        """The sample as a point that is marked."""
+        if self.sample is None or len(self.sample) != 2:
+            return []
+        across, down = inspection.place_on_plane(self.network, self.sample)
+        return [[round(float(across[0]), 3), round(float(down[0]), 3), 0, MARKED]]
 
     def _begin(self) -> None:
         self._close_edge()

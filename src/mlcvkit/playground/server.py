@@ -12,7 +12,7 @@ from functools import partial
 from importlib.resources import files
 
 from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from nicegui import app, background_tasks, core, run, ui
 from nicegui.client import ClientConnectionTimeout
 from starlette.datastructures import Headers, MutableHeaders, UploadFile
@@ -59,6 +59,7 @@ def serve(limits: Limits, *, host: str = "127.0.0.1", port: int = 8080, show: bo
         ui.page(path, title=f"{PAGES[path]} - {TITLE}")(_visited(path, partial(build, limits)))
     ui.page("/guide", title=f"{PAGES['/guide']} - {TITLE}")(_visited("/guide", _guides))
     app.post("/bring")(_bring)
+    app.get("/parity")(lambda: RedirectResponse("/?data=mnist"))  # a page of earlier versions
     app.on_startup(lambda: setattr(core.sio.eio, "ping_timeout", PING_SECONDS))
     app.on_startup(lambda: background_tasks.create(run.io_bound(_warm_up, limits)))
     share_memory_arenas()

@@ -366,6 +366,23 @@ def test_names_that_are_no_names_are_refused(visitor, server):
     assert not list(Path(server.said.name).parent.rglob("outside*"))
 
 
+def test_a_link_to_the_page_on_parity_leads_to_the_ten_digits(visitor):
+    one = visitor().open("/parity")
+    assert one.page.url.endswith("/?data=mnist")
+
+
+def test_the_sample_is_marked_in_the_plane(visitor):
+    one = visitor().open("/?data=moons&hidden_units=3")
+    shown = "getElement(Number(document.querySelector('.pixel-grid').id.slice(1))).shown"
+    one.wait(lambda: one.page.evaluate(shown))
+    assert [point for point in one.page.evaluate(shown)[4] if point[3] == 2] == []
+    one.press("A random sample")
+    one.wait(lambda: [point for point in one.page.evaluate(shown)[4] if point[3] == 2])
+    points = one.page.evaluate(shown)[4]
+    (marked,) = [point for point in points if point[3] == 2]
+    assert any(point[:2] == marked[:2] and point[3] == 1 for point in points), "a sample that is held out"
+
+
 def test_the_plane_bends(visitor):
     one = visitor().open("/?data=circles&hidden_units=8&activation=tanh&learning_rate=0.05&epochs=2000")
     one.page.wait_for_selector(".pixel-grid canvas")

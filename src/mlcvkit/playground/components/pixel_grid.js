@@ -73,6 +73,12 @@ export default {
     },
     dot(context, x, y, kind, heldOut) {
       context.beginPath();
+      if (heldOut === 2) { // the sample: a ring around its dot
+        context.arc(x, y, 8, 0, 2 * Math.PI);
+        context.strokeStyle = "rgb(230,160,0)";
+        context.lineWidth = 3;
+        return context.stroke();
+      }
       context.arc(x, y, 3, 0, 2 * Math.PI);
       context.fillStyle = `rgb(${COLOURS[kind].map((part) => Math.round(0.6 * part))})`; // darker than the plane
       context.strokeStyle = heldOut ? "#111" : "white";

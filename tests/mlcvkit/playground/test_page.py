@@ -462,10 +462,12 @@ def test_a_random_sample_is_looked_at_as_it_is_and_its_label_told(visitor):
     network = make_network(Experiment(hidden_units=16, samples=5000, learning_rate=0.01, epochs=2000))
     X, y = network.held_out
     chances = network.answer(X)[0]
-    answer, told = one.page.locator(".answer"), set()
+    answer, told, shown = one.page.locator(".answer"), set(), None
     for _ in range(6):
         one.press("A random sample")
-        one.wait(lambda: "its label is" in answer.text_content() and answer.text_content() not in told)
+        one.wait(lambda last=shown: view(one, "view.network && view.network.input") not in (None, last))
+        shown = view(one, "view.network.input")
+        one.wait(lambda: "its label is" in answer.text_content())
         told.add(answer.text_content())
     for text in told:
         name, chance, verdict, label = re.match(

@@ -334,7 +334,10 @@ class Page:
 
     async def _restore_kept(self) -> None:
         """Read the kept runs from the browser's storage, whose content may be anything."""
-        stored = await ui.run_javascript(f"localStorage.getItem('{STORED_AS}')", timeout=60)
+        try:
+            stored = await ui.run_javascript(f"localStorage.getItem('{STORED_AS}')", timeout=60)
+        except TimeoutError:  # the page is asleep or gone: it has no kept curves until it is loaded again
+            return
         try:
             for one in json.loads(stored or "[]")[-MOST_KEPT:]:
                 number, kept = kept_of(one)

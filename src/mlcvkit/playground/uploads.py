@@ -17,6 +17,8 @@ from mlcvkit.errors import InputError
 from mlcvkit.playground.points import points_of_file, problem_with
 
 MOST_BYTES, MOST_IMAGES, MOST_CLASSES, FEWEST_OF_A_CLASS = 20_000_000, 3000, 10, 5
+OF_MACOS = "__MACOSX/"
+"""The folder of attributes in archives that macOS makes."""
 MOST_SETS = 16
 """Sets of images that the server keeps; the oldest one is forgotten."""
 WHAT_IS_TAKEN = (
@@ -87,7 +89,7 @@ def _unzipped(name: str, content: bytes) -> list[tuple[str, bytes]]:
     """The files in a zip archive, whose unpacked size is limited."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = [entry for entry in archive.infolist() if not (entry.is_dir() or OF_MACOS in entry.filename)]
             if sum(entry.file_size for entry in entries) > 5 * MOST_BYTES or len(entries) > 2 * MOST_IMAGES:
                 raise InputError(f"{name} holds too much: at most {MOST_IMAGES:,} images")
             return [(entry.filename, archive.read(entry)) for entry in entries]
@@ -144,7 +146,8 @@ def _images(folder: Path) -> Upload:
     rows = f"{len(chosen):,} of {len(y):,}" if len(chosen) < len(y) else f"all {len(chosen):,}"
     classes = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
     told = f"{rows.capitalize()} images were made grey and {SIDE} × {SIDE}: {classes}."
-    return Upload(" ".join([told, *notes]), images=IMAGE_SETS.add(samples))
+    told = " ".join([told, *notes]).replace(f" of {folder.name} are", " are")
+    return Upload(told, images=IMAGE_SETS.add(samples))
 
 
 def as_npz(X: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> bytes:

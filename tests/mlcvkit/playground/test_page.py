@@ -1090,7 +1090,7 @@ def test_a_folder_of_images_is_trained_on_saved_and_opened_again(visitor, server
     (folder / "bars/readme.txt").write_text("no image")
     one = visitor().open("/?data=moons")
     bring(one, folder, "folder")
-    told = "All 60 images were made grey and 28 × 28: bars (30), rings (30). 1 files of shapes are left out"
+    told = "All 60 images were made grey and 28 × 28: bars (30), rings (30). 1 files are left out"
     one.wait(lambda: told in (one.page.content() or ""))
     one.wait(lambda: "data=images" in one.page.url and "images=2-" in one.page.url)
     one.press("Start")

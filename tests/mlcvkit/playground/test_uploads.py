@@ -69,6 +69,12 @@ def test_colours_sizes_and_depths_become_grey_bytes(size, dtype):
         assert np.abs(samples.X[0].astype(int) - luma).max() <= 1
 
 
+def test_what_macos_adds_to_an_archive_is_passed_by():
+    files = [*images(["a", "b"], top=""), ("__MACOSX/a/._0.png", b"x"), ("b/notes.txt", b"y")]
+    told = uploads.take([("m.zip", zipped(files))]).told
+    assert "MACOSX" not in told and "1 files are left out" in told and "b/notes.txt" in told
+
+
 def test_training_and_test_folders_are_mixed_and_that_is_said():
     files = images(["a", "b"], top="set/train/") + images(["a", "b"], top="set/test/")
     made = uploads.take(files)

@@ -116,8 +116,8 @@ def test_a_drawing_is_recognised_after_the_training(visitor):
     one.draw(*ZERO)
     one.wait(lambda: answer.text_content().startswith("even, with probability"))
     assert answer.text_content() != odd
-    cells = one.page.locator("table.path tr").all_text_contents()
-    added = [float(re.search(r"([+-]\d+\.\d+)$", cell)[1]) for cell in cells[1:]]
+    added = [float(cell) for cell in one.page.locator("table.path td:last-child").all_text_contents()]
+    assert len(added) > 3
     assert sum(added[:-1]) == pytest.approx(added[-1], abs=0.01)
 
 

@@ -336,24 +336,31 @@ class Session:
         return Ended(reason)
 
     def end(self) -> None:
-        """End the process and everything that it started."""
+        """End the process and everything that it started, and wait until they are gone."""
         if not self.alive:
             return
         self.alive = False
-        family = []
-        with suppress(psutil.Error):
-            family = psutil.Process(self.process.pid).children(recursive=True)
+        family = self.usage.processes()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         for process in family:
             with suppress(psutil.Error):
                 process.kill()
         self.process.wait()
+        deadline = time.monotonic() + START_SECONDS
+        while any(map(_is_alive, family)) and time.monotonic() < deadline:
+            time.sleep(0.001)
         self.selector.close()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def require_bubblewrap() -> None:

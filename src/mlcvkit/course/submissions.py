@@ -7,15 +7,14 @@ path leaves the submission, and no archive unpacks to more than it declares.
 import ast
 import hashlib
 import io
-import lzma
 import os
 import re
 import stat
 import tarfile
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -50,20 +49,6 @@ HEADERS = (
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 )
 LARGEST_HEADER = 1 << 20
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError)
-"""The exceptions of reading a member of an archive."""
-UNREADABLE = (
-    OSError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    MemoryError,
-)
 OF_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_\w*", re.DOTALL)
 OF_CANVAS = re.compile(r"(?P<who>[^_]+(?:_LATE)?_\d+)_\d+_(?P<file>.+)", re.DOTALL)
 """The names of students' files in the downloads of two platforms; Canvas adds a number to each file."""
@@ -242,7 +227,7 @@ def _in_archive(path: Path) -> list[Found]:
         return []
     try:
         entries = [entry.place for entry in _of_archive(path, _Meter(1 << 40))]
-    except UNREADABLE:
+    except (OSError, ValueError):
         return []
     places = [PurePosixPath(place) for place in entries if not is_ignored(place) and _clean(place)]
     tops = {place.parts[0] for place in places}
@@ -278,7 +263,7 @@ def read_submission(found: Found | Path, *, most_bytes: int, most_files: int) ->
         taken.add(_entries(found, _Meter(most_bytes)))
     except _TooLarge as error:
         taken = _Taken(most_files, problems=[*taken.problems, str(error)])
-    except UNREADABLE as error:
+    except (OSError, ValueError) as error:
         taken = _Taken(most_files, problems=[*taken.problems, f"it cannot be read: {error}"])
     files, problems, notes = _placed(taken)
     problems = [plain_text(problem) for problem in (*taken.problems, *problems)][:MOST_PROBLEMS]
@@ -293,6 +278,21 @@ def read_submission(found: Found | Path, *, most_bytes: int, most_files: int) ->
 
 class _TooLarge(ValueError):
     pass
+
+
+class _Damaged(ValueError):
+    pass
+
+
+@contextmanager
+def _damage_found() -> Iterator[None]:
+    """Raise _Damaged for every error of the standard library: of a damaged archive it raises more than it documents."""
+    try:
+        yield
+    except (_TooLarge, _Damaged):
+        raise
+    except Exception as error:
+        raise _Damaged(str(error) or type(error).__name__) from error
 
 
 class _Meter:
@@ -349,7 +349,7 @@ class _Taken:
                 continue
             try:
                 self._take(entry, place, entry.read)
-            except DAMAGED as error:
+            except _Damaged as error:
                 told = "has a password" if "encrypted" in str(error) else "is damaged"
                 self.problems.append(f"{entry.place} {told}, and is not read")
         archives, self.archives = self.archives, {}
@@ -362,7 +362,7 @@ class _Taken:
                 self.add((replace(entry, place=f"{place}/{entry.place}") for entry in inner), nested + 1)
             except _TooLarge:
                 raise
-            except UNREADABLE as error:
+            except (OSError, ValueError) as error:
                 self.problems.append(f"{place} cannot be read: {error}")
 
     def _take(self, entry: _Entry, place: str, read: Callable[[], bytes]) -> None:
@@ -476,7 +476,8 @@ def _of_archive(archive: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
     called_zip = isinstance(archive, Path) and archive.suffix.lower() == ".zip"
     if called_zip and not is_zip and not tarfile.is_tarfile(archive):
         raise ValueError("it is no zip file, or a damaged one")
-    yield from (_of_zip if is_zip else _of_tarball)(archive, meter)
+    with _damage_found():
+        yield from (_of_zip if is_zip else _of_tarball)(archive, meter)
 
 
 def _of_zip(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
@@ -486,6 +487,7 @@ def _of_zip(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
                 continue
             kind = stat.S_IFMT(entry.external_attr >> 16)
 
+            @_damage_found()
             def read(entry: zipfile.ZipInfo = entry) -> bytes:
                 with archive.open(entry) as file:
                     return _read(file, meter)
@@ -512,6 +514,7 @@ def _of_tarball(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
             if entry.isdir():
                 continue
 
+            @_damage_found()
             def read(entry: tarfile.TarInfo = entry) -> bytes:
                 file = archive.extractfile(entry)
                 return b"" if file is None else _read(file, meter)

@@ -94,6 +94,10 @@ class Usage:
             self.idle_seconds += elapsed
         return after
 
+    def processes(self) -> set[psutil.Process]:
+        """The processes of the last measurement, and those of now."""
+        return {*self._times, *_family(self.root)}
+
     def memory(self) -> int:
         """Bytes of the processes of the last measurement: resident memory, and files in memory."""
         return sum(map(_memory_of, self._times))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets.mnist_digits import IMAGE_FORMATS
-from mlcvkit.errors import InputError
+from mlcvkit.errors import InputError, first_line
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm")
 TEST_FOLDERS = ("test", "val", "valid", "validation")
@@ -100,8 +100,8 @@ def _pixels(path: Path, image_size: int | None) -> Values:
             if image_size is not None:
                 image = image.resize((image_size, image_size))
             pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not an image that can be read: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # of a damaged file, Pillow raises more than it documents
+        raise InputError(f"{path} is not an image that can be read: {first_line(error)}") from None
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float32)
     if pixels.dtype != np.uint8:

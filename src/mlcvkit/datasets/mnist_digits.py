@@ -14,7 +14,7 @@ import numpy.typing as npt
 import platformdirs
 
 from mlcvkit.arrays import Values, scale_images
-from mlcvkit.errors import InputError
+from mlcvkit.errors import InputError, first_line
 from mlcvkit.files import replace_file
 
 SIDE = 28
@@ -205,8 +205,8 @@ def _grey_pixels(path: Path, background: str) -> npt.NDArray[np.uint8]:
         raise InputError(f"{path} does not exist") from None
     except UnidentifiedImageError:
         raise InputError(f"{path} is not an image; PNG, JPEG, GIF and BMP files can be read") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+    except Exception as error:  # of a damaged file, Pillow raises more than it documents
+        raise InputError(f"{path} cannot be read: {first_line(error)}") from None
     if mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
         raise InputError(f"{path} has pixels of kind {mode}; the model reads 8-bit grey values: convert it to those")
     if np.ptp(colours, axis=2).max() > 0:

@@ -147,6 +147,14 @@ def test_damaged_archives_are_told_and_never_raise(content, kind, cut, tmp_path_
         assert (submission.files, submission.problems) == (FILES, ())
 
 
+def test_an_entry_without_a_name_is_damage_like_any_other(tmp_path):
+    whole = write_zip(tmp_path / "whole.zip", FILES).read_bytes()
+    name = whole.rindex(b"PK\x01\x02") + 46
+    (tmp_path / "a.zip").write_bytes(whole[:name] + b"\0" + whole[name + 1 :])
+    assert "cannot be read" in read_submission(tmp_path / "a.zip", **LIMITS).problems[0]
+    assert [one.name for one in find_submissions([tmp_path / "a.zip"])] == ["a"]
+
+
 def test_a_folder_of_submissions_is_each_of_them(tmp_path):
     write_folder(tmp_path / "adams", FILES)
     write_zip(tmp_path / "brown.zip", FILES)

@@ -41,6 +41,13 @@ def zipped(files):
     return content.getvalue()
 
 
+def without_a_name():
+    """An archive with an entry that has no name, on which zipfile raises an IndexError."""
+    content = zipped([("a.png", b"")])
+    name = content.rindex(b"PK\x01\x02") + 46
+    return content[:name] + b"\0" + content[name + 1 :]
+
+
 @pytest.mark.parametrize("top", ["", "set/", "a/b/"])
 def test_a_folder_becomes_grey_images_in_classes(top):
     made = uploads.take(images(["cat", "dog", "owl"], top=top))
@@ -91,6 +98,7 @@ def test_training_and_test_folders_are_mixed_and_that_is_said():
         (images(["a", "b"], each=4), "each needs 5"),
         ([("a.png", png(np.zeros((3, 3), np.uint8)))], "classes"),
         ([("x.zip", b"PK nothing")], "cannot be unpacked"),
+        ([("x.zip", without_a_name())], "cannot be unpacked"),
         ([("x.csv", b"a,b\n1,2\n3,4\n")], "two columns of numbers"),
         ([("x.docx", b"nothing")], "x.docx"),
         ([*images(["a", "b"]), ("set/a/bad.png", b"no image")], "bad.png"),

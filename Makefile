@@ -19,8 +19,9 @@ train: $(VENV)/.train
 	@$(BIN)/mlcvlab train $(ARGS)
 
 # The order of the tests is another each time, and how to have it again is printed. There is a process for each core,
-# so the matrix products of each have one thread.
-PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, os.cpu_count()))') --dist worksteal
+# so the matrix products of each have one thread. The compiled sources are kept even if the shell says otherwise: some
+# hundred processes import them.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, os.cpu_count()))') --dist worksteal
 
 # The linters run beside the tests, and what they say is printed at the end.
 test: $(VENV)/.test system

@@ -51,6 +51,16 @@ def repeated(what, *, test, soak, full, per_part=1):
     return mark
 
 
+def share(what, names, cases, *, one_in, **options):
+    """Parametrize a test with many cases of one kind: ``make test`` runs each ``one_in``-th, ``make soak`` all."""
+    chosen = list(cases) if SIZE else list(cases)[::one_in]
+
+    def mark(function):
+        return pytest.mark.repeated(what)(pytest.mark.parametrize(names, chosen, **options)(function))
+
+    return mark
+
+
 def only_in_soak(reason):
     """A test that ``make test`` leaves out, with the reason why."""
     return pytest.mark.only_in_soak(reason)

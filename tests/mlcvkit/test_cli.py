@@ -234,7 +234,7 @@ def weights_of(folder):
     return [w.tobytes() for w in load_model(folder).model.W]
 
 
-@repeated("kills of a training", test=2, soak=30, full=1000)
+@repeated("kills of a training", test=1, soak=30, full=1000)
 def test_a_run_killed_at_a_random_instant_ends_with_the_same_weights_bit_for_bit(tmp_path, undisturbed, seed):
     """Killed while it starts, or some instant after one of its checkpoints, and gone on with."""
     rng = np.random.default_rng(seed)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.trial import TrialState
-from scipy.stats import ttest_rel
 
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
@@ -434,6 +433,8 @@ class Comparison:
     @property
     def p(self) -> float | None:
         """The p-value of a paired t-test over the seeds, or None if one diverged or all differences are alike."""
+        from scipy.stats import ttest_rel  # half of a worker's start, which no worker needs
+
         differences = np.subtract(self.best, self.defaults)
         if len(differences) < 2 or np.isnan(differences).any() or np.ptp(differences) < 1e-9:
             return None

@@ -9,6 +9,7 @@ import pytest
 
 from coursework import HOSTILE, HOSTILE_USERS, NEEDS_BUBBLEWRAP
 from mlcvkit.course.grading import COMPONENTS_CHECKED, NOTEBOOK_PROPERTIES, networks
+from soak import share
 
 pytestmark = NEEDS_BUBBLEWRAP
 
@@ -50,7 +51,7 @@ def submission(hostile, reference, folder, port):
     return {**reference, file: (source.replace(right, code) if right else code + source).encode()}
 
 
-@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile["what"])
+@share("hostile submissions", "hostile", HOSTILE, one_in=4, ids=lambda hostile: hostile["what"])
 def test_it_gets_nothing_and_harms_nothing(hostile, grade_quickly, reference, place):
     folder, port, reached = place
     files = submission(hostile, reference, folder, port)

@@ -15,6 +15,7 @@ from mlcvkit.course.assignment import read_assignment
 from mlcvkit.course.handout import handout, write_handout
 from mlcvkit.course.kit.tree import is_ignored
 from mlcvkit.course.rules import check_rules
+from soak import share
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_the_reference_is_right_and_the_handout_is_not_yet(check, reference, of_
     assert fresh.returncode == 1 and fresh.stdout.count("not yet ") == 23 and "0 of 23" in fresh.stdout
 
 
-@pytest.mark.parametrize("number", range(len(HONEST)))
+@share("honest solutions, checked by the package", "number", range(len(HONEST)), one_in=4)
 def test_honest_work_is_right_in_it_as_in_the_grader(number, check, reference, of_code):
     written = handout(of_code).items()
     fresh = {name.removeprefix("hw1/"): content for name, content in written if name.startswith("hw1/")}
@@ -71,7 +72,13 @@ TRIED = [
 ]
 
 
-@pytest.mark.parametrize("mistake", TRIED[::20], ids=lambda mistake: f"{mistake.of}.{mistake.name}")
+@share(
+    "mistakes, checked by the package",
+    "mistake",
+    TRIED[::20],
+    one_in=2,
+    ids=lambda mistake: f"{mistake.of}.{mistake.name}",
+)
 def test_a_mistake_is_found_by_it(mistake, check, reference):
     assert mistake.of in wrong(check(with_mistake(reference, mistake)))
 

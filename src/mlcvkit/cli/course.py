@@ -21,7 +21,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
 if TYPE_CHECKING:
-    from mlcvkit.course import Assignment, Grade, Ledger, Sandbox
+    from mlcvkit.course import Assignment, Grade, GradedClass, Ledger, Sandbox
 
 
 def handout(
@@ -151,12 +151,9 @@ def grade(
     folder = output or Path("grades")
     ledger = _ledger(course, assignment, folder, roster, pattern, due, late, keep, anonymous=anonymous)
     if export is not None:
-        course.export([], ledger, assignment)
+        course.export([], ledger, assignment)  # refuses before anything is graded
     sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
-    passed_by: list[Path] = []
-    total = len(course.find_submissions(submissions, passed_by))
-    if passed_by:
-        console.print(f"Not taken for submissions: {escape(', '.join(path.name for path in passed_by[:10]))}")
+    total = _submissions_in(course, submissions)
     try:
         with interrupts(), _Gradings(total) as told:
             graded = course.grade_class(
@@ -167,26 +164,41 @@ def grade(
         return INTERRUPTED
     missing = course.without_submission([grade.submission for grade in graded.grades], ledger)
     course.write_overview(graded.grades, assignment, folder, graded.alike, missing)
+    exported = None
     if export is not None:
         exported = course.export(graded.grades, ledger, assignment)
         storage.write_whole(export, exported.text.encode())
+    _print_class(graded, assignment, folder, ledger)
+    if exported is not None:
+        column = f"{'a new column' if exported.is_new else 'the column'} {escape(exported.column)!r}"
+        console.print(f"The grades for the platform are in [bold]{escape(str(export))}[/bold], in {column}")
+        without = escape(exported.without)
+        console.print(f"Without a submission: {without}" if without else "Every student has a grade")
+    console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
+    print_json(json, [grade.as_json() for grade in graded.grades])
+    return 0
+
+
+def _submissions_in(course: ModuleType, paths: list[Path]) -> int:
+    """The number of submissions; what is none of them is named."""
+    passed_by: list[Path] = []
+    found = course.find_submissions(paths, passed_by)
+    if passed_by:
+        console.print(f"Not taken for submissions: {escape(', '.join(path.name for path in passed_by[:10]))}")
+    return len(found)
+
+
+def _print_class(graded: "GradedClass", assignment: "Assignment", folder: Path, ledger: "Ledger") -> None:
+    """Print the points of a class, and what a person should look at."""
     _print_grades(graded.grades, assignment)
     for pair in graded.alike[:10]:
         console.print(f"Alike, please look at both: {escape(pair.first)}, {escape(pair.second)} ({pair.share:.0%})")
     if graded.left_over:
         names = escape(", ".join(graded.left_over[:10]))
         console.print(f"{folder}/submissions also has feedback for submissions that are not among these: {names}")
-    if roster is not None:
-        _print_unknown(graded.grades, ledger)
-    if export is not None:
-        column = f"{'a new column' if exported.is_new else 'the column'} {escape(exported.column)!r}"
-        console.print(f"The grades for the platform are in [bold]{escape(str(export))}[/bold], in {column}")
-        without = escape(exported.without)
-        console.print(f"Without a submission: {without}" if without else "Every student has a grade")
-    console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
-    if json:
-        print_json(True, [grade.as_json() for grade in graded.grades])
-    return 0
+    unknown = [grade.submission for grade in graded.grades if ledger.student_of(grade.submission) is None]
+    if unknown and ledger.roster is not None:
+        console.print(f"Of nobody in the roster, or of two: {escape(', '.join(unknown))}")
 
 
 def _ledger(
@@ -225,13 +237,6 @@ def _ledger(
         anonymous,
     )
     return ledger
-
-
-def _print_unknown(grades: Sequence["Grade"], ledger: "Ledger") -> None:
-    """Print the submissions that belong to nobody in the roster."""
-    unknown = [grade.submission for grade in grades if ledger.student_of(grade.submission) is None]
-    if unknown:
-        console.print(f"Of nobody in the roster, or of two: {escape(', '.join(unknown))}")
 
 
 def check(

@@ -9,7 +9,7 @@ from mlcvkit.extras import require
 require("course")
 
 from mlcvkit.course.assignment import Assignment, read_assignment
-from mlcvkit.course.classroom import grade_class
+from mlcvkit.course.classroom import GradedClass, grade_class
 from mlcvkit.course.derivatives import GradientCheck, check
 from mlcvkit.course.feedback import as_failed, as_gradescope
 from mlcvkit.course.gradebook import (
@@ -36,6 +36,7 @@ __all__ = [
     "Ended",
     "Failed",
     "Grade",
+    "GradedClass",
     "GradientCheck",
     "Ledger",
     "Limits",

@@ -6,9 +6,10 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -93,11 +94,7 @@ def grade_class(
     shown = ledger.show(names, grading.seed)
     ledger.require_used(shown)
     if folder is not None and ledger.anonymous:
-        for path in (folder / "submissions").iterdir():  # from an earlier run that showed names
-            if path.stem in names:
-                path.unlink()
-        rows = [f"{plain_cell(name)},{one}\n" for name, one in zip(map(_quoted, names), shown, strict=True)]
-        write_whole(folder / "identities.csv", _bytes("".join(["submission,shown\n", *rows])))
+        _write_identities(folder, names, shown)
     examined: dict[int, Examined] = {}
 
     def graded(i: int) -> Grade:
@@ -112,12 +109,29 @@ def grade_class(
             told(grade, one.kept)
 
     prepare()
-    with _digits(assignment, grading.seed) as digits, ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+    with _digits(assignment, grading.seed) as digits:
         grader = Grader(assignment, sandbox, grading.seed, digits)
-        waiting: dict[Future[Examined], int] = {
-            pool.submit(_examine_one, grader, one, name, folder): i
-            for i, (one, name) in enumerate(zip(submissions, names, strict=True))
-        }
+        calls = [partial(_examine_one, grader, one, name, folder) for one, name in zip(submissions, names, strict=True)]
+        _side_by_side(calls, jobs, sandbox, finished)
+    modified = {shown[i]: examined[i].findings.modified for i in examined}
+    grades = settle_resubmissions([graded(i) for i in range(len(names))], ledger, modified)
+    for grade in grades:
+        _write(folder, grade)
+    marks = {shown[i]: examined[i].fingerprints for i in range(len(names))}
+    written = {path.stem for path in (folder / "submissions").iterdir()} if folder is not None else set()
+    pairs = [pair for pair in alike(marks) if not _are_one(pair, ledger)]
+    return GradedClass(grades, pairs, sorted(written - set(shown)))
+
+
+def _side_by_side(
+    calls: Sequence[Callable[[], Examined]],
+    jobs: int | None,
+    sandbox: Sandbox,
+    finished: Callable[[int, Examined], None],
+) -> None:
+    """Call all in threads, and ``finished`` with the number and result of each. An error stops the sandbox."""
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        waiting = {pool.submit(call): i for i, call in enumerate(calls)}
         try:
             while waiting:
                 done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -127,14 +141,15 @@ def grade_class(
             sandbox.stop()
             pool.shutdown(cancel_futures=True)
             raise
-    modified = {shown[i]: examined[i].findings.modified for i in examined}
-    grades = settle_resubmissions([graded(i) for i in range(len(names))], ledger, modified)
-    for grade in grades:
-        _write(folder, grade)
-    marks = {shown[i]: examined[i].fingerprints for i in range(len(names))}
-    written = {path.stem for path in (folder / "submissions").iterdir()} if folder is not None else set()
-    pairs = [pair for pair in alike(marks) if not _are_one(pair, ledger)]
-    return GradedClass(grades, pairs, sorted(written - set(shown)))
+
+
+def _write_identities(folder: Path, names: Sequence[str], shown: Sequence[str]) -> None:
+    """Say in a file whose each number is; what an earlier run wrote under the names is removed."""
+    for path in (folder / "submissions").iterdir():
+        if path.stem in names:
+            path.unlink()
+    rows = [f"{plain_cell(name)},{one}\n" for name, one in zip(map(_quoted, names), shown, strict=True)]
+    write_whole(folder / "identities.csv", _bytes("".join(["submission,shown\n", *rows])))
 
 
 def _are_one(pair: Pair, ledger: Ledger) -> bool:

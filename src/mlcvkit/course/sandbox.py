@@ -270,17 +270,15 @@ class Session:
 
     def _send(self, value: Any) -> None:
         data = memoryview(protocol.encode(value))
-        self.selector.register(self.requests, selectors.EVENT_WRITE)
-        try:
-            while data:
-                if self._wait(self.requests):
-                    with suppress(BlockingIOError):
-                        data = data[os.write(self.requests, data[: 1 << 20]) :]
-        except BrokenPipeError:
-            raise self._ended(self._how_it_ended()) from None
-        finally:
-            if self.alive:
+        while data:
+            try:
+                data = data[os.write(self.requests, data[: 1 << 20]) :]
+            except BlockingIOError:
+                self.selector.register(self.requests, selectors.EVENT_WRITE)
+                self._wait(self.requests)
                 self.selector.unregister(self.requests)
+            except BrokenPipeError:
+                raise self._ended(self._how_it_ended()) from None
 
     def _read(self, wanted: int) -> bytes:
         while len(self.received) < wanted:
@@ -320,9 +318,8 @@ class Session:
             raise self._ended(f"it slept or waited: for {limits[1]:.4g} seconds none of its processes did anything")
 
     def _how_it_ended(self) -> str:
-        for stream in (self.requests, self.answers):
-            with suppress(KeyError):
-                self.selector.unregister(stream)
+        with suppress(KeyError):
+            self.selector.unregister(self.answers)
         while self.process.poll() is None:  # a process that closed its output and goes on reaches a limit
             self._wait(self.output)
         code = self.process.returncode

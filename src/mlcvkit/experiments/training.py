@@ -317,10 +317,7 @@ def prepare_rows(
     hp = experiment.hyperparameters
     assert experiment.task is not None
     start = None if experiment.init is None else load(experiment.init)
-    encoder = encoder_for(X, **experiment.encoding).fit(X) if start is None else start.encoder
-    if isinstance(encoder, TableEncoder) and start is None:
-        for known in (samples.X, *(() if samples.test is None else samples.test[:1])):
-            encoder.expect(known)
+    encoder = _learned_encoder(experiment, samples, X) if start is None else start.encoder
     targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
     require_fits(kind, hp, targets, rows=len(y), has_weights=start is not None, **circumstances(X))
     images = are_images(X)
@@ -338,11 +335,10 @@ def prepare_rows(
     hp = with_penalty(hp, rows, encoded)
     chosen, held_out, model_seed, seed = _draw(encoded, count, hp.seed, targets, images)
     weights = None if experiment.class_weight is None else balanced_weights(y, targets)
-    watched: Validation | None = None if held_out is None else (rows[held_out], encoded[held_out])
-    if watched is not None and weights is not None:
-        watched = (*watched[:2], weights[held_out] / weights[held_out].mean())
     if validation is not None:
-        watched = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
+        watched: Validation | None = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
+    else:
+        watched = _held_out_part(rows, encoded, weights, held_out)
     if hp.label_smoothing:
         encoded = targets.encode(y, encoded.dtype, hp.label_smoothing)
     model = make_network(kind, hp, targets, int(np.prod(rows.shape[1:])), model_seed)
@@ -364,6 +360,23 @@ def prepare_rows(
         target=samples.target or "prediction",
         fingerprint=samples.fingerprint,
     )
+
+
+def _learned_encoder(experiment: Experiment, samples: Samples, X: RawRows) -> TableEncoder | ImageEncoder:
+    """An encoder of the rows to train on, which also knows what may occur in the others."""
+    encoder = encoder_for(X, **experiment.encoding).fit(X)
+    if isinstance(encoder, TableEncoder):
+        for known in (samples.X, *(() if samples.test is None else samples.test[:1])):
+            encoder.expect(known)
+    return encoder
+
+
+def _held_out_part(X: Rows, y: Array, weights: Array | None, held_out: Indices | None) -> Validation | None:
+    if held_out is None:
+        return None
+    if weights is None:
+        return X[held_out], y[held_out]
+    return X[held_out], y[held_out], weights[held_out] / weights[held_out].mean()
 
 
 def _require_as_at_the_start(start: Predictor, X: RawRows, task: Task, run: str | None) -> None:

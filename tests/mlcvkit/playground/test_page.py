@@ -327,7 +327,7 @@ def test_on_a_phone_start_the_learning_rate_and_the_curves_are_on_one_screen(vis
     one.wait(lambda: batch.is_visible())
     box = batch.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
-    assert one.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    one.wait(lambda: one.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 def test_a_bad_link_says_what_is_wrong(visitor):

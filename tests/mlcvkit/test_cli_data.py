@@ -670,14 +670,33 @@ def test_columns_are_left_out_where_that_is_asked_for(tmp_path):
     assert folds.returncode == 0, folds.stderr
 
 
+def test_codes_are_names_where_that_is_asked_for(tmp_path):
+    rows = "".join(f"0{(2134, 2135, 9411)[i % 3]},{i % 7},{'aba'[i % 3]}\n" for i in range(90))
+    (tmp_path / "t.csv").write_text("zip,x,y\n" + rows)
+    options = ["--target", "y", "--categorical", "zip", "--learning-rate", "0.05"]
+    result = run("train", "t.csv", *options, "--name", "r", folder=tmp_path)
+    assert result.returncode == 0 and "Test accuracy 100.00%" in result.stdout
+    columns = load_model(tmp_path / "runs/r").preprocessing["columns"]
+    assert columns["zip"]["categories"] == ["02134", "02135", "09411"]
+    predicted = run("predict", "runs/r", "t.csv", folder=tmp_path).stdout.splitlines()[1:4]
+    assert [line[0] for line in predicted] == ["a", "b", "a"]
+    assert run("evaluate", "runs/r", folder=tmp_path).returncode == 0
+    again = run("train", "--config", "runs/r/config.toml", "--name", "again", folder=tmp_path)
+    assert load_model(tmp_path / "runs/again").preprocessing["columns"] == columns, again
+    without = run("train", "t.csv", "--target", "y", "--epochs", "2", "--name", "numbers", folder=tmp_path)
+    assert "zip: codes? Some begin with 0" in without.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["t.csv", "--target", "y", "--categorical", "nosuch"], "categorical names 'nosuch', and the columns"),
+        (["moons", "--categorical", "x0"], "--categorical is for tables with named columns"),
         (["t.csv", "--target", "y", "--leave-out", "nosuch"], "t.csv has no column 'nosuch' to leave out; it has x"),
         (["t.csv", "--target", "y", "--leave-out", "y"], "'y' is the target"),
         (["moons", "--leave-out", "x0"], "--leave-out is for tables with named columns"),
     ],
 )
-def test_a_column_that_cannot_be_left_out_is_told(tmp_path, arguments, words):
+def test_a_column_that_is_not_there_is_told(tmp_path, arguments, words):
     (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)))
     assert_one_line_error(run("train", *arguments, folder=tmp_path), words)

@@ -128,6 +128,7 @@ def describe(
     decimal: Literal[".", ","] | None = None,
     day_first: bool | None = None,
     max_categories: int | None = None,
+    categorical: tuple[str, ...] = (),
     json: bool = False,
 ) -> int:
     """Describe each column of a data set, and how a training would use it.
@@ -146,10 +147,13 @@ def describe(
         The day comes before the month in dates, if the column does not show it.
     max_categories
         The most names of a column that get a column each.
+    categorical
+        Columns whose values are names, also if they are written as numbers.
     json
         Print the description as JSON, and nothing else.
     """
-    options = {"decimal": decimal, "day_first": day_first, "max_categories": max_categories}
+    options: PlainData = {"decimal": decimal, "day_first": day_first, "max_categories": max_categories}
+    options["categorical"] = categorical or None
     description = datasets.describe(
         datasets.read(data, target, header=header, decimal=decimal),
         **{name: value for name, value in options.items() if value is not None},

@@ -38,6 +38,8 @@ class Source:
     """The day comes before the month in dates such as 1/2/2020, if the column does not show it."""
     max_categories: int | None = None
     """The most names of a column that get a column each, 100 by default; the rarer ones share one."""
+    categorical: tuple[str, ...] | None = None
+    """Columns of a table whose values are names, also if they are written as numbers, such as postal codes."""
     leave_out: tuple[str, ...] | None = None
     """Columns of a table that are not to be used, such as a customer's number."""
     class_weight: Literal["balanced"] | None = None

@@ -62,6 +62,7 @@ ELSEWHERE_UNUSED = (
     "decimal",
     "day_first",
     "max_categories",
+    "categorical",
     "leave_out",
     "class_weight",
 )

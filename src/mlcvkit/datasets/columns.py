@@ -5,6 +5,7 @@ separately: its neighbours and its format make no difference.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ _UNIT = r"(?:[$€£¥₹%]|USD|EUR|GBP|CHF)"
 _BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
 _NUMBER = re.compile(r"[+-]?\d*[\d.,]*\d(?:[eE][+-]?\d+)?|[+-]?\d+[.,]")
 _BLANKS = re.compile(r"(?<=\d)[ '’\u00a0\u202f](?=\d{3}(?!\d))")
+_WITH_UNIT = re.compile(r"[+-]?\d[\d., ]*?\s*([A-Za-zµ°Ωµ²³/'\"][^\d\s]{0,11})")
+"""A number and what it is measured in, such as "70 kg"."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp][Mm])?")
 _MONTHS = {
@@ -59,12 +62,7 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
     float | None
         The number, or None if there is none.
     """
-    text = text.replace("−", "-")
-    if len(text) > 2 and text[0] == "(" and text[-1] == ")":  # as accountants write what is owed
-        owed = number_of(text[1:-1], thousands)
-        return None if owed is None or owed < 0 else -owed
-    bare = _AFTER.sub("", _BEFORE.sub(r"\1", text))
-    bare = _BLANKS.sub("", bare)
+    bare = _bare(text)
     if not _NUMBER.fullmatch(bare):
         return None
     points, commas = bare.count("."), bare.count(",")
@@ -80,6 +78,32 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
         return float(bare.replace(group, "").replace(",", ".") if group else bare.replace(",", "."))
     except ValueError:
         return None
+
+
+def _bare(text: str) -> str:
+    """A number's text without currency and blanks, with a minus sign for the parentheses of accountants."""
+    bare = _AFTER.sub("", _BEFORE.sub(r"\1", text.replace("−", "-")))
+    if len(bare) > 2 and bare[0] == "(" and bare[-1] == ")":
+        return f"-{_bare(bare[1:-1].strip())}"
+    return _BLANKS.sub("", bare)
+
+
+def unit_of(texts: Collection[str]) -> str | None:
+    """The unit that nearly all values of a column have behind their numbers, such as "kg".
+
+    Parameters
+    ----------
+    texts
+        The different values of the column.
+
+    Returns
+    -------
+    str | None
+        The unit, or None if there is none, or more than one.
+    """
+    found = Counter(match[1] for match in map(_WITH_UNIT.fullmatch, texts) if match)
+    [(unit, times)] = found.most_common(1) or [("", 0)]
+    return unit if len(texts) > 2 and times >= MOSTLY * len(texts) else None
 
 
 def thousands_in(texts: Iterable[str], decimals: set[str]) -> str | None:
@@ -151,7 +175,7 @@ def ambiguous_number(texts: Iterable[str]) -> str | None:
 
 def _mark(text: str) -> tuple[str, str]:
     """The meaning of a point or comma in a value: decimal mark, mark between thousands, or either."""
-    bare = _BLANKS.sub("", _AFTER.sub("", _BEFORE.sub(r"\1", text)))
+    bare = _bare(text)
     points, commas = bare.count("."), bare.count(",")
     if not points + commas or number_of(text) is None:
         return "", ""
@@ -330,7 +354,8 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     column
         The column: numbers, truth values, times of day, lengths of time, or text that holds such.
     fact
-        What is known of the column: its ``thousands``, and whether its numbers are times of day, ``clock``.
+        What is known of the column: its ``thousands``, its ``unit``, and whether its numbers are times of day,
+        ``clock``.
 
     Returns
     -------
@@ -346,6 +371,8 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     if type_of(dtype) != "text":
         return column.cast(pl.Float64, strict=False)
     text = known_text(column, (*MISSING, *MISSING_NUMBERS))
+    if "unit" in fact:
+        text = text.str.strip_suffix(fact["unit"]).str.strip_chars()
     thousands = fact.get("thousands")
     numbers = text.cast(pl.Float64, strict=False)
     if thousands == ".":
@@ -412,6 +439,10 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
         return {"kind": "text"}
     if all(one.lower() in ("true", "false") for one in texts):
         return {"kind": "number"}
+    unit = unit_of(texts[:FIRST_LOOK])
+    if unit is not None:
+        bare = kind_of_text(text.str.strip_suffix(unit), decimals)
+        return bare | {"unit": unit} if bare["kind"] == "number" and not bare.get("clock") else {"kind": "text"}
     some = texts[:FIRST_LOOK]
     forms = (number_of, seconds_of, _date_parts)
     if max(sum(form(one) is not None for one in some) for form in forms) < len(some) / 2:

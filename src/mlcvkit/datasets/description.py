@@ -1,6 +1,7 @@
 """What data hold, for a person: what each column is, and what is to be known before its numbers are trusted."""
 
 from contextlib import suppress
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,9 @@ from mlcvkit.errors import InputError
 
 if TYPE_CHECKING:
     import polars
+
+FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2100, 1, 1)
+"""Between these, a number such as 20200131 is likely a date."""
 
 
 def describe(samples: Samples, **options: object) -> PlainData:
@@ -98,13 +102,41 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     different = text.drop_nulls().n_unique()
     if fact["kind"] == "category" and len(fact["categories"]) < different:
         notes.append(f"{len(fact['categories'])} of {different:,} names have a column each, the rarer ones share one")
-    if fact["kind"] == "number" and different == len(text) > 20 and _is_whole(text):
-        notes.append("every value is a different whole number: an id? --leave-out takes it away")
+    if fact.get("unit"):
+        notes.append(f"numbers in {fact['unit']!r}")
+    if fact["kind"] == "category":
+        notes += _alike_names(text)
+    if fact["kind"] == "number":
+        notes += _notes_of_numbers(text)
     return "; ".join(notes)
 
 
-def _is_whole(text: "polars.Series") -> bool:
-    return bool(text.str.contains(r"^\d+$").all())
+def _alike_names(text: "polars.Series") -> list[str]:
+    """A note if names differ in nothing but upper and lower case, or blanks."""
+    names = text.drop_nulls().unique().sort().to_list()
+    spelled: dict[str, str] = {}
+    for name in names:
+        other = spelled.setdefault(" ".join(name.casefold().split()), name)
+        if other != name:
+            return [f"{other!r} and {name!r} are different names here: write one name in one way"]
+    return []
+
+
+def _notes_of_numbers(text: "polars.Series") -> list[str]:
+    """Notes on numbers that may be something else: dates, codes or ids; or that are infinite."""
+    known = text.drop_nulls()
+    infinite = int(known.str.to_lowercase().str.contains(r"^[+-]?inf(inity)?$").sum())
+    notes = [f"infinite values count as missing: {infinite:,} of {len(text):,}"] if infinite else []
+    if not known.str.contains(r"^\d+$").all():
+        return notes
+    dates = known.str.to_date("%Y%m%d", strict=False) if known.str.contains(r"^\d{8}$").all() else known.clear()
+    if known.n_unique() > 2 and len(dates) and dates.is_between(FIRST_DATE, LAST_DATE).fill_null(False).all():
+        notes.append(f"dates? {known[0]} is taken for a number: write {known[0][:4]}-{known[0][4:6]}-{known[0][6:]}")
+    elif known.str.contains(r"^0\d").any():
+        notes.append("codes? Some begin with 0, and are taken for numbers: --categorical takes them for names")
+    elif known.n_unique() == len(text) > 20:
+        notes.append("every value is a different whole number: an id? --leave-out takes it away")
+    return notes
 
 
 def notes_of(encoder: object, X: object) -> list[str]:

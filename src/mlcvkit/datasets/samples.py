@@ -349,7 +349,7 @@ def _target_values(
     fact = kind_of_text(column, marks)
     if decimal is not None and fact["kind"] == "number":
         fact["thousands"] = "," if decimal == "." else "."
-    if fact["kind"] == "number" and not fact.get("loose") and not fact.get("clock"):
+    if fact["kind"] == "number" and not fact.keys() & {"loose", "clock", "unit"}:
         numbers = numbers_in(column, fact)
         present = numbers.is_not_null()
         values = numbers.fill_null(0).to_numpy()

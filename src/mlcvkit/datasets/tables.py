@@ -1,7 +1,7 @@
 """Columns of any kind as numbers, by facts that are stored with a model as plain data."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Self
 
@@ -61,6 +61,8 @@ class TableEncoder:
         Whether the day comes before the month in dates such as 1/2/2020, where that is not to be seen from the column.
     clip
         Whether numbers outside of the range of the training are clipped to it.
+    categorical
+        The columns whose values are names, also if they are written as numbers, such as postal codes.
 
     Attributes
     ----------
@@ -92,8 +94,10 @@ class TableEncoder:
         decimal: str | None = None,
         day_first: bool | None = None,
         clip: bool = True,
+        categorical: Sequence[str] = (),
     ) -> None:
         self.max_categories, self.min_frequency, self.clip = max_categories, min_frequency, clip
+        self.categorical = categorical
         self.decimal, self.day_first = decimal, day_first
 
     def get_params(self, deep: bool = True) -> PlainData:
@@ -109,7 +113,7 @@ class TableEncoder:
         PlainData
             The parameters by name.
         """
-        names = ("max_categories", "min_frequency", "decimal", "day_first", "clip")
+        names = ("max_categories", "min_frequency", "decimal", "day_first", "clip", "categorical")
         return {name: getattr(self, name) for name in names}
 
     def set_params(self, **params: object) -> Self:
@@ -197,9 +201,14 @@ class TableEncoder:
             raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
         frame = _frame(X)
         self._rows = len(frame)
+        if isinstance(frame, _Numbers) and self.categorical:
+            raise InputError("categorical is for tables with named columns; got an array of numbers")
         if isinstance(frame, _Numbers):
             self.columns_: dict[str, PlainData] = {name: {"kind": "number"} for name in frame.names}
         else:
+            if unknown := [name for name in self.categorical if name not in frame.columns]:
+                listed = ", ".join(frame.columns[:30])
+                raise InputError(f"categorical names {unknown[0]!r}, and the columns beside the target are {listed}")
             decimals = self._decimal_marks(frame)
             self.columns_ = {name: self._look(frame[name], decimals) for name in frame.columns}
             self._leave_out_row_numbers(frame)
@@ -447,6 +456,8 @@ class TableEncoder:
         text = known_text(column)
         if text.null_count() == len(text):
             return {"kind": "dropped", "reason": "all values are missing"}
+        if column.name in self.categorical:
+            return self._look_at_names(text.drop_nulls())
         if kind != "text":
             return {"kind": kind}
         fact = kind_of_text(column, decimals)

@@ -164,8 +164,9 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
                 if len(row) == width - 1 and not first[-1].strip() and header is not False:
                     width -= 1  # a separator at the end of the header
             if len(row) != width:
+                hint = "; if the names are in this line, remove those above it" if len(row) > width else ""
                 raise InputError(
-                    f"{path}, line {rows.line_num}: {len(row)} fields where the header has {width} columns"
+                    f"{path}, line {rows.line_num}: {len(row)} fields where the header has {width} columns{hint}"
                 )
     except csv.Error as error:
         raise InputError(f"{path}, line {rows.line_num}: {error}") from None
@@ -201,7 +202,8 @@ def _names(path: Path, first: list[str], second: list[str], header: bool | None)
 def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame":
     """The table with its columns of nothing but plain numbers or ISO dates as such; the others stay text.
 
-    Text stays what a model must know the marks of: numbers with thousands, and those with a decimal comma beside them.
+    Text stays what a model must know the marks of: numbers with thousands, and those with a decimal comma beside them;
+    and what may be codes, since it begins with 0.
     """
     import polars as pl
 
@@ -212,7 +214,7 @@ def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame"
     typed = []
     for name, known in different.items():
         text = known_text(table[name])
-        if known.is_empty() or known.str.to_lowercase().is_in(TRUTH).any():
+        if known.is_empty() or known.str.to_lowercase().is_in(TRUTH).any() or known.str.contains(r"^0\d").any():
             continue
         if known.str.contains(r"^[+-]?\d+$").all():
             values = text.cast(pl.Int64, strict=False)

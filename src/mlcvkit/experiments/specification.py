@@ -40,6 +40,8 @@ class Experiment:
         Whether the day comes before the month in dates, where that cannot be seen.
     max_categories
         The largest number of names of a column that get a column each.
+    categorical
+        Columns of a table whose values are names, also if they are written as numbers.
     leave_out
         Columns of a table that are not to be used, such as one that numbers the customers.
     class_weight
@@ -78,6 +80,7 @@ class Experiment:
     decimal: Literal[".", ","] | None = None
     day_first: bool | None = None
     max_categories: int | None = None
+    categorical: tuple[str, ...] | None = None
     leave_out: tuple[str, ...] | None = None
     class_weight: Literal["balanced"] | None = None
     model: KindName = "mlp"
@@ -138,6 +141,7 @@ class Experiment:
             "decimal": (is_table, "is for tables with numbers in text"),
             "day_first": (is_table, "is for tables with dates in text"),
             "max_categories": (is_table, "is for tables with names"),
+            "categorical": (is_table, "is for tables with named columns"),
             "leave_out": (is_table, "is for tables with named columns"),
         }.items():
             if getattr(self, name) is not None and not used:
@@ -146,7 +150,7 @@ class Experiment:
     @property
     def encoding(self) -> PlainData:
         """The parameters of the encoder of a table that are not left to it."""
-        given = {name: getattr(self, name) for name in ("decimal", "day_first", "max_categories")}
+        given = {name: getattr(self, name) for name in ("decimal", "day_first", "max_categories", "categorical")}
         return {name: value for name, value in given.items() if value is not None}
 
     def to_dict(self) -> PlainData:
@@ -179,8 +183,8 @@ class Experiment:
             For an unknown name or a value that cannot be used.
         """
         values = {name: stored[name] for name in SOURCE_FIELDS if stored.get(name) is not None}
-        if "leave_out" in values:
-            values["leave_out"] = tuple(values["leave_out"])
+        for name in values.keys() & {"leave_out", "categorical"}:
+            values[name] = tuple(values[name])
         experiment = cls(**values)
         given = {part.name: stored[part.name] for part in fields(Hyperparameters) if part.name in stored}
         return replace(experiment, hyperparameters=replace(experiment.hyperparameters, **given))

@@ -33,6 +33,10 @@ from mlcvkit.datasets.columns import date_of, number_of, order_of_dates, seconds
         ("1e-3", 0.001),
         ("\N{MINUS SIGN}4", -4),
         ("1,000", 1),
+        ("(12)", -12),
+        ("$(1,234.50)", -1234.5),
+        ("($1.234,5)", -1234.5),
+        ("(-3)", None),
         ("3+", None),
         ("1,23,4", None),
         ("1.2.3", None),
@@ -55,6 +59,8 @@ def test_a_number_is_read_with_its_marks_and_its_unit(text, number):
         (["1.000", "250"], set(), None),
         (["1.000", "0.5"], {","}, None),
         (["1,000", "250"], {","}, None),
+        (["(1,000)", "250"], set(), ","),
+        (["\N{MINUS SIGN}1,000", "-$2,000", "$(3,000)"], set(), ","),
     ],
 )
 def test_thousands_are_told_from_decimals_by_the_whole_column_and_the_other_columns(texts, decimals, mark):
@@ -120,6 +126,8 @@ def tables(draw):
         "day": column(st.dates(datetime.date(1970, 1, 1), datetime.date(2068, 1, 1))),
         "moment": column(st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2068, 1, 1))),
         "truth": column(st.booleans()),
+        "mass": [f"{value:,} kg" for value in column(st.integers(0, 9999))],
+        "code": [f"{value:03}" for value in column(st.integers(0, 99))],
         "sure": list(range(rows)),
     }
 
@@ -141,13 +149,13 @@ def written(frame, folder, style):
     return read(path, known=True).X
 
 
-@given(tables())
+@given(tables(), st.sampled_from([(), ("code",), ("whole", "code")]))
 @settings(max_examples=10, deadline=None)
-def test_a_row_is_the_same_numbers_from_every_format_and_whatever_stands_beside_it(tmp_path_factory, values):
+def test_a_row_is_the_same_numbers_from_every_format_and_whatever_stands_beside_it(tmp_path_factory, values, names):
     folder = tmp_path_factory.mktemp("formats")
     frame = polars.DataFrame(values)
     for learned_from in (frame, written(frame, folder, "comma")):
-        encoder = TableEncoder(min_frequency=1).fit(learned_from)
+        encoder = TableEncoder(min_frequency=1, categorical=names).fit(learned_from)
         expected = encoder.transform(frame)
         for style in ("comma", "tabs", "german", "parquet", "arrow"):
             again = written(frame, folder, style)
@@ -178,6 +186,46 @@ def test_values_among_numbers_have_columns_of_their_own():
     encoder = TableEncoder().fit(frame)
     assert encoder.get_feature_names_out().tolist() == ["n", "y", "n = 3+", "n = missing"]
     assert encoder.transform(frame)[-3:, 2:].tolist() == [[1, 0], [1, 0], [0, 1]]
+
+
+def test_numbers_with_one_unit_are_numbers_with_it_or_without():
+    frame = polars.DataFrame({"mass": ["70 kg", "1,250 kg", "9.5 kg", "80kg"], "mixed": ["1 kg", "2 g", "3 kg", "4 g"]})
+    encoder = TableEncoder(min_frequency=1).fit(frame)
+    assert encoder.columns_["mass"] == {"kind": "number", "thousands": ",", "unit": "kg"}
+    assert encoder.columns_["mixed"]["kind"] != "number"
+    bare = frame.with_columns(mass=polars.Series(["70", "1250", "9.5", "80"]))
+    np.testing.assert_array_equal(encoder.transform(bare), encoder.transform(frame))
+    columns = describe(Samples("s", frame, np.arange(4), "y", ""))["columns"]
+    described = next(column for column in columns if column["name"] == "mass")
+    assert (described["values"], described["note"]) == ("9.5 to 1250", "',' stands between thousands; numbers in 'kg'")
+
+
+def test_numbers_are_names_if_one_says_so():
+    frame = polars.DataFrame({"zip": [2134, 2134, 94110, 94110], "x": [1.0, 2.0, 3.0, 5.0]})
+    encoder = TableEncoder(categorical=["zip"]).fit(frame)
+    assert encoder.get_feature_names_out().tolist() == ["x", "zip = 2134", "zip = 94110", "zip = other"]
+    with pytest.raises(InputError, match="'zap', and the columns beside the target are zip, x"):
+        TableEncoder(categorical=["zap"]).fit(frame)
+    with pytest.raises(InputError, match="named columns"):
+        TableEncoder(categorical=["zip"]).fit(frame.to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        (["20200131", "20200201", "20211231", "20190704"], "dates? 2"),
+        (["02134", "94110", "02135"], "codes? Some begin with 0"),
+        ([1.0, float("inf"), float("-inf")], "infinite values count as missing: 2 of 3"),
+        (["Yes", "yes", "no", "no"] * 3, "'Yes' and 'yes' are different names"),
+        (["New York", "New  York", "Rome", "Rome"] * 3, "are different names"),
+        (["20201331", "20200201", "20211231"], ""),
+        (["Yes", "no"] * 6, ""),
+    ],
+)
+def test_values_that_may_be_meant_otherwise_are_told(values, note):
+    frame = polars.DataFrame({"a": values, "b": range(len(values))})
+    told = " ".join(notes_of(TableEncoder().fit(frame), frame))
+    assert note in told if note else not {"names", "dates?"} & set(told.split())
 
 
 def test_names_as_frequent_as_the_last_one_are_not_thrown_together():

@@ -1,11 +1,11 @@
 """The main page: settings on the left, the network in the middle, the training on the right."""
 
 import asyncio
-import json
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from nicegui import ui
 
 from mlcvkit.datasets import SIDE
 from mlcvkit.errors import InputError
-from mlcvkit.playground import inspection
+from mlcvkit.playground import dialogs, inspection
 from mlcvkit.playground.controls import Controls, texts
 from mlcvkit.playground.experiments import (
     DIGITS,
@@ -25,24 +25,19 @@ from mlcvkit.playground.experiments import (
     Experiment,
     read_experiment,
     settings,
-    what_differs,
 )
-from mlcvkit.playground.files import open_run, save_run, saved_runs
+from mlcvkit.playground.files import open_run, save_run
+from mlcvkit.playground.kept_runs import KeptRuns
 from mlcvkit.playground.limits import Limits, in_thread
-from mlcvkit.playground.network_view import NetworkView, drawn, drawn_units, exciting
+from mlcvkit.playground.network_view import NetworkView, drawn, drawn_units
 from mlcvkit.playground.networks import Network
-from mlcvkit.playground.panels import ConfusionMatrix, StepByStep
-from mlcvkit.playground.points import COLOURS as COLOURS_OF_POINTS
-from mlcvkit.playground.points import MOST_POINTS, painted, problem_with
-from mlcvkit.playground.sessions import Change, Point, Session
-from mlcvkit.playground.uploads import WHAT_IS_TAKEN
+from mlcvkit.playground.panels import UNITS_OF_PATH, Answer, ConfusionMatrix, StepByStep
+from mlcvkit.playground.plane import Plane
+from mlcvkit.playground.sessions import Point, Session
 from mlcvkit.playground.widgets import (
     AXES,
-    COLOURS,
     Curves,
     DrawingPad,
-    FileDrop,
-    Line,
     LiveText,
     PixelGrid,
     share,
@@ -81,32 +76,6 @@ LEAD_OF_PLANE = (
 _SHEET = """(event) => {
     if (event.target.closest('.sheet-handle')) event.currentTarget.classList.toggle('open');
 }"""
-MOST_KEPT = 5
-STORED_AS = "mlcvlab-kept"
-"""The key of the kept runs in the browser's storage."""
-UNITS_OF_PATH = 6
-"""The table of an answer shows the units that add most to it, at most this many."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A run that was kept for comparison."""
-
-    number: int
-    experiment: Experiment
-    curve: tuple[Point, ...]
-    changes: tuple[Change, ...]
-    colour: str
-
-    def as_stored(self) -> dict[str, Any]:
-        """The run as plain data, without what JSON cannot hold."""
-
-        def plain(point: Point) -> list[float | None]:
-            return [value if math.isfinite(value) else None for value in astuple(point)]
-
-        changes = [[plain(one.at), one.name, str(one.before), str(one.after)] for one in self.changes]
-        curve = [plain(point) for point in self.curve]
-        return {"number": self.number, "experiment": asdict(self.experiment), "curve": curve, "changes": changes}
 
 
 class Page:
@@ -126,8 +95,7 @@ class Page:
         self.orders = asyncio.Lock()
         """What a visitor asks of the training is done in order, one thing after the other."""
         self.last_order = ""
-        self.kept: list[Kept] = []
-        self.count = 0
+        self.kept = KeptRuns()
         self.sample: Array | None = None
         self.target: Array | None = None
         self.ticks = self.samples_shown = self.looks = 0
@@ -136,9 +104,6 @@ class Page:
         self.units: list[int] = []
         self.drawn_units: list[list[int]] = []
         self.edge_dialog: ui.dialog | None = None
-        self.trained_points = ""
-        self.points = ""
-        """The painted points, which may still be too few for a training."""
         self.version = -1
 
     def build(self) -> None:
@@ -155,7 +120,7 @@ class Page:
             sheet.on("click", js_handler=_SHEET)
         ui.timer(TICK, self._tick)
         ui.timer(CONFUSION_EVERY * TICK, self.confusion.refresh)
-        ui.timer(0, self._restore_kept, once=True)
+        ui.timer(0, self.kept.restore, once=True)
         ui.run_javascript("window.onpopstate = () => location.reload()")
 
     def _guide(self, guide: Mapping[str, Any]) -> None:
@@ -183,12 +148,15 @@ class Page:
             self.axis.classes("min-w-[10rem]")
             self.logarithmic = ui.switch("Logarithmic")
         with ui.element("div").classes("buttons"):
-            ui.button("Keep to compare", on_click=self._keep).props("flat dense").mark("keep")
-            ui.button("Clear kept curves", on_click=self._forget).props("flat dense")
-            ui.button("Link", on_click=self._link).props("flat dense").mark("link")
-            ui.button("Code", on_click=self._code).props("flat dense").mark("code")
-            ui.button("Save", on_click=self._save).props("flat dense").mark("save")
-            ui.button("Open", on_click=self._open).props("flat dense").mark("open")
+            for text, mark, do in (
+                ("Keep to compare", "keep", lambda: self.kept.keep(self.session)),
+                ("Clear kept curves", "clear-kept", self.kept.clear),
+                ("Link", "link", lambda: dialogs.show_link(self._query(), self.session.experiment)),
+                ("Code", "code", lambda: dialogs.show_code(self.session)),
+                ("Save", "save", lambda: dialogs.save(self.limits.runs, self._save)),
+                ("Open", "open", lambda: dialogs.open_saved(self.limits.runs, self._open)),
+            ):
+                ui.button(text, on_click=do).props("flat dense").mark(mark)
         ui.html("<h2>Hidden units</h2>", sanitize=False)
         self.units_told = LiveText().classes("explanation")
         self.grid = PixelGrid("The strongest hidden units", "52px")
@@ -200,28 +168,19 @@ class Page:
             watch.props("size=lg no-caps unelevated")
             ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
             self.clear = ui.button("Clear").props("flat dense").mark("clear")
-            ui.button("Bring your own data", on_click=self._bring).props("flat dense").mark("bring")
+            ui.button("Bring your own data", on_click=lambda: dialogs.bring(self._bring)).props("flat dense").mark(
+                "bring"
+            )
         self.brought = ui.label().classes("explanation").props("aria-live=polite").mark("brought")
         with ui.element("div").classes("stage-of-all"):
             with ui.element("div").classes("w-full") as self.pad_box:
                 self.pad_title = ui.html(sanitize=False)
                 self.pad = DrawingPad(self._drawn)
-            with ui.element("div").classes("w-full") as self.surface_box:
-                ui.html("<h2>What it answers over the plane</h2>", sanitize=False)
-                self.surface = PixelGrid("What the network answers over the plane", "240px")
-                self.surface.on("painted", lambda event: self._painted(event.args))
-                with ui.element("div").classes("buttons"):
-                    self.paint = ui.toggle(dict(enumerate(COLOURS_OF_POINTS)), value=0, on_change=self._choose_paint)
-                    self.paint.props('dense no-caps unelevated aria-label="Colour to paint"').mark("paint")
-                    self.wipe = ui.button("Wipe the points", on_click=self._wipe).props("flat dense").mark("wipe")
-                    self.own = ui.button("Paint your own points", on_click=self._paint_own)
-                    self.own.props("flat dense").mark("own")
-                self.painting = ui.label().classes("explanation").props("aria-live=polite")
+            self.plane = Plane(self.session, self._changed, self._lacks, self.brought)
             self.view = NetworkView(self._open_unit, self._open_edge).classes("w-full")
         self.legend = ui.label().classes("explanation")
         self.clear.on_click(self.pad.clear_pad)
-        self.answer = LiveText().classes("answer").mark("answer")
-        self.path = LiveText(html=True).classes("scroll path-box")
+        self.answer = Answer()
         self.steps = StepByStep(self.session, self._some_sample)
         self.confusion = ConfusionMatrix(self.session)
 
@@ -313,160 +272,50 @@ class Page:
         if speed in SPEEDS:
             self.session.steps_per_second = speed or math.inf
 
-    def _keep(self) -> None:
-        self.count += 1
-        self._add_kept(self.session.experiment, self.session.curve, self.session.changes)
-        self._store_kept()
+    async def _save(self, name: str) -> Path | None:
+        """Save the training as a run; its folder, or None if that failed."""
+        async with self._order("save"):
+            self.limits.count_save(self.tab)
+            return await in_thread(save_run, self.limits.runs, name, self.session)
+        return None
 
-    def _add_kept(self, experiment: Experiment, curve: tuple[Point, ...], changes: tuple[Change, ...]) -> None:
-        earlier = self.kept[1 - MOST_KEPT :]
-        colour = next(colour for colour in COLOURS[2:] if colour not in {kept.colour for kept in earlier})
-        self.kept = [*earlier, Kept(self.count, experiment, curve, changes, colour)]
+    async def _open(self, name: str) -> bool:
+        async with self._order("open"):
+            network = await in_thread(open_run, self.limits.runs, name)
+            await in_thread(self.session.take, network)
+            self.base = {"run": name}
+            self.controls.show(self.session.experiment)
+            self._follow_in_address("pushState")
+            return True
+        return False
 
-    def _forget(self) -> None:
-        self.kept = []
-        self._store_kept()
-
-    def _store_kept(self) -> None:
-        """Write the kept runs to the browser's storage, so that they survive a reload."""
-        stored = json.dumps([kept.as_stored() for kept in self.kept])
-        ui.run_javascript(f"localStorage.setItem('{STORED_AS}', {json.dumps(stored)})")
-
-    async def _restore_kept(self) -> None:
-        """Read the kept runs from the browser's storage, whose content may be anything."""
-        try:
-            stored = await ui.run_javascript(f"localStorage.getItem('{STORED_AS}')", timeout=60)
-        except TimeoutError:  # the page is asleep or gone: it has no kept curves until it is loaded again
-            return
-        try:
-            for one in json.loads(stored or "[]")[-MOST_KEPT:]:
-                number, kept = kept_of(one)
-                self.count = number
-                self._add_kept(*kept)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            ui.notify("The kept curves in this browser's storage cannot be read", type="warning")
-
-    async def _link(self) -> None:
-        query = self._query()
-        link = await ui.run_javascript(f"location.origin + location.pathname + '?{query}'", timeout=60)
-        with ui.dialog() as dialog, ui.card():
-            ui.label("This link opens the page with these settings.")
-            if self.session.experiment.data == IMAGES:
-                ui.label(
-                    "Your images are on the server only, until it ends: on another one they must be brought again."
-                )
-            shown = ui.input("Link", value=str(link)[:2000]).props("readonly outlined dense")
-            shown.classes("w-full min-w-[18rem]").mark("link-text")
-            with ui.element("div").classes("buttons"):
-                ui.button("Copy", on_click=lambda: ui.clipboard.write(str(link)))
-                ui.button("Close", on_click=dialog.close).props("flat")
-        dialog.open()
-
-    def _code(self) -> None:
-        experiment = self.session.experiment
-        with ui.dialog() as dialog, ui.card().classes("w-full"):
-            ui.label("On the command line").classes("font-semibold")
-            none = "# no command does this: save the run, or use the lines of Python"
-            ui.code(experiment.command() or none, language="bash").classes("w-full").mark("command")
-            ui.label("In Python").classes("font-semibold")
-            ui.code(experiment.python(self.session.steps or 1000)).classes("w-full").mark("python")
-            ui.label("Both begin with the initial weights, with these settings from the start.").classes("explanation")
-            ui.button("Close", on_click=dialog.close).props("flat")
-        dialog.open()
-
-    def _save(self) -> None:
-        async def save() -> None:
-            async with self._order("save"):
-                self.limits.count_save(self.tab)
-                folder = await in_thread(save_run, self.limits.runs, str(name.value or ""), self.session)
-                ui.notify(f"Saved to {folder}; mlcvlab evaluate {folder} measures it")
-                dialog.close()
-
-        with ui.dialog() as dialog, ui.card():
-            ui.label(f"Save as a run in {self.limits.runs}")
-            name = ui.input("Name").props("outlined dense").mark("run-name")
-            ui.button("Save", on_click=save).mark("save-run")
-        dialog.open()
-
-    def _open(self) -> None:
-        async def take() -> None:
-            async with self._order("open"):
-                network = await in_thread(open_run, self.limits.runs, chosen.value)
-                await in_thread(self.session.take, network)
-                self.base = {"run": str(chosen.value)}
-                self.controls.show(self.session.experiment)
-                self._follow_in_address("pushState")
-                dialog.close()
-
-        names = saved_runs(self.limits.runs)
-        with ui.dialog() as dialog, ui.card():
-            if not names:
-                ui.label(f"There are no runs in {self.limits.runs}: train one with mlcvlab train, or save one here.")
-            chosen = ui.select(names, label="Run", value=names[0] if names else None).props("outlined dense")
-            chosen.classes("min-w-[14rem]").mark("run-choice")
-            ui.button("Open", on_click=take).mark("open-run")
-        dialog.open()
+    async def _bring(self, uploaded: Mapping[str, Any]) -> None:
+        """Train on data that the visitor brought."""
+        data = IMAGES if uploaded.get("images") else PAINTED
+        async with self._order("bring"):
+            own = {"data": data, data: str(uploaded.get(data))}
+            await in_thread(self.session.change, read_experiment(settings({}, own)))
+            self.speed.value = 100  # these data are few
+            self.brought.text = str(uploaded.get("told"))[:2000]
+            self.plane.points = self.session.experiment.points
+            self.controls.show(self.session.experiment)
+            self._follow_in_address("pushState")
 
     def _open_unit(self, layer: int, unit: int) -> None:
-        """Show a large picture of a unit and what excites it; step by step follows this unit from now on."""
-        network = self.network
-        if layer >= network.experiment.depth or unit >= network.experiment.hidden_units:
-            return  # it belongs to a network that was replaced
-        images, found = network.experiment.has_images, exciting(network, layer, unit)
-        side = SIDE if images else inspection.UNIT_GRID
-        with ui.dialog() as dialog, ui.card().classes("unit-card"):
-            of = f" of layer {layer + 1}" if network.experiment.depth > 1 else ""
-            ui.html(f"<h2>Hidden unit {unit + 1}{of}</h2>", sanitize=False)
-            if layer == 0:
-                self.steps.unit.value = unit + 1
-                what = "Its weights: it fires for ink where they are red, and not for ink where they are blue."
-                ui.label(what if images else "What it answers over the plane: red is more, blue is less than nothing.")
-                picture = inspection.unit_pictures(network, [unit])[0].pixels[None]
-                large = PixelGrid("The unit in large", "220px").style("max-width: 240px")
-                large.begin_with(side, picture, [("", f"Hidden unit {unit + 1}")])
-            W = network.mlp.pairs(network.mlp.W)[layer + 1][0][:, unit]
-            names = network.class_names
-            towards = names[-1:] if len(W) == 1 else names if layer + 1 == network.experiment.depth else []
-            weights = ", ".join(f"to {name} {signed(float(w), 2)}" for name, w in zip(towards, W, strict=False))
-            fires = f"It fires for {share(found.share, 0)} of the training samples."
-            ui.label(f"{fires} Its weight {weights}." if len(towards) == 1 else f"{fires} Its weights {weights}.")
-            if images and found.share:
-                ui.label("The training images that excite it most:")
-                pixels = inspection.as_bytes(network.train[0][:, found.columns].T)
-                told = [(f"{fires:.1f}", f"fires {fires:.2f}") for fires in found.fires]
-                PixelGrid("The images that excite it most", "52px").begin_with(side, pixels, told)
-            ui.button("Close", on_click=dialog.close).props("flat")
-        dialog.open()
+        """Open a unit; step by step follows it from now on."""
+        if dialogs.show_unit(self.network, layer, unit) and layer == 0:
+            self.steps.unit.value = unit + 1
 
     def _open_edge(self, layer: int, to: int, from_: int) -> None:
         """Let a weight be changed by hand."""
-        pairs = self.network.mlp.pairs(self.network.mlp.W)
-        if layer >= len(pairs) or to >= len(pairs[layer][0]) or from_ >= pairs[layer][0].shape[1]:
-            return
-        W = pairs[layer][0]
-        most = float(max(10, math.ceil(3 * np.abs(W).max())))
 
-        async def change(value: Any) -> None:
-            if isinstance(value, int | float) and not abs(value) <= most:
-                ui.notify(f"A weight may be from {-most:g} to {most:g} here", type="negative")
-            elif isinstance(value, int | float):
-                async with self._order("weight"):
-                    await in_thread(self.session.set_weight, layer, to, from_, float(value))
-                self.samples_shown += 1
+        async def change(value: float) -> None:
+            async with self._order("weight"):
+                await in_thread(self.session.set_weight, layer, to, from_, value)
+            self.samples_shown += 1
 
         self._close_edge()
-        with ui.dialog().props("seamless position=top") as dialog, ui.card().classes("edge-card"):
-            source = f"hidden unit {from_ + 1}" if layer else f"x{from_ + 1}"
-            names = self.network.class_names
-            target = (names[-1] if len(W) == 1 else names[to]) if layer + 1 == len(pairs) else f"hidden unit {to + 1}"
-            ui.label(f"The weight from {source} to {target}; watch the answer and the loss").classes("font-semibold")
-            number = ui.number("Weight", value=round(float(W[to, from_]), 3), min=-most, max=most, step=0.1)
-            number.props("dense outlined debounce=300").mark("weight")
-            ui.slider(min=-most, max=most, step=0.01).bind_value(number).props('aria-label="Weight" label')
-            number.on_value_change(lambda event: change(event.value))
-            ui.button("Close", on_click=self._close_edge).props("flat")
-        dialog.open()
-        self.edge_dialog = dialog
+        self.edge_dialog = dialogs.change_weight(self.network, (layer, to, from_), change, self._close_edge)
 
     def _close_edge(self) -> None:
         if self.edge_dialog is not None:
@@ -492,69 +341,11 @@ class Page:
         self.steps.label.value = self.network.class_names[predicted]
         self.steps.unit.value = int(np.abs(path.layers[0]).argmax()) + 1
 
-    async def _paint_own(self) -> None:
-        await self._changed("data", PAINTED)
-
-    def _choose_paint(self) -> None:
-        self.surface.paint_with(self.paint.value if self.session.experiment.data == PAINTED else None)
-
-    async def _wipe(self) -> None:
-        self.points = self.brought.text = ""
-        await self._show_painted()
-
-    def _bring(self) -> None:
-        """Take data of the visitor's."""
-
-        async def brought(made: Any) -> None:
-            if not isinstance(made, dict):
-                return
-            dialog.close()
-            data = IMAGES if made.get("images") else PAINTED
-            async with self._order("bring"):
-                own = {"data": data, data: str(made.get(data))}
-                await in_thread(self.session.change, read_experiment(settings({}, own)))
-                self.speed.value = 100  # these data are few
-                self.brought.text = str(made.get("told"))[:2000]
-                self.points = self.session.experiment.points
-                self.controls.show(self.session.experiment)
-                self._follow_in_address("pushState")
-
-        with ui.dialog() as dialog, ui.card():
-            ui.label(WHAT_IS_TAKEN)
-            FileDrop(brought)
-            ui.label("Your data stay on the computer that serves this page; points are also part of the link.")
-            ui.button("Close", on_click=dialog.close).props("flat")
-        dialog.open()
-
-    async def _painted(self, places: Any) -> None:
-        """Add painted points, (x, y) from 0 to 1 from the left and the top."""
-        if self.session.experiment.data != PAINTED or not isinstance(places, list):
-            return
-        for place in places[:MOST_POINTS]:
-            if isinstance(place, list) and len(place) == 2 and all(isinstance(at, int | float) for at in place):
-                x, y = (round(255 * min(1, max(0, at))) for at in place)
-                self.points += f"{x:02x}{y:02x}{self.paint.value}"
-        if len(self.points) > 5 * MOST_POINTS:
-            ui.notify(f"There can be {MOST_POINTS} points at most: the others are left out")
-            self.points = self.points[: 5 * MOST_POINTS]
-        await self._show_painted()
-
-    async def _show_painted(self) -> None:
-        """Train on the painted points if they are enough; otherwise say what they lack."""
-        self._say_what_is_painted()
-        if not problem_with(self.points):
-            await self._changed("points", self.points)
-
-    def _say_what_is_painted(self) -> None:
-        """Show the points, and stop the training, while they are too few."""
-        problem = problem_with(self.points) if self.session.experiment.data == PAINTED else ""
-        self.painting.text = problem
+    def _lacks(self, problem: str) -> None:
+        """Stop the training while too few points are painted for one."""
         self.start.set_enabled(not problem)
         if problem:
             self.session.pause()
-            self.plane_points = [
-                [x / 2 + 0.5, 0.5 - y / 2, int(c), 0] for (x, y), c in zip(*painted(self.points), strict=True)
-            ]
             self.seen = ()
 
     def _random_sample(self) -> None:
@@ -581,7 +372,7 @@ class Page:
         self.samples_shown += 1
         if not self.session.wants_to_run:
             self._choose_units()
-        self._show_answer()
+        self.answer.show(self.network, self.sample, self.target)
         self.steps.restart()
 
     # what is shown
@@ -605,18 +396,8 @@ class Page:
             self._look()
 
     def _show_curves(self, curve: tuple[Point, ...]) -> None:
-        data = self.session.experiment.data
-        shown = [kept for kept in self.kept if kept.experiment.data == data]  # on other data curves say nothing
-        *differences, own = what_differs([*(kept.experiment for kept in shown), self.session.experiment])
         for chart, quantity in ((self.loss, "loss"), (self.accuracy, "accuracy")):
-            lines = [
-                Line("training", curve, f"train_{quantity}", COLOURS[0], marks=marks_of(self.session.changes)),
-                Line(_named("validation", own), curve, f"validation_{quantity}", COLOURS[1]),
-            ]
-            for kept, different in zip(shown, differences, strict=True):
-                name = _named(f"kept {kept.number}", different)
-                marks = marks_of(kept.changes)
-                lines.append(Line(name, kept.curve, f"validation_{quantity}", kept.colour, "dashed", marks))
+            lines = self.kept.lines(self.session, curve, quantity)
             chart.show(lines, self.axis.value, logarithmic=self.logarithmic.value)
 
     def _choose_axis(self) -> None:
@@ -639,21 +420,9 @@ class Page:
         self._show_units()
         self.view.show(drawn(self.network, self.drawn_units, self.sample, self.network.class_names))
         if not self.network.experiment.has_images:
-            captions = [
-                ("", "Each place has the colour of its predicted class; dots are samples, with a dark rim if held out")
-            ]
-            self.surface.show_classes(inspection.colours_of(self.network) != [0, 1])
-            surface = inspection.surface(self.network)[None]
-            self.surface.show(inspection.GRID, surface, captions, points=[*self.plane_points, *self._sample_on_plane()])
+            self.plane.show(self.network, self.sample)
         if self.sample is not None:
-            self._show_answer()
-
-    def _sample_on_plane(self) -> list[list[float]]:
-        """The sample as a point that is marked."""
-        if self.sample is None or len(self.sample) != 2:
-            return []
-        across, down = inspection.place_on_plane(self.network, self.sample)
-        return [[round(float(across[0]), 3), round(float(down[0]), 3), 0, MARKED]]
+            self.answer.show(self.network, self.sample, self.target)
 
     def _begin(self) -> None:
         self._close_edge()
@@ -664,19 +433,11 @@ class Page:
             self.sample, self.target = None, None
         self._choose_units()
         self._choose_axis()
-        self.surface_box.visible = not images
+        self.plane.begin(network)
         self.lead.text = LEADS.get(network.experiment.data, LEAD_OF_IMAGES if images else LEAD_OF_PLANE)
         self.pad_box.visible = self.clear.visible = images
         self.pad_title.content = f"<h2>Draw {'a digit' if network.experiment.is_mnist else 'a picture'}</h2>"
-        self.plane_points = [] if images else inspection.points_on_plane(network)
-        is_painted = network.experiment.data == PAINTED
-        self.paint.visible = self.wipe.visible = self.painting.visible = is_painted
-        self.brought.visible = is_painted or network.experiment.data == IMAGES
-        self.own.visible = not is_painted
-        if network.experiment.points != self.trained_points or not is_painted:
-            self.points = self.trained_points = network.experiment.points
-        self._say_what_is_painted()
-        self._choose_paint()
+        self.brought.visible = network.experiment.data in (PAINTED, IMAGES)
         names = network.class_names
         sides = (
             f"red speaks for {names[1]}, blue for {names[0]}" if len(names) == 2 else "red speaks for it, blue against"
@@ -686,7 +447,7 @@ class Page:
             "are orange."
         )
         self.looks = 0
-        self._show_answer()
+        self.answer.show(self.network, self.sample, self.target)
         self.steps.begin()
 
     def _show_status(self, curve: tuple[Point, ...]) -> None:
@@ -723,38 +484,6 @@ class Page:
             f"{dead} of {total} are dead: they are 0 for all of {looked_at} training samples."
         )
 
-    def _show_answer(self) -> None:
-        network = self.network
-        if self.sample is None or len(self.sample) != len(network.train[0]):
-            self.answer.show("Draw, or take a sample" if network.experiment.has_images else "Take a sample")
-            self.path.show("")
-            return
-        path = inspection.path(network, self.sample)
-        names = network.class_names
-        if len(path.answers) == 1:
-            one = float(path.answers[0])
-            said, sure = (names[1], one) if one >= 0.5 else (names[0], 1 - one)
-        else:
-            said, sure = names[int(path.answers.argmax())], float(path.answers.max())
-        self.answer.show(f"{said}, with probability {share(sure)}{self._verdict(said, names)}")
-        self.path.show(_path_table(path, names))
-
-    def _verdict(self, said: str, names: list[str]) -> str:
-        """Whether the answer is right, if the sample has a label."""
-        if self.target is None:
-            return ""
-        true = names[int(self.target[0, 0]) if len(self.target) == 1 else int(self.target.argmax())]
-        return f": right, its label is {true}" if true == said else f": wrong, its label is {true}"
-
-
-def marks_of(changes: Sequence[Change]) -> tuple[tuple[Point, str], ...]:
-    """The marks on a curve: each change of the settings, at its point."""
-    marks = []
-    for change in changes:
-        label = texts("controls")[change.name]["label"] if change.name in texts("controls") else change.name
-        marks.append((change.at, f"{label} {change.before} → {change.after}"))
-    return tuple(marks)
-
 
 def with_data(experiment: Experiment, data: Any) -> Experiment:
     """The experiment with other data. Settings that were the default for the data become the new default."""
@@ -762,51 +491,6 @@ def with_data(experiment: Experiment, data: Any) -> Experiment:
     fresh = settings({}, {"data": str(data)})
     kept = {name: now[name] for name in now if now[name] != plain[name] and name not in ("data", "points", "images")}
     return read_experiment(fresh | kept)
-
-
-def kept_of(stored: Any) -> tuple[int, tuple[Experiment, tuple[Point, ...], tuple[Change, ...]]]:
-    """A kept run from the browser's storage; ValueError, TypeError, KeyError or AttributeError if it is none."""
-    experiment = read_experiment(stored["experiment"])
-    curve = tuple(_stored_point(values) for values in stored["curve"][:1000])
-    changes = tuple(
-        Change(_stored_point(at), *(str(part)[:40] for part in rest)) for at, *rest in stored["changes"][:100]
-    )
-    return int(stored["number"]), (experiment, curve, changes)
-
-
-def _stored_point(values: Any) -> Point:
-    numbers = [math.nan if value is None else float(value) for value in values]
-    return Point(numbers[0], numbers[1], int(numbers[2]), *numbers[3:])
-
-
-def _named(start: str, different: Mapping[str, Any], most: int = 3) -> str:
-    """The name of a line, with the settings that distinguish its training from the others."""
-    parts = []
-    for name, value in list(different.items())[:most]:
-        control = texts("controls").get(name, {"label": name, "names": {value: "other"}})
-        parts.append(f"{control['label']} {control.get('names', {}).get(value, value)}")
-    return f"{start}: {', '.join(parts)}" if parts else start
-
-
-def _path_table(path: inspection.Path, names: list[str], most: int = UNITS_OF_PATH) -> str:
-    """The units that add most to the answer, as a table."""
-    output = 0 if len(path.answers) == 1 else int(path.answers.argmax())
-    added, fires = path.added[:, output], path.layers[-1]
-    order = np.argsort(-np.abs(added), kind="stable")[:most]
-    for_name = names[1] if len(path.answers) == 1 else names[output]
-    rows = "".join(
-        f"<tr><td>unit {m + 1}</td><td>{fires[m]:.3f}</td><td>{signed(added[m])}</td></tr>" for m in map(int, order)
-    )
-    rest, bias = float(added.sum() - added[order].sum()), float(path.bias[output])
-    others = f"<tr><td>all others</td><td></td><td>{signed(rest)}</td></tr>" if len(added) > len(order) else ""
-    others += f"<tr><td>bias</td><td></td><td>{signed(bias)}</td></tr>" if bias else ""
-    return (
-        f'<table class="path"><caption class="sr-only">What adds to {for_name}</caption>'
-        '<tr><th scope="col">last hidden layer</th><th scope="col">activation</th>'
-        f'<th scope="col">adds to {for_name}</th></tr>{rows}'
-        f"{others}"
-        f"<tr><td>sum z</td><td></td><td>{signed(float(path.z[output]))}</td></tr></table>"
-    )
 
 
 def experiment_of(query: Mapping[str, str], run: Experiment | None = None) -> tuple[Experiment, str]:

@@ -1,4 +1,4 @@
-"""Panels of the page: step by step, and the confusion matrix."""
+"""Panels of the page: the answer for a sample, step by step, and the confusion matrix."""
 
 from collections.abc import Callable
 from html import escape
@@ -11,13 +11,69 @@ from mlcvkit.playground import inspection
 from mlcvkit.playground.experiments import DIGITS
 from mlcvkit.playground.inspection import Confusion
 from mlcvkit.playground.limits import in_thread
+from mlcvkit.playground.networks import Network
 from mlcvkit.playground.sessions import Session
-from mlcvkit.playground.widgets import Equation, PixelGrid, share
+from mlcvkit.playground.widgets import Equation, LiveText, PixelGrid, share, signed
 from mlcvlab.nn import Array
 
+UNITS_OF_PATH = 6
+"""The table of an answer shows the units that add most to it, at most this many."""
 MOST_OF_A_CELL = 40
 """A cell of the confusion matrix opens at most this many images."""
 CELL_CLICKED = "(event) => { const cell = event.target.closest('[data-cell]'); if (cell) emit(cell.dataset.cell); }"
+
+
+class Answer:
+    """What the network answers for a sample, and which hidden units add most to it."""
+
+    def __init__(self) -> None:
+        self.line = LiveText().classes("answer").mark("answer")
+        self.path = LiveText(html=True).classes("scroll path-box")
+
+    @property
+    def text(self) -> str:
+        """The answer as one line."""
+        return self.line.text
+
+    def show(self, network: Network, sample: Array | None, target: Array | None) -> None:
+        """Show the answer for a sample, a column, and whether it is right if the sample has a target."""
+        if sample is None or len(sample) != len(network.train[0]):
+            self.line.show("Draw, or take a sample" if network.experiment.has_images else "Take a sample")
+            self.path.show("")
+            return
+        path, names = inspection.path(network, sample), network.class_names
+        if len(path.answers) == 1:
+            one = float(path.answers[0])
+            predicted, sure = (names[1], one) if one >= 0.5 else (names[0], 1 - one)
+        else:
+            predicted, sure = names[int(path.answers.argmax())], float(path.answers.max())
+        verdict = ""
+        if target is not None:
+            true = names[int(target[0, 0]) if len(target) == 1 else int(target.argmax())]
+            verdict = f": {'right' if true == predicted else 'wrong'}, its label is {true}"
+        self.line.show(f"{predicted}, with probability {share(sure)}{verdict}")
+        self.path.show(_path_table(path, names))
+
+
+def _path_table(path: inspection.Path, names: list[str], most: int = UNITS_OF_PATH) -> str:
+    """The units that add most to the answer, as a table."""
+    output = 0 if len(path.answers) == 1 else int(path.answers.argmax())
+    added, fires = path.added[:, output], path.layers[-1]
+    order = np.argsort(-np.abs(added), kind="stable")[:most]
+    for_name = names[1] if len(path.answers) == 1 else names[output]
+    rows = "".join(
+        f"<tr><td>unit {m + 1}</td><td>{fires[m]:.3f}</td><td>{signed(added[m])}</td></tr>" for m in map(int, order)
+    )
+    rest, bias = float(added.sum() - added[order].sum()), float(path.bias[output])
+    others = f"<tr><td>all others</td><td></td><td>{signed(rest)}</td></tr>" if len(added) > len(order) else ""
+    others += f"<tr><td>bias</td><td></td><td>{signed(bias)}</td></tr>" if bias else ""
+    return (
+        f'<table class="path"><caption class="sr-only">What adds to {for_name}</caption>'
+        '<tr><th scope="col">last hidden layer</th><th scope="col">activation</th>'
+        f'<th scope="col">adds to {for_name}</th></tr>{rows}'
+        f"{others}"
+        f"<tr><td>sum z</td><td></td><td>{signed(float(path.z[output]))}</td></tr></table>"
+    )
 
 
 class StepByStep:

@@ -29,7 +29,7 @@ def search(folder: Path, arm: str, seed: int, minutes: float) -> None:
     sampler, pruning = ARMS[arm]
     base = asdict(RECIPES["default"]) | {"seed": seed}
     settings = Settings("tune", None, {}, base, default_space(None, seed), sampler, pruning, seed)
-    run(begin_search(folder, settings), workers=1, told=lambda study: None, budget=60 * minutes)
+    run(begin_search(folder, settings), workers=1, on_progress=lambda study: None, budget=60 * minutes)
 
 
 def compare(seed: int, minutes: float) -> dict[str, float]:

@@ -155,9 +155,16 @@ def grade(
     sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
     total = _submissions_in(course, submissions)
     try:
-        with interrupts(), _Gradings(total) as told:
+        with interrupts(), _Gradings(total) as on_grade:
             graded = course.grade_class(
-                submissions, assignment, folder=folder, sandbox=sandbox, seed=seed, jobs=jobs, told=told, ledger=ledger
+                submissions,
+                assignment,
+                folder=folder,
+                sandbox=sandbox,
+                seed=seed,
+                jobs=jobs,
+                on_grade=on_grade,
+                ledger=ledger,
             )
     except KeyboardInterrupt:
         say("stopped", f"the grades so far are in {folder}; the same command goes on from there")
@@ -297,9 +304,9 @@ def milestones(tree: Path = Path(), /, *, output: Path = Path("milestones"), jso
         raise InputError(f"{tree} is not the homework's folder: give hw1, or the folder that holds it")
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file: give a folder for the pictures")
-    own = tree if (tree / "mlcvlab").is_dir() else tree / "hw1"
+    hw1 = tree if (tree / "mlcvlab").is_dir() else tree / "hw1"
     results = []
-    for one in course.milestones(own.resolve(), _sandbox_or_none(course, course.read_assignment(None))):
+    for one in course.milestones(hw1.resolve(), _sandbox_or_none(course, course.read_assignment(None))):
         picture = None
         if one.figure is not None:
             picture = output / f"{one.year}.png"
@@ -357,11 +364,11 @@ class _Gradings:
         self.progress.start()
         task = self.progress.add_task("", total=self.total, last="")
 
-        def told(grade: "Grade", kept: bool) -> None:
+        def on_grade(grade: "Grade", kept: bool) -> None:
             last = f"{escape(grade.submission)}: {'kept' if kept else f'{grade.points:g}'}"
             self.progress.update(task, advance=1, last=last)
 
-        return told
+        return on_grade
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()

@@ -44,12 +44,12 @@ _SEARCHED = [name for name in _SEARCHED if name not in ("seed", "validation_samp
 def _sentences() -> dict[str, str]:
     """The first sentence of each hyperparameter's documentation."""
     [body] = [n.body for n in ast.parse(inspect.getsource(Hyperparameters)).body if isinstance(n, ast.ClassDef)]
-    told = {}
+    sentences = {}
     for field_, text in pairwise(body):
         if isinstance(field_, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field_.target, ast.Name):
             words = " ".join(str(ast.literal_eval(text.value)).split())
-            told[field_.target.id] = re.split(r"(?<=[a-z0-9])[.:;] ", words)[0].rstrip(".") + "."
-    return told | {"depth": "Hidden layers of --hidden-units each."}
+            sentences[field_.target.id] = re.split(r"(?<=[a-z0-9])[.:;] ", words)[0].rstrip(".") + "."
+    return sentences | {"depth": "Hidden layers of --hidden-units each."}
 
 
 _HELP = _sentences()
@@ -286,8 +286,8 @@ def _split_space(tuning: ModuleType, given: PlainData, base: Hyperparameters) ->
 def _refuse_with_resume(**given: object) -> None:
     named = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None and name != "data"]
     if given["data"] is not None or named:
-        told = ", ".join(named or ["the data"])
-        raise InputError(f"--resume goes on with a study as it began: leave out {told}")
+        settings = ", ".join(named or ["the data"])
+        raise InputError(f"--resume goes on with a study as it began: leave out {settings}")
 
 
 def _seed(seed: int | None, resume: Path | None) -> int:
@@ -345,25 +345,25 @@ class _LiveTable:
         self.start = monotonic()
         self.spent: float | None = None
         self.live.start()
-        return self._told
+        return self._show_progress
 
     def __exit__(self, *_: object) -> None:
         self.live.stop()
 
-    def _told(self, study: "Study") -> None:
+    def _show_progress(self, study: "Study") -> None:
         if self.spent is None:
             self.spent = study.seconds()
         spent = self.spent + monotonic() - self.start
         counts = _counts(study)
         ended = counts.get("complete", 0) + counts.get("pruned", 0) + counts.get("fail", 0)
-        told = f"{ended} trial{'s' * (ended != 1)}, {counts.get('pruned', 0)} of them ended early"
+        line = f"{ended} trial{'s' * (ended != 1)}, {counts.get('pruned', 0)} of them ended early"
         if self.budget < float("inf"):
             left = max(0, round(self.budget - spent))
-            told += f"; {left // 60} min {left % 60:02d} s left"
+            line += f"; {left // 60} min {left % 60:02d} s left"
         total, done = (self.most, ended) if self.most is not None else (self.budget, spent)
         running = [_running(study, trial) for trial in study.trials() if trial.state.name == "RUNNING"]
         bar = ProgressBar(total=total, completed=min(done, total), width=40)
-        self.live.update(Group(_best_table(study, 5), *running, bar, told))
+        self.live.update(Group(_best_table(study, 5), *running, bar, line))
 
 
 def _running(study: "Study", trial: "FrozenTrial") -> str:
@@ -402,12 +402,12 @@ class _Bar:
         self.progress.start()
         task = self.progress.add_task(self.text, total=self.total)
 
-        def told(study: "Study") -> None:
+        def show(study: "Study") -> None:
             counts = _counts(study)
             ended = sum(counts.get(state, 0) for state in ("complete", "pruned", "fail"))
             self.progress.update(task, completed=ended)
 
-        return told
+        return show
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
@@ -416,11 +416,11 @@ class _Bar:
 def _print_search(study: "Study") -> None:
     counts = _counts(study)
     console.print(_best_table(study, 5))
-    from mlcvkit.tuning import trials_told
+    from mlcvkit.tuning import count_of_trials
 
     complete, early = counts.get("complete", 0), counts.get("pruned", 0)
     console.print(
-        f"{trials_told(complete)} went to {'its' if complete == 1 else 'their'} end, "
+        f"{count_of_trials(complete)} went to {'its' if complete == 1 else 'their'} end, "
         f"{early} {'was' if early == 1 else 'were'} ended early"
         + (f", {counts['fail']} failed" if counts.get("fail") else "")
     )
@@ -453,8 +453,8 @@ def _verdict(found: "Comparison", *, is_default: bool) -> str:
     if found.p is None:
         return f"The best is {abs(difference):.4f} {verdict} than the defaults, with every seed alike."
     chance = "" if found.p <= 0.05 else " That may be chance."
-    told = f"p = {found.p:.2g} of a paired t-test over the seeds, on these test rows"
-    return f"The best is {abs(difference):.4f} {verdict} than the defaults; {told}.{chance}"
+    note = f"p = {found.p:.2g} of a paired t-test over the seeds, on these test rows"
+    return f"The best is {abs(difference):.4f} {verdict} than the defaults; {note}.{chance}"
 
 
 def _print_cells(tuning: ModuleType, study: "Study", cells: "list[Cell]") -> None:
@@ -466,5 +466,5 @@ def _print_cells(tuning: ModuleType, study: "Study", cells: "list[Cell]") -> Non
     for cell in cells:
         table.add_row(*map(escape, cell.row(_shown)), style="bold" if cell.scores and cell.mean == best else None)
     console.print(table)
-    if told := tuning.best_cell_told(cells):
-        console.print(escape(told))
+    if note := tuning.describe_best_cell(cells):
+        console.print(escape(note))

@@ -156,9 +156,9 @@ def require_workers(client: "Client", place: str) -> None:
         raise ClusterError(f"the scheduler at {place} has no workers: start some with 'dask worker ADDRESS'") from None
     here = _versions(SAME + NEEDED)
     wrong = [
-        f"{address}: {told}"
+        f"{address}: {differences}"
         for address, its in client.run(_prober(SAME + NEEDED)).items()
-        if (told := _differ(here, its))
+        if (differences := _differ(here, its))
     ]
     if wrong:
         more = f"; and {len(wrong) - 3} workers more" if len(wrong) > 3 else ""
@@ -169,14 +169,14 @@ def require_workers(client: "Client", place: str) -> None:
 
 def _differ(here: Mapping[str, str | None], there: Mapping[str, str | None]) -> str:
     """What a worker lacks or has in another version, as words."""
-    told = []
+    differences = []
     for name, mine in here.items():
         its = there.get(name)
         if its is None and mine is not None:
-            told.append(f"{name} is missing")
+            differences.append(f"{name} is missing")
         elif its != mine and name in ("python", *SAME):
-            told.append(f"{name} is {its}, here {mine}")
-    return ", ".join(told)
+            differences.append(f"{name} is {its}, here {mine}")
+    return ", ".join(differences)
 
 
 def _prober(names: tuple[str, ...]) -> Any:

@@ -256,17 +256,17 @@ class PlacedShards:
         """
 
         def work() -> list[Result]:
-            told = self._task(_arguments, arguments)
-            parts = [self._task(_applied, at, function, shared, told) for at in self._placed.values()]
+            sent = self._task(_arguments, arguments)
+            parts = [self._task(_applied, at, function, shared, sent) for at in self._placed.values()]
             results: list[Result] = self._computed(self._task(_itself, parts))
             return results
 
         return self._retried(work)
 
     def _tree(self, function: Callable[..., list[Array]], shared: object, arguments: tuple[object, ...]) -> "Delayed":
-        total, told = len(self), self._task(_arguments, arguments)
+        total, sent = len(self), self._task(_arguments, arguments)
         parts = [
-            self._task(_share, self._placed[index], function, shared, told, facts.rows / total)
+            self._task(_share, self._placed[index], function, shared, sent, facts.rows / total)
             for index, facts in self.facts.items()
         ]
         while len(parts) > 1:
@@ -387,9 +387,9 @@ def _itself(value: Result) -> Result:
     return value
 
 
-def _arguments(told: tuple[object, ...]) -> tuple[object, ...]:
+def _arguments(sent: tuple[object, ...]) -> tuple[object, ...]:
     """What a round tells all shards: a task, so that it can be made again where the worker that holds it is lost."""
-    return told
+    return sent
 
 
 def _applied(loaded: Loaded, function: Callable[..., Result], shared: object, arguments: Sequence[object]) -> Result:

@@ -160,7 +160,7 @@ class FileShard:
     @property
     def location(self) -> str:
         """The location, for messages."""
-        return f"{self.source}, {_told(self.rows)}"
+        return f"{self.source}, {_rows_in_words(self.rows)}"
 
     @property
     def count(self) -> int:
@@ -250,7 +250,7 @@ def named_shards(name: str, samples: npt.NDArray[np.intp], shards: int | None = 
     if shards is not None and not 1 <= shards <= len(samples):
         raise InputError(f"shards must be from 1 to the {len(samples):,} samples; got {shards}")
     parts = _cut(len(samples), shards or min(FEWEST_SHARDS, len(samples)))
-    return [NamedShard(name, samples[rows], f"{name}, {_told(rows)}") for rows in parts]
+    return [NamedShard(name, samples[rows], f"{name}, {_rows_in_words(rows)}") for rows in parts]
 
 
 def array_shards(X: Values, y: Values, shards: int = FEWEST_SHARDS) -> list[Shard]:
@@ -280,7 +280,7 @@ def array_shards(X: Values, y: Values, shards: int = FEWEST_SHARDS) -> list[Shar
             f"X and y need the same number of samples, and as many shards at most; got {np.shape(X)}, {np.shape(y)} "
             f"and {shards} shards"
         )
-    return [ArrayShard(X[rows], y[rows], f"the array, {_told(rows)}") for rows in _cut(len(X), shards)]
+    return [ArrayShard(X[rows], y[rows], f"the array, {_rows_in_words(rows)}") for rows in _cut(len(X), shards)]
 
 
 class _Layout(NamedTuple):
@@ -306,7 +306,7 @@ def _cut(rows: int, parts: int) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
-def _told(rows: slice) -> str:
+def _rows_in_words(rows: slice) -> str:
     return f"rows {rows.start + 1:,} to {rows.stop:,}"
 
 

@@ -114,11 +114,11 @@ class Averaging(_OnShards):
     def __init__(self, model: MLP | NN2, X: ShardedArray, y: ShardedArray, hp: Hyperparameters) -> None:
         super().__init__(model, X, y, hp)
         shards = len(X.data.facts)
-        own = replace(hp, batch_size=max(math.ceil(hp.batch_size / shards), SMALLEST_BATCH))
-        passes = self.samples / shards / own.batch_size
+        of_shard = replace(hp, batch_size=max(math.ceil(hp.batch_size / shards), SMALLEST_BATCH))
+        passes = self.samples / shards / of_shard.batch_size
         self.steps = max(1, round(passes / hp.local_steps))
         self.local_steps = max(1, math.ceil(passes / self.steps))
-        self.shared = X.data.share((self.model, own, y.function))
+        self.shared = X.data.share((self.model, of_shard, y.function))
 
     def epoch(self, epoch: int) -> Iterator[Step]:
         """The rounds of an epoch."""
@@ -147,8 +147,8 @@ def _trained(
     model, hp, function = shared
     X, y = loaded.samples()
     y = y if function is None else function(y)
-    own = replace(hp, seed=_seed(hp.seed, loaded.index), batch_size=min(hp.batch_size, len(X)))
-    mini_batches = MiniBatchSteps(model, X, y, own)
+    of_shard = replace(hp, seed=_seed(hp.seed, loaded.index), batch_size=min(hp.batch_size, len(X)))
+    mini_batches = MiniBatchSteps(model, X, y, of_shard)
     w, *state = (array.copy() for array in arrays)
     step = steps.start
     while step < steps.stop:

@@ -137,10 +137,10 @@ def train_on_shards(
     train : On one machine.
     """
     hp, kind = _with_usual_start(experiment.hyperparameters), experiment.model
-    own = experiment.read() if experiment.data in datasets.TOYS else None
-    own_test = None if own is None else own.test
+    built_in = experiment.read() if experiment.data in datasets.TOYS else None
+    own_test = None if built_in is None else built_in.test
     require_fraction_used(experiment.data, own_test, experiment.test_fraction)
-    known = {} if own is None else circumstances(own.X)
+    known = {} if built_in is None else circumstances(built_in.X)
     held_out = 0 if own_test else experiment.test_fraction
     plan = _Plan.make(sum(s.count for s in shards), held_out, hp, known.get("images", False))
     surveyed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
@@ -158,7 +158,7 @@ def train_on_shards(
     del surveyed
     data = ShardedSamples(prepared, client, allow_missing=allow_missing)
     learned_from = data.y.distinct() if task == "classification" else data.X.some(data.y, MEASURED_SAMPLES, 0)[1]
-    targets = learn_targets(learned_from, task, () if own is None else own.class_names)
+    targets = learn_targets(learned_from, task, () if built_in is None else built_in.class_names)
     require_fits(kind, hp, targets, on_cluster=True, **known)
     validation_X, validation_y = _joined([survey.validation for survey in surveys])
     seed = int(np.random.RandomState(hp.seed).randint(2**31 - 1))
@@ -168,10 +168,10 @@ def train_on_shards(
         encoded = targets.encode(_of_kind(validation_y, y.dtype), data.X.dtype)
         validation = encoder.transform(validation_X), encoded
     run = _fitted(model, data, replace(hp, seed=seed), targets, validation, callbacks, resume)
-    fingerprint = own.fingerprint if own is not None and own_test is not None else ""
+    fingerprint = built_in.fingerprint if built_in is not None and own_test is not None else ""
     test_X, test_y = own_test or _joined([survey.test for survey in surveys])
     stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
-    name = experiment.target or (own.target if own else None) or "prediction"
+    name = experiment.target or (built_in.target if built_in else None) or "prediction"
     predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored)
     return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
 

@@ -91,14 +91,14 @@ def read_assignment(
     ``only`` the problems of these numbers.
     Raises: InputError if the file cannot be read, is not TOML, or has keys that this homework does not have.
     """
-    own = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))
-    values = own if path is None else _laid_over(own, _read_toml(path), str(path))
+    defaults = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))
+    values = defaults if path is None else _laid_over(defaults, _read_toml(path), str(path))
     try:
         assignment = _from_values(values)
-        _require_sound(assignment, {test for p in own["problem"] for part in p["part"] for test in part["tests"]})
+        _require_sound(assignment, {test for p in defaults["problem"] for part in p["part"] for test in part["tests"]})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        said = f"it has no {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"the rubric {path} cannot be used: {said}") from None
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"the rubric {path} cannot be used: {reason}") from None
     if points:
         assignment = _with_points(assignment, points)
     if only:

@@ -32,7 +32,7 @@ from mlcvkit.storage import write_whole
 STATE_FILE = "grading.json"
 LONGEST_NAME = 150
 """The longest name of a file, in bytes, that a submission's name becomes."""
-Told = Callable[[Grade, bool], object]
+OnGrade = Callable[[Grade, bool], object]
 """Called after each submission with its grade, and whether an earlier run had found it."""
 
 
@@ -71,7 +71,7 @@ def grade_class(
     sandbox: Sandbox,
     seed: int | None = None,
     jobs: int | None = None,
-    told: Told | None = None,
+    on_grade: OnGrade | None = None,
     ledger: Ledger | None = None,
 ) -> GradedClass:
     """Grade submissions, side by side.
@@ -105,8 +105,8 @@ def grade_class(
         examined[i] = one
         grade = graded(i)
         _write(folder, grade)
-        if told is not None:
-            told(grade, one.kept)
+        if on_grade is not None:
+            on_grade(grade, one.kept)
 
     prepare()
     with _digits(assignment, grading.seed) as digits:

@@ -131,9 +131,9 @@ def _as_gradient(jacobian: Array, got: Array, x: Array, output: Array) -> Array:
     )
 
 
-def _error(got: Array, right: Array) -> float:
-    scale = np.abs(right).max(initial=0)
-    error = np.abs(got - right).max(initial=0) / (scale if scale > 0 else 1)
+def _error(got: Array, correct: Array) -> float:
+    scale = np.abs(correct).max(initial=0)
+    error = np.abs(got - correct).max(initial=0) / (scale if scale > 0 else 1)
     return float(error) if np.isfinite(error) else float("inf")
 
 
@@ -141,7 +141,7 @@ def _diagnosed(
     function: Callable[..., Any],
     gradient: Callable[..., Any],
     got: Array,
-    right: Array,
+    correct: Array,
     jacobian: Array,
     given: Sequence[Array],
     values: Sequence[Array],
@@ -151,14 +151,18 @@ def _diagnosed(
     size = values[place].size
     for factor, name, message in (
         (-1, "sign", "the sign is reversed"),
-        (size, "missing_mean", f"your gradient is N = {size} times the right one: is the mean missing?"),
-        (-size, "missing_mean_and_sign", "the sign is reversed, and it is N times the right one: is the mean missing?"),
-        (1 / size, "mean_twice", f"your gradient is the right one divided by N = {size}: is the mean taken twice?"),
-        (2, "twice", "your gradient is twice the right one"),
-        (0.5, "half", "your gradient is half the right one: is a factor 2 missing?"),
+        (size, "missing_mean", f"your gradient is N = {size} times what it should be: is the mean missing?"),
+        (
+            -size,
+            "missing_mean_and_sign",
+            "the sign is reversed, and it is N times what it should be: is the mean missing?",
+        ),
+        (1 / size, "mean_twice", f"your gradient is divided by N = {size} once too often: is the mean taken twice?"),
+        (2, "twice", "your gradient is twice what it should be"),
+        (0.5, "half", "your gradient is half of what it should be: is a factor 2 missing?"),
         (0, "zeros", "your gradient is 0 everywhere"),
     ):
-        if np.allclose(got, factor * right, rtol=1e-6, atol=1e-9):
+        if np.allclose(got, factor * correct, rtol=1e-6, atol=1e-9):
             return Diagnosis(name, message)
     if (
         jacobian.shape[0] == jacobian.shape[1]
@@ -166,22 +170,22 @@ def _diagnosed(
         and _error(got, jacobian.T.reshape(got.shape)) < 1e-6
     ):
         return Diagnosis("transposed", "your Jacobian is transposed: row i holds the derivatives of output i")
-    if len(values) == 1 and given[0] is output and output.size == right.size:
+    if len(values) == 1 and given[0] is output and output.size == correct.size:
         of_x = np.diag(_jacobian(function, [output], 0, output.size)).reshape(got.shape)
         if np.allclose(got, of_x, rtol=1e-6):
             return Diagnosis("of_x", "the derivative is taken at x, and the argument is the output y already")
-    if len(values) == 1 and given[0] is not output and _is_right_at(gradient, output, right):
+    if len(values) == 1 and given[0] is not output and _is_right_at(gradient, output, correct):
         return Diagnosis("wrong_argument", 'it is right in terms of the output y: give in_terms_of="output"')
-    finite = right != 0
-    ratios = (got[finite] / right[finite]) if finite.any() else np.zeros(0)
+    finite = correct != 0
+    ratios = (got[finite] / correct[finite]) if finite.any() else np.zeros(0)
     if ratios.size and np.allclose(ratios, ratios[0], rtol=1e-6):
         return Diagnosis("factor", f"your gradient is {ratios[0]:.6g} times the right one")
     return None
 
 
-def _is_right_at(gradient: Callable[..., Any], value: Array, right: Array) -> bool:
+def _is_right_at(gradient: Callable[..., Any], value: Array, correct: Array) -> bool:
     try:
         got = np.asarray(gradient(value.copy()), dtype=np.float64)
     except (ValueError, TypeError):
         return False
-    return got.shape == right.shape and _error(got, right) < 1e-6
+    return got.shape == correct.shape and _error(got, correct) < 1e-6

@@ -36,11 +36,11 @@ class Reason:
     def shown(self) -> list[str]:
         """The evidence. If one mistake explains everything: the first input, and the names of the other properties."""
         lines = list(self.first.feedback)
-        told = [line for line in lines if not line.startswith("the equation: ")]
-        if not self.first.diagnosed or len(told) < 2:
+        shown = [line for line in lines if not line.startswith("the equation: ")]
+        if not self.first.diagnosed or len(shown) < 2:
             return lines
-        others = ", ".join(line.partition(":")[0] for line in told[1:])
-        return [told[0], f"the same mistake shows in: {others}", *lines[len(told) :]]
+        others = ", ".join(line.partition(":")[0] for line in shown[1:])
+        return [shown[0], f"the same mistake shows in: {others}", *lines[len(shown) :]]
 
     @property
     def lost(self) -> float:
@@ -55,18 +55,18 @@ def reasons(grade: Grade) -> list[Reason]:
         if test.points < test.out_of - 1e-9 and not test.overridden:
             alone = len(test.feedback) == 1 and not test.diagnosed
             found.setdefault(test.feedback if alone else (test.name,), []).append(test)
-    told = [Reason(tuple(tests), _where([test.name for test in tests])) for tests in found.values()]
-    return sorted(told, key=lambda reason: -reason.lost)
+    reasons = [Reason(tuple(tests), _where([test.name for test in tests])) for tests in found.values()]
+    return sorted(reasons, key=lambda reason: -reason.lost)
 
 
 def _where(tests: Sequence[str]) -> str:
     """Where the homework has the tasks of some tests."""
     tasks = {task.function.rpartition(".")[2]: task for task in read_assignment().tasks}
-    own = [tasks[test] for test in tests if test in tasks]
-    if not own:
+    named = [tasks[test] for test in tests if test in tasks]
+    if not named:
         return "Problem 4, in the notebook"
-    places = ", ".join(dict.fromkeys(f"Problem {task.problem}, {task.file}" for task in own))
-    return f"{places}: {own[0].text}" if len(own) == 1 else places
+    places = ", ".join(dict.fromkeys(f"Problem {task.problem}, {task.file}" for task in named))
+    return f"{places}: {named[0].text}" if len(named) == 1 else places
 
 
 def feedback(grade: Grade) -> str:

@@ -351,13 +351,13 @@ class Ledger:
 
 def settle_resubmissions(grades: Sequence[Grade], ledger: Ledger, modified: Mapping[str, float]) -> list[Grade]:
     """Choose which of several submissions of one student counts, and note that in the others."""
-    own: dict[int, list[Grade]] = {}
+    of_student: dict[int, list[Grade]] = {}
     for grade in grades:
         student = ledger.student_of(grade.submission)
         if student is not None:
-            own.setdefault(student.row, []).append(grade)
+            of_student.setdefault(student.row, []).append(grade)
     superseded: dict[str, str] = {}
-    for several in own.values():
+    for several in of_student.values():
         by: Callable[[Grade], Any] = (
             (lambda grade: (modified[grade.submission], grade.submission))
             if ledger.keep == "last"
@@ -400,15 +400,15 @@ def without_submission(submissions: Sequence[str], ledger: Ledger) -> list[str]:
 
 def in_short(grade: Grade) -> str:
     """A grade in some words, for a cell: the instructor's comment, and where points were lost."""
-    told = [
+    deductions = [
         f"{test.name} -{test.out_of - test.points:.2f}" + (f" ({test.diagnosed})" if test.diagnosed else "")
         for test in grade.tests
         if not test.right
     ]
-    told += [f"rules -{grade.cost:g}"] if grade.cost else []
+    deductions += [f"rules -{grade.cost:g}"] if grade.cost else []
     days = "1 day" if grade.days_late == 1 else f"{grade.days_late} days"
-    told += [f"{days} late -{grade.late_cost:g}"] if grade.late_cost else []
-    where = "set by the instructor" if grade.overridden else "; ".join(told) or "all right"
+    deductions += [f"{days} late -{grade.late_cost:g}"] if grade.late_cost else []
+    where = "set by the instructor" if grade.overridden else "; ".join(deductions) or "all right"
     return f"{grade.comment}{' ' if grade.comment else ''}{grade.points:g} of {grade.out_of:g} points: {where}."
 
 

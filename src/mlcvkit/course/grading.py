@@ -338,8 +338,8 @@ class Process:
         named = [task.function for task in tasks if task.text == error.message] if error.message else []
         if error.kind != "NotImplementedError" or not named:
             return str(error)
-        own = any(name.rpartition(".")[2] == asked for name in named)
-        return NOT_IMPLEMENTED if own else f"it calls {named[0]}, which is not implemented yet"
+        is_asked = any(name.rpartition(".")[2] == asked for name in named)
+        return NOT_IMPLEMENTED if is_asked else f"it calls {named[0]}, which is not implemented yet"
 
     def _started(self) -> Session:
         """A process with the modules; a module that ends it at import is not tried again."""

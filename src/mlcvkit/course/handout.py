@@ -132,10 +132,10 @@ def students_modules(sources: dict[str, str], assignment: Assignment, solved: Co
         for name in sources
     }
     modules = {name: cst.parse_module(source) for name, source in sources.items()}
-    for name, own in by_file.items():
-        stub = _Stub(own)
+    for name, functions in by_file.items():
+        stub = _Stub(functions)
         modules[name] = modules[name].visit(stub)
-        missing = sorted(set(own) - stub.found)
+        missing = sorted(set(functions) - stub.found)
         if missing:
             raise InputError(f"the assignment has a task for {missing[0]}, and {name} has no such function")
     exported = _tasks_and_tables(sources, tasks) | set(assignment.given)
@@ -274,8 +274,8 @@ def _names_used(module: cst.Module) -> set[str]:
 def _pruned(code: str, used: frozenset[str], exported: frozenset[str]) -> str:
     """A module without what nobody uses, and without imports that it does not use."""
     module = cst.parse_module(code)
-    own = _names_used(module)
-    return module.visit(_Prune(own | used, own | exported)).code
+    used_here = _names_used(module)
+    return module.visit(_Prune(used_here | used, used_here | exported)).code
 
 
 def _imported_from_tree(code: str) -> set[str]:

@@ -66,7 +66,7 @@ def fingerprints(files: Mapping[str, bytes]) -> Fingerprints:
     return {file: frozenset(_fingerprints(file, content) - given) for file, content in files.items()}
 
 
-def alike(own: Mapping[str, Fingerprints]) -> list[Pair]:
+def alike(submissions: Mapping[str, Fingerprints]) -> list[Pair]:
     """The pairs of similar submissions, the most similar first.
 
     Parameters
@@ -74,9 +74,9 @@ def alike(own: Mapping[str, Fingerprints]) -> list[Pair]:
     own
         The fingerprints of each, by its name.
     """
-    spread = Counter(mark for files in own.values() for mark in frozenset[int]().union(*files.values()))
-    common = {mark for mark, count in spread.items() if count > COMMON and count > len(own) / COMMON}
-    marks = {name: {file: found - common for file, found in files.items()} for name, files in own.items()}
+    spread = Counter(mark for files in submissions.values() for mark in frozenset[int]().union(*files.values()))
+    common = {mark for mark, count in spread.items() if count > COMMON and count > len(submissions) / COMMON}
+    marks = {name: {file: found - common for file, found in files.items()} for name, files in submissions.items()}
     pairs: list[Pair] = []
     for first, second in combinations(marks, 2):
         both = [frozenset[int]().union(*marks[name].values()) for name in (first, second)]

@@ -140,14 +140,14 @@ def _perceptron(reader: Reader, X: Array, y: Array) -> tuple[Array, int]:
     """Weights by Rosenblatt's rule, and the most samples that were right; the reader's code computes all sums."""
     w, best, most, rng = np.zeros((1, len(X))), np.zeros((1, len(X))), 0, np.random.default_rng(0)
     for _ in range(STEPS["perceptron"]):
-        said = (reader.linear(X, w) >= 0).astype(float)
-        wrong = np.flatnonzero(said[0] != y[0])
+        outputs = (reader.linear(X, w) >= 0).astype(float)
+        wrong = np.flatnonzero(outputs[0] != y[0])
         if X.shape[1] - len(wrong) > most:
             best, most = w.copy(), X.shape[1] - len(wrong)
         if not len(wrong):
             break
         one = rng.choice(wrong)
-        w = w + (y[0, one] - said[0, one]) * X[:, one]
+        w = w + (y[0, one] - outputs[0, one]) * X[:, one]
     return best, most
 
 
@@ -155,19 +155,19 @@ def _clouds(reader: Reader) -> "tuple[bool, str, Figure]":
     rng = np.random.default_rng(0)
     X = np.vstack([np.hstack([rng.normal(-1, 0.4, (2, 50)), rng.normal(1, 0.4, (2, 50))]), np.ones(100)])
     y = np.repeat([0.0, 1.0], 50)[None]
-    w, right = _perceptron(reader, X, y)
+    w, correct = _perceptron(reader, X, y)
     figure = _plane(X, y, lambda points: reader.linear(points, w))
-    return right == 100, f"your linear: the perceptron tells {right} of 100 points right", figure
+    return correct == 100, f"your linear: the perceptron tells {correct} of 100 points right", figure
 
 
 def _xor_line(reader: Reader) -> "tuple[bool, str, Figure]":
-    w, right = _perceptron(reader, XOR_X, XOR_Y)
+    w, correct = _perceptron(reader, XOR_X, XOR_Y)
     figure = _plane(XOR_X, XOR_Y, lambda points: reader.linear(points, w))
-    said = (
-        f"your linear: in {STEPS['perceptron']} steps at most {right} of 4 are right; that all 4 never are is what "
+    text = (
+        f"your linear: in {STEPS['perceptron']} steps at most {correct} of 4 are right; that all 4 never are is what "
         "Minsky and Papert proved"
     )
-    return right < 4, said, figure
+    return correct < 4, text, figure
 
 
 def _xor_network(reader: Reader) -> "tuple[bool, str, Figure]":
@@ -175,9 +175,9 @@ def _xor_network(reader: Reader) -> "tuple[bool, str, Figure]":
     W: list[Array] = [rng.normal(0, 1, (8, 3)), rng.normal(0, 0.5, (8, 1))]
     for _ in range(STEPS["xor"]):
         W = [w - 0.5 * g for w, g in zip(W, reader.gradients(W, XOR_X, XOR_Y), strict=True)]
-    right = int(((reader.predict(W, XOR_X) >= 0.5) == XOR_Y).sum())
+    correct = int(((reader.predict(W, XOR_X) >= 0.5) == XOR_Y).sum())
     figure = _plane(XOR_X, XOR_Y, lambda points: reader.predict(W, points) - 0.5)
-    return right == 4, f"your NN2 and its gradient: {right} of 4 are right", figure
+    return correct == 4, f"your NN2 and its gradient: {correct} of 4 are right", figure
 
 
 def _digits(count: int) -> tuple[Array, Array]:
@@ -197,11 +197,11 @@ def _mnist(reader: Reader) -> "tuple[bool, str, Figure]":
     for _ in range(STEPS["digits"]):
         rows = rng.choice(4000, 64, replace=False)
         W = [w - 0.3 * g for w, g in zip(W, reader.gradients(W, X[:, rows], y[:, rows]), strict=True)]
-    right = float(((reader.predict(W, X[:, 4000:]) >= 0.5) == y[:, 4000:]).mean())
-    told = f"your NN2: {right:.1%} of 1,000 images it has not seen are right, after {STEPS['digits']} steps"
+    correct = float(((reader.predict(W, X[:, 4000:]) >= 0.5) == y[:, 4000:]).mean())
+    text = f"your NN2: {correct:.1%} of 1,000 images it has not seen are right, after {STEPS['digits']} steps"
     from mlcvkit import plots
 
-    return right > 0.85, told, plots.hidden_units(*W)
+    return correct > 0.85, text, plots.hidden_units(*W)
 
 
 def _adam_and_sgd(reader: Reader) -> "tuple[bool, str, Figure]":
@@ -221,8 +221,8 @@ def _adam_and_sgd(reader: Reader) -> "tuple[bool, str, Figure]":
     axes.bar(["start", *losses], [before, *losses.values()], color=["#888888", "#4a90d9", "#d9822b"])
     axes.set_ylabel("loss")
     plots.tidy(axes)
-    told = f"loss {before:.3f} at the start, after {STEPS['race']} steps {losses['SGD']:.3f} by your SGD"
-    return losses["Adam"] < min(before, losses["SGD"]), f"{told}, {losses['Adam']:.3f} by your Adam", figure
+    text = f"loss {before:.3f} at the start, after {STEPS['race']} steps {losses['SGD']:.3f} by your SGD"
+    return losses["Adam"] < min(before, losses["SGD"]), f"{text}, {losses['Adam']:.3f} by your Adam", figure
 
 
 def _loss(y: Array, p: Array) -> float:

@@ -60,13 +60,15 @@ class Mistake:
         ValueError
             If the source does not have each of the texts once.
         """
-        for right, wrong in self.replace.items():
-            if source.count(right) != 1:
-                raise ValueError(f"{self.of}.{self.name}: {right!r} stands {source.count(right)} times in {self.file}")
-            before = source.partition(right)[0].rpartition("\n")[2]
+        for correct, wrong in self.replace.items():
+            if source.count(correct) != 1:
+                raise ValueError(
+                    f"{self.of}.{self.name}: {correct!r} stands {source.count(correct)} times in {self.file}"
+                )
+            before = source.partition(correct)[0].rpartition("\n")[2]
             indent = before[: len(before) - len(before.lstrip())]
             wrong = wrong.removeprefix("\n").replace("\n", f"\n{indent}")
-            source = source.replace(right, wrong.removesuffix(indent) if wrong.endswith(f"\n{indent}") else wrong)
+            source = source.replace(correct, wrong.removesuffix(indent) if wrong.endswith(f"\n{indent}") else wrong)
         return _with_return(source, self.of, self.returns) if self.returns else source
 
 

@@ -88,15 +88,15 @@ def summarize(grades: Sequence[Grade], assignment: Assignment) -> dict[str, Any]
     results = [test for grade in grades for test in grade.tests]
     tests = []
     for name in dict.fromkeys(test.name for test in results):
-        own = [test for test in results if test.name == name]
-        mistakes = Counter(test.diagnosed for test in own if test.diagnosed)
+        of_test = [test for test in results if test.name == name]
+        mistakes = Counter(test.diagnosed for test in of_test if test.diagnosed)
         tests.append(
             {
                 "test": name,
-                "out_of": own[0].out_of,
-                "mean": sum(test.points for test in own) / len(own),
-                "full": sum(test.points >= test.out_of - 1e-9 for test in own),
-                "none": sum(test.points == 0 for test in own),
+                "out_of": of_test[0].out_of,
+                "mean": sum(test.points for test in of_test) / len(of_test),
+                "full": sum(test.points >= test.out_of - 1e-9 for test in of_test),
+                "none": sum(test.points == 0 for test in of_test),
                 "mistakes": [{"mistake": text, "count": count} for text, count in mistakes.most_common(3)],
             }
         )

@@ -130,8 +130,8 @@ class Sandbox:
                 session.ask("configure", at_most=START_SECONDS, path=place, forbidden=list(self.forbidden))
                 session.begin()
             except (Ended, Failed) as error:
-                said = session.said.decode(errors="replace").strip()
-                raise SandboxFailed(f"a sandbox could not be started: {error} {said}") from None
+                printed = session.said.decode(errors="replace").strip()
+                raise SandboxFailed(f"a sandbox could not be started: {error} {printed}") from None
             yield session
         finally:
             session.end()
@@ -415,9 +415,11 @@ def _libraries(folder: Path) -> list[str]:
         for version in ("", ".*")
         for kind in ("site", "dist")
     ]
-    own = [Path(mlcvlab.__file__ or "").parent, PACKAGE]
+    packages = [Path(mlcvlab.__file__ or "").parent, PACKAGE]
     found = {path for pattern in patterns for path in folder.glob(pattern)}
-    found |= {path for path in own if path.is_relative_to(folder) and not any(path.is_relative_to(f) for f in found)}
+    found |= {
+        path for path in packages if path.is_relative_to(folder) and not any(path.is_relative_to(f) for f in found)
+    }
     return sorted(str(path.relative_to(folder)) for path in found)
 
 

@@ -230,9 +230,9 @@ def score_test(assignment: Assignment, problem: int, part: Part, test: str, repo
     total = sum(weight.values())
     share = sum(weight[name] * worth[name] for name in weight) / total if total else 0.0
     out_of = part.points_of(test)
-    told = [prop for prop in report.properties if worth[prop.name] < 1 and prop.feedback]
-    feedback = [f"{prop.name.replace('_', ' ')}: {prop.feedback}" for prop in told]
-    if told and report.equation:
+    losing = [prop for prop in report.properties if worth[prop.name] < 1 and prop.feedback]
+    feedback = [f"{prop.name.replace('_', ' ')}: {prop.feedback}" for prop in losing]
+    if losing and report.equation:
         feedback.append(f"the equation: {report.equation}")
     return TestResult(
         test,

@@ -235,14 +235,14 @@ def _in_archive(path: Path) -> list[Found]:
     if len(tops) == 1 and all(len(place.parts) > 1 for place in places):
         root = PurePosixPath(tops.pop())
         places = [place.relative_to(root) for place in places]
-    own: dict[str, list[PurePosixPath]] = {}
+    inside_of: dict[str, list[PurePosixPath]] = {}
     for place in places:
         top = place.parts[0]
-        own.setdefault(_who(top) if len(place.parts) == 1 else top, []).append(place)
-    units = {top: inside for top, inside in own.items() if _is_unit(top, inside)}
-    if root.name == "hw1" or own.keys() & {"hw1", "mlcvlab", *_own_names()} or len(units) < 2:
+        inside_of.setdefault(_who(top) if len(place.parts) == 1 else top, []).append(place)
+    units = {top: inside for top, inside in inside_of.items() if _is_unit(top, inside)}
+    if root.name == "hw1" or inside_of.keys() & {"hw1", "mlcvlab", *_own_names()} or len(units) < 2:
         return []
-    units |= {top: inside for top, inside in own.items() if _is_kind(top, UNOPENED)}
+    units |= {top: inside for top, inside in inside_of.items() if _is_kind(top, UNOPENED)}
     return [Found(_plain_name(top), (path.resolve(),), str(root / top)) for top in sorted(units)]
 
 
@@ -271,9 +271,9 @@ def read_submission(found: Found | Path, *, most_bytes: int, most_files: int) ->
     for place in sorted(files):
         digest.update(f"{place}\0{len(files[place])}\0".encode() + files[place])
     digest.update("\0".join(problems).encode())
-    told = tuple(plain_text(note) for note in notes)
+    shown_notes = tuple(plain_text(note) for note in notes)
     newest = max(taken.times.values(), default=0.0)
-    return Submission(found.name, files, tuple(problems), told, digest.hexdigest(), newest)
+    return Submission(found.name, files, tuple(problems), shown_notes, digest.hexdigest(), newest)
 
 
 class _TooLarge(ValueError):
@@ -350,8 +350,8 @@ class _Taken:
             try:
                 self._take(entry, place, entry.read)
             except _Damaged as error:
-                told = "has a password" if "encrypted" in str(error) else "is damaged"
-                self.problems.append(f"{entry.place} {told}, and is not read")
+                why = "has a password" if "encrypted" in str(error) else "is damaged"
+                self.problems.append(f"{entry.place} {why}, and is not read")
         archives, self.archives = self.archives, {}
         if _trees(self.files) or nested == MOST_NESTED:
             self.ignored += [(place, len(content)) for place, content in archives.items()]

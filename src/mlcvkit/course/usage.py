@@ -66,7 +66,7 @@ class Usage:
 
     def cpu_seconds(self) -> float:
         """CPU time so far of the processes of the last measurement."""
-        current = {process: own for process in self._times if (own := _cpu_times(process)) is not None}
+        current = {process: times_of for process in self._times if (times_of := _cpu_times(process)) is not None}
         return self._total(current, self._vanished_since(current))
 
     def measure(self, *, is_active: bool = False) -> float:
@@ -83,7 +83,7 @@ class Usage:
             CPU time so far, in seconds.
         """
         processes = _family(self.root)
-        times = {process: own for process in processes if (own := _cpu_times(process)) is not None}
+        times = {process: times_of for process in processes if (times_of := _cpu_times(process)) is not None}
         self._vanished, before = self._vanished_since(times), self._most
         self._times = times
         after = self._total(times, self._vanished)
@@ -104,7 +104,7 @@ class Usage:
 
     def _vanished_since(self, times: _Times) -> float:
         """CPU time of processes that ended and that their parents did not wait for."""
-        ended = sum(sum(own) for process, own in self._times.items() if process not in times)
+        ended = sum(sum(times_of) for process, times_of in self._times.items() if process not in times)
         collected = sum(children - self._times.get(process, (0.0, 0.0))[1] for process, (_, children) in times.items())
         return self._vanished + ended - collected
 

@@ -91,9 +91,9 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     notes = []
     if fact.get("loose"):
         others = ", ".join(fact.get("others", ()))
-        own = f"a column each for {others}, " if others else ""
+        columns_for = f"a column each for {others}, " if others else ""
         kind = "dates" if fact["kind"] in ("date", "time") else "times of day" if fact.get("clock") else "numbers"
-        notes.append(f"mostly {kind}: {own}the rest counts as missing")
+        notes.append(f"mostly {kind}: {columns_for}the rest counts as missing")
     if fact.get("thousands"):
         notes.append(f"{fact['thousands']!r} stands between thousands")
     if fact.get("unsure"):

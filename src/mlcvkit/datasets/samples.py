@@ -512,10 +512,10 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
         others = None if test is None else _image_folder(test, None, image_size)
         held_out = None if others is None or others.y is None else (others.X, others.y)
         unused = [parts[name].name for name in parts if name != "train" and parts[name] != test]
-        said = [*samples.notes, *(others.notes if others else ())]
+        notes = [*samples.notes, *(others.notes if others else ())]
         if test is not None and unused:
-            said.append(f"{', '.join(unused)} of {folder.name} is left out: {test.name} is tested with")
-        return replace(samples, name=folder.name, test=held_out, notes=tuple(said))
+            notes.append(f"{', '.join(unused)} of {folder.name} is left out: {test.name} is tested with")
+        return replace(samples, name=folder.name, test=held_out, notes=tuple(notes))
     files, has_classes, notes = files_by_class(folder)
     if not files:
         raise InputError(

@@ -123,14 +123,14 @@ def start_as_linear(model: MLP, X: Array, y: Array) -> MLP:
     size = np.sqrt(np.linalg.norm(weights, axis=0))
     signs, pairs = np.tile([1.0, -1.0], len(size)), np.repeat(np.arange(len(size)), 2)
     planes = signs * (weights / np.where(size > 0, size, 1))[:, pairs]  # (K, 2C)
-    own = np.arange(len(pairs))
+    at = np.arange(len(pairs))
     arrays = [array.copy() for array in model.W]  # W₁, b₁, ..., W_L, b_L
-    arrays[0][own] = planes.T
+    arrays[0][at] = planes.T
     for W in arrays[2:-2:2]:
-        W[own] = 0
-        W[own, own] = 1
+        W[at] = 0
+        W[at, at] = 1
     arrays[-2][:] = 0
-    arrays[-2][own, pairs] = signs * size[pairs]
+    arrays[-2][at, pairs] = signs * size[pairs]
     arrays[-1][:, 0] = biases
     model.W = arrays
     return model

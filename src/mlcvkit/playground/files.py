@@ -52,8 +52,8 @@ def save_run(root: Path, name: str, session: Session) -> Path:
             configuration.pop("optimizer")
             saved.provenance |= {"optimizer": experiment.optimizer}
         storage.save_model(folder / storage.MODEL_FILE, saved)
-        told = (f"{k} = {json.dumps(v)}" for k, v in configuration.items() if v is not None)
-        storage.write_whole(folder / storage.CONFIG_FILE, ("\n".join(told) + "\n").encode())
+        lines = (f"{k} = {json.dumps(v)}" for k, v in configuration.items() if v is not None)
+        storage.write_whole(folder / storage.CONFIG_FILE, ("\n".join(lines) + "\n").encode())
     return target
 
 
@@ -80,7 +80,7 @@ def open_run(root: Path, name: Any) -> Network:
         w.shape for w in network.model.W
     ]:
         raise InputError(f"{name} is another kind of network than the page shows")
-    network.model.W = [w.astype(own.dtype) for w, own in zip(saved.model.W, network.model.W, strict=True)]
+    network.model.W = [w.astype(current.dtype) for w, current in zip(saved.model.W, network.model.W, strict=True)]
     return network
 
 

@@ -74,10 +74,10 @@ class KeptRuns:
         """The lines of a chart: the run that is shown, and the kept ones on the same data."""
         data = session.experiment.data
         shown = [kept for kept in self.runs if kept.experiment.data == data]  # on other data curves say nothing
-        *differences, own = what_differs([*(kept.experiment for kept in shown), session.experiment])
+        *differences, differs = what_differs([*(kept.experiment for kept in shown), session.experiment])
         lines = [
             Line("training", curve, f"train_{quantity}", COLOURS[0], marks=marks_of(session.changes)),
-            Line(_named("validation", own), curve, f"validation_{quantity}", COLOURS[1]),
+            Line(_named("validation", differs), curve, f"validation_{quantity}", COLOURS[1]),
         ]
         for kept, different in zip(shown, differences, strict=True):
             name, marks = _named(f"kept {kept.number}", different), marks_of(kept.changes)

@@ -78,8 +78,8 @@ class Network:
             return self.model.emp_loss(X, y), accuracy(self.model, X, y)
         mlp = self.mlp
         z = mlp.logits(X)  # once, for the loss and for the accuracy
-        right = (z >= 0) == (y >= 0.5) if len(z) == 1 else z.argmax(axis=0) == y.argmax(axis=0)
-        return float(logit_loss(mlp.output, mlp.loss).value(y, z).mean()), float(right.mean())
+        correct = (z >= 0) == (y >= 0.5) if len(z) == 1 else z.argmax(axis=0) == y.argmax(axis=0)
+        return float(logit_loss(mlp.output, mlp.loss).value(y, z).mean()), float(correct.mean())
 
     def fit(self, experiment: Experiment) -> Run:
         """Train it to the end."""

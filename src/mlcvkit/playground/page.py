@@ -51,8 +51,6 @@ TICK = 0.1
 SPOKEN_EVERY = 30
 """Updates between two announcements for screen readers."""
 SPEEDS = {1: "1 step a second", 10: "10 steps a second", 100: "100 steps a second", 0: "full speed"}
-MARKED = 2
-"""How the picture of the plane is told which point is the sample."""
 SETTLED = 3
 """After this many updates the elements of the page take calls."""
 CURVES_EVERY = 2
@@ -136,10 +134,10 @@ class Page:
             ui.button("Step", on_click=self._step).props("outline").mark("step")
             ui.button("Reset", on_click=self._reset).props("outline").mark("reset")
             resumed = self.session.steps_per_second if self.session.steps and not self.is_opening else math.inf
-            own = int(resumed) if math.isfinite(resumed) else self._own_speed(self.session.experiment)
-            self.speed = ui.select(SPEEDS, value=own, label="Speed", on_change=lambda e: self._set_speed(e.value))
+            speed = int(resumed) if math.isfinite(resumed) else self._own_speed(self.session.experiment)
+            self.speed = ui.select(SPEEDS, value=speed, label="Speed", on_change=lambda e: self._set_speed(e.value))
             self.speed.props("dense outlined options-dense").classes("min-w-[10rem]").mark("speed")
-            self._set_speed(own)
+            self._set_speed(speed)
         self.status = LiveText().classes("message").mark("status")
         self.spoken = ui.label().classes("sr-only").props("role=status aria-live=polite")
         self.loss, self.accuracy = Curves("Loss"), Curves("Accuracy", share=True)
@@ -158,7 +156,7 @@ class Page:
             ):
                 ui.button(text, on_click=do).props("flat dense").mark(mark)
         ui.html("<h2>Hidden units</h2>", sanitize=False)
-        self.units_told = LiveText().classes("explanation")
+        self.units_line = LiveText().classes("explanation")
         self.grid = PixelGrid("The strongest hidden units", "52px")
 
     def _network(self) -> None:
@@ -293,8 +291,8 @@ class Page:
         """Train on data that the visitor brought."""
         data = IMAGES if uploaded.get("images") else PAINTED
         async with self._order("bring"):
-            own = {"data": data, data: str(uploaded.get(data))}
-            await in_thread(self.session.change, read_experiment(settings({}, own)))
+            given = {"data": data, data: str(uploaded.get(data))}
+            await in_thread(self.session.change, read_experiment(settings({}, given)))
             self.speed.value = 100  # these data are few
             self.brought.text = str(uploaded.get("told"))[:2000]
             self.plane.points = self.session.experiment.points
@@ -454,13 +452,13 @@ class Page:
         session, last = self.session, curve[-1]
         epochs = f"epoch {last.epochs:.2f}, " if session.experiment.optimizer in OPTIMIZERS else ""
         message = session.message[:1].upper() + session.message[1:]
-        told = (
+        text = (
             f"{session.state}: {epochs}step {last.steps:,}, validation accuracy "
             f"{share(last.validation_accuracy, 2)}, {last.seconds:.1f} s of computation. {message}"
         )
-        self.status.show(told)
+        self.status.show(text)
         if self.ticks % SPOKEN_EVERY == 0 and session.state != "ready":
-            self.spoken.text = told
+            self.spoken.text = text
 
     def _show_units(self) -> None:
         network = self.network
@@ -479,7 +477,7 @@ class Page:
         self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
         (dead, looked_at), total = self.dead, network.experiment.hidden_units
         below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
-        self.units_told.show(
+        self.units_line.show(
             f"{len(units)} of {total}, each with its number and {below}; framed as they fire for the sample. "
             f"{dead} of {total} are dead: they are 0 for all of {looked_at} training samples."
         )

@@ -146,7 +146,7 @@ class ConfusionMatrix:
         self.found: Confusion | None = None
         self.measuring = False
         with ui.expansion("Confusion matrix: what is mistaken for what").classes("w-full group") as self.box:
-            self.told = ui.label().classes("explanation").props("aria-live=polite")
+            self.summary = ui.label().classes("explanation").props("aria-live=polite")
             self.table = ui.html(sanitize=False).classes("scroll confusion")
             self.table.on("click", lambda event: self._open(event.args), js_handler=CELL_CLICKED)
 
@@ -166,16 +166,16 @@ class ConfusionMatrix:
     def _show(self, found: Confusion) -> None:
         data = self.session.network.experiment.data
         of_digits = data == DIGITS
-        told = f"Rows are the true classes, columns the predicted ones, for {len(found.truth):,} {found.of}. "
-        told += f"Correct: {share(float(found.is_right(found.truth, found.predicted).mean()), 2)}."
+        text = f"Rows are the true classes, columns the predicted ones, for {len(found.truth):,} {found.of}. "
+        text += f"Correct: {share(float(found.is_right(found.truth, found.predicted).mean()), 2)}."
         if of_digits:
             across, within = inspection.parity_mistakes(found.counts)
-            told += (
+            text += (
                 f" Of the mistakes, {across:,} are across parity (red) and {within:,} within it (blue): as an answer "
                 f"to even or odd, the predicted digit is right in {share(1 - across / len(found.truth), 2)}."
             )
         images = self.session.network.experiment.has_images
-        self.told.text = told + (" Click a number to see its images." if images else "")
+        self.summary.text = text + (" Click a number to see its images." if images else "")
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in found.columns)
         rows = "".join(self._row(found, i, of_digits, images) for i in range(len(found.rows)))
         self.table.content = (
@@ -184,16 +184,16 @@ class ConfusionMatrix:
         )
 
     def _row(self, found: Confusion, i: int, of_digits: bool, images: bool) -> str:
-        cells, right = "", 0
+        cells, correct = "", 0
         for j, count in enumerate(found.counts[i].tolist()):
             is_right = bool(found.is_right(i, j))
-            right += count if is_right else 0
+            correct += count if is_right else 0
             free = of_digits and i % 2 == j % 2
             kind = "right" if is_right else "" if not count else "free" if free else "cost"
             name = f"{count} of {found.rows[i]} predicted as {found.columns[j]}: show them"
             button = f'<button data-cell="{i},{j}" aria-label="{escape(name)}">{count:,}</button>'
             cells += f'<td class="{kind}">{button if count and images else f"{count:,}"}</td>'
-        recall = share(right / max(1, int(found.counts[i].sum())))
+        recall = share(correct / max(1, int(found.counts[i].sum())))
         return f'<tr><th scope="row">{escape(found.rows[i])}</th>{cells}<td>{recall}</td></tr>'
 
     def _open(self, cell: object) -> None:
@@ -212,8 +212,8 @@ class ConfusionMatrix:
             count = int(found.counts[i, j])
             images = "image" if count == 1 else "images"
             ui.label(f"{some}{count:,} {images}. Below each is the probability of the predicted class.")
-            told = [(share(float(p), 0), f"probability {share(float(p))}") for p in found.sure[chosen]]
+            captions = [(share(float(p), 0), f"probability {share(float(p))}") for p in found.sure[chosen]]
             grid = PixelGrid(f"{found.rows[i]} predicted as {found.columns[j]}", "60px")
-            grid.begin_with(SIDE, inspection.as_bytes(X.T), told)
+            grid.begin_with(SIDE, inspection.as_bytes(X.T), captions)
             ui.button("Close", on_click=dialog.close).props("flat")
         dialog.open()

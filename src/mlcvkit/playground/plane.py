@@ -14,15 +14,15 @@ from mlcvkit.playground.widgets import PixelGrid
 from mlcvlab.nn import Array
 
 MARKED = 2
-"""How the picture of the plane is told which point is the sample."""
+"""The mark of the point that is the sample."""
 CAPTION = "Each place has the colour of its predicted class; dots are samples, with a dark rim if held out"
 
 
 class Plane:
     """The picture of the plane, with what one paints with.
 
-    Parameters: ``session``, the training; ``change``, which changes a setting; ``lacks``, told what the painted
-    points lack for a training, or ""; ``told``, the label about data from a file, which painting wipes.
+    Parameters: ``session``, the training; ``change``, which changes a setting; ``lacks``, called with what the
+    painted points lack for a training, or ""; ``message``, the label about data from a file, which painting wipes.
     """
 
     def __init__(
@@ -30,9 +30,9 @@ class Plane:
         session: Session,
         change: Callable[[str, Any], Awaitable[None]],
         lacks: Callable[[str], None],
-        told: ui.label,
+        message: ui.label,
     ) -> None:
-        self.session, self.change, self.lacks, self.told = session, change, lacks, told
+        self.session, self.change, self.lacks, self.message = session, change, lacks, message
         self.points = self.trained_points = ""
         """The painted points, which may still be too few for a training, and those of the training."""
         self.shown_points: list[list[float]] = []
@@ -73,7 +73,7 @@ class Plane:
         self.surface.paint_with(self.paint.value if self.session.experiment.data == PAINTED else None)
 
     async def _wipe(self) -> None:
-        self.points = self.told.text = ""
+        self.points = self.message.text = ""
         await self._show_painted()
 
     async def _painted(self, places: Any) -> None:

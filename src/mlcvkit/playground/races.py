@@ -168,13 +168,13 @@ async def own_code_page(limits: Limits, query: dict[str, str]) -> None:
                 return
             try:
                 with client:
-                    own, reference = await in_thread(_own_networks, limits, found[chosen.value])
+                    students, reference = await in_thread(_own_networks, limits, found[chosen.value])
             except (InputError, RuntimeError) as error:
                 with box:
                     ui.label(str(error)).props("role=alert")
                 return
             with box:
-                race = await _entered(limits, {"Yours": own, "The reference": reference}, axis="epochs")
+                race = await _entered(limits, {"Yours": students, "The reference": reference}, axis="epochs")
                 if race is not None:
                     open_now.append(race)
                     race.build()
@@ -186,8 +186,10 @@ async def own_code_page(limits: Limits, query: dict[str, str]) -> None:
 def _own_networks(limits: Limits, tree: Any) -> tuple[Network, Network]:
     experiment = Experiment(hidden_units=RACE_UNITS, samples=RACE_SAMPLES, epochs=20)
     reference = make_network(experiment)
-    own = student_network(StudentNetwork(tree, limits.sandbox, limits.semaphore.released), reference)
-    return own, replace(reference, train=own.train, held_out=own.held_out)  # both are measured on the same samples
+    students = student_network(StudentNetwork(tree, limits.sandbox, limits.semaphore.released), reference)
+    return students, replace(
+        reference, train=students.train, held_out=students.held_out
+    )  # both are measured on the same samples
 
 
 def _drawing(race: Race) -> None:
@@ -210,15 +212,15 @@ def _drawing(race: Race) -> None:
         if x is None:
             answers.text = "Draw a digit"
             return
-        told = []
+        parts = []
         for name, session in race.sessions.items():
             try:
                 even = float((await in_thread(session.network.answer, x))[0, 0])
-                told.append(f"{name}: {'even' if even >= 0.5 else 'odd'}, {share(max(even, 1 - even))}")
+                parts.append(f"{name}: {'even' if even >= 0.5 else 'odd'}, {share(max(even, 1 - even))}")
             except RuntimeError as error:
-                told.append(f"{name}: {error}")
+                parts.append(f"{name}: {error}")
         if x is drawing:
-            answers.text = "; ".join(told)
+            answers.text = "; ".join(parts)
 
     ui.timer(ANSWER_TICK, answer)
     pad = DrawingPad(drawn)

@@ -121,10 +121,10 @@ def _folder_of_classes(folder: Path) -> Path:
 
 
 def _points(path: Path) -> Upload:
-    points, told = points_of_file(path)
+    points, text = points_of_file(path)
     if problem := problem_with(points):
         raise InputError(f"{path.name}: {problem.replace('paint', 'it needs')}")
-    return Upload(told, points=points)
+    return Upload(text, points=points)
 
 
 def _images(folder: Path) -> Upload:
@@ -147,9 +147,9 @@ def _images(folder: Path) -> Upload:
     samples = read(folder / "images.npz", "y")
     rows = f"{len(chosen):,} of {len(y):,}" if len(chosen) < len(y) else f"all {len(chosen):,}"
     classes = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
-    told = f"{rows.capitalize()} images were made grey and {SIDE} × {SIDE}: {classes}."
-    told = " ".join([told, *notes]).replace(f" of {folder.name} are", " are")
-    return Upload(told, images=IMAGE_SETS.add(samples))
+    text = f"{rows.capitalize()} images were made grey and {SIDE} × {SIDE}: {classes}."
+    text = " ".join([text, *notes]).replace(f" of {folder.name} are", " are")
+    return Upload(text, images=IMAGE_SETS.add(samples))
 
 
 def as_npz(X: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> bytes:

@@ -56,7 +56,7 @@ class DrawingPad(ui.element, component="components/drawing_pad.js"):
 
     def __init__(self, drawn: Callable[[npt.NDArray[np.uint8]], Any]) -> None:
         super().__init__()
-        self.on("drawn", lambda event: self._told(event.args, drawn))
+        self.on("drawn", lambda event: self._received(event.args, drawn))
 
     def show(self, pixels: npt.NDArray[np.uint8]) -> None:
         """Put an image of 28 x 28 grey values on the pad."""
@@ -66,7 +66,7 @@ class DrawingPad(ui.element, component="components/drawing_pad.js"):
         """Clear the pad."""
         self.run_method("clear")
 
-    def _told(self, encoded: Any, drawn: Callable[[npt.NDArray[np.uint8]], Any]) -> Any:
+    def _received(self, encoded: Any, drawn: Callable[[npt.NDArray[np.uint8]], Any]) -> Any:
         if isinstance(encoded, str) and len(encoded) < 2000:
             try:
                 content = base64.b64decode(encoded, validate=True)
@@ -224,8 +224,10 @@ class Curves:
         if not self.shown:  # a chart that the page does not show yet takes no calls, so its options are set
             self.shown = True
             for name, value in options.items():
-                own = self.chart.options.get(name)
-                self.chart.options[name] = own | value if isinstance(own, dict) and isinstance(value, dict) else value
+                current = self.chart.options.get(name)
+                self.chart.options[name] = (
+                    current | value if isinstance(current, dict) and isinstance(value, dict) else value
+                )
             return
         # setOption takes the options, and which of them replace and do not merge
         self.chart.run_chart_method("setOption", options, {"replaceMerge": ["series", "yAxis"]})

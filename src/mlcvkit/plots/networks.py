@@ -41,10 +41,10 @@ def hidden_units(
         If K is not a square.
     """
     W1 = np.asarray(W1)
-    told = ": red is a positive weight, blue a negative"
+    legend = ": red is a positive weight, blue a negative"
     if w2 is not None:
         first, second = names if len(names) == 2 else ("0", "1")
-        told = f": red speaks for {second}, blue for {first}"
+        legend = f": red speaks for {second}, blue for {first}"
     w2 = np.ones(len(W1)) if w2 is None else np.asarray(w2).ravel()
     side = int(np.sqrt(W1.shape[1]))
     if side * side != W1.shape[1]:
@@ -59,7 +59,7 @@ def hidden_units(
     tiles[: len(order), 1:-1, 1:-1] = (images / limits).reshape(-1, side, side)
     mosaic = tiles.reshape(rows, columns, side + 2, side + 2).swapaxes(1, 2).reshape(rows * (side + 2), -1)
     figure = Figure(figsize=(10, rows * 10 / columns + 0.6), layout="constrained")
-    figure.suptitle(f"The {len(order)} strongest of {len(w2)} hidden units{told}")
+    figure.suptitle(f"The {len(order)} strongest of {len(w2)} hidden units{legend}")
     axes = figure.add_subplot()
     axes.axis("off")
     axes.imshow(mosaic, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")

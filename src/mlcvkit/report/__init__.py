@@ -74,5 +74,5 @@ def _lead(subject: Subject) -> str:
         return f"{kind} trained on {data}. {subject.missing}"
     if not subject.classifies:
         return f"{kind} trained on {data}, measured on {subject.X.shape[1]:,} samples."
-    right = float((subject.predicted == subject.truth).mean())
-    return f"{kind} trained on {data}: right for {right:.2%} of {subject.X.shape[1]:,} test samples."
+    correct = float((subject.predicted == subject.truth).mean())
+    return f"{kind} trained on {data}: right for {correct:.2%} of {subject.X.shape[1]:,} test samples."

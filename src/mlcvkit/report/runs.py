@@ -148,14 +148,14 @@ def _evidence(subject: Subject, index: int) -> Array:
 
 def _calibration(subject: Subject) -> Part:
     sure = subject.probabilities.max(axis=0).astype(np.float64)
-    right = subject.predicted == subject.truth
+    correct = subject.predicted == subject.truth
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     some = counts > 0
     mean_sure = np.bincount(bins, sure, BINS)[some] / counts[some]
-    share = np.bincount(bins, right, BINS)[some] / counts[some]
+    share = np.bincount(bins, correct, BINS)[some] / counts[some]
     error = float((counts[some] * np.abs(mean_sure - share)).sum() / len(sure))
-    bias = float(sure.mean() - right.mean())
+    bias = float(sure.mean() - correct.mean())
     words = f"Expected calibration error {percent(error)} in {BINS} bins. " + (
         "It is about as sure as it is right."
         if abs(bias) < 0.005
@@ -322,7 +322,7 @@ def loss_surface(subject: Subject, points: int, extent: float, seed: int = 0) ->
             direction *= np.linalg.norm(w, axis=axis, keepdims=True) / np.maximum(length, 1e-12)
         directions.append(drawn)
     at = np.linspace(-extent, extent, points)
-    losses, own = np.empty((points, points)), list(model.W)
+    losses, start = np.empty((points, points)), list(model.W)
     try:
         for row, column in np.ndindex(points, points):
             a, b = at[row], at[column]
@@ -330,7 +330,7 @@ def loss_surface(subject: Subject, points: int, extent: float, seed: int = 0) ->
             model.W = [w.astype(X.dtype) for w in moved]
             losses[row, column] = float(loss.value(y, model.logits(X)).mean())
     finally:
-        model.W = own
+        model.W = start
     return losses
 
 

@@ -23,11 +23,11 @@ from mlcvkit.tuning import (
     Choice,
     Range,
     Study,
-    best_cell_told,
     cells,
     comparison,
+    count_of_trials,
+    describe_best_cell,
     finals,
-    trials_told,
     varied,
 )
 
@@ -191,8 +191,8 @@ class Judged:
         for count, place in enumerate(np.ndindex(shape)):
             for index, axis, i in zip(indices, axes, place, strict=True):
                 asked[count, :, index] = axis[i]
-        said = self.forest.predict(asked.reshape(-1, self.X.shape[1])).reshape(len(asked), -1).mean(axis=1)
-        return np.asarray(said.reshape(shape))
+        predicted = self.forest.predict(asked.reshape(-1, self.X.shape[1])).reshape(len(asked), -1).mean(axis=1)
+        return np.asarray(predicted.reshape(shape))
 
     @cached_property
     def explained(self) -> float:
@@ -260,7 +260,7 @@ def in_plain_words(judged: Judged) -> str:
     """
     if not judged.tells:
         return (
-            f"{trials_told(len(judged.trials))} cannot tell what mattered. "
+            f"{count_of_trials(len(judged.trials))} cannot tell what mattered. "
             "There are too few, or what differs between them is no more than chance."
         )
     if len(judged.names) == 1:
@@ -310,7 +310,7 @@ def _found(study: Study, judged: Judged) -> Part:
     counts = {state: len(study.trials(state)) for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)}
     complete, early = counts[TrialState.COMPLETE], counts[TrialState.PRUNED]
     words = (
-        f"{trials_told(complete)} went to {'its' if complete == 1 else 'their'} end, "
+        f"{count_of_trials(complete)} went to {'its' if complete == 1 else 'their'} end, "
         f"{early} {'was' if early == 1 else 'were'} ended early or diverged, {counts[TrialState.FAIL]} failed."
     )
     ranked = sorted(study.trials(TrialState.COMPLETE), key=lambda trial: -(trial.value or 0))[:10]
@@ -392,7 +392,7 @@ def _grid(study: Study) -> Part:
     found = cells(study)
     rows = [cell.row(number) for cell in found]
     headings = (*map(_words, names), *CELL_HEADINGS)
-    words = f"{best_cell_told(found)} Seeds for each combination: {study.settings.repeats}."
+    words = f"{describe_best_cell(found)} Seeds for each combination: {study.settings.repeats}."
     return Part("The grid", words.strip(), tables=[Table(headings, rows)])
 
 
@@ -413,7 +413,7 @@ def _finals(study: Study) -> Iterator[Part]:
     for trial in final.trials(TrialState.COMPLETE):
         histories[trial.user_attrs["which"]].append(trial.user_attrs["history"])
     quantity = f"train_{study.score}"
-    told = all(quantity in history for seeds in histories.values() for history in seeds) and all(histories.values())
-    figure = plots.curves_of_seeds(histories, quantity, f"training {study.score}") if told else None
+    can_draw = all(quantity in history for seeds in histories.values() for history in seeds) and all(histories.values())
+    figure = plots.curves_of_seeds(histories, quantity, f"training {study.score}") if can_draw else None
     words = f"Both were trained on all training rows with {len(found.best)} seeds each, and tested once.{p}"
-    yield Part("The best against the defaults", words, "finals" if told else "", figure, [Table(headings, rows)])
+    yield Part("The best against the defaults", words, "finals" if can_draw else "", figure, [Table(headings, rows)])

@@ -151,8 +151,8 @@ class Hyperparameters:
 
         self.make_optimizer()  # refuses what it does not take
 
-    def _require(self, name: str, right: bool, rule: str) -> None:
-        if not right:
+    def _require(self, name: str, is_met: bool, rule: str) -> None:
+        if not is_met:
             raise InputError(f"{name} {rule}; got {getattr(self, name)!r}")
 
     def make_optimizer(self) -> Optimizer:

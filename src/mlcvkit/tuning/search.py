@@ -207,8 +207,11 @@ def _samples(values: Range | list[Choice]) -> list[Choice]:
 
 def _base_parameters(settings: Settings) -> PlainData:
     hp = settings.hyperparameters
-    own = asdict(hp) | {"hidden_units": hp.hidden_units[0] if hp.hidden_units else None, "depth": len(hp.hidden_units)}
-    return {name: own[name] for name in settings.space}
+    values = asdict(hp) | {
+        "hidden_units": hp.hidden_units[0] if hp.hidden_units else None,
+        "depth": len(hp.hidden_units),
+    }
+    return {name: values[name] for name in settings.space}
 
 
 def _is_within(settings: Settings, name: str, value: Choice | None) -> bool:
@@ -382,11 +385,11 @@ def is_default(study: Study) -> bool:
     best = study.best()
     if best is None:
         return False
-    own, base = study.hyperparameters(best), with_used_only(study.settings.hyperparameters)
-    if base.loss is None and own.loss is not None:  # the loss that None stands for, by its name
+    found, base = study.hyperparameters(best), with_used_only(study.settings.hyperparameters)
+    if base.loss is None and found.loss is not None:  # the loss that None stands for, by its name
         base = replace(base, loss=study.settings.problem().losses[0])
     is_measured = base.l2 is None and "l2" not in study.settings.space
-    return replace(own, seed=base.seed, l2=None if is_measured else own.l2) == base
+    return replace(found, seed=base.seed, l2=None if is_measured else found.l2) == base
 
 
 def _final_study(study: Study, best: optuna.trial.FrozenTrial, configuration: PlainData) -> Study:
@@ -405,8 +408,8 @@ def _final_study(study: Study, best: optuna.trial.FrozenTrial, configuration: Pl
             for which, hp in wanted.items():
                 if (which, seed) not in there:
                     seeded = asdict(replace(hp, seed=seed))
-                    own = configuration | seeded
-                    final.queue({}, which=which, hyperparameters=seeded, configuration=own)
+                    of_seed = configuration | seeded
+                    final.queue({}, which=which, hyperparameters=seeded, configuration=of_seed)
     return final
 
 
@@ -578,7 +581,7 @@ def _cell(params: PlainData, trials: list[optuna.trial.FrozenTrial]) -> Cell:
     return Cell(params, scores, diverged, reasons[0] if reasons else "")
 
 
-def best_cell_told(found: list[Cell]) -> str:
+def describe_best_cell(found: list[Cell]) -> str:
     """A sentence on a grid's best combination.
 
     Parameters
@@ -601,7 +604,7 @@ def best_cell_told(found: list[Cell]) -> str:
     )
 
 
-def trials_told(count: int) -> str:
+def count_of_trials(count: int) -> str:
     """A number of trials in words.
 
     Parameters

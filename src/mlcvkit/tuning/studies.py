@@ -376,9 +376,9 @@ class Study:
         Hyperparameters
             The hyperparameters.
         """
-        own = trial.user_attrs.get("hyperparameters")
-        if own:
-            return Hyperparameters(**without_old_defaults(own, self.settings.kind_of_network))
+        stored = trial.user_attrs.get("hyperparameters")
+        if stored:
+            return Hyperparameters(**without_old_defaults(stored, self.settings.kind_of_network))
         return with_used_only(with_parameters(self.settings.hyperparameters, trial.params))
 
     def queue(self, params: Params, **attributes: object) -> None:

@@ -79,8 +79,8 @@ def work(folder: Path, name: str, seconds: float, most_trials: float | None) -> 
         If the data cannot be used, or are not those that the study was begun with.
     """
     identity = f"worker-{uuid.uuid4().hex[:8]}"
-    own = FileLock(folder / f".{identity}.lock")
-    with own:
+    alive = FileLock(folder / f".{identity}.lock")
+    with alive:
         study = _prepared(folder, name)
         problem = study.settings.problem()
         if problem.fingerprint != study.fingerprint:
@@ -88,7 +88,7 @@ def work(folder: Path, name: str, seconds: float, most_trials: float | None) -> 
         deadline = time.time() + seconds
         while (trial := _next(study, identity, deadline, most_trials)) is not None:
             _run(study, problem, trial, deadline)
-    Path(own.lock_file).unlink(missing_ok=True)
+    Path(alive.lock_file).unlink(missing_ok=True)
 
 
 def _prepared(folder: Path, name: str) -> Study:

@@ -64,7 +64,7 @@ def grade_all(folder, few, output, **options):
     told = []
     sandbox = Sandbox(libraries(few))
     options = {"seed": 1, "jobs": 2, **options}
-    graded = grade_class([folder], few, folder=output, sandbox=sandbox, told=lambda *a: told.append(a), **options)
+    graded = grade_class([folder], few, folder=output, sandbox=sandbox, on_grade=lambda *a: told.append(a), **options)
     return graded.grades, told
 
 
@@ -398,7 +398,7 @@ def test_nothing_is_lost_and_points_are_those_of_a_grading_from_nothing(write_cl
 
         sandbox = Sandbox(libraries(few))
         return grade_class(
-            [folder], assignment, folder=output, sandbox=sandbox, seed=1, told=told, ledger=ledger
+            [folder], assignment, folder=output, sandbox=sandbox, seed=1, on_grade=told, ledger=ledger
         ).grades
 
     for step in range(4):

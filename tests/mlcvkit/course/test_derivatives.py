@@ -26,7 +26,7 @@ def test_the_handouts_losses_are_right_with_respect_to_the_prediction(function, 
     ("function", "gradient", "mistake", "words"),
     [
         (l2, lambda y, y_hat: -l2_grad(y, y_hat), "sign", "the sign is reversed"),
-        (mse, lambda y, y_hat: 2 * (y_hat - y), "missing_mean", "5 times the right one: is the mean missing?"),
+        (mse, lambda y, y_hat: 2 * (y_hat - y), "missing_mean", "5 times what it should be: is the mean missing?"),
         (mse, lambda y, y_hat: mse_grad(y, y_hat) / 5, "mean_twice", "divided by N = 5"),
         (np.tanh, lambda y: 2 * (1 - y**2), "twice", "twice"),
         (np.tanh, lambda y: (1 - y**2) / 2, "half", "factor 2"),

@@ -144,12 +144,12 @@ def _equal(before: Any, after: Any) -> bool:
 def relative_error(got: Sequence[Any], expected: Sequence[Any]) -> float | None:
     """The largest error relative to the largest entry of each expected array; None if nothing can be compared."""
     errors = []
-    for value, right in zip(got, expected, strict=True):
-        array, right = as_array(value), np.asarray(right, float)
-        if array is not None and array.size == right.size and array.size:
+    for value, correct in zip(got, expected, strict=True):
+        array, correct = as_array(value), np.asarray(correct, float)
+        if array is not None and array.size == correct.size and array.size:
             with np.errstate(all="ignore"):
-                scale = np.abs(right).max()
-                errors.append(float(np.abs(array.ravel() - right.ravel()).max() / (scale if scale > 0 else 1)))
+                scale = np.abs(correct).max()
+                errors.append(float(np.abs(array.ravel() - correct.ravel()).max() / (scale if scale > 0 else 1)))
     return max(errors, default=None)
 
 
@@ -286,11 +286,11 @@ def judge(
     always = {i for i, case in enumerate(cases) if i not in wrong or case.property == cases[0].property}
     found_readings = {}
     for name in dict.fromkeys(cases[i].property for i in wrong):
-        own = [i for i in everywhere if cases[i].property == name]
+        of_property = [i for i in everywhere if cases[i].property == name]
         found = whole
         if found is None or not found.reading:
-            found = _explanation(readings, cases, sorted(always.union(own)), wrong, is_alike)
-        finite = all(is_finite(cases[i].got) for i in own)
+            found = _explanation(readings, cases, sorted(always.union(of_property)), wrong, is_alike)
+        finite = all(is_finite(cases[i].got) for i in of_property)
         found_readings[name] = found.reading if found is not None and finite else ""
         report.variant = report.variant or (found.reading if found is not None else None)
     return found_readings

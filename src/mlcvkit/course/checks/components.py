@@ -209,23 +209,23 @@ def check_component(name: str, ask: Asks, seed: int) -> Report:
         return all_lost(name, properties, answers[0])
     got = [None if isinstance(answer, str) else answer["value"] for answer in answers]
     problems = {
-        i: _told(component, case, answer, right)
-        for i, (case, answer, right) in enumerate(zip(cases, answers, expected, strict=True))
-        if isinstance(answer, str) or not _is_right(component, case, answer["value"], right)
+        i: _describe(component, case, answer, correct)
+        for i, (case, answer, correct) in enumerate(zip(cases, answers, expected, strict=True))
+        if isinstance(answer, str) or not _is_right(component, case, answer["value"], correct)
     }
     report = Report(name, equation=equation(component.reference))
-    told = [i for i, case in enumerate(cases) if case.property in ("value", "batch")]
-    report.relative_error = relative_error([got[i] for i in told], [expected[i] for i in told])
+    compared = [i for i, case in enumerate(cases) if case.property in ("value", "batch")]
+    report.relative_error = relative_error([got[i] for i in compared], [expected[i] for i in compared])
     readings: dict[str, str] = {}
     if problems:
         looked_at = [
             Looked(
                 case.property,
                 answer if isinstance(answer, str) else answer["value"],
-                right,
+                correct,
                 tolerance=(1e-4, SMALLEST if case.property == "stability" else 2e-6),
             )
-            for case, answer, right in zip(cases, answers, expected, strict=True)
+            for case, answer, correct in zip(cases, answers, expected, strict=True)
         ]
         readings = judge(report, table.mistakes, looked_at, list(problems), component.is_alike)
     for prop in properties[:-2]:
@@ -254,15 +254,15 @@ def _is_right(component: Component, case: Case, got: Any, expected: Array) -> bo
     return same_values(got, expected, *component.tolerance(case))
 
 
-def _told(component: Component, case: Case, answer: Any, expected: Array) -> str:
+def _describe(component: Component, case: Case, answer: Any, expected: Array) -> str:
     names = list(signature(component.reference).parameters)
     inputs = ", ".join(f"{name} = {shown(arg)}" for name, arg in zip(names, case.args, strict=False))
     if isinstance(answer, str):
         return f"for {inputs}: {answer}"
     if component.is_open(case.property):
         signs = np.sign(expected).tolist()
-        right = f"finite numbers with the signs {signs}, of size {component.least_when_wrong:g} or more"
-        return f"for {inputs}: expected {right}, got {shown(answer['value'])}"
+        correct = f"finite numbers with the signs {signs}, of size {component.least_when_wrong:g} or more"
+        return f"for {inputs}: expected {correct}, got {shown(answer['value'])}"
     return f"for {inputs}: {shown_apart(expected, answer['value'])}"
 
 
@@ -272,21 +272,21 @@ def _shape(
     got: Sequence[Any],
     expected: Sequence[Array],
 ) -> tuple[float, str | None, str]:
-    for case, value, right in zip(cases, got, expected, strict=True):
-        if case.property in ("value", "batch", "standing") and not same_shape(value, right):
+    for case, value, correct in zip(cases, got, expected, strict=True):
+        if case.property in ("value", "batch", "standing") and not same_shape(value, correct):
             array = as_array(value)
-            if value is None or (array is not None and array.size != right.size and case.property == "batch"):
+            if value is None or (array is not None and array.size != correct.size and case.property == "batch"):
                 continue
             reading = ""
             transposed = mistakes_of(report.test).get("transposed")
-            if transposed and array is not None and array.shape == right.shape[::-1] and report.diagnosis is None:
+            if transposed and array is not None and array.shape == correct.shape[::-1] and report.diagnosis is None:
                 report.diagnosis = diagnosis(report.test, "transposed")
                 report.variant = transposed.reading or report.variant
                 reading = transposed.reading
             kind = "no array of numbers" if array is None else f"shape {array.shape}"
             return (
                 0.0,
-                f"for an input of shape {case.args[0].shape} the result must have shape {right.shape}, got {kind}",
+                f"for an input of shape {case.args[0].shape} the result must have shape {correct.shape}, got {kind}",
                 reading,
             )
     if all(value is None for value in got):

@@ -73,7 +73,7 @@ def _samples(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
     while True:
         X = _samples_alone(rng, count, *weights)
         answers = [_says_yes(W, X) for W in weights]
-        if count == 1 or all(said.any() and not said.all() for said in answers):
+        if count == 1 or all(yes.any() and not yes.all() for yes in answers):
             return X
 
 
@@ -141,14 +141,14 @@ def check_prediction(ask: AsksNetwork, seed: int) -> Report:
     got = [answer if isinstance(answer, str) else answer["value"] for answer in answers]
     report = Report("nn2", equation=equation(NN2.nn2))
     report.relative_error = relative_error(got[:3], expected[:3])
-    wrong = [i for i, (value, right) in enumerate(zip(got, expected, strict=True)) if not same_values(value, right)]
+    wrong = [i for i, (value, correct) in enumerate(zip(got, expected, strict=True)) if not same_values(value, correct)]
     if wrong:
-        looked_at = [Looked(c.property, value, right) for c, value, right in zip(cases, got, expected, strict=True)]
+        looked_at = [Looked(c.property, value, correct) for c, value, correct in zip(cases, got, expected, strict=True)]
         judge(report, table.mistakes, looked_at, wrong)
     for prop in ("value", "batch", "stability"):
         first = next((i for i in wrong if cases[i].property == prop), None)
         report.add(
-            prop, float(first is None), None if first is None else _told_forward(cases, answers, expected, first)
+            prop, float(first is None), None if first is None else _describe_forward(cases, answers, expected, first)
         )
     shapes = [i for i in range(3) if not isinstance(got[i], str) and not same_shape(got[i], expected[i])]
     text = f"ŷ must have shape {expected[shapes[0]].shape}, got {shown(got[shapes[0]])}" if shapes else None
@@ -157,7 +157,7 @@ def check_prediction(ask: AsksNetwork, seed: int) -> Report:
     return report
 
 
-def _told_forward(cases: Sequence[Case], answers: Sequence[Any], expected: Sequence[Array], i: int) -> str:
+def _describe_forward(cases: Sequence[Case], answers: Sequence[Any], expected: Sequence[Array], i: int) -> str:
     if isinstance(answers[i], str):
         return str(answers[i])
     W1, w2 = cases[i].own
@@ -190,18 +190,18 @@ def gradient_table(seed: int) -> Table:
 def check_gradient(ask: AsksNetwork, seed: int) -> Report:
     """Check ``grad``."""
     table = gradient_table(seed)
-    cases, rights = table.cases, [_layers(right) for right in table.expected]
+    cases, all_correct = table.cases, [_layers(correct) for correct in table.expected]
     answers = [_asked(ask, "grad", case) for case in cases]
     names = ("hidden_layer", "output_layer", "weights", "batch", "saturated", "shape", "unchanged")
     if isinstance(answers[0], str):
         return all_lost("grad", names, answers[0])
-    report = _judge_gradient(table, answers, rights)
+    report = _judge_gradient(table, answers, all_correct)
     report.look = _look_at_passes("grad", answers)
     if any(prop.credit < 1 and not prop.reading for prop in report.properties[:5]) and not _forward_is_right(
         ask, cases[:2]
     ):
         of_own = [_differences(ask, case) for case in cases[:5]]
-        of_own.append(_as_it_is(answers[5], rights[5]))
+        of_own.append(_as_it_is(answers[5], all_correct[5]))
         if _teach(of_own):
             by_own = _judge_gradient(table, answers, of_own, rtol=1e-4)
             if by_own.credit > report.credit:
@@ -229,13 +229,13 @@ def _teach(gradients: Sequence[Weights | None]) -> bool:
     return first.shape == second.shape and not near(first, second)
 
 
-def _as_it_is(answer: Any, right: Weights) -> Weights:
+def _as_it_is(answer: Any, correct: Weights) -> Weights:
     """The saturated gradient itself, because finite differences of a loss are too coarse there."""
     if isinstance(answer, str):
-        return right
+        return correct
     gradients = [np.asarray(as_array(gradient)) for gradient in answer["value"]]
     lives = all(np.isfinite(gradient).all() for gradient in gradients) and any(map(np.any, gradients))
-    return gradients if lives else right
+    return gradients if lives else correct
 
 
 def _asked(ask: AsksNetwork, method: str, case: Case) -> Any:
@@ -255,71 +255,75 @@ def _asked(ask: AsksNetwork, method: str, case: Case) -> Any:
 def _judge_gradient(
     table: Table,
     answers: Sequence[Any],
-    rights: Sequence[Any],
+    all_correct: Sequence[Any],
     rtol: float = 1e-5,
 ) -> Report:
     cases = table.cases
     report = Report("grad", equation=equation(NN2.grad))
-    report.relative_error = _error_of_gradients(answers[:5], rights[:5])
-    wrong = {i: _wrong_layers(answers[i], rights[i], rtol) for i in range(len(cases))}
+    report.relative_error = _error_of_gradients(answers[:5], all_correct[:5])
+    wrong = {i: _wrong_layers(answers[i], all_correct[i], rtol) for i in range(len(cases))}
     failing = [i for i, layers in wrong.items() if layers]
-    readings = judge(report, table.mistakes, _looked_at(cases, answers, rights), failing) if failing else {}
+    readings = judge(report, table.mistakes, _looked_at(cases, answers, all_correct), failing) if failing else {}
     for layer, name in enumerate(("hidden_layer", "output_layer")):
         first = next((i for i in failing if cases[i].property == "value" and layer in wrong[i]), None)
-        text = None if first is None else _told_gradient(cases[first], answers[first], rights[first], layer)
+        text = None if first is None else _describe_gradient(cases[first], answers[first], all_correct[first], layer)
         report.add(name, float(first is None), text, "" if first is None else readings["value"])
     for prop in ("weights", "batch", "saturated"):
         first = next((i for i in failing if cases[i].property == prop), None)
-        text = None if first is None else _told_gradient(cases[first], answers[first], rights[first], wrong[first][0])
+        text = (
+            None
+            if first is None
+            else _describe_gradient(cases[first], answers[first], all_correct[first], wrong[first][0])
+        )
         report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
-    _add_shapes(report, answers[:2], rights[:2])
+    _add_shapes(report, answers[:2], all_correct[:2])
     _add_unchanged(report, cases, answers)
     return report
 
 
-def _looked_at(cases: Sequence[Case], answers: Sequence[Any], rights: Sequence[Any]) -> list[Looked]:
+def _looked_at(cases: Sequence[Case], answers: Sequence[Any], all_correct: Sequence[Any]) -> list[Looked]:
     return [
-        Looked(case.property, answer if isinstance(answer, str) else _joined(answer["value"]), _joined(right))
-        for case, answer, right in zip(cases, answers, rights, strict=True)
+        Looked(case.property, answer if isinstance(answer, str) else _joined(answer["value"]), _joined(correct))
+        for case, answer, correct in zip(cases, answers, all_correct, strict=True)
     ]
 
 
-def _error_of_gradients(answers: Sequence[Any], rights: Sequence[Any]) -> float | None:
+def _error_of_gradients(answers: Sequence[Any], all_correct: Sequence[Any]) -> float | None:
     pairs = [
         pair
-        for answer, right in zip(answers, rights, strict=True)
+        for answer, correct in zip(answers, all_correct, strict=True)
         if not isinstance(answer, str)
-        for pair in zip(answer["value"], right, strict=True)
+        for pair in zip(answer["value"], correct, strict=True)
     ]
-    return relative_error([got for got, _ in pairs], [right for _, right in pairs])
+    return relative_error([got for got, _ in pairs], [correct for _, correct in pairs])
 
 
-def _wrong_layers(answer: Any, right: Sequence[Array], rtol: float) -> list[int]:
+def _wrong_layers(answer: Any, correct: Sequence[Array], rtol: float) -> list[int]:
     if isinstance(answer, str):
         return [0, 1]
-    return [i for i in (0, 1) if not same_values(answer["value"][i], np.asarray(right[i]), rtol=rtol)]
+    return [i for i in (0, 1) if not same_values(answer["value"][i], np.asarray(correct[i]), rtol=rtol)]
 
 
 def _joined(gradients: Sequence[Any]) -> Array:
     return np.concatenate([np.asarray(as_array(gradient)).ravel() for gradient in gradients])
 
 
-def _told_gradient(case: Case, answer: Any, right: Sequence[Array], layer: int) -> str:
+def _describe_gradient(case: Case, answer: Any, correct: Sequence[Array], layer: int) -> str:
     if isinstance(answer, str):
         return f"for x of shape {case.args[0].shape}: {answer}"
     name = ("∇_W1", "∇_w2")[layer]
     where = {"weights": " (where W is not the model's own)" if case.args[2] else " (where no W is given)"}
     return (
         f"for x = {shown(case.args[0])} and y = {shown(case.args[1])}{where.get(case.property, '')}: {name} "
-        f"{shown_apart(right[layer], answer['value'][layer])}"
+        f"{shown_apart(correct[layer], answer['value'][layer])}"
     )
 
 
-def _add_shapes(report: Report, answers: Sequence[Any], rights: Sequence[Any]) -> None:
-    for answer, right in zip(answers, rights, strict=True):
+def _add_shapes(report: Report, answers: Sequence[Any], all_correct: Sequence[Any]) -> None:
+    for answer, correct in zip(answers, all_correct, strict=True):
         if isinstance(answer, str):
             continue
-        for name, got, expected in zip(("∇_W1", "∇_w2"), answer["value"], right, strict=True):
+        for name, got, expected in zip(("∇_W1", "∇_w2"), answer["value"], correct, strict=True):
             if not same_shape(got, np.asarray(expected)):
                 if np.shape(got) == (FEATURES, HIDDEN) and report.diagnosis is None and report.test == "grad":
                     report.diagnosis = diagnosis("grad", "hidden_layer_transposed")
@@ -345,8 +349,8 @@ def _add_unchanged(report: Report, cases: Sequence[Case], answers: Sequence[Any]
 def _forward_is_right(ask: AsksNetwork, cases: Sequence[Case]) -> bool:
     for case in cases:
         answer = ask("nn2", case.own, [case.args[0]])
-        right = _call("nn2")(NN2, Case(case.property, case.own, case.args[:1]))
-        if isinstance(answer, str) or not same_values(answer["value"], right):
+        correct = _call("nn2")(NN2, Case(case.property, case.own, case.args[:1]))
+        if isinstance(answer, str) or not same_values(answer["value"], correct):
             return False
     return True
 
@@ -389,13 +393,13 @@ def empirical_table(seed: int) -> Table:
 def check_empirical(ask: AsksNetwork, seed: int) -> Report:
     """Check ``emp_loss_grad``."""
     table = empirical_table(seed)
-    cases, rights = table.cases, [_layers(right) for right in table.expected[:4]]
+    cases, all_correct = table.cases, [_layers(correct) for correct in table.expected[:4]]
     answers = [_asked(ask, "emp_loss_grad", case) for case in cases[:4]]
     names = ("value", "weights", "layer", "shape", "unchanged")
     if isinstance(answers[0], str):
         return all_lost("emp_loss_grad", names, answers[0])
     answers += [ask("emp_loss_grad", case.own, list(case.args)) for case in cases[4:]]
-    report = _judge_empirical(table, answers, rights)
+    report = _judge_empirical(table, answers, all_correct)
     if not report.is_whole:
         of_own = [_mean_of_own(ask, case) for case in cases[:4]]
         if _teach(of_own):
@@ -424,39 +428,41 @@ def _mean_of_own(ask: AsksNetwork, case: Case) -> Weights | None:
     return None if total is None else [gradient / X.shape[1] for gradient in total]
 
 
-def _judge_empirical(table: Table, answers: Sequence[Any], rights: Sequence[Any]) -> Report:
+def _judge_empirical(table: Table, answers: Sequence[Any], all_correct: Sequence[Any]) -> Report:
     cases = table.cases
     report = Report("emp_loss_grad", equation=equation(NN2.emp_loss_grad))
-    report.relative_error = _error_of_gradients(answers[:4], rights)
-    failing = [i for i in range(4) if _wrong_layers(answers[i], rights[i], 1e-5)]
-    looked_at = _looked_at(cases[:4], answers[:4], rights)
+    report.relative_error = _error_of_gradients(answers[:4], all_correct)
+    failing = [i for i in range(4) if _wrong_layers(answers[i], all_correct[i], 1e-5)]
+    looked_at = _looked_at(cases[:4], answers[:4], all_correct)
     readings = judge(report, table.mistakes, looked_at, failing) if failing else {}
     for prop in ("value", "weights"):
         first = next((i for i in failing if cases[i].property == prop), None)
-        text = None if first is None else _told_empirical(cases[first], answers[first], rights[first])
+        text = None if first is None else _describe_empirical(cases[first], answers[first], all_correct[first])
         report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
-    report.add("layer", *_layer(report, answers, rights))
-    _add_shapes(report, answers[:2], rights[:2])
+    report.add("layer", *_layer(report, answers, all_correct))
+    _add_shapes(report, answers[:2], all_correct[:2])
     _add_unchanged(report, cases, answers)
     return report
 
 
-def _told_empirical(case: Case, answer: Any, right: Sequence[Array]) -> str:
-    layer = next(iter(_wrong_layers(answer, right, 1e-5)))
-    told = _told_gradient(Case("value", case.own, case.args[:3]), answer, right, layer)
-    own = "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"
-    return f"{told}{own}"
+def _describe_empirical(case: Case, answer: Any, correct: Sequence[Array]) -> str:
+    layer = next(iter(_wrong_layers(answer, correct, 1e-5)))
+    text = _describe_gradient(Case("value", case.own, case.args[:3]), answer, correct, layer)
+    where = (
+        "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"
+    )
+    return f"{text}{where}"
 
 
-def _diagnosed_layer(value: Any, rights: Sequence[Array]) -> Diagnosis | None:
+def _diagnosed_layer(value: Any, all_correct: Sequence[Array]) -> Diagnosis | None:
     if isinstance(value, list) and len(value) == 2:
         return diagnosis("emp_loss_grad", "layer_ignored")
-    if any(same_values(value, np.asarray(right)) for right in rights):
+    if any(same_values(value, np.asarray(correct)) for correct in all_correct):
         return diagnosis("emp_loss_grad", "other_layer")
     return None
 
 
-def _layer(report: Report, answers: Sequence[Any], rights: Sequence[Any]) -> tuple[float, str | None]:
+def _layer(report: Report, answers: Sequence[Any], all_correct: Sequence[Any]) -> tuple[float, str | None]:
     """Whether ``layer`` returns the gradient of one layer, the same as the call without it, right or wrong."""
     for layer in (0, 1):
         answer = answers[4 + layer]
@@ -465,11 +471,11 @@ def _layer(report: Report, answers: Sequence[Any], rights: Sequence[Any]) -> tup
         value = answer["value"]
         whole = None if isinstance(answers[0], str) else as_array(answers[0]["value"][layer])
         array = as_array(value[0] if isinstance(value, list) and len(value) == 1 else value)
-        right = np.asarray(rights[0][layer])
-        if array is None or not (same_values(array, right) or (whole is not None and near(array, whole))):
+        correct = np.asarray(all_correct[0][layer])
+        if array is None or not (same_values(array, correct) or (whole is not None and near(array, whole))):
             name = ("∇_W1", "∇_w2")[layer]
-            report.diagnosis = report.diagnosis or _diagnosed_layer(value, rights[0])
-            return 0.0, f"with layer={layer} the result must be {name} alone, {shown(right)}; got {shown(value)}"
+            report.diagnosis = report.diagnosis or _diagnosed_layer(value, all_correct[0])
+            return 0.0, f"with layer={layer} the result must be {name} alone, {shown(correct)}; got {shown(value)}"
     return 1.0, None
 
 

@@ -64,8 +64,11 @@ class Digits:
             header = np.array([0x800 + array.ndim, *array.shape], ">u4").tobytes()
             (place / name).write_bytes(header + array.tobytes())
         known = {}
-        for images, own, first in ((digits.train_X, digits.train_y, 0), (stand_ins, labels, len(digits.train_X))):
-            for i, (image, digit) in enumerate(zip(images, own, strict=True)):
+        for images, digits_of_images, first in (
+            (digits.train_X, digits.train_y, 0),
+            (stand_ins, labels, len(digits.train_X)),
+        ):
+            for i, (image, digit) in enumerate(zip(images, digits_of_images, strict=True)):
                 known[image.tobytes()] = (first + i, int(digit))
         return cls(folder, known, datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y))
 
@@ -142,16 +145,16 @@ def check_notebook(
         measured = _accuracy(W, digits.test_X, digits.test_y, values.bias)
         if len(W[0]) > 2 and np.linalg.matrix_rank(W[0]) <= 2:
             training.look = "the hidden units of the notebook's model are alike: are they another model's weights?"
-        told = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
+        text = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
         training.add(
             "trained",
             float(measured >= accuracy["trained"]),
-            f"{told}; a trained network has {accuracy['trained']:.0%}",
+            f"{text}; a trained network has {accuracy['trained']:.0%}",
         )
         testing.add("reported", *_reported(values, W))
         full = measured >= accuracy["full"]
         share = 1.0 if full else 0.5 if measured >= accuracy["trained"] else 0.0
-        testing.add("accuracy", share, f"{told}; full points from {accuracy['full']:.0%} on")
+        testing.add("accuracy", share, f"{text}; full points from {accuracy['full']:.0%} on")
         if measured < 0.15:
             training.diagnosis = Diagnosis(
                 "uphill", "the network says the opposite of what is right: a sign or the labels"
@@ -263,8 +266,10 @@ def _preprocessing(values: _Values, digits: Digits, seed: int) -> Report:
     report.add("labels", *_labels(report, found, labels, some, counts))
     report.add("partition", *_partition(found, train, test))
     lowest, highest = (float(f([f(np.asarray(array)) for array in images.values()])) for f in (np.min, np.max))
-    right = lowest == 0 and abs(highest - 1) < 0.01
-    report.add("scale", float(right), f"pixels go from 0 (black) to 1 (white); these go from {lowest:g} to {highest:g}")
+    correct = lowest == 0 and abs(highest - 1) < 0.01
+    report.add(
+        "scale", float(correct), f"pixels go from 0 (black) to 1 (white); these go from {lowest:g} to {highest:g}"
+    )
     order = PROPERTIES["preprocessing"]
     report.properties.sort(key=lambda prop: order.index(prop.name))
     return report
@@ -287,9 +292,9 @@ def _labels(
     for part in ("train", "test"):
         if counts[f"{part}_X"] != counts[f"{part}_y"]:
             return 0.0, f"{part}_X has {counts[f'{part}_X']:,} samples and {part}_y {counts[f'{part}_y']:,} labels"
-        own = labels[part][some] if part == "train" else labels[part]
-        pairs = [(y, image[1]) for y, image in zip(own, found[part], strict=True) if image is not None]
-        if len(pairs) < 0.9 * len(own):
+        expected = labels[part][some] if part == "train" else labels[part]
+        pairs = [(y, image[1]) for y, image in zip(expected, found[part], strict=True) if image is not None]
+        if len(pairs) < 0.9 * len(expected):
             return 0.0, f"{part}_X does not hold MNIST's images as they are, and its labels cannot be checked"
         y, digit = np.array(pairs).T
         even = digit % 2 == 0
@@ -347,8 +352,8 @@ def _reported(values: _Values, W: Sequence[Array]) -> tuple[float, str | None]:
     assert not (isinstance(reported, str) or isinstance(rows, str) or isinstance(y, str))
     if reported.size != 1 or len(rows) != len(y):
         return 0.0, "`test_accuracy` is one number, of as many test samples as labels"
-    own = _accuracy(W, rows, y, values.bias)
+    measured = _accuracy(W, rows, y, values.bias)
     given = float(reported[0])
-    if min(abs(given - own), abs(given / 100 - own)) <= 0.005:
+    if min(abs(given - measured), abs(given / 100 - measured)) <= 0.005:
         return 1.0, None
-    return 0.0, f"`test_accuracy` is {given:.4g}; the model's accuracy on test_X and test_y is {own:.4f}"
+    return 0.0, f"`test_accuracy` is {given:.4g}; the model's accuracy on test_X and test_y is {measured:.4f}"

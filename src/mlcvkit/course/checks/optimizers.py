@@ -59,8 +59,8 @@ class SeparableModel:
         return [count * gradient for gradient in self.emp_loss_grad(W, x, y)]
 
     def supplied(self) -> dict[str, Callable[..., Any]]:
-        own = {"emp_loss": self.emp_loss, "emp_loss_grad": self.emp_loss_grad, "grad": self.grad}
-        return {**NetworkModel().supplied(), **own}
+        supplied = {"emp_loss": self.emp_loss, "emp_loss_grad": self.emp_loss_grad, "grad": self.grad}
+        return {**NetworkModel().supplied(), **supplied}
 
 
 @dataclass
@@ -198,14 +198,14 @@ def check_adam(ask: AsksOptimizer, seed: int) -> Report:
     report = Report("Adam", equation=equation(Adam))
     begin = flat(start)
     moved = [
-        (end - begin, right - begin)
-        for end, right in zip(ends, table.expected, strict=True)
+        (end - begin, correct - begin)
+        for end, correct in zip(ends, table.expected, strict=True)
         if not isinstance(end, str) and np.isfinite(end).all()
     ]
-    report.relative_error = relative_error([got for got, _ in moved], [right for _, right in moved])
+    report.relative_error = relative_error([got for got, _ in moved], [correct for _, correct in moved])
     looked_at = [
-        Looked(run.property, end, right, begin, _tolerance(run.options))
-        for run, end, right in zip(runs, ends, table.expected, strict=True)
+        Looked(run.property, end, correct, begin, _tolerance(run.options))
+        for run, end, correct in zip(runs, ends, table.expected, strict=True)
     ]
     wrong = [i for i, case in enumerate(looked_at) if not alike(case.expected, case)]
     readings: dict[str, str] = {}
@@ -213,7 +213,7 @@ def check_adam(ask: AsksOptimizer, seed: int) -> Report:
         readings = judge(report, [*table.mistakes, *without_lookahead.mistakes], looked_at, wrong)
     for prop in names[:3]:
         first = next((i for i in wrong if runs[i].property == prop), None)
-        text = None if first is None else _told_adam(runs[first].options, looked_at[first])
+        text = None if first is None else _describe_adam(runs[first].options, looked_at[first])
         report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
     add_returned(report, answers)
     good = [answer for answer in answers if not isinstance(answer, str)]
@@ -228,12 +228,12 @@ def _end(answer: Any) -> Array | str:
     return final if isinstance(final, str) else flat(final)
 
 
-def _told_adam(options: Mapping[str, Any], case: Looked) -> str:
+def _describe_adam(options: Mapping[str, Any], case: Looked) -> str:
     if isinstance(case.got, str):
         return case.got
-    told = ", ".join(f"{name} = {value:g}" for name, value in options.items())
+    given = ", ".join(f"{name} = {value:g}" for name, value in options.items())
     if not np.isfinite(case.got).all():
-        return f"with {told}: {NOT_FINITE}"
-    right, got = case.expected - case.origin, case.got - case.origin
-    worst = int(np.argmax(np.abs(got - right)))
-    return f"with {told}: parameter {worst} should move by {right[worst]:.8g}, and moved by {got[worst]:.8g}"
+        return f"with {given}: {NOT_FINITE}"
+    correct, got = case.expected - case.origin, case.got - case.origin
+    worst = int(np.argmax(np.abs(got - correct)))
+    return f"with {given}: parameter {worst} should move by {correct[worst]:.8g}, and moved by {got[worst]:.8g}"

@@ -197,24 +197,24 @@ def _add_updates(
 ) -> float:
     """Whether the first update of each run is right; the common factor of all of them if there is one."""
     first = [seen.changes[0] for seen in singles if seen.changes]
-    right = -RATE * _gradient(start, X, y)
+    correct = -RATE * _gradient(start, X, y)
     if not first and not isinstance(long, str) and long.changes:
         first = long.changes[:1]
-        right = -LONG_RATE * flat(curvature) * first[0][0]
+        correct = -LONG_RATE * flat(curvature) * first[0][0]
     if not first:
         report.add("update", 0.0, f"{_with(start)}no parameter changed")
         names["update"] = names.get("coordinate")
         return 1.0
     pairs = [(int(j), float(change[j])) for before, change in first for j in np.flatnonzero(_moves(before, change))]
     places, got = np.array([j for j, _ in pairs]), np.array([change for _, change in pairs])
-    report.relative_error = float(np.abs(got / right[places] - 1).max())
-    wrong = np.flatnonzero(~_near(got, right[places]))
+    report.relative_error = float(np.abs(got / correct[places] - 1).max())
+    wrong = np.flatnonzero(~_near(got, correct[places]))
     if not len(wrong):
         report.add("update", 1.0)
         return 1.0
     j, change = pairs[int(wrong[0])]
-    report.add("update", 0.0, f"{_with(start)}the change of parameter {j}: {shown_apart(right[j], change)}")
-    ratios = got / right[places]
+    report.add("update", 0.0, f"{_with(start)}the change of parameter {j}: {shown_apart(correct[j], change)}")
+    ratios = got / correct[places]
     names["update"] = _name_updates(ratios, X.shape[1]) or _name_samples(pairs, start, X, y)
     alike = bool(np.allclose(ratios, ratios[0], rtol=1e-4))
     return float(ratios[0]) if alike else 1.0
@@ -226,9 +226,9 @@ def _gradient(W: Weights, X: Array, y: Array) -> Array:
     return flat(reference.emp_loss_grad(X, y))
 
 
-def _near(got: Array, right: Array) -> Array:
+def _near(got: Array, correct: Array) -> Array:
     """Whether updates are right, to the precision of a parameter's change in float32."""
-    return np.isclose(got, right, rtol=1e-5, atol=3e-7)
+    return np.isclose(got, correct, rtol=1e-5, atol=3e-7)
 
 
 def _name_updates(ratios: Array, samples: int) -> Diagnosis | None:
@@ -255,7 +255,7 @@ def _name_updates(ratios: Array, samples: int) -> Diagnosis | None:
 def _name_samples(pairs: Sequence[tuple[int, float]], start: Weights, X: Array, y: Array) -> Diagnosis | None:
     """Whether each update is that of one sample's gradient."""
     of_samples = [-RATE * _gradient(start, X[:, [i]], y[:, [i]]) for i in range(X.shape[1])]
-    if all(any(_near(np.array(change), right[j]) for right in of_samples) for j, change in pairs):
+    if all(any(_near(np.array(change), correct[j]) for correct in of_samples) for j, change in pairs):
         return diagnosis("SGD", "one_sample")
     return None
 
@@ -293,10 +293,10 @@ def _add_steps(
     steps = (updates if updates > 1 else int(counts.sum())) / per_step
     runs = {len(seen.changes) for seen in singles}
     alone = report.variant == "sgd_zeroed" or runs == {per_step}
-    right = steps == LONG and alone
+    correct = steps == LONG and alone
     found = f"with R = {LONG} steps, {steps:g} updates were found, with R = 1 {' or '.join(map(str, sorted(runs)))}"
-    report.add("steps", float(right), found)
-    if right:
+    report.add("steps", float(correct), found)
+    if correct:
         return
     offset = max(runs) - 1 if len(runs) == 1 else None
     if report.variant == "sgd_zeroed":

@@ -59,12 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def rules_broken(tree: Path, known: dict[str, Any]) -> list[str]:
     """Added and missing files, and functions with other arguments."""
-    own = [path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()]
-    told = list(file_problems([place for place in own if not is_ignored(place)], known["files"]))
-    for file, right in known["signatures"].items():
+    files_here = [path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()]
+    problems = list(file_problems([place for place in files_here if not is_ignored(place)], known["files"]))
+    for file, correct in known["signatures"].items():
         if (tree / file).is_file():
-            told += signature_problems(file, (tree / file).read_bytes(), right, ast.parse)
-    return told
+            problems += signature_problems(file, (tree / file).read_bytes(), correct, ast.parse)
+    return problems
 
 
 def problems(row: dict[str, Any]) -> list[str]:
@@ -75,7 +75,7 @@ def problems(row: dict[str, Any]) -> list[str]:
         subject = getattr(module, name) if hasattr(module, name) else getattr(module, "NN2")  # noqa: B009
     except Exception as error:
         return [f"{row['module']} cannot be imported: {type(error).__name__}: {error}"]
-    told: dict[str, str] = {}
+    problems: dict[str, str] = {}
     for case in row["cases"]:
         try:
             with np.errstate(all="ignore"):
@@ -86,8 +86,8 @@ def problems(row: dict[str, Any]) -> list[str]:
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
         if problem:
-            told.setdefault(case["property"], f"{case['property']}: {problem}")
-    return [*told.values(), *([f"the equation: {row['equation']}"] if told and row["equation"] else [])]
+            problems.setdefault(case["property"], f"{case['property']}: {problem}")
+    return [*problems.values(), *([f"the equation: {row['equation']}"] if problems and row["equation"] else [])]
 
 
 def of_function(subject: Any, name: str, case: dict[str, Any]) -> str:
@@ -107,23 +107,27 @@ def of_function(subject: Any, name: str, case: dict[str, Any]) -> str:
     )
     shown = f"for {', '.join(text(arg) for arg in before if arg is not None)}"
     if case.get("least") is not None:
-        right = joined.size == expected.size and np.isfinite(joined).all()
-        right = right and bool(np.all(np.ravel(joined) * np.sign(np.ravel(expected)) >= case["least"]))
+        correct = joined.size == expected.size and np.isfinite(joined).all()
+        correct = correct and bool(np.all(np.ravel(joined) * np.sign(np.ravel(expected)) >= case["least"]))
         return (
-            "" if right else f"{shown}: it must be finite, with the signs {text(np.sign(expected))}; got {text(joined)}"
+            ""
+            if correct
+            else f"{shown}: it must be finite, with the signs {text(np.sign(expected))}; got {text(joined)}"
         )
     if not isinstance(value, list | tuple) and joined.shape != expected.shape and expected.size > 1:
         return f"{shown}: the result must have shape {expected.shape}, got {joined.shape}"
-    rights = [expected, *map(np.array, case["also"])]
-    if not any(is_near(joined, right, case) for right in rights):
+    all_correct = [expected, *map(np.array, case["also"])]
+    if not any(is_near(joined, correct, case) for correct in all_correct):
         return f"{shown}: expected {text(expected)}, got {text(joined)}"
     same = all(np.array_equal(a, b) for a, b in zip(before, args, strict=False) if isinstance(b, np.ndarray))
     return "" if same else "it changes its input in place: make a new array"
 
 
-def is_near(got: Any, right: Any, case: dict[str, Any]) -> bool:
+def is_near(got: Any, correct: Any, case: dict[str, Any]) -> bool:
     """Whether numbers are close to the right ones, in any shape."""
-    return got.size == right.size and np.allclose(np.ravel(got), np.ravel(right), rtol=case["rtol"], atol=case["atol"])
+    return got.size == correct.size and np.allclose(
+        np.ravel(got), np.ravel(correct), rtol=case["rtol"], atol=case["atol"]
+    )
 
 
 class Layer:
@@ -154,11 +158,11 @@ class Model:
     @classmethod
     def of(cls, case: dict[str, Any]) -> Any:
         """The model, which claims to be an NN2."""
-        own = getattr(sys.modules.get("mlcvlab.models.nn2"), "NN2", None)
-        if not isinstance(own, type):
+        students = getattr(sys.modules.get("mlcvlab.models.nn2"), "NN2", None)
+        if not isinstance(students, type):
             return cls(case)
         names = [name for name in vars(cls) if name not in ("__dict__", "__weakref__", "of")]
-        return type("NN2", (own,), {name: vars(cls)[name] for name in names})(case)
+        return type("NN2", (students,), {name: vars(cls)[name] for name in names})(case)
 
     @property
     def W(self) -> Any:
@@ -195,9 +199,9 @@ def of_sgd(subject: Any, model: Any, case: dict[str, Any]) -> str:
         if len(moved) > 1:
             return f"a step changed {len(moved)} weights: it is one random weight"
         j = moved[0]
-        right = -case["options"]["lr"] * curvature[j] * (before[j] - target[j])
-        if not np.isclose(after[j] - before[j], right, rtol=1e-3, atol=1e-6):
-            return f"a step changed a weight by {after[j] - before[j]:.6g}, expected {right:.6g}"
+        correct = -case["options"]["lr"] * curvature[j] * (before[j] - target[j])
+        if not np.isclose(after[j] - before[j], correct, rtol=1e-3, atol=1e-6):
+            return f"a step changed a weight by {after[j] - before[j]:.6g}, expected {correct:.6g}"
     wanted = case["options"]["R"]
     return "" if steps == wanted else f"with R = {wanted} there were {steps} steps"
 
@@ -207,10 +211,10 @@ def of_adam(subject: Any, model: Any, case: dict[str, Any]) -> str:
     X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
     final = np.concatenate([np.ravel(w) for w in subject(model, X, y, **case["options"])])
     options = ", ".join(f"{key} = {value:g}" for key, value in case["options"].items())
-    right = np.array(case["expected"])
-    if final.shape == right.shape and np.allclose(final, right, rtol=1e-4, atol=1e-5):
+    correct = np.array(case["expected"])
+    if final.shape == correct.shape and np.allclose(final, correct, rtol=1e-4, atol=1e-5):
         return ""
-    return f"on a quadratic risk, with {options}: expected {text(right)}, got {text(final)}"
+    return f"on a quadratic risk, with {options}: expected {text(correct)}, got {text(final)}"
 
 
 OPTIMIZERS = {"SGD": of_sgd, "Adam": of_adam}

@@ -50,14 +50,14 @@ mlcvkit = ["tables.json"]
 
 def kit_files(assignment: Assignment) -> dict[str, bytes]:
     """The files of the students' package, by their paths."""
-    own = files(__package__)
+    here = files(__package__)
     digits = files("mlcvkit") / "data" / "mnist"
     return {
         "pyproject.toml": PROJECT.format(version=version("mlcvlab")).encode(),
         "mlcvkit/__init__.py": b'"""What students of the homework install."""\n',
-        "mlcvkit/check.py": (own / "check.py").read_bytes(),
-        "mlcvkit/datasets/__init__.py": (own / "datasets.py").read_bytes(),
-        "mlcvkit/tree.py": (own / "tree.py").read_bytes(),
+        "mlcvkit/check.py": (here / "check.py").read_bytes(),
+        "mlcvkit/datasets/__init__.py": (here / "datasets.py").read_bytes(),
+        "mlcvkit/tree.py": (here / "tree.py").read_bytes(),
         "mlcvkit/tables.json": json.dumps({"functions": _tables(assignment), **_rules(assignment)}).encode(),
         **{f"mlcvkit/datasets/{name}": (digits / name).read_bytes() for name in MNIST},
     }
@@ -65,10 +65,10 @@ def kit_files(assignment: Assignment) -> dict[str, bytes]:
 
 def _rules(assignment: Assignment) -> dict[str, Any]:
     """The files of the homework, and the arguments of its functions."""
-    right = {task.file: signatures(reference_file(task.file).read_bytes(), parsed) for task in assignment.tasks}
-    wanted: dict[str, dict[str, str]] = {file: {} for file in right}
+    of_reference = {task.file: signatures(reference_file(task.file).read_bytes(), parsed) for task in assignment.tasks}
+    wanted: dict[str, dict[str, str]] = {file: {} for file in of_reference}
     for task in assignment.tasks:
-        wanted[task.file][task.function] = right[task.file][task.function]
+        wanted[task.file][task.function] = of_reference[task.file][task.function]
     return {"files": list(tree_files()), "signatures": wanted}
 
 

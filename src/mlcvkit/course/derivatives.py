@@ -155,7 +155,7 @@ def _diagnosed(
         (
             -size,
             "missing_mean_and_sign",
-            "the sign is reversed, and it is N times what it should be: is the mean missing?",
+            "the sign is reversed, and it is N times too large: is the mean missing?",
         ),
         (1 / size, "mean_twice", f"your gradient is divided by N = {size} once too often: is the mean taken twice?"),
         (2, "twice", "your gradient is twice what it should be"),

@@ -62,6 +62,10 @@ def test_a_signature_that_callers_see_no_change_in_is_none(wrong, replaced):
     assert violations(replaced(BASIS, "def linear(x: npt.ArrayLike, W: npt.ArrayLike)", wrong)) == []
 
 
+def test_a_function_that_is_imported_is_there(reference):
+    assert violations({**reference, BASIS: b"from numpy import matmul as linear, copy as linear_grad\n"}) == []
+
+
 def test_a_file_that_is_not_python_breaks_no_rule(reference):
     assert violations({**reference, BASIS: b"def linear(x, W:\n"}) == []
 

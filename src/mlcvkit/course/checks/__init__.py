@@ -189,7 +189,7 @@ def equation(function: Callable[..., Any]) -> str:
     block = re.search(r"\n\n((?: +\S.*\n)+)", text + "\n")
     lines = block.group(1).splitlines() if block else []
     parts = [" ".join(part.split()) for line in lines for part in re.split(r" {4,}", line.strip())]
-    return "; ".join(parts).replace(",;", ",")
+    return "; ".join(part.rstrip(";") for part in parts).replace(",;", ",")
 
 
 Asks = Callable[[str, str, list[Any]], Any]

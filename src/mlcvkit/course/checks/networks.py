@@ -14,7 +14,6 @@ import numpy as np
 
 from mlcvkit.course.checks import (
     Array,
-    Diagnosis,
     Looked,
     Report,
     Table,
@@ -454,29 +453,36 @@ def _describe_empirical(case: Case, answer: Any, correct: Sequence[Array]) -> st
     return f"{text}{where}"
 
 
-def _diagnosed_layer(value: Any, all_correct: Sequence[Array]) -> Diagnosis | None:
-    if isinstance(value, list) and len(value) == 2:
-        return diagnosis("emp_loss_grad", "layer_ignored")
-    if any(same_values(value, np.asarray(correct)) for correct in all_correct):
-        return diagnosis("emp_loss_grad", "other_layer")
-    return None
-
-
 def _layer(report: Report, answers: Sequence[Any], all_correct: Sequence[Any]) -> tuple[float, str | None]:
     """Whether ``layer`` returns the gradient of one layer, the same as the call without it, right or wrong."""
-    for layer in (0, 1):
-        answer = answers[4 + layer]
-        if isinstance(answer, str):
-            return 0.0, f"with layer={layer}: {answer}"
-        value = answer["value"]
-        whole = None if isinstance(answers[0], str) else as_array(answers[0]["value"][layer])
-        array = as_array(value[0] if isinstance(value, list) and len(value) == 1 else value)
-        correct = np.asarray(all_correct[0][layer])
-        if array is None or not (same_values(array, correct) or (whole is not None and near(array, whole))):
-            name = ("∇_W1", "∇_w2")[layer]
-            report.diagnosis = report.diagnosis or _diagnosed_layer(value, all_correct[0])
-            return 0.0, f"with layer={layer} the result must be {name} alone, {shown(correct)}; got {shown(value)}"
-    return 1.0, None
+    wrong = [layer for layer in (0, 1) if not _is_layer(layer, answers, all_correct[0])]
+    if not wrong:
+        return 1.0, None
+    layer, answer = wrong[0], answers[4 + wrong[0]]
+    if isinstance(answer, str):
+        return 0.0, f"with layer={layer}: {answer}"
+    value = answer["value"]
+    is_ignored = isinstance(value, list) and len(value) == 2
+    if is_ignored and len(wrong) == 2:
+        report.diagnosis = report.diagnosis or diagnosis("emp_loss_grad", "layer_ignored")
+    elif any(same_values(value, np.asarray(correct)) for correct in all_correct[0]):
+        report.diagnosis = report.diagnosis or diagnosis("emp_loss_grad", "other_layer")
+    name = ("∇_W1", "∇_w2")[layer]
+    hint = "; layer=1 is right: is 0 taken for no layer?" if is_ignored and wrong == [0] else ""
+    expected = shown(np.asarray(all_correct[0][layer]))
+    return 0.0, f"with layer={layer} the result must be {name} alone, {expected}; got {shown(value)}{hint}"
+
+
+def _is_layer(layer: int, answers: Sequence[Any], correct: Sequence[Array]) -> bool:
+    answer = answers[4 + layer]
+    if isinstance(answer, str):
+        return False
+    value = answer["value"]
+    whole = None if isinstance(answers[0], str) else as_array(answers[0]["value"][layer])
+    array = as_array(value[0] if isinstance(value, list) and len(value) == 1 else value)
+    return array is not None and (
+        same_values(array, np.asarray(correct[layer])) or (whole is not None and near(array, whole))
+    )
 
 
 CHECKS = {"nn2": check_prediction, "grad": check_gradient, "emp_loss_grad": check_empirical}

@@ -136,6 +136,13 @@ def add_returned(report: Report, answers: Sequence[Any]) -> None:
     report.add("returned", 1.0)
 
 
+def place(j: int) -> str:
+    """A parameter, by its number in the flat weights, as Python writes it."""
+    first = SHAPES[0][0] * SHAPES[0][1]
+    row, column = divmod(j, SHAPES[0][1]) if j < first else divmod(j - first, SHAPES[1][1])
+    return f"{'W1' if j < first else 'w2'}[{row}, {column}]"
+
+
 def flat(weights: Sequence[Array]) -> Array:
     return np.concatenate([np.asarray(w, float).ravel() for w in weights])
 
@@ -236,4 +243,4 @@ def _describe_adam(options: Mapping[str, Any], case: Looked) -> str:
         return f"with {given}: {NOT_FINITE}"
     correct, got = case.expected - case.origin, case.got - case.origin
     worst = int(np.argmax(np.abs(got - correct)))
-    return f"with {given}: parameter {worst} should move by {correct[worst]:.8g}, and moved by {got[worst]:.8g}"
+    return f"with {given}: {place(worst)} should move by {correct[worst]:.8g}, and moved by {got[worst]:.8g}"

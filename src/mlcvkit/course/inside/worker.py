@@ -71,6 +71,8 @@ def sendable(value: Any, depth: int = 0) -> Any:
         if array.dtype.kind == "O":
             with contextlib.suppress(TypeError, ValueError):
                 return np.array(array.tolist(), float)
+            if array.ndim == 1:  # several arrays in one
+                return sendable(array.tolist(), depth + 1)
         if array.dtype == np.longdouble:
             return array.astype(np.float64)
     elif isinstance(value, (list, tuple)) and depth < 4 and len(value) < 10_000:
@@ -283,35 +285,44 @@ def copied(value: Any) -> Any:
 
 
 class GivenLayer:
-    def __init__(self, weights: list[Any], index: int) -> None:
-        self._weights, self._index = weights, index
+    def __init__(self, W: Any) -> None:
+        self.W = W
 
-    @property
-    def W(self) -> Any:
-        return self._weights[self._index]
 
-    @W.setter
-    def W(self, value: Any) -> None:
-        self._weights[self._index] = value
+class GivenWeights(list[Any]):
+    """The weights as a list of their own, as in the handout: assigning an item assigns the layer's ``W``."""
+
+    def __init__(self, layers: list[GivenLayer]) -> None:
+        super().__init__(layer.W for layer in layers)
+        self._layers = layers
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(index, value)
+        for layer, W in zip(self._layers, self, strict=True):
+            layer.W = W
 
 
 class GivenModel:
     """A model whose gradients the grader computes."""
 
+    loss = "cross_entropy"
+
     def __init__(self, W: list[Any]) -> None:
-        self._W = [np.array(w) for w in W]
-        self.layers = [GivenLayer(self._W, i) for i in range(len(W))]
+        self.layers = [GivenLayer(np.array(w)) for w in W]
 
     @property
     def W(self) -> Any:
-        return self._W
+        return GivenWeights(self.layers)
 
     @W.setter
     def W(self, weights: Any) -> None:
-        self._W[:] = weights
+        if len(weights) != len(self.layers):
+            raise ValueError(f"the model has {len(self.layers)} arrays of weights; got {len(weights)}")
+        for layer, W in zip(self.layers, weights, strict=True):
+            layer.W = W
 
     def _weights(self, W: Any) -> list[Any]:
-        return [np.asarray(w) for w in (self._W if W is None else W)]
+        return [np.asarray(w) for w in (self.W if W is None else W)]
 
     def nn2(self, x: Any) -> Any:
         return ask("nn2", self._weights(None), x)
@@ -348,7 +359,7 @@ def optimize(request: Request) -> Any:
     options = {name: value for name, value in request["options"].items() if name in known}
     with np.errstate(all="ignore"):
         value = function(model, X, y, **options)
-    return {"value": sendable(value), "W": sendable(model.W), "after": [X, y]}
+    return {"value": sendable(value), "W": sendable(list(model.W)), "after": [X, y]}
 
 
 NAMESPACE: dict[str, Any] = {}

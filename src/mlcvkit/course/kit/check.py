@@ -131,28 +131,35 @@ def is_near(got: Any, correct: Any, case: dict[str, Any]) -> bool:
 
 
 class Layer:
-    """A layer of a model: its weights are the model's."""
+    """A layer of a model."""
 
-    def __init__(self, weights: list[Any], index: int) -> None:
-        self._weights, self._index = weights, index
+    def __init__(self, W: Any) -> None:
+        self.W = W
 
-    @property
-    def W(self) -> Any:
-        return self._weights[self._index]
 
-    @W.setter
-    def W(self, value: Any) -> None:
-        self._weights[self._index] = value
+class Weights(list[Any]):
+    """The weights as a list of their own, as in the handout: assigning an item assigns the layer's ``W``."""
+
+    def __init__(self, layers: list[Layer]) -> None:
+        super().__init__(layer.W for layer in layers)
+        self._layers = layers
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(index, value)
+        for layer, W in zip(self._layers, self, strict=True):
+            layer.W = W
 
 
 class Model:
     """A model of a quadratic risk: L(W) = Σ c (w - t)² / 2, and its gradient c (w - t)."""
 
+    loss = "cross_entropy"
+
     def __init__(self, case: dict[str, Any]) -> None:
-        self.curvature, self.target, self._W = (
+        self.curvature, self.target, start = (
             list(map(np.array, case[key])) for key in ("curvature", "target", "start")
         )
-        self.layers = [Layer(self._W, i) for i in range(len(self._W))]
+        self.layers = [Layer(W) for W in start]
         self.asked: list[Any] = []
 
     @classmethod
@@ -166,11 +173,12 @@ class Model:
 
     @property
     def W(self) -> Any:
-        return self._W
+        return Weights(self.layers)
 
     @W.setter
     def W(self, weights: Any) -> None:
-        self._W[:] = weights
+        for layer, W in zip(self.layers, weights, strict=True):
+            layer.W = W
 
     def emp_loss(self, X: Any, y: Any, W: Any = None, **_: Any) -> float:
         W = self.W if W is None else W

@@ -79,13 +79,15 @@ def signature_problems(file: str, source: bytes, right: Mapping[str, str], parse
 
 
 def _functions(tree: ast.Module) -> tuple[dict[str, ast.arguments], set[str]]:
-    """The arguments of a module's functions and methods, and the names that it assigns instead."""
+    """The arguments of a module's functions and methods, and the names that it assigns or imports."""
     found, assigned = {}, set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             found[node.name] = node.args
         elif isinstance(node, ast.Assign):
             assigned |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            assigned |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.ClassDef):
             for method in node.body:
                 if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -415,10 +415,13 @@ def _print_grades(grades: Sequence["Grade"], assignment: "Assignment") -> None:
     for heading in ("points", *(f"{number}." for number in numbers)):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("rules broken", overflow="fold")
+    table.add_column("look at it")
     for grade in grades:
         by_problem = (sum(test.points for test in grade.tests if test.problem == number) for number in numbers)
-        rules = ", ".join(sorted({violation.rule for violation in grade.violations}))
-        table.add_row(escape(grade.submission), f"{grade.points:g}", *(f"{points:.2f}" for points in by_problem), rules)
+        rules = ", ".join(sorted({violation.rule for violation in grade.broken}))
+        look = "yes" if len(grade.violations) > len(grade.broken) else ""
+        points = [f"{grade.points:g}", *(f"{points:.2f}" for points in by_problem)]
+        table.add_row(escape(grade.submission), *points, rules, look)
     console.print(table)
 
 

@@ -141,10 +141,7 @@ def grade(
     course = _course()
     console.quiet = json
     if format == "gradescope":
-        refused = {"--roster": roster, "--export": export, "--due": due, "--anonymous": anonymous or None}
-        for option, value in refused.items():
-            if value is not None:
-                raise InputError(f"{option} has no use with --format gradescope, which grades one submission")
+        _refuse_for_one({"--roster": roster, "--export": export, "--due": due, "--anonymous": anonymous or None})
         file = output or Path("results.json")
         return _grade_for_gradescope(course, submissions, rubric, points, problems, file, seed, unsafe=unsafe)
     assignment = course.read_assignment(rubric, title=title, points=points, only=problems)
@@ -169,6 +166,26 @@ def grade(
     except KeyboardInterrupt:
         say("stopped", f"the grades so far are in {folder}; the same command goes on from there")
         return INTERRUPTED
+    _save_and_print(course, graded, assignment, folder, ledger, export)
+    print_json(json, [grade.as_json() for grade in graded.grades])
+    return 0
+
+
+def _refuse_for_one(options: dict[str, object]) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise InputError(f"{option} has no use with --format gradescope, which grades one submission")
+
+
+def _save_and_print(
+    course: ModuleType,
+    graded: "GradedClass",
+    assignment: "Assignment",
+    folder: Path,
+    ledger: "Ledger",
+    export: Path | None,
+) -> None:
+    """Write the overview and the file for the platform, and print the class."""
     missing = course.without_submission([grade.submission for grade in graded.grades], ledger)
     course.write_overview(graded.grades, assignment, folder, graded.alike, missing)
     exported = None
@@ -182,8 +199,6 @@ def grade(
         without = escape(exported.without)
         console.print(f"Without a submission: {without}" if without else "Every student has a grade")
     console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
-    print_json(json, [grade.as_json() for grade in graded.grades])
-    return 0
 
 
 def _submissions_in(course: ModuleType, paths: list[Path]) -> int:

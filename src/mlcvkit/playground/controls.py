@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -11,7 +11,15 @@ from typing import Any
 from nicegui import ui
 
 from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS, LOSSES
-from mlcvkit.playground.experiments import CHOICES, COORDINATE_SGD, KEEPS_WEIGHTS, LIMITS, LITERAL_SGD, Experiment
+from mlcvkit.playground.experiments import (
+    CHOICES,
+    COORDINATE_SGD,
+    FULL_BATCH_ADAM,
+    KEEPS_WEIGHTS,
+    LIMITS,
+    LITERAL_SGD,
+    Experiment,
+)
 from mlcvkit.playground.widgets import Equation
 from mlcvkit.training import OPTIMIZERS, SCHEDULES
 
@@ -34,6 +42,9 @@ ROWS: dict[str, Any] = {
     "schedule": SCHEDULES,
 }
 """The tables whose rows hold the equations of the choices."""
+
+OF_OPTIMIZERS = {field.name for row in OPTIMIZERS.values() for field in fields(row)} - {"weight_decay"}
+"""The hyperparameters that are fields of an optimizer; weight decay works with each."""
 
 Changed = Callable[[str, Any], Awaitable[None]]
 
@@ -142,12 +153,12 @@ class Controls:
 def applies(name: str, experiment: Experiment) -> bool:
     """Whether a setting has an effect in an experiment."""
     optimizer = experiment.optimizer
+    if name in OF_OPTIMIZERS:
+        row = OPTIMIZERS.get("adam" if optimizer == FULL_BATCH_ADAM else optimizer)
+        return row is not None and name in {field.name for field in fields(row)}
     only = {
         "samples": experiment.is_mnist,
         **dict.fromkeys(("shift", "rotation", "elastic"), experiment.has_images),
-        "momentum": optimizer in ("momentum", "nesterov"),
-        "beta1": "adam" in optimizer,
-        "beta2": "adam" in optimizer,
         "batch_size": optimizer in OPTIMIZERS,
         "schedule": optimizer in OPTIMIZERS,
         "epochs": optimizer not in (COORDINATE_SGD, LITERAL_SGD),

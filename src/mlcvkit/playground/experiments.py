@@ -49,6 +49,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "momentum": (0, 0.999),
     "beta1": (0, 0.999),
     "beta2": (0, 0.99999),
+    "rho": (0, 0.99999),
     "weight_decay": (0, 10),
     "l2": (0, 10),
     "dropout": (0, 0.9),
@@ -63,8 +64,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 DEFAULTS_OF_IMAGES = {"batch_size": 32, "epochs": 200}
 """A visitor's own images are fewer than MNIST's."""
 KEEPS_WEIGHTS = frozenset({
-    "optimizer", "learning_rate", "batch_size", "schedule", "epochs", "momentum", "beta1", "beta2", "weight_decay",
-    "l2", "dropout", "shift", "rotation", "elastic",
+    "optimizer", "learning_rate", "batch_size", "schedule", "epochs", "momentum", "beta1", "beta2", "rho",
+    "weight_decay", "l2", "dropout", "shift", "rotation", "elastic",
 })  # fmt: skip
 """Settings that can be changed during a training; any other starts over."""
 
@@ -87,6 +88,7 @@ class Experiment:
     momentum: float = 0.9
     beta1: float = 0.9
     beta2: float = 0.999
+    rho: float = 0.9
     weight_decay: float = 0.0
     l2: float = 0.0
     dropout: float = 0.0

@@ -1,5 +1,5 @@
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -116,6 +116,15 @@ def test_settings_that_do_nothing_are_not_shown():
         and not applies("batch_size", sgd)
         and not applies("samples", sgd)
     )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_optimizers_own_hyperparameters_are_controls_that_are_used(optimizer):
+    names = {field.name for field in fields(OPTIMIZERS[optimizer])} - {"epsilon", "weight_decay"}
+    experiment = Experiment(optimizer=optimizer)
+    assert {name for name in ("momentum", "beta1", "beta2", "rho") if applies(name, experiment)} == names
+    for name in names:
+        assert getattr(experiment.changed(name, 0.5).hyperparameters(), name) == 0.5
 
 
 SMALL = [

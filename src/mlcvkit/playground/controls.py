@@ -43,7 +43,7 @@ ROWS: dict[str, Any] = {
 }
 """The tables whose rows hold the equations of the choices."""
 
-OF_OPTIMIZERS = {field.name for row in OPTIMIZERS.values() for field in fields(row)} - {"weight_decay"}
+OF_OPTIMIZERS = {field.name for row in ROWS["optimizer"].values() for field in fields(row)} - {"weight_decay"}
 """The hyperparameters that are fields of an optimizer; weight decay works with each."""
 
 Changed = Callable[[str, Any], Awaitable[None]]
@@ -154,7 +154,7 @@ def applies(name: str, experiment: Experiment) -> bool:
     """Whether a setting has an effect in an experiment."""
     optimizer = experiment.optimizer
     if name in OF_OPTIMIZERS:
-        row = OPTIMIZERS.get("adam" if optimizer == FULL_BATCH_ADAM else optimizer)
+        row = ROWS["optimizer"].get("adam" if optimizer == FULL_BATCH_ADAM else optimizer)
         return row is not None and name in {field.name for field in fields(row)}
     only = {
         "samples": experiment.is_mnist,

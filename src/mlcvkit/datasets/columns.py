@@ -101,7 +101,9 @@ def unit_of(texts: Collection[str]) -> str | None:
     str | None
         The unit, or None if there is none, or more than one.
     """
-    found = Counter(match[1] for match in map(_WITH_UNIT.fullmatch, texts) if match)
+    found = Counter(
+        match[1] for text in texts if (match := _WITH_UNIT.fullmatch(text)) is not None and number_of(text) is None
+    )
     [(unit, times)] = found.most_common(1) or [("", 0)]
     return unit if len(texts) > 2 and times >= MOSTLY * len(texts) else None
 

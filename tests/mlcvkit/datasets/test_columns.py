@@ -193,6 +193,8 @@ def test_numbers_with_one_unit_are_numbers_with_it_or_without():
     encoder = TableEncoder(min_frequency=1).fit(frame)
     assert encoder.columns_["mass"] == {"kind": "number", "thousands": ",", "unit": "kg"}
     assert encoder.columns_["mixed"]["kind"] != "number"
+    prices = polars.DataFrame({"price": ["7 EUR", "8,5 EUR", "1.250 EUR"], "x": [1, 2, 3]})
+    assert "unit" not in TableEncoder().fit(prices).columns_["price"], "a currency is read as it was"
     bare = frame.with_columns(mass=polars.Series(["70", "1250", "9.5", "80"]))
     np.testing.assert_array_equal(encoder.transform(bare), encoder.transform(frame))
     columns = describe(Samples("s", frame, np.arange(4), "y", ""))["columns"]

@@ -123,6 +123,18 @@ def test_a_mistake_costs_its_own_points_and_no_others_and_is_named_whatever_the_
             assert found[mistake.of].variant == mistake.reading, (mistake.name, class_seed)
 
 
+@pytest.mark.parametrize(
+    ("of_test", "name", "class_seeds"),
+    [("Adam", "epsilon_inside_root", (10, 12)), ("SGD", "one_sample", (6, 12)), ("SGD", "fixed_steps", (0, 1, 2))],
+)
+def test_class_seeds_by_which_more_was_lost_or_nothing_was_named(of_test, name, class_seeds, of_code, reference):
+    mistake = next(one for one in MISTAKES if (one.of, one.name) == (of_test, name))
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for class_seed, found in reports(grader, with_mistake(reference, mistake), class_seeds, [of_test]):
+        assert lost_properties(found[of_test]) == mistake.costs, class_seed
+        assert found[of_test].diagnosis.mistake == name, class_seed
+
+
 TABLES = {
     **{name: partial(component_table, name) for name in COMPONENTS_CHECKED},
     "nn2": networks.prediction_table,

@@ -90,12 +90,13 @@ def check_sgd(ask: AsksOptimizer, seed: int) -> Report:
 
 
 def _drawn(rng: np.random.Generator) -> tuple[Weights, Array, Array]:
-    """Weights and samples for which every parameter's update is large enough to be seen."""
+    """Weights and samples for which every parameter's update can be seen, also that of a single sample."""
     y = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]])
     while True:
         X = rng.uniform(0.2, 1.5, (4, 6))
         start = [np.abs(rng.normal(size=SHAPES[0])) + 0.2, rng.normal(size=SHAPES[1])]
-        if np.abs(_gradient(start, X, y)).min() > 1e-3:
+        of_samples = [np.abs(_gradient(start, X[:, [i]], y[:, [i]])).min() for i in range(X.shape[1])]
+        if np.abs(_gradient(start, X, y)).min() > 1e-3 and min(of_samples) > 1e-4:
             return start, X, y
 
 
@@ -323,7 +324,7 @@ def _add_steps(
         names["steps"] = diagnosis("SGD", "one_step_more")
     elif runs == {1} and steps == 1:
         names["steps"] = diagnosis("SGD", "one_step")
-    elif steps > 1 and runs == {int(steps)}:
+    elif steps > 1 and all(0.8 * steps <= run <= steps for run in runs):  # near the end a step may be too small to see
         names["steps"] = diagnosis("SGD", "fixed_steps")
     elif steps == 0:
         names["steps"] = names.get("coordinate")

@@ -125,7 +125,13 @@ def test_a_mistake_costs_its_own_points_and_no_others_and_is_named_whatever_the_
 
 @pytest.mark.parametrize(
     ("of_test", "name", "class_seeds"),
-    [("Adam", "epsilon_inside_root", (10, 12)), ("SGD", "one_sample", (6, 12)), ("SGD", "fixed_steps", (0, 1, 2))],
+    [
+        ("Adam", "epsilon_inside_root", (10, 12)),
+        ("Adam", "no_epsilon", (0, 24)),
+        ("Adam", "stale_gradient", (1, 9)),
+        ("SGD", "one_sample", (6, 12)),
+        ("SGD", "fixed_steps", (0, 1, 2)),
+    ],
 )
 def test_class_seeds_by_which_more_was_lost_or_nothing_was_named(of_test, name, class_seeds, of_code, reference):
     mistake = next(one for one in MISTAKES if (one.of, one.name) == (of_test, name))

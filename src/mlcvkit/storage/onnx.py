@@ -239,8 +239,9 @@ class _Graph:
 def _needs_double(largest: Values, spread: Values) -> bool:
     """Whether values of this size, apart by this much, are too large, too small or too close for float32."""
     limits = np.finfo(np.float32)
-    beyond = (largest + 100 * spread > limits.max) | (spread < 100 * limits.tiny)
-    return bool((beyond | (largest > 1e4 * spread)).any())
+    with np.errstate(over="ignore"):
+        beyond = (largest + 100 * spread > limits.max) | (spread < 100 * limits.tiny)
+        return bool((beyond | (largest > 1e4 * spread)).any())
 
 
 def _class_table(classes: list[object]) -> tuple[Values, int]:

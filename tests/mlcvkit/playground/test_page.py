@@ -741,8 +741,9 @@ def test_dying_gradient_as_the_guide_says(visitor):
     one.choose("Speed", "full speed")
     one.press("Start")
     one.wait(lambda: epochs(one) > 50)
-    later = one.wait(lambda: [loss for epoch, loss in charts(one)[0]["data"][0] if epoch >= 50])
-    assert later[0] > 0.5
+    one.wait(lambda: charts(one)[0]["data"][0][-1][0] > 50)
+    first = [loss for epoch, loss in charts(one)[0]["data"][0] if epoch <= 50]  # a long curve has fewer points
+    assert first[-1] > 0.5
     one.press("Keep to compare")
     reset(one)
     one.choose("Activation", "tanh")

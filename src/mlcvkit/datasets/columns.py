@@ -29,7 +29,7 @@ _UNIT = r"(?:[$€£¥₹%]|USD|EUR|GBP|CHF)"
 _BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
 _NUMBER = re.compile(r"[+-]?\d*[\d.,]*\d(?:[eE][+-]?\d+)?|[+-]?\d+[.,]")
 _BLANKS = re.compile(r"(?<=\d)[ '’\u00a0\u202f](?=\d{3}(?!\d))")
-_WITH_UNIT = re.compile(r"[+-]?\d[\d., ]*?\s*([A-Za-zµ°Ωµ²³/'\"][^\d\s]{0,11})")
+_WITH_UNIT = re.compile(r"[+−-]?\d(?:[\d., ]*\d)?\s*([A-Za-zµ°Ω²³/'\"][^\d\s]{0,11})")
 """A number and what it is measured in, such as "70 kg"."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp][Mm])?")
@@ -82,10 +82,14 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
 
 def _bare(text: str) -> str:
     """A number's text without currency and blanks, with a minus sign for the parentheses of accountants."""
-    bare = _AFTER.sub("", _BEFORE.sub(r"\1", text.replace("−", "-")))
+    bare = _without_currency(text.replace("−", "-"))
     if len(bare) > 2 and bare[0] == "(" and bare[-1] == ")":
-        return f"-{_bare(bare[1:-1].strip())}"
+        bare = f"-{_without_currency(bare[1:-1].strip())}"
     return _BLANKS.sub("", bare)
+
+
+def _without_currency(text: str) -> str:
+    return _AFTER.sub("", _BEFORE.sub(r"\1", text))
 
 
 def unit_of(texts: Collection[str]) -> str | None:

@@ -37,6 +37,8 @@ from mlcvkit.datasets.columns import date_of, number_of, order_of_dates, seconds
         ("$(1,234.50)", -1234.5),
         ("($1.234,5)", -1234.5),
         ("(-3)", None),
+        ("((3))", None),
+        ("(" * 5000 + "3" + ")" * 5000, None),
         ("3+", None),
         ("1,23,4", None),
         ("1.2.3", None),
@@ -193,6 +195,8 @@ def test_numbers_with_one_unit_are_numbers_with_it_or_without():
     encoder = TableEncoder(min_frequency=1).fit(frame)
     assert encoder.columns_["mass"] == {"kind": "number", "thousands": ",", "unit": "kg"}
     assert encoder.columns_["mixed"]["kind"] != "number"
+    cold = polars.DataFrame({"t": ["\N{MINUS SIGN}5 °C", "12,5 °C", "-1 °C"], "x": [1, 2, 3]})
+    assert TableEncoder(min_frequency=1).fit(cold).columns_["t"] == {"kind": "number", "unit": "°C"}
     prices = polars.DataFrame({"price": ["7 EUR", "8,5 EUR", "1.250 EUR"], "x": [1, 2, 3]})
     assert "unit" not in TableEncoder().fit(prices).columns_["price"], "a currency is read as it was"
     bare = frame.with_columns(mass=polars.Series(["70", "1250", "9.5", "80"]))

@@ -231,8 +231,8 @@ def _later_problem(long: Seen, curvature: Array) -> str | None:
     for step, ((before, change), [j]) in enumerate(zip(long.changes, long.moved, strict=True), start=1):
         correct = -LONG_RATE * curvature[j] * before[j]
         if not _near(change[j], correct):
-            told = shown_apart(correct, float(change[j]))
-            return f"on a quadratic risk, with lr = {LONG_RATE:g}, the change of {place(j)} in step {step}: {told}"
+            apart = shown_apart(correct, float(change[j]))
+            return f"on a quadratic risk, with lr = {LONG_RATE:g}, the change of {place(j)} in step {step}: {apart}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The extras of this package, each with the libraries that it brings and that are looked for before they are used."""
+"""The version of this package, and its extras with the libraries that they bring, looked for before they are used."""
 
 import importlib.util
 
@@ -15,6 +15,13 @@ EXTRAS = {
     "report": ("jinja2", "sklearn"),
     "play": ("nicegui", "latex2mathml"),
 }
+
+
+def own_version() -> str:
+    """The version of this package; what looks it up takes 15 ms to import, so only who asks pays them."""
+    from importlib.metadata import version
+
+    return version("mlcvlab")
 
 
 def require(extra: str) -> None:

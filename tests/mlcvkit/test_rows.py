@@ -194,8 +194,9 @@ def test_an_estimator_and_the_page_have_the_rows(changed):
     code = """
 import numpy as np
 from mlcvkit import MLPClassifier
-from mlcvkit.playground.controls import _equation
-from mlcvkit.playground.experiments import CHOICES
+from mlcvkit.playground.controls import _equation, applies, controls
+from mlcvkit.playground.experiments import CHOICES, Experiment
+from mlcvkit.playground.networks import make_network
 X = np.random.default_rng(0).normal(size=(200, 2)); y = (X[:, 0] > 0).astype(int)
 MLPClassifier(activation="softsign", loss="cubic", initialization="tenth", schedule="linear",
               optimizer="sign_descent", threshold=0.01, epochs=3).fit(X, y)
@@ -203,8 +204,20 @@ choices = {"activation": "softsign", "initialization": "tenth", "schedule": "lin
 for control, choice in choices.items():
     assert choice in CHOICES[control], control
     print(repr(_equation(control, choice)))
+print(controls()["threshold"])
+trained = []
+for threshold in (1e-6, 0.5):
+    one = Experiment(data="moons", epochs=1).changed("optimizer", "sign_descent").changed("threshold", threshold)
+    assert applies("threshold", one) and not applies("threshold", Experiment()) and f"--threshold {threshold}" in (
+        one.command() + " --threshold 1e-06")
+    network = make_network(one)
+    network.fit(one)
+    trained.append(network.mlp.W[0])
+assert (trained[0] != trained[1]).any()
 """
     environment = {**os.environ, "PYTHONPATH": str(changed)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert r"\\frac{z}{1 + |z|}" in done.stdout
+    assert "'label': 'Threshold', 'text': 'Belongs to sign descent.'" in done.stdout
+    assert r"\\mathrm{sign}(\\nabla L)" in done.stdout

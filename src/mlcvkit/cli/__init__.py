@@ -16,12 +16,11 @@ def run_and_end() -> None:
 
 
 def _tell_version() -> None:
-    from importlib.metadata import version
-
     from mlcvkit.cli.output import guard
+    from mlcvkit.extras import own_version
 
     out, err = guard()
-    print(version("mlcvlab"))
+    print(own_version())
     out.close_quietly()
     if out.error is not None and not isinstance(out.error, BrokenPipeError):
         print(f"mlcvlab: error: the output could not be written: {out.error}", file=sys.stderr)

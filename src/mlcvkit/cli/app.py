@@ -10,7 +10,6 @@ import warnings
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
 
@@ -20,6 +19,7 @@ from rich.markup import escape
 
 from mlcvkit.cli.output import Output, guard
 from mlcvkit.errors import InputError
+from mlcvkit.extras import own_version
 
 if TYPE_CHECKING:
     from mlcvkit.arrays import PlainData
@@ -47,7 +47,7 @@ def require_whole_numbers(app: App, commands: tuple[str, ...], arguments: Argume
 app = App(
     name="mlcvlab",
     help="Neural networks built from scratch in NumPy: train one on your own table, arrays or images, or on MNIST.",
-    version=version("mlcvlab"),
+    version=own_version,
     result_action="return_value",
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     config=require_whole_numbers,

@@ -10,7 +10,6 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from mlcvkit.course.assignment import Assignment
@@ -26,6 +25,7 @@ from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.scoring import Findings, Grade, score
 from mlcvkit.course.submissions import Found, find_submissions, plain_text, read_submission
 from mlcvkit.errors import InputError
+from mlcvkit.extras import own_version
 from mlcvkit.files import temporary_folder
 from mlcvkit.storage import write_whole
 
@@ -243,7 +243,7 @@ def _begin(folder: Path | None, assignment: Assignment, seed: int | None) -> Gra
     """The seed, limits and version for this class: those of the folder if it holds findings already."""
     decides = {"limits": assignment.limits, "accuracy": assignment.accuracy, "forbidden": assignment.forbidden}
     examined_with = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-    fresh = Grading(secrets.randbits(63) if seed is None else seed, examined_with, version("mlcvlab"))
+    fresh = Grading(secrets.randbits(63) if seed is None else seed, examined_with, own_version())
     if folder is None:
         return fresh
     try:

@@ -18,6 +18,7 @@ from mlcvkit.playground.experiments import (
     KEEPS_WEIGHTS,
     LIMITS,
     LITERAL_SGD,
+    OF_OPTIMIZERS,
     Experiment,
 )
 from mlcvkit.playground.widgets import Equation
@@ -43,9 +44,6 @@ ROWS: dict[str, Any] = {
 }
 """The tables whose rows hold the equations of the choices."""
 
-OF_OPTIMIZERS = {field.name for row in ROWS["optimizer"].values() for field in fields(row)} - {"weight_decay"}
-"""The hyperparameters that are fields of an optimizer; weight decay works with each."""
-
 Changed = Callable[[str, Any], Awaitable[None]]
 
 
@@ -53,6 +51,22 @@ Changed = Callable[[str, Any], Awaitable[None]]
 def texts(name: str) -> dict[str, Any]:
     """The texts of a file."""
     return tomllib.loads((files("mlcvkit.playground") / "texts" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def controls() -> dict[str, Any]:
+    """The group, label and text of each control; an optimizer's hyperparameter that has none gets those of its row."""
+    written = texts("controls")
+    return written | {
+        name: {
+            "group": "More of the training",
+            "label": name.replace("_", " ").capitalize(),
+            "text": f"Belongs to {kind.replace('_', ' ')}.",
+            "equation": row.latex,
+        }
+        for kind, row in reversed(ROWS["optimizer"].items())
+        for name in {field.name for field in fields(row)} & OF_OPTIMIZERS.keys() - written.keys()
+    }
 
 
 class Controls:
@@ -67,13 +81,13 @@ class Controls:
         self.values = asdict(experiment)
         self.setting = False
         groups: dict[str, list[str]] = {}
-        for name, control in texts("controls").items():
+        for name, control in controls().items():
             groups.setdefault(control["group"], []).append(name)
         ui.button("Settings").props("flat no-caps icon=tune").classes("sheet-handle")
         for index, (group, names) in enumerate(groups.items()):
             with ui.expansion(group, value=index == 0).classes(f"w-full group group-{index}"):
                 for name in names:
-                    self._control(name, texts("controls")[name])
+                    self._control(name, controls()[name])
         self.show(experiment)
 
     def show(self, experiment: Experiment) -> None:
@@ -170,7 +184,7 @@ def _equation(name: str, value: Any) -> str:
     """The equation of a control or of its choice, in TeX."""
     if value in ROWS.get(name, {}):
         return str(ROWS[name][value].latex)
-    control = texts("controls")[name]
+    control = controls()[name]
     return str(control["equations"][value] if "equations" in control else control["equation"])
 
 

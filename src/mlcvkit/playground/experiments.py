@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import numpy as np
@@ -15,7 +15,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.experiments import with_used_only
 from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS
 from mlcvkit.playground.points import FIRST_POINTS, MOST_POINTS, WELL_FORMED, classes_of, painted, problem_with
-from mlcvkit.training import OPTIMIZERS, RECIPES, SCHEDULES, Hyperparameters
+from mlcvkit.training import OPTIMIZERS, RECIPES, SCHEDULES, Hyperparameters, with_fields_of_optimizers
 
 MNIST_IMAGES = 60_000
 """MNIST's training images."""
@@ -46,10 +46,6 @@ LIMITS: dict[str, tuple[float, float]] = {
     "learning_rate": (1e-6, 100),
     "batch_size": (1, 4096),
     "epochs": (1, 2000),
-    "momentum": (0, 0.999),
-    "beta1": (0, 0.999),
-    "beta2": (0, 0.99999),
-    "rho": (0, 0.99999),
     "weight_decay": (0, 10),
     "l2": (0, 10),
     "dropout": (0, 0.9),
@@ -63,14 +59,23 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 DEFAULTS_OF_IMAGES = {"batch_size": 32, "epochs": 200}
 """A visitor's own images are fewer than MNIST's."""
-KEEPS_WEIGHTS = frozenset({
-    "optimizer", "learning_rate", "batch_size", "schedule", "epochs", "momentum", "beta1", "beta2", "rho",
-    "weight_decay", "l2", "dropout", "shift", "rotation", "elastic",
-})  # fmt: skip
+OF_OPTIMIZERS: dict[str, float] = {
+    part.name: cast("float", part.default)
+    for row in cast("dict[str, Any]", OPTIMIZERS).values()
+    for part in fields(row)
+    if part.name != "weight_decay"
+}
+"""The hyperparameters that are fields of an optimizer, with their defaults; weight decay works with each optimizer."""
+LIMITS |= {name: (0, 0.99999 if 0.5 <= usual < 1 else max(1, 10 * usual)) for name, usual in OF_OPTIMIZERS.items()}
+KEEPS_WEIGHTS = OF_OPTIMIZERS.keys() | {
+    *("optimizer", "learning_rate", "batch_size", "schedule", "epochs"),
+    *("weight_decay", "l2", "dropout", "shift", "rotation", "elastic"),
+}
 """Settings that can be changed during a training; any other starts over."""
 
 
 @dataclass(frozen=True)
+@with_fields_of_optimizers
 class Experiment:
     """The settings of the page; InputError for a value out of its limits."""
 
@@ -85,10 +90,6 @@ class Experiment:
     batch_size: int = 128
     schedule: str = "constant"
     epochs: int = 50
-    momentum: float = 0.9
-    beta1: float = 0.9
-    beta2: float = 0.999
-    rho: float = 0.9
     weight_decay: float = 0.0
     l2: float = 0.0
     dropout: float = 0.0
@@ -248,12 +249,11 @@ class Experiment:
     def _python_of_the_handout(self, steps: int) -> str:
         if not self.is_nn2:
             return "# The homework's optimizers have no short form for these data."
-        sgd = self.optimizer != FULL_BATCH_ADAM
+        hp, sgd = self.hyperparameters(), self.optimizer != FULL_BATCH_ADAM
         call = f"SGD(prepared.model, X, y, lr={self.learning_rate}, R={steps}, seed={self.seed})"
         if not sgd:
-            options = f"alpha={self.learning_rate}, beta1={self.beta1}, beta2={self.beta2}"
+            options = f"alpha={hp.learning_rate}, beta1={hp.beta1}, beta2={hp.beta2}, delta={hp.epsilon}"
             call = f"Adam(prepared.model, X, y, {options}, R={self.epochs}, lookahead=False)"
-        hp = self.hyperparameters()
         names = ("hidden_units", "initialization", "loss", "validation_samples", "seed")
         plain = asdict(Hyperparameters())
         named = ", ".join(f"{name}={getattr(hp, name)!r}" for name in names if getattr(hp, name) != plain[name])

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from mlcvkit.playground.controls import texts
+from mlcvkit.playground.controls import controls
 from mlcvkit.playground.experiments import Experiment, read_experiment, what_differs
 from mlcvkit.playground.sessions import Change, Point, Session
 from mlcvkit.playground.widgets import COLOURS, Line
@@ -98,7 +98,7 @@ def marks_of(changes: Sequence[Change]) -> tuple[tuple[Point, str], ...]:
     """The marks on a curve: each change of the settings, at its point."""
     marks = []
     for change in changes:
-        label = texts("controls")[change.name]["label"] if change.name in texts("controls") else change.name
+        label = controls()[change.name]["label"] if change.name in controls() else change.name
         marks.append((change.at, f"{label} {change.before} → {change.after}"))
     return tuple(marks)
 
@@ -122,6 +122,6 @@ def _named(start: str, different: Mapping[str, Any], most: int = 3) -> str:
     """The name of a line, with the settings that distinguish its training from the others."""
     parts = []
     for name, value in list(different.items())[:most]:
-        control = texts("controls").get(name, {"label": name, "names": {value: "other"}})
+        control = controls().get(name, {"label": name, "names": {value: "other"}})
         parts.append(f"{control['label']} {control.get('names', {}).get(value, value)}")
     return f"{start}: {', '.join(parts)}" if parts else start

@@ -107,7 +107,8 @@ class Network:
             self.model.W = W
             tick(1)
 
-        options = {"alpha": experiment.learning_rate, "beta1": experiment.beta1, "beta2": experiment.beta2}
+        hp = experiment.hyperparameters()
+        options = {"alpha": hp.learning_rate, "beta1": hp.beta1, "beta2": hp.beta2, "delta": hp.epsilon}
         Adam(self.model, X, y, **options, R=experiment.epochs, lookahead=False, callback=told)
 
 

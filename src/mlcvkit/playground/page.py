@@ -15,7 +15,7 @@ from nicegui import ui
 from mlcvkit.datasets import SIDE
 from mlcvkit.errors import InputError
 from mlcvkit.playground import dialogs, inspection
-from mlcvkit.playground.controls import Controls, texts
+from mlcvkit.playground.controls import Controls, controls, texts
 from mlcvkit.playground.experiments import (
     DIGITS,
     IMAGES,
@@ -199,7 +199,7 @@ class Page:
             try:
                 await self._change(name, value)
             except InputError as error:
-                label = texts("controls")[name]["label"] if name in texts("controls") else name
+                label = controls()[name]["label"] if name in controls() else name
                 raise InputError(str(error).replace(f"{name} must", f"{label} must")) from None
             finally:
                 self.controls.show(self.session.experiment)

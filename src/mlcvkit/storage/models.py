@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
+from mlcvkit.extras import own_version
 from mlcvkit.files import parse_json
 from mlcvkit.models import MLP, NN1, Perceptron, architecture, as_mlp, predictions
 from mlcvkit.storage.arrays import read_arrays, write_arrays
@@ -84,7 +84,7 @@ def save_model(path: Path, saved: SavedModel) -> None:
     if not isinstance(made_of.get("loss", ""), str):
         made_of["loss"] = None
     texts = {name: getattr(saved, name) for name in _TEXTS}
-    texts["provenance"] = {"mlcvlab": version("mlcvlab"), "numpy": np.__version__} | saved.provenance
+    texts["provenance"] = {"mlcvlab": own_version(), "numpy": np.__version__} | saved.provenance
     metadata = {"format": FORMAT, "kind": kind, "architecture": json.dumps(made_of)}
     tensors = {f"W.{i}": w for i, w in enumerate(saved.model.W)}
     tensors |= {f"preprocessing.{name}": array for name, array in saved.arrays.items()}

@@ -11,10 +11,11 @@ from threadpoolctl import threadpool_limits
 
 from command import run
 from mlcvkit import InputError
-from mlcvkit.playground.controls import _equation, applies, texts
+from mlcvkit.playground.controls import _equation, applies, controls, texts
 from mlcvkit.playground.experiments import (
     CHOICES,
     LIMITS,
+    OF_OPTIMIZERS,
     Experiment,
     default_experiment,
     painted,
@@ -76,13 +77,13 @@ def test_what_comes_from_outside_is_checked(name, value, words):
 
 def test_every_setting_has_a_control_with_a_sentence():
     brought = {"points", "images"}
-    assert set(texts("controls")) | brought == set(asdict(Experiment()))
-    for control in texts("controls").values():
+    assert set(controls()) | brought == set(asdict(Experiment()))
+    for control in controls().values():
         assert control["text"].endswith(".") and control["label"]
 
 
 def test_every_equation_is_set_and_every_choice_has_one():
-    for name, control in texts("controls").items():
+    for name, control in controls().items():
         equations = control.get("equations", {"": control.get("equation")})
         if name in CHOICES and name != "data":
             equations = {choice: _equation(name, choice) for choice in CHOICES[name]}
@@ -120,9 +121,9 @@ def test_settings_that_do_nothing_are_not_shown():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_optimizers_own_hyperparameters_are_controls_that_are_used(optimizer):
-    names = {field.name for field in fields(OPTIMIZERS[optimizer])} - {"epsilon", "weight_decay"}
+    names = {field.name for field in fields(OPTIMIZERS[optimizer])} - {"weight_decay"}
     experiment = Experiment(optimizer=optimizer)
-    assert {name for name in ("momentum", "beta1", "beta2", "rho") if applies(name, experiment)} == names
+    assert {name for name in OF_OPTIMIZERS if applies(name, experiment)} == names
     for name in names:
         assert getattr(experiment.changed(name, 0.5).hyperparameters(), name) == 0.5
 

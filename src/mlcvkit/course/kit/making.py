@@ -5,7 +5,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +17,7 @@ from mlcvkit.course.checks.networks import empirical_table, gradient_table, pred
 from mlcvkit.course.checks.optimizers import SHAPES, SeparableModel, flat
 from mlcvkit.course.imports import parsed
 from mlcvkit.course.kit.tree import signatures
+from mlcvkit.extras import own_version
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.optim.adam import Adam
 
@@ -53,7 +53,7 @@ def kit_files(assignment: Assignment) -> dict[str, bytes]:
     here = files(__package__)
     digits = files("mlcvkit") / "data" / "mnist"
     return {
-        "pyproject.toml": PROJECT.format(version=version("mlcvlab")).encode(),
+        "pyproject.toml": PROJECT.format(version=own_version()).encode(),
         "mlcvkit/__init__.py": b'"""What students of the homework install."""\n',
         "mlcvkit/check.py": (here / "check.py").read_bytes(),
         "mlcvkit/datasets/__init__.py": (here / "datasets.py").read_bytes(),

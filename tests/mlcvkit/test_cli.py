@@ -114,7 +114,7 @@ def test_one_thread_is_enough_and_changes_no_result_much(trained):
         (["--epochs", "1.5"], ["--epochs must be a whole number; got 1.5"]),
         (["--hidden-units", "8", "2.5"], ["--hidden-units must be a whole number; got 2.5"]),
         (["--seed", "0.5"], ["--seed must be a whole number; got 0.5"]),
-        (["--seed", "4294967296"], ["seed must be below 4,294,967,296"]),
+        (["--seed", "4294967296"], ["seed must be 0 or more, and below 4,294,967,296"]),
         (["--checkpoint-every", "nan"], ["--checkpoint-every must be a whole number; got nan"]),
         (["--init", "nowhere"], ["nowhere does not exist"]),
         (["--threads", "0"], ["threads must be 1 or more; got 0"]),

@@ -61,8 +61,15 @@ ScheduleName''',
     "training/optimizers.py": '''
 @dataclass(frozen=True)
 class SignDescent:
-    """A step of one length, against the sign of the gradient; where that is small, none."""
+    """A step of one length, against the sign of the gradient; where that is small, none.
 
+    Parameters
+    ----------
+    threshold
+        The size of a gradient that is small.
+    """
+
+    searched: ClassVar[bool] = True
     latex: ClassVar[str] = r"w \\leftarrow w - \\alpha\\, \\mathrm{sign}(\\nabla L)"
     threshold: float = 1e-6
 
@@ -111,6 +118,9 @@ def test_the_help_of_train_names_every_row(changed):
     text = run(changed, "train", "--help")
     for name in [*OPTIONS[1::2], "--threshold"]:
         assert name in text
+    assert "sign_descent: The size of a gradient that is small." in text
+    refused = run(changed, "train", "moons", "--optimizer", "sign_descent", "--threshold", "nan", code=2)
+    assert "threshold must be 0 or more and finite; got nan" in refused
 
 
 def test_a_network_is_trained_with_the_rows_and_goes_everywhere(changed):
@@ -184,10 +194,12 @@ def test_a_data_format_is_trained_on_and_predicted_for(changed):
 
 def test_a_search_tries_the_rows_that_are_searched(changed):
     code = "from mlcvkit.tuning import default_space; from mlcvkit import Experiment\n"
-    code += "print(default_space(Experiment(data='moons'), 0)['activation'])"
+    code += "space = default_space(Experiment(data='moons'), 0)\nprint(space['activation'], space['optimizer'])"
+    code += "\nprint(space['loss'])"
     environment = {**os.environ, "PYTHONPATH": str(changed)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert "softsign" in done.stdout and "gelu" not in done.stdout
+    assert "softsign" in done.stdout and "gelu" not in done.stdout and "rmsprop" not in done.stdout
+    assert "sign_descent" in done.stdout and "cubic" in done.stdout
 
 
 def test_an_estimator_and_the_page_have_the_rows(changed):
@@ -219,5 +231,5 @@ assert (trained[0] != trained[1]).any()
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert r"\\frac{z}{1 + |z|}" in done.stdout
-    assert "'label': 'Threshold', 'text': 'Belongs to sign descent.'" in done.stdout
+    assert "'label': 'Threshold', 'text': 'sign_descent: The size of a gradient that is small.'" in done.stdout
     assert r"\\mathrm{sign}(\\nabla L)" in done.stdout

@@ -55,18 +55,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-ELSEWHERE_UNUSED = (
-    "image_size",
-    "test",
-    "header",
-    "decimal",
-    "day_first",
-    "max_categories",
-    "categorical",
-    "leave_out",
-    "class_weight",
-)
-"""The fields of an experiment that a cluster does not use."""
+USED_ON_CLUSTER = {"data", "target", "task", "test_fraction", "model", "hyperparameters"}
+"""The fields of an experiment that a training on a cluster uses."""
 
 
 def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -254,9 +244,9 @@ def _train_once(
 
 
 def _require_used_on_cluster(experiment: Experiment, options: PlainData) -> None:
-    for field in (*ELSEWHERE_UNUSED, "init") if options else ():
-        if getattr(experiment, field) is not None:
-            option = field.replace("_", "-")
+    for name, value in vars(experiment).items() if options else ():
+        if name not in USED_ON_CLUSTER and value is not None:
+            option = name.replace("_", "-")
             raise InputError(f"--{option} is for a training on this machine: leave it out with --cluster")
 
 

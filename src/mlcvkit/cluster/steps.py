@@ -75,7 +75,7 @@ class Synchronous(_OnShards):
 
     def epoch(self, epoch: int) -> Iterator[Step]:
         """The one step of an epoch."""
-        batch = Batch(self.X, self.y, np.arange(0), None, np.random.default_rng())  # type: ignore[arg-type]
+        batch = Batch(self.X, self.y, np.arange(0), None, np.random.default_rng(self.hp.seed))  # type: ignore[arg-type]
 
         def step(w: Array, state: State, learning_rate: float) -> int:
             self.optimizer.step(w, lambda at: self.gradient(at, batch), state, learning_rate)

@@ -587,6 +587,22 @@ def suffix_of(path: Path) -> str:
     return ".idx" if "ubyte" in path.name or suffix.startswith(".idx") else suffix
 
 
+def is_table(suffix: str) -> bool:
+    """Whether a format holds a table, and no arrays.
+
+    Parameters
+    ----------
+    suffix
+        A key of ``FORMATS``.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    return suffix in FORMATS.keys() - _ARRAYS.keys()
+
+
 def has_columns(data: str) -> bool:
     """Whether data are a table or named arrays, whose target is a name and no file.
 
@@ -635,6 +651,14 @@ def _listed(names: Iterable[object], most: int = 30) -> str:
 
 Reader = Callable[[Path], "polars.DataFrame | Values | dict[str, Values]"]
 
+_ARRAYS: dict[str, Reader] = {
+    ".npz": read_npz,
+    ".npy": read_npy,
+    ".idx": read_idx,
+    ".svmlight": read_svmlight,
+    ".libsvm": read_svmlight,
+    ".svm": read_svmlight,
+}
 FORMATS: dict[str, TextReader | Reader] = {
     ".csv": TextReader(","),
     ".tsv": TextReader("\t"),
@@ -645,12 +669,7 @@ FORMATS: dict[str, TextReader | Reader] = {
     ".parquet": columnar_reader("Parquet"),
     ".arrow": columnar_reader("Arrow"),
     ".feather": columnar_reader("Feather"),
-    ".npz": read_npz,
-    ".npy": read_npy,
-    ".idx": read_idx,
-    ".svmlight": read_svmlight,
-    ".libsvm": read_svmlight,
-    ".svm": read_svmlight,
+    **_ARRAYS,
 }
 """The readers by a file's last suffix, before .gz; IDX files are also known by "-ubyte" in their names."""
 

@@ -133,7 +133,7 @@ class Experiment:
         is_folder = own_file and Path(self.data).is_dir()
         suffix = datasets.suffix_of(Path(self.data)) if own_file and not is_folder else ""
         is_text = isinstance(datasets.FORMATS.get(suffix), datasets.TextReader)
-        is_table = is_text or suffix in (".parquet", ".arrow", ".feather")
+        is_table = datasets.is_table(suffix)
         for name, (used, what) in {
             "test": (own_file, "is for data of your own, as a file or folder"),
             "image_size": (is_folder, "scales the images of a folder"),

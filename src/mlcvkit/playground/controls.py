@@ -22,7 +22,7 @@ from mlcvkit.playground.experiments import (
     Experiment,
 )
 from mlcvkit.playground.widgets import Equation
-from mlcvkit.training import OPTIMIZERS, SCHEDULES
+from mlcvkit.training import OPTIMIZERS, SCHEDULES, text_of
 
 SLIDES: dict[str, tuple[float, float, float]] = {
     "learning_rate": (-5, 2, 0.1),
@@ -61,10 +61,10 @@ def controls() -> dict[str, Any]:
         name: {
             "group": "More of the training",
             "label": name.replace("_", " ").capitalize(),
-            "text": f"Belongs to {kind.replace('_', ' ')}.",
+            "text": text_of(name),
             "equation": row.latex,
         }
-        for kind, row in reversed(ROWS["optimizer"].items())
+        for row in reversed(ROWS["optimizer"].values())
         for name in {field.name for field in fields(row)} & OF_OPTIMIZERS.keys() - written.keys()
     }
 

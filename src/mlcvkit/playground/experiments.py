@@ -13,7 +13,7 @@ import numpy as np
 from mlcvkit import experiments
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import with_used_only
-from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS
+from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS, losses_behind
 from mlcvkit.playground.points import FIRST_POINTS, MOST_POINTS, WELL_FORMED, classes_of, painted, problem_with
 from mlcvkit.training import OPTIMIZERS, RECIPES, SCHEDULES, Hyperparameters, with_fields_of_optimizers
 
@@ -31,7 +31,7 @@ IMAGE_KEY = re.compile("([2-9]|10)-[0-9a-f]{16}")
 CHOICES: dict[str, tuple[str, ...]] = {
     "data": (PARITY, DIGITS, "moons", "circles", "spirals", "xor", PAINTED, IMAGES),
     "activation": tuple(ACTIVATIONS),
-    "loss": ("cross_entropy", "mse", "l2"),
+    "loss": tuple(losses_behind("sigmoid")),
     "initialization": tuple(INITIALIZATIONS),
     "optimizer": (*OPTIMIZERS, COORDINATE_SGD, LITERAL_SGD, FULL_BATCH_ADAM),
     "schedule": tuple(SCHEDULES),

@@ -23,7 +23,7 @@ from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.playground.points import as_csv, from_table
 from mlcvkit.playground.sessions import Session
 from mlcvkit.playground.uploads import IMAGE_SETS, as_npz
-from mlcvkit.training import OPTIMIZERS
+from mlcvkit.training import OPTIMIZERS, Hyperparameters
 
 POINTS_FILE, IMAGES_FILE = "points.csv", "images.npz"
 """A visitor's own data, in the folder of the run that was trained on them."""
@@ -81,7 +81,21 @@ def open_run(root: Path, name: Any) -> Network:
     ]:
         raise InputError(f"{name} is another kind of network than the page shows")
     network.model.W = [w.astype(current.dtype) for w, current in zip(saved.model.W, network.model.W, strict=True)]
+    network.note = _not_on_the_page(saved.configuration)
     return network
+
+
+def _not_on_the_page(configuration: dict[str, Any]) -> str:
+    """The settings that the run was trained with and that the page does not have, as a sentence."""
+    usual = asdict(Hyperparameters()) | {"class_weight": None}
+    shown = vars(Experiment()).keys() | {"validation_samples", "local_steps"}
+    others = {name: configuration[name] for name in usual.keys() & configuration.keys() - shown}
+    told = [f"{name}={value}" for name, value in sorted(others.items()) if value != usual[name]]
+    return (
+        f"It was trained with {', '.join(told)}, which this page does not have: here it goes on without."
+        if told
+        else ""
+    )
 
 
 def _experiment(configuration: dict[str, Any], folder: Path) -> Experiment:

@@ -42,7 +42,7 @@ class Network:
     """A network that an experiment describes, with its samples.
 
     ``train`` and ``held_out`` are what it is measured on: columns X, (K, N), and targets, (C, N). ``class_names`` has
-    class 0 first.
+    class 0 first; ``note``, what a visitor should know of it.
     """
 
     experiment: Experiment
@@ -55,6 +55,7 @@ class Network:
     save: Callable[[dict[str, Any], History], SavedModel] = field(repr=False)
     every: Callable[[int], tuple[Array, Array]] = field(repr=False)
     prepared: Preparation = field(repr=False)
+    note: str = ""
 
     @property
     def mlp(self) -> MLP:

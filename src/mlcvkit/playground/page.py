@@ -432,7 +432,8 @@ class Page:
         self._choose_units()
         self._choose_axis()
         self.plane.begin(network)
-        self.lead.text = LEADS.get(network.experiment.data, LEAD_OF_IMAGES if images else LEAD_OF_PLANE)
+        lead = LEADS.get(network.experiment.data, LEAD_OF_IMAGES if images else LEAD_OF_PLANE)
+        self.lead.text = f"{lead} {network.note}"
         self.pad_box.visible = self.clear.visible = images
         self.pad_title.content = f"<h2>Draw {'a digit' if network.experiment.is_mnist else 'a picture'}</h2>"
         self.brought.visible = network.experiment.data in (PAINTED, IMAGES)

@@ -75,16 +75,16 @@ class LayerStatistics(NamedTuple):
         Its name.
     activations
         Its activations, (M, N).
-    silent
-        The share of the samples for which each unit is 0, (M,).
     gradients
         The gradients of the loss with respect to its weights.
+    slopes
+        The derivatives of its activation at these activations, without their signs, (M, N); 1 for the output.
     """
 
     name: str
     activations: npt.NDArray[np.floating]
-    silent: npt.NDArray[np.floating]
     gradients: npt.NDArray[np.floating]
+    slopes: npt.NDArray[np.floating]
 
 
 def layers(statistics: Sequence[LayerStatistics]) -> Figure:

@@ -1,18 +1,26 @@
 """The parts of the report of a run: each a heading, a picture or a table, and what it says in words."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
 from mlcvkit import plots
+from mlcvkit.arrays import PlainData
 from mlcvkit.experiments import confusion_matrix
 from mlcvkit.models import ACTIVATIONS, logit_loss
 from mlcvkit.plots import LayerStatistics, predictions
 from mlcvkit.report.page import Part, Table, number, percent
 from mlcvkit.report.subjects import Subject
+from mlcvkit.training import Hyperparameters
 from mlcvlab.nn import Array
+
+ASKED_FOR = ("optimizer", "learning_rate", "schedule", "batch_size", "epochs", "seed", "weight_decay", "dropout", "l2")
+"""The hyperparameters that are told even where they are as usual."""
+FLAT = 0.005
+"""Through an activation with a smaller slope than this hardly any gradient passes."""
 
 LOOKED_AT, ON_THE_SURFACE = 1000, 500
 """Samples that the layers, and the loss around the weights, are computed on."""
@@ -82,12 +90,17 @@ def _summary(subject: Subject) -> Part:
         ("network", " → ".join(map(str, (len(subject.X), *model.hidden_units, len(subject.y))))),
         ("weights", f"{sum(w.size for w in model.W):,}"),
     ]
-    names = ("optimizer", "learning_rate", "schedule", "batch_size", "epochs", "seed", "weight_decay", "dropout", "l2")
-    configuration = subject.saved.configuration
-    rows += [(name.replace("_", " "), number(configuration[name])) for name in names if name in configuration]
+    rows += [(name.replace("_", " "), number(value)) for name, value in _told(subject.saved.configuration).items()]
     rows += [(name, str(value)) for name, value in subject.saved.provenance.items() if name in ("mlcvlab", "numpy")]
     words = "" if subject.X.shape[1] else subject.missing
     return Part("In short", words, tables=[Table(("", ""), rows)])
+
+
+def _told(configuration: PlainData) -> PlainData:
+    """The hyperparameters to tell: those that everyone asks for, and those that are not as usual."""
+    usual = asdict(Hyperparameters()) | dict.fromkeys(ASKED_FOR)
+    told = {name: configuration[name] for name in usual if name in configuration and name != "hidden_units"}
+    return {name: value for name, value in told.items() if value != usual[name]}
 
 
 def _curves(subject: Subject) -> Part:
@@ -240,13 +253,15 @@ def layer_statistics(subject: Subject) -> list[LayerStatistics]:
     model = subject.model
     X, y = subject.some(LOOKED_AT)
     gradients = model.pairs(model.emp_loss_grad(X, y))
+    activation = ACTIVATIONS[model.activation]
     found, a = [], X
     for count, ((W, b), (gradient, _)) in enumerate(zip(model.pairs(model.W), gradients, strict=True), start=1):
         z = W @ a + (0 if b is None else b)
-        last = count == len(gradients)
-        a = z if last else ACTIVATIONS[model.activation].function(z)
-        name = "output, z" if last else f"hidden layer {count}"
-        found.append(LayerStatistics(name, a, (a == 0).mean(axis=1), gradient))
+        if count == len(gradients):
+            found.append(LayerStatistics("output, z", z, gradient, np.ones_like(z)))
+        else:
+            a, kept = activation.apply(z)
+            found.append(LayerStatistics(f"hidden layer {count}", a, gradient, np.abs(activation.gradient(kept))))
     return found
 
 
@@ -256,27 +271,32 @@ def _layers(subject: Subject) -> Part:
     sizes = [float(np.sqrt((layer.gradients.astype(np.float64) ** 2).mean())) for layer in layers]
     rows, warnings = [], []
     for layer, size in zip(layers, sizes, strict=True):
-        hidden = layer is not layers[-1]
-        dead = int((layer.silent == 1).sum()) if activation == "relu" and hidden else 0
-        saturated = 0.0
-        if hidden and activation in ("tanh", "sigmoid"):
-            low = 0.0 if activation == "sigmoid" else -1.0
-            saturated = float(((layer.activations > 0.99) | (layer.activations < low + 0.01)).mean())
-        amiss = str(dead) if activation == "relu" else percent(saturated)
+        units, hidden = len(layer.activations), layer is not layers[-1]
+        flat = layer.slopes < FLAT
+        dead, share = int(flat.all(axis=1).sum()), float(flat.mean())
+        amiss = (str(dead), percent(share)) if hidden else ("", "")
         mean, deviation = f"{layer.activations.mean():.3g}", f"{layer.activations.std():.3g}"
-        rows.append((layer.name, f"{len(layer.activations):,}", mean, deviation, amiss, f"{size:.2e}"))
+        rows.append((layer.name, f"{units:,}", mean, deviation, *amiss, f"{size:.2e}"))
         if dead:
-            warnings.append(f"{dead} of {len(layer.activations)} units of {layer.name} are dead")
-        if saturated > 0.5:
-            warnings.append(f"{percent(saturated)} of the activations of {layer.name} are saturated")
+            warnings.append(f"{dead} of {units} units of {layer.name} are dead: their slope is below {FLAT} throughout")
+        if share > 0.5 and activation != "relu":  # which is flat for every negative z
+            warnings.append(f"{percent(share)} of the activations of {layer.name} are saturated: slopes below {FLAT}")
         if hidden and len(layer.activations) > 1 and np.ptp(layer.activations, axis=0).max() == 0:
             warnings.append(f"all units of {layer.name} are alike")
     if sizes[0] == 0 and sizes[-1] == 0:
         warnings.append("no gradient is left")
     elif sizes[0] == 0 or sizes[-1] / sizes[0] > 100:
         warnings.append("the gradient of the first layer is less than a hundredth of that of the last: it vanishes")
-    kind = "dead units" if activation == "relu" else "saturated"
-    headings = ("", "units", "mean activation", "its deviation", kind, "gradient (root mean square)")
+    flat_heading = f"slope below {FLAT}"
+    headings = (
+        "",
+        "units",
+        "mean activation",
+        "its deviation",
+        "dead units",
+        flat_heading,
+        "gradient (root mean square)",
+    )
     words = f"On {min(LOOKED_AT, subject.X.shape[1]):,} samples. " + (
         "; ".join(warnings) if warnings else "No dead or saturated units and no vanishing gradient were found"
     )

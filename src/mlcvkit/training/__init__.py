@@ -21,7 +21,7 @@ from mlcvkit.training.loop import (
     fit,
     split_validation,
 )
-from mlcvkit.training.optimizers import OPTIMIZERS, OptimizerName, State, with_fields_of_optimizers
+from mlcvkit.training.optimizers import OPTIMIZERS, OptimizerName, State, text_of, with_fields_of_optimizers
 from mlcvkit.training.progress import ProgressBar
 from mlcvkit.training.recipes import RECIPES
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
@@ -63,6 +63,7 @@ __all__ = [
     "flatten",
     "lies_elsewhere",
     "split_validation",
+    "text_of",
     "with_fields_of_optimizers",
     "with_penalty_and_limit",
 ]

@@ -1,9 +1,7 @@
 """Every hyperparameter of a training run."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from numbers import Integral
 
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
@@ -17,13 +15,18 @@ from mlcvkit.models import (
 )
 from mlcvkit.training.augmentation import Augmentation
 from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName, with_fields_of_optimizers
+from mlcvkit.training.ranges import (
+    NOT_NEGATIVE,
+    ONE_OR_MORE,
+    POSITIVE,
+    SEED,
+    SHARE,
+    ZERO_OR_MORE,
+    is_whole,
+    require_in_range,
+    within,
+)
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
-
-WHOLE = ("batch_size", "epochs", "patience", "average_epochs", "local_steps", "validation_samples", "seed")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +57,25 @@ class Hyperparameters:
     """How large the weights are at first: he and glorot go by the layer's size; small is 0.01, large is 1 for any; with
     zeros all hidden units stay alike; linear starts a ReLU network of a table as the linear model that fits its rows.
     Where left out for data of your own, linear where that can be, else he."""
-    dropout: float = 0.0
+    dropout: float = within(SHARE, 0.0)
     """The share of hidden units that is silenced at random in each step."""
-    label_smoothing: float = 0.0
+    label_smoothing: float = within(SHARE, 0.0)
     """For classes: the share of each training target that is spread evenly over all classes."""
-    l2: float | None = 0.0
+    l2: float | None = within(NOT_NEGATIVE, 0.0)
     """Penalty on large weights, but not on biases: (l2 / 2) times the sum of their squares is added to the loss. Where
     left out for data of your own, the one that ridge regression on the same rows would choose, and 0.0001 at least."""
     optimizer: OptimizerName = "adam"
     """adam and rmsprop scale each weight's step by its recent gradients; adamw decays the weights as well; sgd is plain
     descent, momentum and nesterov keep a velocity; handout_adam looks ahead as the handout prints it."""
-    learning_rate: float = 0.001
+    learning_rate: float = within(POSITIVE, 0.001)
     """How far a step goes; too high diverges, too low crawls. Good for sgd, momentum and nesterov: 0.1."""
     schedule: ScheduleName = "cosine"
     """How the learning rate goes on: cosine brings it down to 0 over the run, one_cycle up first, step in stairs."""
-    warm_up: float = 0.0
+    warm_up: float = within(SHARE, 0.0)
     """The share of the run over which the learning rate first grows from 0."""
-    batch_size: int = 128
+    batch_size: int = within(ONE_OR_MORE, 128)
     """Samples in one step."""
-    epochs: int = 15
+    epochs: int = within(ONE_OR_MORE, 15)
     """Passes over the training samples."""
     momentum: float = 0.9
     """momentum, nesterov: the share of the last step's velocity that is kept."""
@@ -84,52 +87,38 @@ class Hyperparameters:
     """rmsprop: the decay of the running mean of the gradient's square."""
     epsilon: float = 1e-8
     """The adams and rmsprop: keeps the division finite."""
-    weight_decay: float = 0.0
+    weight_decay: float = within(NOT_NEGATIVE, 0.0)
     """How strongly weights are pulled to 0: λ w is added to the gradient; adamw decays them beside it."""
-    clip_norm: float = 0.0
+    clip_norm: float = within(NOT_NEGATIVE, 0.0)
     """The largest norm of a gradient: longer ones are shortened to it. 0 for no limit."""
-    patience: int = 0
+    patience: int = within(ZERO_OR_MORE, 0)
     """Stop after this many epochs without a better validation loss, and restore the best weights. 0 for never."""
-    average_epochs: int = 0
+    average_epochs: int = within(ZERO_OR_MORE, 0)
     """End with the mean of the weights after each of this many last epochs. 0 for the last weights."""
-    shift: float = 0.0
+    shift: float = within(NOT_NEGATIVE, 0.0)
     """Augmentation: move each image at random by up to this many pixels."""
-    rotation: float = 0.0
+    rotation: float = within(NOT_NEGATIVE, 0.0)
     """Augmentation: turn it by up to this many degrees."""
-    scale: float = 0.0
+    scale: float = within(SHARE, 0.0)
     """Augmentation: stretch height and width by up to this share."""
-    shear: float = 0.0
+    shear: float = within(NOT_NEGATIVE, 0.0)
     """Augmentation: slant it by up to this share of its height."""
-    elastic: float = 0.0
+    elastic: float = within(NOT_NEGATIVE, 0.0)
     """Augmentation: bend it by a smooth random field of this size in pixels (root mean square)."""
-    local_steps: int = 100
+    local_steps: int = within(ZERO_OR_MORE, 100)
     """On a cluster: the mini-batches that each shard trains on before the weights of all are averaged. 0: each epoch is
     one step with the exact gradient of all samples."""
-    validation_samples: int = 5000
+    validation_samples: int = within(ZERO_OR_MORE, 5000)
     """Training samples held out to watch the progress; the test set is never used for that."""
-    seed: int = 0
+    seed: int = within(SEED, 0)
     """Where all randomness comes from: the same seed gives the same weights."""
 
     def __post_init__(self) -> None:
         units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
         object.__setattr__(self, "hidden_units", units)
-        self._require("hidden_units", all(map(_is_whole, units)), "must be whole numbers")
-        for name in WHOLE:
-            self._require(name, _is_whole(getattr(self, name)), "must be a whole number")
+        self._require("hidden_units", all(map(is_whole, units)), "must be whole numbers")
         self._require("hidden_units", all(number >= 1 for number in units), "must be 1 or more in each layer")
-        for name in ("batch_size", "epochs"):
-            self._require(name, getattr(self, name) >= 1, "must be 1 or more")
-        for name in ("learning_rate", "epsilon"):
-            self._require(name, 0 < getattr(self, name) < math.inf, "must be positive and finite")
-        for name in ("momentum", "beta1", "beta2", "rho", "warm_up", "scale", "dropout", "label_smoothing"):
-            self._require(name, 0 <= getattr(self, name) < 1, "must be at least 0 and below 1")
-        for name in ("l2", "weight_decay", "clip_norm", "shift", "rotation", "shear", "elastic"):
-            value = getattr(self, name)
-            is_left = name == "l2" and value is None
-            self._require(name, is_left or 0 <= value < math.inf, "must be 0 or more and finite")
-        for name in ("patience", "average_epochs", "local_steps", "validation_samples", "seed"):
-            self._require(name, getattr(self, name) >= 0, "must be 0 or more")
-        self._require("seed", self.seed < 2**32, f"must be below {2**32:,}")
+        require_in_range(self)
         self._require(
             "average_epochs", self.average_epochs <= self.epochs, f"must be at most epochs={self.epochs}, 0 for none"
         )

@@ -4,8 +4,10 @@ A step asks for the gradient at the weights it wants: most at the current ones, 
 The state is a NamedTuple of arrays, so that it can be saved without knowing whose it is.
 """
 
+import inspect
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy.typing as npt
 
 from mlcvkit.arrays import Values
 from mlcvkit.training import kernels
+from mlcvkit.training.ranges import NOT_NEGATIVE, POSITIVE, SHARE, within
 from mlcvlab.nn import Array
 
 Kind = TypeVar("Kind")
@@ -40,9 +43,12 @@ class Optimizer(Protocol):
     ----------
     latex
         The step as an equation in TeX.
+    searched
+        Whether a search for hyperparameters tries it by default.
     """
 
     latex: ClassVar[str]
+    searched: ClassVar[bool]
 
     def start(self, w: Array) -> State:
         """The state before the first step, for these weights."""
@@ -68,6 +74,7 @@ class SGD:
     Robbins and Monro (1951), "A stochastic approximation method".
     """
 
+    searched: ClassVar[bool] = True
     latex: ClassVar[str] = r"w \leftarrow w - \alpha \nabla L"
 
     def start(self, w: Array) -> NoState:
@@ -110,9 +117,10 @@ class Momentum:
     Martens, Dahl, Hinton (2013) with the learning rate outside of the velocity.
     """
 
+    searched: ClassVar[bool] = True
     latex: ClassVar[str] = r"w \leftarrow w - \alpha v"
 
-    momentum: float = 0.9
+    momentum: float = within(SHARE, 0.9)
 
     def start(self, w: Array) -> MomentumState:
         """The state before the first step."""
@@ -185,10 +193,11 @@ class RMSprop:
     Tieleman and Hinton (2012), "Lecture 6.5, rmsprop", Neural networks for machine learning.
     """
 
+    searched: ClassVar[bool] = False
     latex: ClassVar[str] = r"w \leftarrow w - \alpha \frac{\nabla L}{\sqrt{s} + \varepsilon}"
 
-    rho: float = 0.9
-    epsilon: float = 1e-8
+    rho: float = within(SHARE, 0.9)
+    epsilon: float = within(POSITIVE, 1e-8)
 
     def start(self, w: Array) -> RMSpropState:
         """The state before the first step."""
@@ -240,11 +249,12 @@ class Adam:
     Kingma and Ba (2015), "Adam", algorithm 1.
     """
 
+    searched: ClassVar[bool] = True
     latex: ClassVar[str] = r"w \leftarrow w - \alpha \frac{\tilde m}{\sqrt{\tilde s} + \varepsilon}"
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
+    beta1: float = within(SHARE, 0.9)
+    beta2: float = within(SHARE, 0.999)
+    epsilon: float = within(POSITIVE, 1e-8)
 
     def start(self, w: Array) -> AdamState:
         """The state before the first step."""
@@ -297,7 +307,7 @@ class AdamW(Adam):
         r"w \leftarrow (1 - \alpha \lambda) w - \alpha \frac{\tilde m}{\sqrt{\tilde s} + \varepsilon}"
     )
 
-    weight_decay: float = 0.01
+    weight_decay: float = within(NOT_NEGATIVE, 0.01)
 
     def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
         """Take one step."""
@@ -324,6 +334,7 @@ class HandoutAdam(Adam):
     Handout, Problem 3, "AdaM"; its look-ahead goes uphill (erratum 7).
     """
 
+    searched: ClassVar[bool] = False
     latex: ClassVar[str] = r"m \leftarrow \beta_1 m + (1 - \beta_1)\, \nabla L(w + \beta_1 m)"
 
     def step(self, w: Array, gradient_at: GradientAt, state: AdamState, learning_rate: float) -> None:
@@ -339,23 +350,25 @@ class HandoutAdam(Adam):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "adam": Adam,
+    "adamw": AdamW,
     "sgd": SGD,
     "momentum": Momentum,
     "nesterov": Nesterov,
     "rmsprop": RMSprop,
-    "adam": Adam,
-    "adamw": AdamW,
     "handout_adam": HandoutAdam,
 }
 
 
 def with_fields_of_optimizers(kind: type[Kind]) -> type[Kind]:
-    """Give a class that is to become a dataclass the hyperparameters of all optimizers.
+    """Give a class that is to become a dataclass the hyperparameters of all optimizers, with their ranges and texts.
+
+    The range is 0 or more where an optimizer gives none.
 
     Parameters
     ----------
     kind
-        The class; a hyperparameter that it declares itself stays as it is.
+        The class; a hyperparameter that it declares itself keeps its default and text.
 
     Returns
     -------
@@ -364,10 +377,37 @@ def with_fields_of_optimizers(kind: type[Kind]) -> type[Kind]:
     """
     for optimizer in OPTIMIZERS.values():
         for part in fields(optimizer):  # type: ignore[arg-type]
-            if not any(part.name in getattr(base, "__annotations__", {}) for base in kind.__mro__):
-                kind.__annotations__[part.name] = part.type
-                setattr(kind, part.name, part.default)
+            is_own = part.name in kind.__annotations__
+            if is_own or not any(part.name in getattr(base, "__annotations__", {}) for base in kind.__mro__):
+                default = getattr(kind, part.name) if is_own else part.default
+                if not isinstance(default, Field):
+                    known = {"range": NOT_NEGATIVE} | ({} if is_own else {"help": text_of(part.name)})
+                    setattr(kind, part.name, field(default=default, metadata={**known, **part.metadata}))
+                kind.__annotations__.setdefault(part.name, part.type)
     return kind
+
+
+def _names(row: type[Optimizer]) -> list[str]:
+    return [part.name for part in fields(row)]  # type: ignore[arg-type]
+
+
+def text_of(hyperparameter: str) -> str:
+    """What an optimizer's docstring says of its hyperparameter.
+
+    Parameters
+    ----------
+    hyperparameter
+        The name of a field of an optimizer.
+
+    Returns
+    -------
+    str
+        The names of the optimizers that have it, and its text; empty if it has none.
+    """
+    having = [name for name, row in OPTIMIZERS.items() if hyperparameter in _names(row)]
+    own = inspect.cleandoc(OPTIMIZERS[having[0]].__doc__ or "")
+    text = re.search(rf"^{hyperparameter}\n((?: +.+\n?)+)", own, re.MULTILINE)
+    return f"{', '.join(having)}: {' '.join(text[1].split())}" if text else ", ".join(having)
 
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from mlcvkit.experiments import (
     split_rows,
     split_test_rows,
 )
+from mlcvkit.models import OUTPUTS, losses_behind
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import Callback, History, Hyperparameters
 from mlcvkit.tuning.spaces import MLP_SPACE, NN2_HIDDEN_UNITS
@@ -66,10 +67,11 @@ class Problem:
     @property
     def losses(self) -> tuple[str, ...]:
         """The possible losses, the default one first."""
-        if self.experiment.task == "regression":
-            return "mse", "l2"
-        two = len(np.unique(self.training[1])) == 2
-        return "cross_entropy" if two else "categorical_cross_entropy", "mse", "l2"
+        output = "identity"
+        if self.experiment.task == "classification":
+            output = "sigmoid" if len(np.unique(self.training[1])) == 2 else "softmax"
+        usual = OUTPUTS[output].loss
+        return usual, *(name for name in losses_behind(output) if name != usual)
 
     @cached_property
     def _parts(self) -> tuple[LabelledRows, LabelledRows]:

@@ -16,7 +16,7 @@ import numpy as np
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.models import ACTIVATIONS
-from mlcvkit.training import Hyperparameters
+from mlcvkit.training import OPTIMIZERS, Hyperparameters
 
 LARGEST = 1_000_000
 """The largest whole number."""
@@ -34,7 +34,7 @@ MLP_SPACE = {
     "hidden_units": "8:256",
     "batch_size": "16:512",
     "initialization": "he,glorot,small",
-    "optimizer": "adam,adamw,sgd,momentum,nesterov",
+    "optimizer": ",".join(name for name, optimizer in OPTIMIZERS.items() if optimizer.searched),
     "schedule": "cosine,constant,step,one_cycle",
     "weight_decay": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
     "depth": "1:3",

@@ -304,7 +304,7 @@ def test_verbose_shows_the_epochs(capsys):
     ("options", "words"),
     [
         ({"learning_rate": -1}, "learning_rate must be positive and finite; got -1"),
-        ({"optimizer": "lbfgs"}, "optimizer must be one of sgd, momentum"),
+        ({"optimizer": "lbfgs"}, "optimizer must be one of adam, adamw, sgd"),
         ({"activation": "swash"}, "unknown activation 'swash'; choose one of relu"),
         ({"hidden_units": (5, 0)}, "1 or more in each layer"),
         ({"loss": "hinge"}, "unknown loss 'hinge'; choose one of"),

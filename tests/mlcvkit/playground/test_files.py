@@ -1,6 +1,7 @@
 import pytest
 
-from mlcvkit import InputError
+from mlcvkit import Experiment as TrainedExperiment
+from mlcvkit import Hyperparameters, InputError, prepare, storage
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.files import open_run, save_run, saved_runs
 from mlcvkit.playground.sessions import FairSemaphore, Session
@@ -18,6 +19,18 @@ def saved(tmp_path):
 def test_a_run_that_was_saved_is_opened_with_its_settings(saved):
     assert saved_runs(saved) == ["mine"]
     assert open_run(saved, "mine").experiment == Experiment(data="moons", hidden_units=4)
+
+
+def test_what_a_run_was_trained_with_and_the_page_does_not_have_is_said(saved):
+    hp = Hyperparameters(hidden_units=(4,), epochs=2, patience=3, clip_norm=0.5)
+    prepared = prepare(TrainedExperiment(data="moons", class_weight="balanced", hyperparameters=hp))
+    (saved / "other-options").mkdir()
+    storage.save_model(
+        saved / "other-options" / storage.MODEL_FILE, prepared.fit().predictor.saved(prepared.configuration)
+    )
+    note = open_run(saved, "other-options").note
+    assert note.startswith("It was trained with class_weight=balanced, clip_norm=0.5, patience=3, which this page")
+    assert open_run(saved, "mine").note == ""
 
 
 @pytest.mark.parametrize("name", ["../mine", "/mine", "", None, 3, ["mine"], "other"])

@@ -1,6 +1,7 @@
 """Reports of real runs: what they say is computed anew here."""
 
 import re
+from dataclasses import asdict
 from functools import cache
 from html.parser import HTMLParser
 
@@ -10,9 +11,10 @@ from PIL import Image
 from sklearn import metrics
 
 from command import run
-from mlcvkit import InputError, datasets, plots
+from mlcvkit import Hyperparameters, InputError, datasets, plots
 from mlcvkit.cli import main  # noqa: F401 (the commands are registered)
 from mlcvkit.cli.app import app, register_commands
+from mlcvkit.models import ACTIVATIONS
 from mlcvkit.report import read_subject, report_on, write_report
 from mlcvkit.report.runs import SURFACE_POINTS, layer_statistics, loss_surface, run_parts
 from numerical import stencil
@@ -260,6 +262,33 @@ def test_dead_units_are_counted(runs):
     dead = int(re.search(r"(\d+) of 16 units of hidden layer 1 are dead", part.words)[1])
     assert dead >= 3
     assert part.tables[0].rows[0][4] == str(dead)
+    assert part.tables[0].rows[-1][4:6] == ("", "")
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_flat_activations_are_found_whatever_the_activation(runs, activation):
+    subject = read_subject(runs / "moons")
+    model = subject.saved.model
+    model.activation = activation
+    (W, b), *_ = model.pairs(model.W)
+    W[:], b[:] = 0, -1000.0
+    W[-1, 0], b[-1] = 1e-3, 0.1  # a unit that is flat nowhere
+    part = next(part for part in run_parts(subject) if part.heading == "Layer by layer")
+    h, function = 1e-4, ACTIVATIONS[activation].function
+    slopes = [float(function(np.float64(z + h)) - function(np.float64(z - h))) / (2 * h) for z in (-1000, 0.1)]
+    assert abs(slopes[1]) > 0.01
+    dead = len(W) - 1 if abs(slopes[0]) < 0.005 else 0
+    assert part.tables[0].rows[0][4] == str(dead)
+    assert (f"{dead} of {len(W)} units of hidden layer 1 are dead" in part.words) == (dead > 0)
+
+
+def test_a_hyperparameter_that_is_not_as_usual_is_told(runs):
+    subject = read_subject(runs / "moons")
+    usual = asdict(Hyperparameters())
+    subject.saved.configuration = usual | {"clip_norm": 0.5, "label_smoothing": 0.1}
+    rows = dict(next(run_parts(subject)).tables[0].rows)
+    assert rows["clip norm"] == "0.5" and rows["label smoothing"] == "0.1" and "dropout" in rows
+    assert "warm up" not in rows and "shear" not in rows
 
 
 def test_a_report_is_written_whole_or_not_at_all(runs, tmp_path):

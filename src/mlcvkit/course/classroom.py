@@ -1,6 +1,8 @@
 """A class: many submissions are graded side by side, and each result is saved as soon as it is there."""
 
+import csv
 import hashlib
+import io
 import json
 import os
 import secrets
@@ -148,8 +150,10 @@ def _write_identities(folder: Path, names: Sequence[str], shown: Sequence[str]) 
     for path in (folder / "submissions").iterdir():
         if path.stem in names:
             path.unlink()
-    rows = [f"{plain_cell(name)},{one}\n" for name, one in zip(map(_quoted, names), shown, strict=True)]
-    write_whole(folder / "identities.csv", _bytes("".join(["submission,shown\n", *rows])))
+    text = io.StringIO()
+    rows = [(plain_cell(name), one) for name, one in zip(names, shown, strict=True)]
+    csv.writer(text, lineterminator="\n").writerows([("submission", "shown"), *rows])
+    write_whole(folder / "identities.csv", _bytes(text.getvalue()))
 
 
 def _are_one(pair: Pair, ledger: Ledger) -> bool:
@@ -165,24 +169,16 @@ def _examine_one(grader: Grader, one: Found, name: str, folder: Path | None) -> 
     After a fault of the grader or of the machine, such as a process that cannot be started, there is a second try, so
     that only a fault that comes twice costs points.
     """
-    try:
-        return _examined_again_after_a_fault(grader, one, name, folder)
-    except InputError:
-        raise
-    except Exception as error:
-        reason = f"it could not be graded: {type(error).__name__}: {error}; please look at it by hand"
-        tests = [test for problem in grader.assignment.problems for part in problem.parts for test in part.tests]
-        reports = {test: all_lost(test, ("value",), reason) for test in tests}
-        return Examined(Findings(name, reports, (Violation("grader", plain_text(reason)),)), {}, False)
-
-
-def _examined_again_after_a_fault(grader: Grader, one: Found, name: str, folder: Path | None) -> Examined:
-    try:
-        return _examined(grader, one, name, folder)
-    except InputError:
-        raise
-    except Exception:
-        return _examined(grader, one, name, folder)
+    for _ in range(2):
+        try:
+            return _examined(grader, one, name, folder)
+        except InputError:
+            raise
+        except Exception as error:
+            reason = f"it could not be graded: {type(error).__name__}: {error}; please look at it by hand"
+    tests = [test for problem in grader.assignment.problems for part in problem.parts for test in part.tests]
+    reports = {test: all_lost(test, ("value",), reason) for test in tests}
+    return Examined(Findings(name, reports, (Violation("grader", plain_text(reason)),)), {}, False)
 
 
 def _examined(grader: Grader, one: Found, name: str, folder: Path | None) -> Examined:
@@ -215,11 +211,6 @@ def _write(folder: Path | None, grade: Grade) -> None:
         path, content = folder / "submissions" / f"{grade.submission}.{kind}", _bytes(text)
         if not path.is_file() or path.read_bytes() != content:
             write_whole(path, content)
-
-
-def _quoted(text: str) -> str:
-    """A cell of a CSV."""
-    return f'"{text.replace(chr(34), 2 * chr(34))}"' if set(text) & set('",') else text
 
 
 def _bytes(text: str) -> bytes:

@@ -11,7 +11,7 @@ import math
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,15 @@ MOODLE = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (g
 TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d",
     "%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M")  # fmt: skip
 Keep = Literal["last", "best"]
+Kind = Literal["canvas", "moodle", "own"]
+KNOWN_BY = {
+    "canvas": ("student", ("id", "sis login id", "sis user id")),
+    "moodle": ("full name", ("identifier", "id number", "email address")),
+    "own": ("name", ("id", "login", "email", "submission")),
+}
+"""For each kind of roster the column with the names, and those by which students are known, in lower case."""
+NO_STUDENTS = ("Points Possible", "Student, Test")
+"""Rows of Canvas's gradebook."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Roster:
     """The students of a class, and the file with them."""
 
     path: Path
-    kind: Literal["canvas", "moodle", "own"]
+    kind: Kind
     columns: list[str]
     rows: list[dict[str, str]]
     students: list[Student]
@@ -131,39 +140,37 @@ def read_roster(path: Path) -> Roster:
     except csv.Error as error:
         raise InputError(f"the roster {path} is no CSV: {error}") from None
     lower = {column.strip().lower() for column in columns}
+    kind: Kind = "own"
     if {name.lower() for name in CANVAS[:2]} <= lower:
-        return Roster(path, "canvas", columns, rows, [*_of_canvas(rows)], separator)
-    if {name.lower() for name in MOODLE[:2]} <= lower:
-        return Roster(path, "moodle", columns, rows, [*_of_moodle(rows)], separator)
-    if not lower & {"name", "id", "login", "email", "submission"}:
+        kind = "canvas"
+    elif {name.lower() for name in MOODLE[:2]} <= lower:
+        kind = "moodle"
+    elif not lower & {"name", "id", "login", "email", "submission"}:
         raise InputError(
             f"the roster {path} has the columns {', '.join(columns) or 'none'}: it must be the gradebook of Canvas "
             f"({', '.join(CANVAS)}), the grading worksheet of Moodle ({', '.join(MOODLE[:3])}), or have some of "
             f"{', '.join(OWN)}"
         )
-    return Roster(path, "own", columns, rows, [_own_student(path, i, row) for i, row in enumerate(rows)], separator)
+    return Roster(path, kind, columns, rows, [*_students(path, kind, rows)], separator)
 
 
-def _of_canvas(rows: Sequence[Mapping[str, str]]) -> Iterable[Student]:
+def _students(path: Path, kind: Kind, rows: Sequence[Mapping[str, str]]) -> Iterator[Student]:
+    name_column, key_columns = KNOWN_BY[kind]
     for i, row in enumerate(rows):
-        keys = [row.get(column, "").strip() for column in ("ID", "SIS Login ID", "SIS User ID")]
-        if keys[0] and row["Student"].strip() not in ("Points Possible", "Student, Test"):
-            yield Student(i, row["Student"], tuple(key for key in keys if key))
+        plain = {column.strip().lower(): value.strip() for column, value in row.items()}
+        name, keys = plain.get(name_column, ""), [plain.get(column, "") for column in key_columns]
+        if kind == "own":
+            yield Student(i, name, tuple(filter(None, keys)), *_own_terms(f"the roster {path}, row {i + 2}", plain))
+        elif kind == "moodle":
+            keys[0] = re.sub(r"\D", "", keys[0])
+            submitted = _time(plain.get("last modified (submission)", ""))
+            yield Student(i, name, tuple(filter(None, keys)), submitted)
+        elif keys[0] and name not in NO_STUDENTS:
+            yield Student(i, name, tuple(filter(None, keys)))
 
 
-def _of_moodle(rows: Sequence[Mapping[str, str]]) -> Iterable[Student]:
-    for i, row in enumerate(rows):
-        plain = {name.lower(): value.strip() for name, value in row.items()}
-        identifier = re.sub(r"\D", "", plain["identifier"])
-        keys = (identifier, plain.get("id number", ""), plain.get("email address", ""))
-        submitted = _time(plain.get("last modified (submission)", ""))
-        yield Student(i, plain["full name"], tuple(key for key in keys if key), submitted)
-
-
-def _own_student(path: Path, i: int, row: Mapping[str, str]) -> Student:
-    plain = {name.strip().lower(): value.strip() for name, value in row.items()}
-    keys = [plain.get(column, "") for column in ("id", "login", "email", "submission")]
-    where = f"the roster {path}, row {i + 2}"
+def _own_terms(where: str, plain: Mapping[str, str]) -> tuple[datetime | None, timedelta | datetime, float]:
+    """When it was submitted, the extension, and the bonus of a row."""
     submitted, extension = plain.get("submitted", ""), plain.get("extension", "")
     if submitted and _time(submitted) is None:
         raise InputError(f"{where}: submitted must be a time like 2026-02-20 23:59; got {submitted!r}")
@@ -175,7 +182,7 @@ def _own_student(path: Path, i: int, row: Mapping[str, str]) -> Student:
     if bonus is None or bonus < 0:
         raise InputError(f"{where}: bonus must be points of 0 or more; got {plain['bonus']!r}")
     later = timedelta(days=days) if days is not None else own_due or timedelta(0)
-    return Student(i, plain.get("name", ""), tuple(key for key in keys if key), _time(submitted), later, bonus)
+    return _time(submitted), later, bonus
 
 
 def _number(text: str) -> float | None:
@@ -444,8 +451,9 @@ def _fill_canvas(columns: list[str], rows: list[dict[str, str]], points: Mapping
     column = (titled or (numbered if len(numbered) == 1 else []) or [of.title])[0]
     if column not in columns:
         columns.append(column)
+    student = next(name for name in columns if name.strip().lower() == "student")
     for i, row in enumerate(rows):
-        if row["Student"].strip() == "Points Possible":
+        if row[student].strip() == "Points Possible":
             row[column] = row.get(column) or f"{of.points:g}"
         elif i in points:
             row[column] = f"{points[i].points:g}"

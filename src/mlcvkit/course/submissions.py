@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from mlcvkit.course.assignment import NOTEBOOK, read_assignment, tree_files
 from mlcvkit.course.imports import parsed
@@ -226,7 +226,7 @@ def _in_archive(path: Path) -> list[Found]:
     if not path.is_file() or path.is_symlink() or not _is_kind(path.name, ARCHIVES):
         return []
     try:
-        entries = [entry.place for entry in _of_archive(path, _Meter(1 << 40))]
+        entries = [entry.place for entry in _of_archive(path)]
     except (OSError, ValueError):
         return []
     places = [PurePosixPath(place) for place in entries if not is_ignored(place) and _clean(place)]
@@ -260,11 +260,10 @@ def read_submission(found: Found | Path, *, most_bytes: int, most_files: int) ->
         found = Found(_plain_name(found.name) if found.is_file() else found.name, (found,))
     taken = _Taken(most_files, most_bytes)
     try:
-        taken.add(_entries(found, _Meter(most_bytes)))
-    except _TooLarge as error:
-        taken = _Taken(most_files, problems=[*taken.problems, str(error)])
+        taken.add(_entries(found, taken.read))
     except (OSError, ValueError) as error:
-        taken = _Taken(most_files, problems=[*taken.problems, f"it cannot be read: {error}"])
+        why = str(error) if isinstance(error, _TooLarge) else f"it cannot be read: {error}"
+        taken = _Taken(most_files, most_bytes, problems=[*taken.problems, why])
     files, problems, notes = _placed(taken)
     problems = [plain_text(problem) for problem in (*taken.problems, *problems)][:MOST_PROBLEMS]
     digest = hashlib.sha256()
@@ -295,40 +294,28 @@ def _damage_found() -> Iterator[None]:
         raise _Damaged(str(error) or type(error).__name__) from error
 
 
-class _Meter:
-    """Counts what an archive unpacks to, also what is not read."""
-
-    def __init__(self, most: int) -> None:
-        self.most, self.left, self.passed_by = most, most, 0
-
-    def take(self, count: int) -> None:
-        self.left -= count
-        if self.left < 0:
-            raise _TooLarge(f"its files hold more than {self.most >> 20} MB")
-
-    def pass_by(self, count: int) -> None:
-        """Count what is unpacked but not read."""
-        self.passed_by += count
-        if self.passed_by > PASSED_BY * self.most:
-            raise _TooLarge(f"its files hold more than {self.most >> 20} MB")
-
-
 @dataclass
 class _Entry:
-    """A file of a submission: its path, size, time, and how to read it; None if it is not a regular file."""
+    """A file of a submission: its path, size, time, and how to open it; None if it is not a regular file.
+
+    ``is_unpacked``: passing it by unpacks it nevertheless.
+    """
 
     place: str
     size: int
     modified: float
-    read: Callable[[], bytes] | None
+    open: Callable[[], IO[bytes]] | None
+    is_unpacked: bool = False
 
 
 @dataclass
 class _Taken:
-    """What is read from a submission."""
+    """What is read from a submission, with the archives in it; _TooLarge if that is more than it may be."""
 
     most_files: int
-    most_bytes: int = 0
+    most_bytes: int
+    bytes_read: int = 0
+    bytes_passed: int = 0
     beside: int = 0
     bytes_beside: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
@@ -337,18 +324,37 @@ class _Taken:
     ignored: list[tuple[str, int]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    def read(self, entry: _Entry) -> bytes:
+        """The content of an entry, unpacked and counted part by part."""
+        content = bytearray()
+        with _damage_found():
+            if entry.open is None:
+                raise _Damaged("it is a link or no regular file")
+            with entry.open() as file:
+                while part := file.read(CHUNK):
+                    self.bytes_read += len(part)
+                    self._require_small()
+                    content += part
+        return bytes(content)
+
+    def _require_small(self) -> None:
+        if self.bytes_read > self.most_bytes or self.bytes_passed > PASSED_BY * self.most_bytes:
+            raise _TooLarge(f"its files hold more than {self.most_bytes >> 20} MB")
+
     def add(self, entries: Iterable[_Entry], nested: int = 0) -> None:
         """Read entries, and those of the archives among them if there is nothing else."""
         for entry in entries:
+            self.bytes_passed += entry.size if entry.is_unpacked else 0
+            self._require_small()
             problem = _problem(entry, self.files)
             if problem is not None:
                 self.problems.append(problem)
                 continue
             place = _clean(entry.place) or ""
-            if is_ignored(entry.place) or entry.read is None:
+            if is_ignored(entry.place) or entry.open is None:
                 continue
             try:
-                self._take(entry, place, entry.read)
+                self._take(entry, place)
             except _Damaged as error:
                 why = "has a password" if "encrypted" in str(error) else "is damaged"
                 self.problems.append(f"{entry.place} {why}, and is not read")
@@ -357,7 +363,7 @@ class _Taken:
             self.ignored += [(place, len(content)) for place, content in archives.items()]
             return
         for place, content in archives.items():
-            inner = _of_archive(io.BytesIO(content), _Meter(self.most_bytes))
+            inner = _of_archive(io.BytesIO(content))
             try:
                 self.add((replace(entry, place=f"{place}/{entry.place}") for entry in inner), nested + 1)
             except _TooLarge:
@@ -365,16 +371,16 @@ class _Taken:
             except (OSError, ValueError) as error:
                 self.problems.append(f"{place} cannot be read: {error}")
 
-    def _take(self, entry: _Entry, place: str, read: Callable[[], bytes]) -> None:
+    def _take(self, entry: _Entry, place: str) -> None:
         if _is_kind(place, CODE):
-            self.files[place] = read()
+            self.files[place] = self.read(entry)
             self.times[place] = entry.modified
             if sum(_is_kind(name, CODE) for name in self.files) > self.most_files:
                 raise _TooLarge(f"it has more than {self.most_files:,} files")
         elif _is_kind(place, ARCHIVES) and entry.size <= self.most_bytes:
-            self.archives[place] = read()
+            self.archives[place] = self.read(entry)
         elif self.beside < MOST_BESIDE and self.bytes_beside + entry.size <= LARGEST_BESIDE:
-            self.files[place] = read()
+            self.files[place] = self.read(entry)
             self.beside, self.bytes_beside = self.beside + 1, self.bytes_beside + entry.size
         else:
             self.ignored.append((place, entry.size))
@@ -392,7 +398,7 @@ def _problem(entry: _Entry, files: Mapping[str, bytes]) -> str | None:
     clean = _clean(entry.place)
     if clean is None:
         return f"the path {entry.place!r} leads out of the submission, or is no name"
-    if entry.read is None:
+    if entry.open is None:
         return None if is_ignored(entry.place) else f"{entry.place} is a link or no regular file, and is not read"
     parents = {str(parent) for parent in PurePosixPath(clean).parents}
     if parents & files.keys() or any(other.startswith(f"{clean}/") for other in files):
@@ -420,29 +426,29 @@ def _clean(place: str) -> str | None:
     return str(PurePosixPath(*parts)) if fits and len(parts) <= DEEPEST else None
 
 
-def _entries(found: Found, meter: _Meter) -> Iterator[_Entry]:
+def _entries(found: Found, read: Callable[[_Entry], bytes]) -> Iterator[_Entry]:
     """The files of a submission."""
     several = len(found.paths) > 1
     for path in found.paths:
         if path.is_symlink():
             raise ValueError("it is a link")
         if path.is_dir():
-            yield from _of_folder(path, meter)
+            yield from _of_folder(path)
         elif several or _is_kind(path.name, CODE):
-            yield _of_file(path, _own_name(path.name), meter)
+            yield _of_file(path, _own_name(path.name))
         elif _is_kind(path.name, UNOPENED) and not _is_kind(path.name, ARCHIVES):
             raise ValueError(f"{path.name} cannot be opened here; hand in the folder hw1 as a .zip")
         else:
-            yield from _below(_of_archive(path, meter), found.below, meter)
+            yield from _below(_of_archive(path), found.below, read)
 
 
-def _below(entries: Iterable[_Entry], below: str, meter: _Meter) -> Iterator[_Entry]:
+def _below(entries: Iterable[_Entry], below: str, read: Callable[[_Entry], bytes]) -> Iterator[_Entry]:
     """The entries in a folder or an archive, or a student's single files in an archive of a class."""
     for entry in entries:
         if not below:
             yield entry
-        elif entry.place == below and _is_kind(below, ARCHIVES) and entry.read is not None:
-            yield from _of_archive(io.BytesIO(entry.read()), meter)
+        elif entry.place == below and _is_kind(below, ARCHIVES):
+            yield from _of_archive(io.BytesIO(read(entry)))
         elif entry.place == below:
             yield replace(entry, place=PurePosixPath(below).name)
         elif entry.place.startswith(f"{below}/"):
@@ -451,49 +457,42 @@ def _below(entries: Iterable[_Entry], below: str, meter: _Meter) -> Iterator[_En
             yield replace(entry, place=_own_name(PurePosixPath(entry.place).name))
 
 
-def _of_file(path: Path, place: str, meter: _Meter) -> _Entry:
+def _of_file(path: Path, place: str) -> _Entry:
     kind = path.lstat()
 
-    def read() -> bytes:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file:
-            return _read(file, meter)
+    def opened() -> IO[bytes]:
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
-    return _Entry(place, kind.st_size, kind.st_mtime, read if stat.S_ISREG(kind.st_mode) else None)
+    return _Entry(place, kind.st_size, kind.st_mtime, opened if stat.S_ISREG(kind.st_mode) else None)
 
 
-def _of_folder(folder: Path, meter: _Meter) -> Iterator[_Entry]:
+def _of_folder(folder: Path) -> Iterator[_Entry]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in IGNORED)
         for name in [*folders, *sorted(names)]:
             place = Path(root, name)
             if not is_ignored(name) and not stat.S_ISDIR(place.lstat().st_mode):
-                yield _of_file(place, place.relative_to(folder).as_posix(), meter)
+                yield _of_file(place, place.relative_to(folder).as_posix())
 
 
-def _of_archive(archive: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
+def _of_archive(archive: Path | IO[bytes]) -> Iterator[_Entry]:
     is_zip = zipfile.is_zipfile(archive)
     called_zip = isinstance(archive, Path) and archive.suffix.lower() == ".zip"
     if called_zip and not is_zip and not tarfile.is_tarfile(archive):
         raise ValueError("it is no zip file, or a damaged one")
     with _damage_found():
-        yield from (_of_zip if is_zip else _of_tarball)(archive, meter)
+        yield from (_of_zip if is_zip else _of_tarball)(archive)
 
 
-def _of_zip(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
+def _of_zip(path: Path | IO[bytes]) -> Iterator[_Entry]:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if entry.is_dir():
                 continue
-            kind = stat.S_IFMT(entry.external_attr >> 16)
-
-            @_damage_found()
-            def read(entry: zipfile.ZipInfo = entry) -> bytes:
-                with archive.open(entry) as file:
-                    return _read(file, meter)
-
+            is_file = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
             modified = time.mktime((*entry.date_time, 0, 0, -1)) if entry.date_time[0] > 1980 else 0.0
-            yield _Entry(entry.filename, entry.file_size, modified, read if kind in (0, stat.S_IFREG) else None)
+            opened = partial(archive.open, entry) if is_file else None
+            yield _Entry(entry.filename, entry.file_size, modified, opened)
 
 
 class _TarEntry(tarfile.TarInfo):
@@ -505,30 +504,16 @@ class _TarEntry(tarfile.TarInfo):
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
-def _of_tarball(path: Path | IO[bytes], meter: _Meter) -> Iterator[_Entry]:
+def _of_tarball(path: Path | IO[bytes]) -> Iterator[_Entry]:
     opened = partial(tarfile.open, path) if isinstance(path, Path) else partial(tarfile.open, fileobj=path)
     if not isinstance(path, Path):
         path.seek(0)
     with opened(tarinfo=_TarEntry) as archive:
         for entry in archive:
-            if entry.isdir():
-                continue
-
-            @_damage_found()
-            def read(entry: tarfile.TarInfo = entry) -> bytes:
-                file = archive.extractfile(entry)
-                return b"" if file is None else _read(file, meter)
-
-            meter.pass_by(entry.size)  # skipping it unpacks it nevertheless
-            yield _Entry(entry.name, entry.size, float(entry.mtime), read if entry.isreg() else None)
-
-
-def _read(file: IO[bytes], meter: _Meter) -> bytes:
-    content = bytearray()
-    while part := file.read(CHUNK):
-        meter.take(len(part))
-        content += part
-    return bytes(content)
+            if not entry.isdir():
+                extracted = cast("Callable[[], IO[bytes]]", partial(archive.extractfile, entry))
+                file = extracted if entry.isreg() else None
+                yield _Entry(entry.name, entry.size, float(entry.mtime), file, is_unpacked=True)
 
 
 def _placed(taken: _Taken) -> tuple[dict[str, bytes], list[str], list[str]]:

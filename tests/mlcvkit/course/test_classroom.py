@@ -467,7 +467,7 @@ def test_an_option_is_used_or_refused(arguments, words, write_class, tmp_path):
 
 
 def test_a_class_with_a_roster_on_the_command_line(write_class, tmp_path):
-    folder = write_class(["adamsann_101_1_hw1", "adamsann_101_2_hw1", "brownbo_102_3_hw1", "somebody"])
+    folder = write_class(["adamsann_101_1_hw1", "adamsann_101_2_hw1", "brownbo_102_3_hw1", "=1+1,2"])
     (tmp_path / "roster.csv").write_text(
         'Student,ID,SIS User ID,SIS Login ID,Section\nPoints Possible,,,,\n"Adams, Ann",101,,adamsann,1\n'
         '"Brown, Bo",102,,brownbo,1\n"Clark, Cy",103,,clarkcy,1\n'
@@ -481,9 +481,10 @@ def test_a_class_with_a_roster_on_the_command_line(write_class, tmp_path):
     exported = [row["Homework 1: Learning"] for row in rows]
     assert (exported[0], exported[3]) == ("5", "") and 0 < float(exported[1]) == float(exported[2]) < 5
     identities = list(csv.DictReader((tmp_path / "grades/identities.csv").read_text().splitlines()))
-    assert {row["submission"] for row in identities} == {path.name for path in folder.iterdir()}
+    assert {row["submission"].removeprefix("'") for row in identities} == {path.name for path in folder.iterdir()}
+    assert "'=1+1,2" in {row["submission"] for row in identities}, "a spreadsheet would compute it"
     page = (tmp_path / "grades/overview.html").read_text()
-    assert "adamsann" not in page and "somebody" not in page and "days late" in page
+    assert "adamsann" not in page and "1+1" not in page and "days late" in page
     shown = {row["shown"] for row in identities}
     assert {path.stem for path in (tmp_path / "grades/submissions").glob("*.md")} == shown
 

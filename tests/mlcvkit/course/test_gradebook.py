@@ -71,6 +71,8 @@ def found(name, credit=1.0, **others):
         (CANVAS, {"adamsann_101_9001_hw1": "Adams, Ann", "brownbo_LATE_102_9002_hw1": "Brown, Bo"}),
         (CANVAS, {"adamsann": "Adams, Ann", "hw1 A-8": "Brown, Bo", "Ann Adams": "Adams, Ann", "nobody": None}),
         (MOODLE, {"Ann Adams_5001_assignsubmission_file_": "Ann Adams", "Bo Brown": "Bo Brown", "5001-5002": None}),
+        ("student,id\nAnn Adams,a7\nBo Brown,a8\n", {"hw1_a7": "Ann Adams", "Bo Brown": "Bo Brown"}),
+        ("STUDENT,Id,section\nAnn Adams,a7,1\n", {"hw1_a7": "Ann Adams", "Ann Adams": "Ann Adams"}),
         (OWN, {"ann": "Ann Adams", "hw1_bo": "Bo Brown", "clark cy": "Cy Clark", "Änn Àdams": "Ann Adams"}),
     ],
 )

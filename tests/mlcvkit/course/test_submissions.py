@@ -340,6 +340,13 @@ def test_a_bomb_in_an_archive_is_not_unpacked(tmp_path):
     assert submission.files == {} and "more than 1 MB" in submission.problems[0]
 
 
+def test_many_archives_in_one_hold_together_no_more_than_one_may(tmp_path):
+    one = zipped({f"part{i}.py": bytes(900 << 10) for i in range(1)})
+    (tmp_path / "a.zip").write_bytes(zipped({f"{i}.zip": one for i in range(20)}))
+    submission = read_submission(tmp_path / "a.zip", **LIMITS)
+    assert submission.files == {} and "more than 1 MB" in submission.problems[0]
+
+
 def test_a_lone_notebook_or_module_is_a_submission(tmp_path):
     write_folder(tmp_path / "class", {"ann.ipynb": b"{}", "bo.py": BASIS, "cy.7z": b"7z", "notes.txt": b""})
     passed_by = []

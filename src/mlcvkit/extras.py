@@ -10,7 +10,7 @@ EXTRAS = {
     "sklearn": ("sklearn",),
     "onnx": ("onnx",),
     "cluster": ("distributed", "fsspec", "cryptography"),
-    "course": ("IPython", "jinja2", "libcst", "nbformat", "psutil"),
+    "course": ("IPython", "jinja2", "nbformat", "psutil"),
     "tune": ("optuna", "filelock", "scipy"),
     "report": ("jinja2", "sklearn"),
     "play": ("nicegui", "latex2mathml"),

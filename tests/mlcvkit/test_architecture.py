@@ -145,7 +145,7 @@ def test_the_table_of_extras_is_that_of_the_project():
 
 
 @pytest.mark.parametrize(
-    ("module", "library", "extra"), [("course", "libcst", "course"), ("cluster", "distributed", None)]
+    ("module", "library", "extra"), [("course", "psutil", "course"), ("cluster", "distributed", None)]
 )
 def test_a_room_without_its_libraries_names_its_extra(module, library, extra):
     """Rooms that need libraries all through say so when they are imported; the others import without them."""

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
-import jinja2
-
 from mlcvkit.course.assignment import read_assignment
+from mlcvkit.course.rendering import TEMPLATES
 from mlcvkit.course.scoring import Grade, TestResult
 from mlcvkit.course.submissions import plain_text
 from mlcvkit.errors import first_line
@@ -71,27 +69,12 @@ def _where(tests: Sequence[str]) -> str:
 
 def feedback(grade: Grade) -> str:
     """A grade as Markdown, for its student."""
-    return template("feedback.md").render(grade=grade, reasons=reasons(grade))
+    return TEMPLATES.get_template("feedback.md").render(grade=grade, reasons=reasons(grade))
 
 
 def feedback_page(grade: Grade) -> str:
     """A grade as a page, for its student."""
-    return template("feedback.html").render(grade=grade, reasons=reasons(grade))
-
-
-def template(name: str) -> jinja2.Template:
-    """A template of the course kit."""
-    loader = jinja2.FunctionLoader(
-        lambda name: files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-    )
-    environment = jinja2.Environment(
-        loader=loader,
-        autoescape=name.endswith(".html"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(name)
+    return TEMPLATES.get_template("feedback.html").render(grade=grade, reasons=reasons(grade))
 
 
 def as_gradescope(grade: Grade) -> dict[str, Any]:

@@ -3,20 +3,17 @@
 import ast
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 
-import jinja2
-import libcst as cst
 import nbformat
 
 from mlcvkit.course.assignment import NOTEBOOK, SCRIPTS, Assignment, Task, reference_file, tree_files
 from mlcvkit.course.imports import parsed
+from mlcvkit.course.rendering import TEMPLATES
 from mlcvkit.errors import InputError
 from mlcvkit.storage import write_whole
 
@@ -86,11 +83,8 @@ def _replaced(source: str, old: str, new: str) -> str:
 
 def as_markdown(assignment: Assignment, solved: Collection[int] = (), *, kit: bool = False) -> str:
     """The assignment's text."""
-    template = files(__package__).joinpath("templates/assignment.md").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    return environment.from_string(template).render(
-        assignment=assignment, solved=solved, kit=kit, installed=_installed()
-    )
+    template = TEMPLATES.get_template("assignment.md")
+    return template.render(assignment=assignment, solved=solved, kit=kit, installed=_installed())
 
 
 def _installed() -> list[str]:
@@ -131,15 +125,8 @@ def students_modules(sources: dict[str, str], assignment: Assignment, solved: Co
         name: {task.function: task for task in tasks if task.file == name and task.problem not in solved}
         for name in sources
     }
-    modules = {name: cst.parse_module(source) for name, source in sources.items()}
-    for name, functions in by_file.items():
-        stub = _Stub(functions)
-        modules[name] = modules[name].visit(stub)
-        missing = sorted(set(functions) - stub.found)
-        if missing:
-            raise InputError(f"the assignment has a task for {missing[0]}, and {name} has no such function")
+    codes = {name: _stubbed(name, source, by_file[name]) for name, source in sources.items()}
     exported = _tasks_and_tables(sources, tasks) | set(assignment.given)
-    codes = {name: module.code for name, module in modules.items()}
     while True:
         used = exported | {name for code in codes.values() for name in _imported_from_tree(code)}
         pruned = {name: _pruned(code, frozenset(used), frozenset(exported)) for name, code in codes.items()}
@@ -157,53 +144,53 @@ def _with_numpy(code: str) -> str:
 def _tasks_and_tables(sources: dict[str, str], tasks: Iterable[Task]) -> set[str]:
     """What stays even if no code uses it: what the handout asks for, and constants and tables."""
     names = {"np"} | {part for task in tasks for part in task.function.split(".")}
-    assigned = (_assigned(statement) for source in sources.values() for statement in cst.parse_module(source).body)
-    return names | {name for name in assigned if name is not None and name.isupper()}
+    defined = {_defined(node) for source in sources.values() for node in parsed(source).body}
+    return names | {name for name in defined if name is not None and name.isupper()}
 
 
-def _assigned(statement: cst.CSTNode) -> str | None:
-    """The name that a module's statement assigns, if it is one."""
-    assignments = statement.body if isinstance(statement, cst.SimpleStatementLine) else ()
-    if not assignments or not isinstance(assignments[0], cst.Assign):
-        return None
-    target = assignments[0].targets[0].target
-    return target.value if isinstance(target, cst.Name) else None
+def _defined(statement: ast.stmt) -> str | None:
+    """The name that a statement defines, if it is one."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name), *_]):
+            return name
+    return None
 
 
-class _Stub(cst.CSTTransformer):
-    """Puts ``raise NotImplementedError`` with the task's words after the docstring of each function with a task."""
-
-    def __init__(self, tasks: dict[str, Task]) -> None:
-        self.tasks = tasks
-        self.found: set[str] = set()
-        self.path: list[str] = []
-
-    def visit_ClassDef(self, node: cst.ClassDef) -> bool:
-        self.path.append(node.name.value)
-        return True
-
-    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
-        self.path.pop()
-        return updated_node
-
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
-        self.path.append(node.name.value)
-        return True
-
-    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
-        name, depth = ".".join(self.path), len(self.path)
-        self.path.pop()
-        body = updated_node.body
-        if name not in self.tasks or not isinstance(body, cst.IndentedBlock) or _is_overload(updated_node):
-            return updated_node
-        self.found.add(name)
-        docstring = [body.body[0]] if updated_node.get_docstring() is not None else []
-        statement = cst.parse_statement(_not_implemented(self.tasks[name].text, 4 * depth))
-        return updated_node.with_changes(body=body.with_changes(body=[*docstring, statement], footer=[]))
+def _edited(source: str, edits: dict[tuple[int, int], list[str]]) -> str:
+    """The source with other lines in place of some: from one to another, both included, counted from 1."""
+    lines = source.splitlines()
+    for (first, last), new in sorted(edits.items(), reverse=True):
+        lines[first - 1 : last] = new
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _is_overload(node: cst.FunctionDef) -> bool:
-    return any(isinstance(d.decorator, cst.Name) and d.decorator.value == "overload" for d in node.decorators)
+def _last_line(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno
+
+
+def _stubbed(name: str, source: str, tasks: dict[str, Task]) -> str:
+    """A module with ``raise NotImplementedError`` and the task's words after the docstring of each task's function."""
+    edits, missing = {}, set(tasks)
+    for path, node in _functions(parsed(source)):
+        is_overload = any(isinstance(one, ast.Name) and one.id == "overload" for one in node.decorator_list)
+        if path in tasks and not is_overload:
+            first = node.body[0].lineno if ast.get_docstring(node) is None else _last_line(node.body[0]) + 1
+            indent = node.col_offset + 4
+            raised = textwrap.indent(_not_implemented(tasks[path].text, indent), " " * indent)
+            edits[first, _last_line(node)] = raised.splitlines()
+            missing.discard(path)
+    if missing:
+        raise InputError(f"the assignment has a task for {min(missing)}, and {name} has no such function")
+    return _edited(source, edits)
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The functions of a module and of its classes, by their paths."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{one.name}", one) for one in node.body if isinstance(one, ast.FunctionDef))
 
 
 def _not_implemented(text: str, indent: int) -> str:
@@ -216,137 +203,47 @@ def _not_implemented(text: str, indent: int) -> str:
     return f"raise NotImplementedError(\n{inner}\n)"
 
 
-class _Names(cst.CSTVisitor):
+def _names_used(node: ast.AST, own: frozenset[str] = frozenset()) -> set[str]:
     """The names that code uses. A definition does not use its own name; a quoted annotation is a use."""
-
-    def __init__(self) -> None:
-        self.used: set[str] = set()
-        self.own: list[str] = []
-
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
-        self.own.append(node.name.value)
-        for part in (node.params, node.body, *node.decorators, *filter(None, [node.returns])):
-            part.visit(self)
-        self.own.pop()
-        return False
-
-    def visit_ClassDef(self, node: cst.ClassDef) -> bool:
-        self.own.append(node.name.value)
-        for part in (*node.bases, node.body, *node.decorators):
-            part.visit(self)
-        self.own.pop()
-        return False
-
-    def visit_Assign(self, node: cst.Assign) -> bool:
-        for target in node.targets:
-            if not isinstance(target.target, cst.Name):
-                target.visit(self)
-        node.value.visit(self)
-        return False
-
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
-        return False
-
-    def visit_Import(self, node: cst.Import) -> bool:
-        return False
-
-    def visit_Param(self, node: cst.Param) -> bool:
-        for part in filter(None, (node.annotation, node.default)):
-            part.visit(self)
-        return False
-
-    def visit_Name(self, node: cst.Name) -> None:
-        if node.value not in self.own:
-            self.used.add(node.value)
-
-    def visit_SimpleString(self, node: cst.SimpleString) -> None:
-        if isinstance(node.evaluated_value, str) and node.evaluated_value.isidentifier():
-            self.used.add(node.evaluated_value)
-
-
-def _names_used(module: cst.Module) -> set[str]:
-    names = _Names()
-    module.visit(names)
-    return names.used
+    names: set[str] = set()
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            own |= {name}
+        case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name) if name not in own:
+            names = {name}
+        case ast.Constant(value=str(text)) if text.isidentifier():
+            names = {text}
+    return names.union(*(_names_used(child, own) for child in ast.iter_child_nodes(node)))
 
 
 @lru_cache(maxsize=256)
 def _pruned(code: str, used: frozenset[str], exported: frozenset[str]) -> str:
-    """A module without what nobody uses, and without imports that it does not use."""
-    module = cst.parse_module(code)
-    used_here = _names_used(module)
-    return module.visit(_Prune(used_here | used, used_here | exported)).code
+    """A module without what nobody uses, and without imports that it does not use; public methods stay."""
+    tree = parsed(code)
+    used_here = _names_used(tree)
+    edits: dict[tuple[int, int], list[str]] = {}
+    for body in (tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))):
+        end = body[0].lineno - 1
+        for node in body:
+            name, is_gone = _defined(node), False
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias for alias in node.names if (alias.asname or alias.name) in used_here | exported]
+                is_gone = not names
+                if names and len(names) < len(node.names):
+                    node.names = names
+                    edits[node.lineno, _last_line(node)] = [ast.unparse(node)]
+            elif name is not None and name not in used_here | used and not name.startswith("__"):
+                is_public_method = body is not tree.body and isinstance(node, ast.FunctionDef) and name[0] != "_"
+                is_gone = not is_public_method
+            if is_gone:
+                edits[end + 1, _last_line(node)] = []
+            end = _last_line(node)
+    return _edited(code, edits)
 
 
 def _imported_from_tree(code: str) -> set[str]:
     imports = (node for node in ast.walk(parsed(code)) if isinstance(node, ast.ImportFrom))
     return {alias.name for node in imports if (node.module or "").startswith("mlcvlab") for alias in node.names}
-
-
-def _is_import(statement: cst.CSTNode) -> bool:
-    return isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[0], cst.Import | cst.ImportFrom)
-
-
-class _Prune(cst.CSTTransformer):
-    """Removes the functions, classes, assignments and imports whose names are not used; public methods stay."""
-
-    def __init__(self, used: Collection[str], imported: Collection[str]) -> None:
-        self.used, self.imported = used, imported
-        self.inside_class = False
-
-    def _keeps(self, name: str) -> bool:
-        return name in self.used or (name.startswith("__") and name.endswith("__"))
-
-    def visit_ClassDef(self, node: cst.ClassDef) -> bool:
-        self.inside_class = True
-        return True
-
-    def leave_ClassDef(
-        self, original_node: cst.ClassDef, updated_node: cst.ClassDef
-    ) -> cst.ClassDef | cst.RemovalSentinel:
-        self.inside_class = False
-        return updated_node if self._keeps(updated_node.name.value) else cst.RemoveFromParent()
-
-    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
-        body = list(updated_node.body)
-        for i, (before, statement) in enumerate(pairwise(body), start=1):
-            if _is_import(before) and not _is_import(statement) and not statement.leading_lines:
-                body[i] = statement.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-        return updated_node.with_changes(body=body)
-
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
-        return False
-
-    def leave_FunctionDef(
-        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
-    ) -> cst.FunctionDef | cst.RemovalSentinel:
-        name = updated_node.name.value
-        public_method = self.inside_class and not name.startswith("_")
-        return updated_node if public_method or self._keeps(name) else cst.RemoveFromParent()
-
-    def leave_SimpleStatementLine(
-        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
-    ) -> cst.SimpleStatementLine | cst.RemovalSentinel:
-        name = _assigned(updated_node)
-        return cst.RemoveFromParent() if name is not None and not self._keeps(name) else updated_node
-
-    def leave_ImportFrom(
-        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
-    ) -> cst.ImportFrom | cst.RemovalSentinel:
-        if isinstance(updated_node.names, cst.ImportStar):
-            return updated_node
-        kept = self._used_of(updated_node.names)
-        return updated_node.with_changes(names=kept) if kept else cst.RemoveFromParent()
-
-    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import | cst.RemovalSentinel:
-        kept = self._used_of(updated_node.names)
-        return updated_node.with_changes(names=kept) if kept else cst.RemoveFromParent()
-
-    def _used_of(self, names: Sequence[cst.ImportAlias]) -> Sequence[cst.ImportAlias]:
-        kept = [alias for alias in names if (alias.evaluated_alias or alias.evaluated_name) in self.imported]
-        if kept and len(kept) < len(names):
-            kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-        return kept
 
 
 def _make_folder(folder: Path) -> None:

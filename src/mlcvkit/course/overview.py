@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mlcvkit.course.assignment import Assignment
-from mlcvkit.course.feedback import template
 from mlcvkit.course.gradebook import plain_cell
 from mlcvkit.course.likeness import Pair
+from mlcvkit.course.rendering import TEMPLATES
 from mlcvkit.course.scoring import Grade
 from mlcvkit.storage import write_whole
 
@@ -35,7 +35,7 @@ def write_overview(
     contents = {
         "overview.csv": _as_csv(grades, assignment),
         "overview.json": json.dumps(summary, ensure_ascii=False, indent=1),
-        "overview.html": template("overview.html").render(
+        "overview.html": TEMPLATES.get_template("overview.html").render(
             summary=summary, grades=sorted(grades, key=lambda grade: grade.submission), assignment=assignment
         ),
     }

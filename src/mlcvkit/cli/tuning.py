@@ -27,7 +27,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.experiments import KindName, recipe_for
 from mlcvkit.extras import require
 from mlcvkit.threads import cores
-from mlcvkit.training import Hyperparameters
+from mlcvkit.training import NOT_SEARCHED, Hyperparameters, text_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 300.0
 MOST_WORKERS = 256
 
-_SEARCHED = [*(field.name for field in fields(Hyperparameters)), "depth"]
-_SEARCHED = [name for name in _SEARCHED if name not in ("seed", "validation_samples", "local_steps")]
+_SEARCHED = [field.name for field in fields(Hyperparameters) if field.name not in NOT_SEARCHED] + ["depth"]
 
 
 def _sentences() -> dict[str, str]:
@@ -54,7 +53,7 @@ def _sentences() -> dict[str, str]:
 
 _HELP = _sentences()
 
-_FIELDS = [(name, Annotated[str | None, Parameter(help=_HELP.get(name, ""))], None) for name in _SEARCHED]
+_FIELDS = [(name, Annotated[str | None, Parameter(help=_HELP.get(name) or text_of(name))], None) for name in _SEARCHED]
 SearchSpace = make_dataclass("SearchSpace", _FIELDS, kw_only=True)
 SearchSpace.__module__ = __name__  # cyclopts takes a class of the standard library's for a plain value
 """A hyperparameter as text: one value, a list a,b,c, or a range low:high."""
@@ -119,12 +118,8 @@ def tune(
     if resume is None:
         options = _options(data, source or Source())
         experiment = tuning.experiment_of(options["data"], options)
-        space_of_problem = tuning.default_space(experiment, seed)
-        given = _read_space_file(space_file) | _given(space)
-        searched = tuning.varied(tuning.read_space(given))
-        base, texts = _split_space(
-            tuning, given if searched else space_of_problem | given, _recipe(data, options["model"])
-        )
+        given = tuning.space_to_search(_read_space_file(space_file) | _given(space), experiment, seed)
+        base, texts = tuning.split_space(given, _recipe(data, options["model"]))
         settings = tuning.Settings(
             "tune", options.pop("data"), options, asdict(base), texts, sampler or "tpe", pruning is not False, seed
         )
@@ -219,7 +214,7 @@ def sweep(
         if not 2 <= points <= 1000 or not 1 <= repeats <= 1000:
             raise InputError(f"points must be from 2 and repeats from 1 to 1,000; got {points} and {repeats}")
         options = _options(data, source or Source())
-        base, texts = _split_space(tuning, _given(space), _recipe(data, options["model"]))
+        base, texts = tuning.split_space(_given(space), _recipe(data, options["model"]))
         if not texts:
             raise InputError("there is nothing to sweep: for example --learning-rate 1e-4:1 --hidden-units 8,32,128")
         for key, values in tuning.read_space(texts).items():
@@ -273,14 +268,6 @@ def _options(data: str | None, source: Source) -> PlainData:
     if data is None and source.model is not None:
         raise InputError("--model is for your own data: give its file first")
     return source.experiment(data).to_dict()
-
-
-def _split_space(tuning: ModuleType, given: PlainData, base: Hyperparameters) -> tuple[Hyperparameters, PlainData]:
-    """A single value goes into the base; the rest is searched."""
-    space = tuning.read_space(given)
-    searched = tuning.varied(space)
-    fixed = {name: values[0] for name, values in space.items() if name not in searched}
-    return tuning.with_parameters(base, fixed), {name: given[name] for name in searched}
 
 
 def _refuse_with_resume(**given: object) -> None:

@@ -6,7 +6,7 @@ from mlcvkit.training.batches import Batch
 from mlcvkit.training.checkpoints import CHECKPOINT_FILE, Checkpoint, WriteCheckpoints
 from mlcvkit.training.coordinates import coordinate_sgd, coordinates_of
 from mlcvkit.training.gradients import ModelGradient, as_columns, flatten
-from mlcvkit.training.hyperparameters import Hyperparameters
+from mlcvkit.training.hyperparameters import NOT_SEARCHED, Hyperparameters
 from mlcvkit.training.loop import (
     MEASURED_SAMPLES,
     Callback,
@@ -30,6 +30,7 @@ from mlcvkit.training.steps import Measured, MiniBatchSteps, Step, Steps, lies_e
 __all__ = [
     "CHECKPOINT_FILE",
     "MEASURED_SAMPLES",
+    "NOT_SEARCHED",
     "OPTIMIZERS",
     "RECIPES",
     "SCHEDULES",

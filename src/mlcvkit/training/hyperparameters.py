@@ -28,6 +28,9 @@ from mlcvkit.training.ranges import (
 )
 from mlcvkit.training.schedules import SCHEDULES, ScheduleName
 
+NOT_SEARCHED = ("seed", "validation_samples", "local_steps")
+"""The hyperparameters that no search varies."""
+
 
 @dataclass(frozen=True, kw_only=True)
 @with_fields_of_optimizers

@@ -7,7 +7,7 @@ from mlcvkit.extras import require
 
 require("tune")
 
-from mlcvkit.tuning.problems import default_space, experiment_of  # noqa: E402
+from mlcvkit.tuning.problems import default_space, experiment_of, space_to_search  # noqa: E402
 from mlcvkit.tuning.search import (  # noqa: E402
     CELL_HEADINGS,
     FINAL_SEEDS,
@@ -27,7 +27,7 @@ from mlcvkit.tuning.search import (  # noqa: E402
     run_final,
     tune,
 )
-from mlcvkit.tuning.spaces import KINDS, Choice, Range, read_space, varied, with_parameters  # noqa: E402
+from mlcvkit.tuning.spaces import KINDS, Choice, Range, read_space, split_space, varied, with_parameters  # noqa: E402
 from mlcvkit.tuning.studies import Settings, Study, open_study  # noqa: E402
 
 __all__ = [
@@ -56,6 +56,8 @@ __all__ = [
     "read_space",
     "run",
     "run_final",
+    "space_to_search",
+    "split_space",
     "tune",
     "varied",
     "with_parameters",

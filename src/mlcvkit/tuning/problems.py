@@ -21,7 +21,7 @@ from mlcvkit.experiments import (
 from mlcvkit.models import OUTPUTS, losses_behind
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import Callback, History, Hyperparameters
-from mlcvkit.tuning.spaces import MLP_SPACE, NN2_HIDDEN_UNITS
+from mlcvkit.tuning.spaces import MLP_SPACE, NN2_HIDDEN_UNITS, read_space, varied
 
 VALIDATION_SAMPLES = 10_000
 """The most rows to judge trials by; of few rows a fifth."""
@@ -144,6 +144,26 @@ def final_score(history: History, score: str, hp: Hyperparameters) -> float:
     """
     scores, losses = history[f"validation_{score}"], history["validation_loss"]
     return scores[losses.index(min(losses))] if hp.patience else scores[-1]
+
+
+def space_to_search(given: PlainData, experiment: Experiment, seed: int) -> PlainData:
+    """What is searched: what is given, or what usually matters if only single values are given.
+
+    Parameters
+    ----------
+    given
+        The space, as ``read_space`` takes it.
+    experiment
+        The data and the kind of network.
+    seed
+        The seed of the rows that are held out.
+
+    Returns
+    -------
+    PlainData
+        The space with the given values.
+    """
+    return given if varied(read_space(given)) else default_space(experiment, seed) | given
 
 
 def default_space(experiment: Experiment, seed: int) -> PlainData:

@@ -20,8 +20,8 @@ from mlcvkit.experiments import KINDS, Experiment, circumstances, require_used, 
 from mlcvkit.storage import MODEL_FILE
 from mlcvkit.threads import cores
 from mlcvkit.training import Hyperparameters
-from mlcvkit.tuning.problems import Problem, default_space
-from mlcvkit.tuning.spaces import Choice, Range, grid, grid_size, lists, read_space, varied, with_parameters
+from mlcvkit.tuning.problems import Problem, space_to_search
+from mlcvkit.tuning.spaces import Choice, Range, grid, grid_size, lists, split_space, with_parameters
 from mlcvkit.tuning.studies import Settings, Study, create_study
 
 LOOKED_AT_EVERY = 0.3
@@ -103,7 +103,7 @@ def tune(
     experiment
         The data, the kind of network, and the hyperparameters that are not searched.
     space
-        For each hyperparameter a range "low:high", a list, or one value; what usually matters where None.
+        For each hyperparameter a range "low:high", a list, or one value; what usually matters where none varies.
     folder
         Where the study is saved, and the best model.
     trials
@@ -127,14 +127,10 @@ def tune(
     --------
     train : One training.
     """
-    given = dict(space or default_space(experiment, seed))
-    every = read_space(given)
-    searched = varied(every)
-    fixed = {name: values[0] for name, values in every.items() if name not in searched and isinstance(values, list)}
-    base = asdict(with_parameters(experiment.hyperparameters, fixed))
+    base, searched = split_space(space_to_search(dict(space or {}), experiment, seed), experiment.hyperparameters)
     options = experiment.to_dict()
     data = options.pop("data")
-    settings = Settings("tune", data, options, base, {name: given[name] for name in searched}, seed=seed)
+    settings = Settings("tune", data, options, asdict(base), searched, seed=seed)
     study, count = begin_search(Path(folder), settings), workers or cores()
     run(study, workers=count, on_progress=_in_silence, most_trials=trials)
     found = run_final(study, experiment.to_dict(), workers=count, on_progress=_in_silence)

@@ -16,7 +16,7 @@ import numpy as np
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.models import ACTIVATIONS
-from mlcvkit.training import OPTIMIZERS, Hyperparameters
+from mlcvkit.training import NOT_SEARCHED, OPTIMIZERS, Hyperparameters
 
 LARGEST = 1_000_000
 """The largest whole number."""
@@ -43,7 +43,6 @@ MLP_SPACE = {
     "l2": "0,1e-6,1e-5,1e-4,1e-3,1e-2",
 }
 NN2_HIDDEN_UNITS = "16:512"
-REFUSED = ("seed", "validation_samples", "local_steps")
 
 Choice = int | float | str
 
@@ -117,8 +116,8 @@ def read_space(texts: PlainData, *, seeds: Sequence[int] = ()) -> Space:
 
 
 def _read(name: str, value: object) -> Range | list[Choice]:
-    if name not in KINDS or name in REFUSED:
-        known = ", ".join(known for known in KINDS if known not in REFUSED)
+    if name not in KINDS or name in NOT_SEARCHED:
+        known = ", ".join(known for known in KINDS if known not in NOT_SEARCHED)
         raise InputError(f"{name} cannot be searched; what can: {known}")
     items = [str(item) for item in value] if isinstance(value, list) else str(value).split(",")
     if len(items) == 1 and ":" in items[0]:
@@ -262,6 +261,27 @@ def varied(space: Space) -> list[str]:
         Their names.
     """
     return [name for name, values in space.items() if isinstance(values, Range) or len(values) > 1]
+
+
+def split_space(texts: PlainData, base: Hyperparameters) -> tuple[Hyperparameters, PlainData]:
+    """Take the hyperparameters with a single value out of a space.
+
+    Parameters
+    ----------
+    texts
+        The space, as ``read_space`` takes it.
+    base
+        The hyperparameters that are not searched.
+
+    Returns
+    -------
+    tuple[Hyperparameters, PlainData]
+        The base with the single values, and the rest of the space.
+    """
+    space = read_space(texts)
+    searched = varied(space)
+    fixed = {name: values[0] for name, values in space.items() if name not in searched and isinstance(values, list)}
+    return with_parameters(base, fixed), {name: texts[name] for name in searched}
 
 
 def distributions(space: Space) -> PlainData:

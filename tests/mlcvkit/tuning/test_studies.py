@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from command import run as run_command
 from events import wait_for
-from mlcvkit import InputError
+from mlcvkit import Experiment, InputError
 from mlcvkit.experiments import recipe_for
 from mlcvkit.training import RECIPES, Hyperparameters
 from mlcvkit.tuning import (
@@ -22,11 +22,14 @@ from mlcvkit.tuning import (
     begin_sweep,
     cells,
     comparison,
+    default_space,
     finals,
     is_default,
     open_study,
     run,
     run_final,
+    space_to_search,
+    split_space,
 )
 from mlcvkit.tuning.search import Comparison
 from mlcvkit.tuning.studies import JOURNAL_FILE, RETRIES
@@ -229,6 +232,15 @@ def test_the_best_and_the_base_are_trained_on_everything_and_tested_with_five_se
     problem = study.settings.problem()
     hp = study.hyperparameters(study.best())
     assert problem.test(hp, []).score == found.best[0]
+
+
+def test_single_values_from_python_and_from_the_command_line_leave_the_same_to_search():
+    moons = Experiment(data="moons")
+    given = space_to_search({"epochs": 5}, moons, 0)
+    assert given == default_space(moons, 0) | {"epochs": 5}
+    base, searched = split_space(given, moons.hyperparameters)
+    assert base.epochs == 5 and searched == default_space(moons, 0)
+    assert space_to_search({"epochs": "5:9", "batch_size": 3}, moons, 0) == {"epochs": "5:9", "batch_size": 3}
 
 
 def test_the_test_rows_are_not_among_those_searched_with():

@@ -21,8 +21,6 @@ Rows: TypeAlias = np.ndarray
 """Samples as rows of numbers, (N, ...): floats, or bytes of images. A scipy.sparse matrix may stand in for them."""
 Indices = npt.NDArray[np.intp]
 """Indices of rows, (N,)."""
-Images = npt.NDArray[np.uint8]
-"""Grey values from 0 to 255, (N, H, W)."""
 
 
 def scale_images(images: Rows) -> npt.NDArray[np.float32]:

@@ -148,12 +148,6 @@ def read_config(path: Path) -> "PlainData":
         raise InputError(f"the configuration {path} is not TOML: {error}") from None
 
 
-def as_toml(values: "PlainData") -> str:
-    """Names, numbers, truth values and lists of them, one per line, which TOML and JSON write in the same way."""
-    lines = (f"{k} = {json_format.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None)
-    return "\n".join(lines) + "\n"
-
-
 def print_json(wanted: bool, result: object) -> None:
     """Print a result as JSON; characters that the console does not have are escaped."""
     if wanted:

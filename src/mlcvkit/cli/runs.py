@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import INTERRUPTED, as_toml, console, print_json, say
+from mlcvkit.cli.app import INTERRUPTED, console, print_json, say
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import MEASURES, Experiment, folds_of, prepare, repeats_of, scores_of, summarised
@@ -61,7 +61,7 @@ def train_repeatedly(
         with storage.new_run(root, own_name) as (folder, place):
             storage.save_model(folder / storage.MODEL_FILE, trained.predictor.saved(prepared.configuration))
             if repeats is not None:  # no configuration gives a fold again
-                storage.write_whole(folder / storage.CONFIG_FILE, as_toml(prepared.configuration).encode())
+                storage.write_configuration(folder, prepared.configuration)
         measured = trained.predictor.measure(*trained.test)
         storage.write_whole(place / RESULT_FILE, json_format.dumps(measured).encode())
         scores.append({"run": str(place)} | scores_of(measured))

@@ -18,7 +18,6 @@ from mlcvkit import storage
 from mlcvkit.arrays import PlainData
 from mlcvkit.cli.app import (
     INTERRUPTED,
-    as_toml,
     console,
     limited_threads,
     print_json,
@@ -230,7 +229,7 @@ def _train_once(
                 saved = trained.predictor.saved(configuration)
                 with handler.saving():
                     storage.save_model(folder / storage.MODEL_FILE, saved)
-                    write_configuration(folder, configuration)
+                    storage.write_configuration(folder, configuration)
                     places.close()
                 result = _measured_and_drawn(trained, saved, target_folder, handler.name)
         except KeyboardInterrupt:
@@ -462,12 +461,7 @@ class _KeepConfiguration(Callback):
         self.folder, self.configuration = folder, configuration
 
     def on_start(self, run: Run) -> None:
-        write_configuration(self.folder, self.configuration)
-
-
-def write_configuration(folder: Path, configuration: PlainData) -> None:
-    """Write config.toml into the folder of a run."""
-    storage.write_whole(folder / storage.CONFIG_FILE, as_toml(configuration).encode())
+        storage.write_configuration(self.folder, self.configuration)
 
 
 def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import INTERRUPTED, as_toml, console, print_json, read_config, say
+from mlcvkit.cli.app import INTERRUPTED, console, print_json, read_config, say
 from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
@@ -309,8 +309,7 @@ def _save_configuration(study: "Study") -> bool:
     """Write the configuration of the best model beside it, if there is one."""
     if not (study.folder / storage.MODEL_FILE).is_file():
         return False
-    configuration = storage.load_model(study.folder).configuration
-    storage.write_whole(study.folder / storage.CONFIG_FILE, as_toml(configuration).encode())
+    storage.write_configuration(study.folder, storage.load_model(study.folder).configuration)
     return True
 
 

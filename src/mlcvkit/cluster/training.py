@@ -144,7 +144,7 @@ def train_on_shards(
     held_out = 0 if own_test else experiment.test_fraction
     plan = _Plan.make(sum(s.count for s in shards), held_out, hp, known.get("images", False))
     surveyed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
-    surveys: list[Survey] = surveyed.each(_itself)
+    surveys: list[Survey] = surveyed.each(_loaded)
     looked_at = _joined([survey.sample for survey in surveys])
     values = np.unique(np.concatenate([survey.values for survey in surveys]))
     y = np.concatenate([looked_at[1], values])
@@ -313,5 +313,5 @@ def _joined(parts: list[tuple[RawRows, Values]]) -> tuple[RawRows, Values]:
         raise InputError(f"the shards' tables do not have the same columns: {str(error).splitlines()[0]}") from None
 
 
-def _itself(loaded: Survey, shared: None) -> Survey:
-    return loaded
+def _loaded(survey: Survey, shared: None) -> Survey:
+    return survey

@@ -157,6 +157,23 @@ def decimal_marks(texts: Iterable[str]) -> set[str]:
     return {mark for kind, mark in map(_mark, texts) if kind == "decimal"}
 
 
+def marks_in(table: "polars.DataFrame") -> set[str]:
+    """The decimal marks of the numbers in a table's columns of text.
+
+    Parameters
+    ----------
+    table
+        The table.
+
+    Returns
+    -------
+    set[str]
+        Of "." and ",".
+    """
+    texts = [known_text(column).drop_nulls().unique() for column in table if type_of(column.dtype) == "text"]
+    return set().union(*(decimal_marks(different.head(1000).to_list()) for different in texts))
+
+
 def ambiguous_number(texts: Iterable[str]) -> str | None:
     """A value of a column of numbers that may be in thousands or not, where no other of the column tells.
 

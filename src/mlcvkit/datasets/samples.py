@@ -12,9 +12,9 @@ import numpy as np
 from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets.columnar_files import columnar_reader
 from mlcvkit.datasets.columns import (
-    decimal_marks,
     kind_of_text,
     known_text,
+    marks_in,
     number_of,
     numbers_in,
     thousands_in,
@@ -343,9 +343,7 @@ def _target_values(
         are_numbers = all(number_of(one) is not None for one in known.drop_nulls().unique().to_list())
         text = known if are_numbers else text
         return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
-    marks = {decimal} if decimal else set[str]()
-    for other in (frame[name] for name in frame.columns if type_of(frame[name].dtype) == "text" and not decimal):
-        marks |= decimal_marks(known_text(other).drop_nulls().unique().head(1000).to_list())
+    marks = {decimal} if decimal else marks_in(frame)
     fact = kind_of_text(column, marks)
     if decimal is not None and fact["kind"] == "number":
         fact["thousands"] = "," if decimal == "." else "."

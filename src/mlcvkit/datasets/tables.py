@@ -13,9 +13,9 @@ from mlcvkit.datasets.columns import (
     MISSING,
     MISSING_NUMBERS,
     dates_in,
-    decimal_marks,
     kind_of_text,
     known_text,
+    marks_in,
     numbers_in,
     type_of,
 )
@@ -413,7 +413,7 @@ class TableEncoder:
 
     def blank_row(self) -> RawRows:
         """A row of the table that was fitted, in which everything is missing or 0."""
-        are_numbers = all(fact["kind"] in ("number", "constant") for fact in self.columns_.values())
+        are_numbers = all(fact["kind"] == "number" for fact in self.columns_.values())
         if are_numbers and list(self.columns_) == [f"x{i}" for i in range(self.n_features_in_)]:  # those of an array
             return np.zeros((1, self.n_features_in_))
         require("tables")
@@ -441,10 +441,7 @@ class TableEncoder:
         """The decimal marks of the numbers that are text."""
         if self.decimal is not None:
             return {self.decimal}
-        marks = {"."} if any(dtype.is_float() for dtype in frame.dtypes) else set()
-        for name in (name for name in frame.columns if type_of(frame[name].dtype) == "text"):
-            marks |= decimal_marks(known_text(frame[name]).drop_nulls().unique().head(1000).to_list())
-        return marks
+        return marks_in(frame) | ({"."} if any(dtype.is_float() for dtype in frame.dtypes) else set())
 
     def _look(self, column: "polars.Series", decimals: set[str]) -> PlainData:
         """What a column is."""
@@ -645,7 +642,6 @@ def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
     if isinstance(X, list) and all(isinstance(row, Mapping) for row in X):
         return pl.DataFrame(X, infer_schema_length=None)
     if hasattr(X, "columns"):  # pandas
-        require("tables")
         if not X.columns.is_unique:
             raise InputError(f"the data frame has a column name twice: {', '.join(map(str, X.columns))}")
         try:
@@ -692,22 +688,21 @@ def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
         raise InputError(
             f"column {column.name!r} has values of kind {column.dtype} where the training saw only numbers"
         ) from None
-    lost = numbers.is_null() & known_text(column, (*MISSING, *MISSING_NUMBERS)).is_not_null()
-    if lost.any() and not fact.get("loose"):
-        row = int(lost.arg_true()[0])
-        raise InputError(
-            f"column {column.name!r} has {column[row]!r} in row {row + 1} where the training saw only numbers"
-        )
+    _require_read(column, numbers, fact, "only numbers")
     return numbers.fill_null(float("nan"))
 
 
 def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
     dates = dates_in(column, fact)
-    lost = dates.is_null() & known_text(column, (*MISSING, *MISSING_NUMBERS)).is_not_null()
+    _require_read(column, dates, fact, "only dates")
+    return dates
+
+
+def _require_read(column: "polars.Series", read: "polars.Series", fact: PlainData, what: str) -> None:
+    lost = read.is_null() & known_text(column, (*MISSING, *MISSING_NUMBERS)).is_not_null()
     if lost.any() and not fact.get("loose"):
         row = int(lost.arg_true()[0])
-        raise InputError(f"column {column.name!r} has values that are no dates: {column[row]!r} in row {row + 1}")
-    return dates
+        raise InputError(f"column {column.name!r} has {column[row]!r} in row {row + 1} where the training saw {what}")
 
 
 def _parts_for(dates: "polars.Series", kind: str) -> list[str]:

@@ -397,7 +397,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if first:
             classes = is_classifier(self) and y.ndim == 1
             self._targets = self._targets_of(y.distinct() if classes else X.some(y, MEASURED_SAMPLES, 0)[1], None)
-        return X, y.map(partial(self._targets.encode, dtype=X.dtype, smoothing=self._smoothing))
+        return X, y.map(partial(self._targets.encode, dtype=X.dtype, smoothing=self._smoothing()))
 
     def _sample_weight(
         self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
@@ -446,13 +446,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if lies_elsewhere(targets):
             elsewhere: Array = targets
             return elsewhere
-        return self._targets.smoothed(targets, self._smoothing)
+        return self._targets.smoothed(targets, self._smoothing())
+
+    def _smoothing(self) -> float:
+        return getattr(self, "label_smoothing", 0.0)
 
     def _class_balance(self, y: Values) -> Array | None:
         return None
 
     _multi_label = False
-    _smoothing = 0.0
     _y_numeric = False
 
     @abstractmethod

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcvkit.arrays import PlainData, Rows, Values
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
 from mlcvkit.experiments import Classes, Labels
-from mlcvkit.models import MLP, InitializationName, Perceptron, as_mlp, scale_weights
+from mlcvkit.models import MLP, InitializationName, Perceptron, scale_weights
 from mlcvkit.training import OptimizerName
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
@@ -167,10 +167,6 @@ class MLPClassifier(MLPParameters, _Probabilities):
 
     _multi_label = True
 
-    @property
-    def _smoothing(self) -> float:  # type: ignore[override]
-        return self.label_smoothing
-
     def _initialized(self, X: Rows, targets: Array, seed: int) -> MLP:
         return self._initialized_mlp(X, seed)
 
@@ -217,19 +213,12 @@ class NN2Classifier(_Probabilities):
     label_smoothing: float = 0.0
 
     @property
-    def _smoothing(self) -> float:  # type: ignore[override]
-        return self.label_smoothing
-
-    @property
     def _parameter_constraints(self) -> PlainData:
         return super()._parameter_constraints | {"hidden_units": [Integral]}
 
     def _initialized(self, X: Rows, targets: Array, seed: int) -> NN2:
         model = NN2(loss=self.loss).initialize(X.shape[1], self.hidden_units, seed=seed, dtype=X.dtype)
         return scale_weights(model, self.initialization)
-
-    def _twin(self) -> MLP:
-        return as_mlp(self.model_)
 
     def _trained_model(self, X: Rows) -> NN2 | MLP:
         """NN2 itself, which has the faster gradient; for sparse samples the MLP that is equal to it."""

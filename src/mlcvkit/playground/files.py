@@ -1,6 +1,5 @@
 """Save trainings of the page as runs of the command line, and open such runs on the page."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,8 +51,7 @@ def save_run(root: Path, name: str, session: Session) -> Path:
             configuration.pop("optimizer")
             saved.provenance |= {"optimizer": experiment.optimizer}
         storage.save_model(folder / storage.MODEL_FILE, saved)
-        lines = (f"{k} = {json.dumps(v)}" for k, v in configuration.items() if v is not None)
-        storage.write_whole(folder / storage.CONFIG_FILE, ("\n".join(lines) + "\n").encode())
+        storage.write_configuration(folder, configuration)
     return target
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from mlcvkit.plots.style import TRAIN, VALIDATION, tidy
@@ -67,7 +69,7 @@ def importances(names: Sequence[str], shares: Sequence[float]) -> Figure:
     return figure
 
 
-def effect(axes: object, x: Array, scores: Array, at: Array, expected: Array) -> None:
+def effect(axes: Axes, x: Array, scores: Array, at: Array, expected: Array) -> None:
     """Draw the trials as points, and the expected score as a function of one hyperparameter.
 
     Parameters
@@ -83,11 +85,11 @@ def effect(axes: object, x: Array, scores: Array, at: Array, expected: Array) ->
     expected
         The expected score at each.
     """
-    axes.scatter(x, scores, s=9, color="#8a8b8c", alpha=0.7)  # type: ignore[attr-defined]
-    axes.plot(at, expected, color=VALIDATION, marker="o" if len(at) < 12 else "")  # type: ignore[attr-defined]
+    axes.scatter(x, scores, s=9, color="#8a8b8c", alpha=0.7)
+    axes.plot(at, expected, color=VALIDATION, marker="o" if len(at) < 12 else "")
 
 
-def pair(axes: object, x: Array, y: Array, expected: Array) -> object:
+def pair(axes: Axes, x: Array, y: Array, expected: Array) -> QuadMesh:
     """Draw the expected score as a function of two hyperparameters, as a heat map.
 
     Parameters
@@ -103,7 +105,7 @@ def pair(axes: object, x: Array, y: Array, expected: Array) -> object:
 
     Returns
     -------
-    object
+    QuadMesh
         The heat map, for a colour bar.
     """
-    return axes.pcolormesh(x, y, expected, cmap="viridis", shading="nearest")  # type: ignore[attr-defined]
+    return axes.pcolormesh(x, y, expected, cmap="viridis", shading="nearest")

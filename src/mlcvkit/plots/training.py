@@ -44,8 +44,7 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
         axes.margins(x=0.28)
         axes.set_xlim(left=min(history["epoch"]) - 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     return figure
 
 

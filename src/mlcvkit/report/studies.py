@@ -381,7 +381,7 @@ def _pairs(judged: Judged) -> Part:
     for axes, (across, up) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
         expected = judged.expected(up, across)
         mesh = pictures.pair(axes, judged.at(across), judged.at(up), expected)
-        figure.colorbar(mesh, ax=axes, shrink=0.8)  # type: ignore[arg-type]
+        figure.colorbar(mesh, ax=axes, shrink=0.8)
         _scale(axes, judged, across)
         _scale(axes, judged, up, "y")
     return Part("Two at a time", f"The {judged.study.score} that is expected; brighter is better.", "pairs", figure)

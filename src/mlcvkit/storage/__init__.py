@@ -4,7 +4,7 @@ from mlcvkit.files import write_whole
 from mlcvkit.storage.arrays import read_arrays, write_arrays
 from mlcvkit.storage.models import MODEL_FILE, SavedModel, load_model, save_model
 from mlcvkit.storage.onnx import export_onnx
-from mlcvkit.storage.runs import CONFIG_FILE, claimed, new_resumable_run, new_run, open_run
+from mlcvkit.storage.runs import CONFIG_FILE, claimed, new_resumable_run, new_run, open_run, write_configuration
 
 __all__ = [
     "CONFIG_FILE",
@@ -19,5 +19,6 @@ __all__ = [
     "read_arrays",
     "save_model",
     "write_arrays",
+    "write_configuration",
     "write_whole",
 ]

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mlcvkit.arrays import Values
-from mlcvkit.errors import InputError
+from mlcvkit.errors import InputError, first_line
 from mlcvkit.files import replace_file
 from mlcvlab.nn import Array
 
@@ -66,7 +66,7 @@ def read_arrays(path: Path, *formats: str) -> tuple[dict[str, Array], dict[str, 
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is truncated or not a model file: {_one_line(error)}") from None
+        raise InputError(f"{path} is truncated or not a model file: {first_line(error)}") from None
     found = metadata.get("format")
     if found not in formats:
         raise InputError(f"{path} is not what is wanted here: its format is {found!r}, not {formats[-1]!r}")
@@ -81,7 +81,3 @@ def _checksum(arrays: Mapping[str, Values], metadata: Mapping[str, str]) -> str:
         content.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         content.update(arrays[name].tobytes())
     return content.hexdigest()
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,5 +1,6 @@
 """Run folders. Each appears complete, or not at all, and its name is taken from the start."""
 
+import json
 import platform
 import re
 import shutil
@@ -11,14 +12,29 @@ from itertools import count
 from pathlib import Path
 from secrets import token_hex
 
+from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
-from mlcvkit.files import HOST_FILE, PARTIAL, host_of, locked_folder, mark_host, remove_leftovers
+from mlcvkit.files import HOST_FILE, PARTIAL, host_of, locked_folder, mark_host, remove_leftovers, write_whole
 
 CONFIG_FILE = "config.toml"
 LOOKS = 20
 """How often it is looked whether a name is free."""
 RESERVED = re.compile(r"\.\w[\w.-]*\.partial")
 """The folder that a run is written in, beside its place."""
+
+
+def write_configuration(folder: Path, configuration: PlainData) -> None:
+    """Write config.toml into the folder of a run.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    configuration
+        Names, numbers, truth values and lists of them, which TOML and JSON write in the same way; None is left out.
+    """
+    lines = (f"{k} = {json.dumps(v, ensure_ascii=False)}\n" for k, v in configuration.items() if v is not None)
+    write_whole(folder / CONFIG_FILE, "".join(lines).encode())
 
 
 @contextmanager

@@ -4,9 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import field, fields
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mlcvkit.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Value = TypeVar("Value")
 
 
 class Range(NamedTuple):
@@ -32,7 +37,7 @@ ONE_OR_MORE = Range("1 or more", lambda value: value >= 1)
 SEED = Range(f"0 or more, and below {2**32:,}", lambda value: 0 <= value < 2**32)
 
 
-def within(allowed: Range, default: Any) -> Any:
+def within(allowed: Range, default: Value) -> Value:
     """A field of a dataclass with a range.
 
     Parameters
@@ -44,8 +49,8 @@ def within(allowed: Range, default: Any) -> Any:
 
     Returns
     -------
-    Any
-        The field.
+    Value
+        The field, which a type checker takes for its default.
     """
     return field(default=default, metadata={"range": allowed})
 
@@ -66,7 +71,7 @@ def is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def require_in_range(values: Any) -> None:
+def require_in_range(values: "DataclassInstance") -> None:
     """Refuse a value that is not in the range of its field.
 
     Parameters

@@ -1,6 +1,7 @@
 """Points of a plane that a visitor paints or brings in a table: as text of a link, as numbers, as a CSV file."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +61,11 @@ def problem_with(points: str) -> str:
     return ""
 
 
-def points_of_file(path: Path) -> tuple[str, str]:
-    """The points of a table: its first two columns of numbers, coloured by a column with two to four classes.
+def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list[str]]:
+    """The points of a table: two columns of numbers, ``axes`` or the first two, coloured by one with 2 to 4 classes.
 
-    Returns the points, and a sentence on what was used and what was left out; InputError without such columns.
+    Returns the points, a sentence on what was used and what was left out, and the columns of numbers that there are;
+    InputError without such columns.
     """
     table, name = read(path).X, path.name
     if isinstance(table, np.ndarray):
@@ -80,7 +82,9 @@ def points_of_file(path: Path) -> tuple[str, str]:
     numbers = [c for c, fact in encoder.columns_.items() if fact["kind"] == "number" and c != target]
     if target is None or len(numbers) < 2:
         raise InputError(f"{name} {NEEDS}")
-    across, up = numbers[:2]
+    if unknown := sorted(set(axes) - set(numbers)):
+        raise InputError(f"{name} has no column of numbers {unknown[0]!r}; choose two of {', '.join(numbers)}")
+    across, up = axes or numbers[:2]
     whole = table.drop_nulls([across, up, target])
     names = [str(value) for value in sorted(whole[target].unique().to_list(), key=str)]
     kinds = np.array([names.index(str(value)) for value in whole[target].to_list()])
@@ -95,4 +99,4 @@ def points_of_file(path: Path) -> tuple[str, str]:
     left_out = [column for column in table.columns if column not in (across, up, target)]
     rest = f" Left out, because a plane has two axes: {', '.join(left_out)}." if left_out else ""
     rows = f"{len(chosen):,} of {len(table):,} rows" if len(chosen) < len(table) else f"all {len(table):,} rows"
-    return points, f"{name}: {across} to the right, {up} up, {target} as colours ({colours}); {rows}.{rest}"
+    return points, f"{name}: {across} to the right, {up} up, {target} as colours ({colours}); {rows}.{rest}", numbers

@@ -189,7 +189,8 @@ async def _bring(request: Request) -> JSONResponse:
             files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
             names = [str(name) for name in form.getlist("path")]
             given = [(name, await file.read()) for name, file in zip(names, files, strict=False)]
-        return JSONResponse(asdict(await in_thread(take, given)))
+            axes = [str(column) for column in form.getlist("axis")][:2]
+        return JSONResponse(asdict(await in_thread(take, given, axes)))
     except InputError as error:
         return JSONResponse({"error": str(error)})
     except HTTPException as error:  # what is sent is no form, or has too many parts

@@ -4,7 +4,7 @@ import io
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -22,9 +22,9 @@ OF_MACOS = "__MACOSX/"
 MOST_SETS = 16
 """Sets of images that the server keeps; the oldest one is forgotten."""
 WHAT_IS_TAKEN = (
-    f"A table, such as a CSV file, with two columns of numbers and a column with two to four classes: its rows become "
-    f"points. Or a folder, or a zip file, with a folder of images for each of 2 to {MOST_CLASSES} classes: they become "
-    f"grey images of {SIDE} × {SIDE} pixels. At most {MOST_BYTES // 1_000_000} MB and {MOST_IMAGES:,} images."
+    f"A table, such as a CSV file, with two columns of numbers or more and a column with two to four classes: its rows "
+    f"become points. Or a folder, or a zip file, with a folder of images for each of 2 to {MOST_CLASSES} classes: they "
+    f"become grey images of {SIDE} × {SIDE} pixels. At most {MOST_BYTES // 1_000_000} MB and {MOST_IMAGES:,} images."
 )
 _GREY = np.array([0.299, 0.587, 0.114])
 """The weights of red, green and blue in luma (ITU-R BT.601)."""
@@ -32,11 +32,15 @@ _GREY = np.array([0.299, 0.587, 0.114])
 
 @dataclass(frozen=True)
 class Upload:
-    """What was made of the files: ``points``, or the key of a set of ``images``; and what was used, in a sentence."""
+    """What was made of the files: ``points``, or the key of a set of ``images``; and what was used, in a sentence.
+
+    ``columns`` are those of which any two can be the axes of the points.
+    """
 
     told: str
     points: str = ""
     images: str = ""
+    columns: Sequence[str] = ()
 
 
 class ImageSets:
@@ -67,8 +71,11 @@ class ImageSets:
 IMAGE_SETS = ImageSets()
 
 
-def take(files: Iterable[tuple[str, bytes]]) -> Upload:
-    """Make data of uploaded files, each a path and its content; InputError if that is not possible."""
+def take(files: Iterable[tuple[str, bytes]], axes: Sequence[str] = ()) -> Upload:
+    """Make data of uploaded files, each a path and its content; InputError if that is not possible.
+
+    ``axes`` are the two columns of a table that become the axes of its points.
+    """
     given = list(files)
     if len(given) == 1 and given[0][0].lower().endswith(".zip"):
         given = _unzipped(*given[0])
@@ -79,7 +86,7 @@ def take(files: Iterable[tuple[str, bytes]]) -> Upload:
         paths = [_write(folder, name, content) for name, content in given]
         try:
             if len(paths) == 1 and paths[0].suffix.lower() not in IMAGE_SUFFIXES:
-                return _points(paths[0])
+                return _points(paths[0], axes)
             return _images(_folder_of_classes(folder))
         except InputError as error:
             raise InputError(" ".join(str(error).replace(f"{place}/", "").split())) from None
@@ -120,11 +127,11 @@ def _folder_of_classes(folder: Path) -> Path:
     return folder
 
 
-def _points(path: Path) -> Upload:
-    points, text = points_of_file(path)
+def _points(path: Path, axes: Sequence[str]) -> Upload:
+    points, text, columns = points_of_file(path, axes)
     if problem := problem_with(points):
         raise InputError(f"{path.name}: {problem.replace('paint', 'it needs')}")
-    return Upload(text, points=points)
+    return Upload(text, points=points, columns=columns)
 
 
 def _images(folder: Path) -> Upload:

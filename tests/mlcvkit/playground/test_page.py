@@ -1064,6 +1064,22 @@ def test_points_come_from_a_file_and_are_trained_on(visitor, tmp_path):
     assert dict(parse_qsl(urlsplit(one.page.url).query))["points"] == points
 
 
+def test_of_a_wider_table_two_columns_are_chosen(visitor, tmp_path):
+    lines = [f"{k},{k % 7},{k * k % 11},{'pq'[k % 2]}" for k in range(30)]
+    (tmp_path / "wide.csv").write_text("\n".join(["a,b,c,kind", *lines]) + "\n")
+    one = visitor().open("/?data=moons")
+    bring(one, tmp_path / "wide.csv")
+    one.wait(lambda: one.page.get_by_text("Which two columns span the plane?").count())
+    use = one.page.get_by_role("button", name="Use these columns")
+    one.page.get_by_label("To the right").select_option("c")
+    one.page.get_by_label("Up", exact=True).select_option("c")
+    assert use.is_disabled() and "data=moons" in one.page.url
+    one.page.get_by_label("Up", exact=True).select_option("a")
+    use.click()
+    one.wait(lambda: one.page.get_by_text("wide.csv: c to the right, a up, kind as colours").count())
+    one.wait(lambda: "data=points" in one.page.url)
+
+
 def test_a_file_without_points_says_what_it_needs(visitor, tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("a,b\n1,2\n3,4\n")

@@ -18,7 +18,7 @@ IRIS = load_iris(as_frame=True).frame
 
 def in_file(folder, frame, name="t.csv", **options):
     frame.write_csv(folder / name, **options)
-    return points_of_file(folder / name)
+    return points_of_file(folder / name)[:2]
 
 
 @pytest.fixture
@@ -41,6 +41,20 @@ def test_a_table_gives_its_first_two_numbers_and_its_classes(tmp_path, iris):
     for axis, column in enumerate(iris.columns[:2]):
         assert np.corrcoef(places[:, axis], iris[column])[0, 1] > 0.999
     assert np.abs(places).max() < 0.95
+
+
+def test_any_two_of_its_columns_of_numbers_can_be_the_axes(tmp_path, iris):
+    iris.write_csv(tmp_path / "t.csv")
+    _, _, columns = points_of_file(tmp_path / "t.csv")
+    assert columns == iris.columns[:4]
+    points, told, _ = points_of_file(tmp_path / "t.csv", (columns[3], columns[2]))
+    assert told.startswith("t.csv: petal width (cm) to the right, petal length (cm) up, ")
+    assert "Left out, because a plane has two axes: sepal length (cm), sepal width (cm)." in told
+    places, _ = painted(points)
+    for axis, column in enumerate(("petal width (cm)", "petal length (cm)")):
+        assert np.corrcoef(places[:, axis], iris[column])[0, 1] > 0.999
+    with pytest.raises(InputError, match=r"t\.csv has no column of numbers 'species'; choose two of sepal length"):
+        points_of_file(tmp_path / "t.csv", ("species", columns[0]))
 
 
 def test_the_same_points_from_another_way_to_write_the_table(tmp_path, iris):

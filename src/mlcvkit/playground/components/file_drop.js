@@ -1,5 +1,6 @@
 // A place to drop a table, a zip file or a folder of images on, or to choose them. All files go to the server in one
-// request, each named by its path; what the server made of them is emitted as "brought".
+// request, each named by its path; what the server made of them is emitted as "brought". Of a table with more than two
+// columns of numbers it is asked first which two are the axes.
 const MOST_FILES = 6000;
 
 async function walk(entry, path = "") {
@@ -18,9 +19,15 @@ export default {
       <p role="status" :class="{failed}">{{ told || "Drop a table, a zip file or a folder of images here." }}</p>
       <label class="file-choice">Choose a file <input type="file" @change="chosen"></label>
       <label class="file-choice">Choose a folder <input type="file" webkitdirectory @change="chosen"></label>
+      <form v-if="columns.length > 2" class="axes" @submit.prevent="ask(axes)">
+        <label v-for="(side, i) in ['To the right', 'Up']">{{ side }}
+          <select v-model="axes[i]" :aria-label="side"><option v-for="column in columns">{{ column }}</option></select>
+        </label>
+        <button :disabled="axes[0] === axes[1]">Use these columns</button>
+      </form>
     </div>`,
   props: { most: Number },
-  data: () => ({ over: false, told: "", failed: false }),
+  data: () => ({ over: false, told: "", failed: false, columns: [], axes: [] }),
   methods: {
     chosen(event) {
       this.send([...event.target.files].map((file) => [file.webkitRelativePath || file.name, file]));
@@ -42,8 +49,14 @@ export default {
         return (this.told = `That is too much: ${files.length} files of ${(size / 1e6).toFixed(1)} MB together.`);
       this.failed = false;
       this.told = files.length > 1 ? `Sending ${files.length} files ...` : `Sending ${files[0][0]} ...`;
+      this.files = files;
+      this.columns = [];
+      await this.ask([]);
+    },
+    async ask(axes) {
       const form = new FormData();
-      for (const [path, file] of files) {
+      for (const axis of axes) form.append("axis", axis);
+      for (const [path, file] of this.files) {
         form.append("path", path);
         form.append("file", file, "file");
       }
@@ -52,7 +65,10 @@ export default {
         const made = await answer.json();
         this.told = made.error || "";
         this.failed = Boolean(made.error);
-        if (!made.error) this.$emit("brought", made);
+        if (made.error) return;
+        if (axes.length || made.columns.length < 3) return this.$emit("brought", made);
+        [this.columns, this.axes] = [made.columns, made.columns.slice(0, 2)];
+        this.told = "Which two columns span the plane?";
       } catch (error) {
         this.told = `The files did not arrive: ${error.message}`;
       }

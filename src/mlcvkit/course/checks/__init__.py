@@ -266,7 +266,7 @@ def diagnosis(function: str, name: str) -> Diagnosis:
 
 def judge(
     report: Report,
-    mistakes: Sequence[tuple[Mistake, Numbers]],
+    tables: Sequence[Table],
     cases: Sequence[Looked],
     wrong: Sequence[int],
     is_alike: Alike = alike,
@@ -276,8 +276,11 @@ def judge(
     A mistake is named only if it explains every case, also the right ones. A reading explains a property if it explains
     all of its cases, all right ones and those of plain values (the first property), and its results are finite.
 
-    Arguments: ``mistakes``, with the numbers of each in each case; ``wrong``, the places of the wrong cases.
+    Arguments: ``tables`` with the mistakes; ``wrong``, the places of the wrong cases.
     """
+    if not wrong:
+        return {}
+    mistakes = [entry for table in tables for entry in table.mistakes]
     everywhere = range(len(cases))
     whole = _explanation(mistakes, cases, everywhere, wrong, is_alike)
     if whole is not None and report.diagnosis is None:
@@ -294,6 +297,21 @@ def judge(
         found_readings[name] = found.reading if found is not None and finite else ""
         report.variant = report.variant or (found.reading if found is not None else None)
     return found_readings
+
+
+def add_properties(
+    report: Report,
+    names: Iterable[str],
+    cases: Sequence[Any],
+    wrong: Iterable[int],
+    readings: Mapping[str, str],
+    describe: Callable[[int], str],
+) -> None:
+    """Add properties to a report, each with its first wrong case and what ``judge`` found."""
+    for name in names:
+        first = next((i for i in wrong if cases[i].property == name), None)
+        text = None if first is None else describe(first)
+        report.add(name, float(name not in readings), text, readings.get(name, ""))
 
 
 def _explanation(

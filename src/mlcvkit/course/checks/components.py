@@ -16,6 +16,7 @@ from mlcvkit.course.checks import (
     Looked,
     Report,
     Table,
+    add_properties,
     alike,
     all_lost,
     as_array,
@@ -216,21 +217,17 @@ def check_component(name: str, ask: Asks, seed: int) -> Report:
     report = Report(name, equation=equation(component.reference))
     compared = [i for i, case in enumerate(cases) if case.property in ("value", "batch")]
     report.relative_error = relative_error([got[i] for i in compared], [expected[i] for i in compared])
-    readings: dict[str, str] = {}
-    if problems:
-        looked_at = [
-            Looked(
-                case.property,
-                answer if isinstance(answer, str) else answer["value"],
-                correct,
-                tolerance=(1e-4, SMALLEST if case.property == "stability" else 2e-6),
-            )
-            for case, answer, correct in zip(cases, answers, expected, strict=True)
-        ]
-        readings = judge(report, table.mistakes, looked_at, list(problems), component.is_alike)
-    for prop in properties[:-2]:
-        first = next((problem for i, problem in problems.items() if cases[i].property == prop), None)
-        report.add(prop, float(prop not in readings), first, readings.get(prop, ""))
+    looked_at = [
+        Looked(
+            case.property,
+            answer if isinstance(answer, str) else answer["value"],
+            correct,
+            tolerance=(1e-4, SMALLEST if case.property == "stability" else 2e-6),
+        )
+        for case, answer, correct in zip(cases, answers, expected, strict=True)
+    ]
+    readings = judge(report, [table], looked_at, list(problems), component.is_alike)
+    add_properties(report, properties[:-2], cases, problems, readings, problems.__getitem__)
     report.add("shape", *_shape(report, cases, got, expected))
     after = [None if isinstance(answer, str) else answer["after"] for answer in answers]
     changed = any(a is not None and not unchanged(list(case.args), a) for case, a in zip(cases, after, strict=True))

@@ -7,7 +7,7 @@ the mean of the student's own gradients.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from mlcvkit.course.checks import (
     Looked,
     Report,
     Table,
+    add_properties,
     all_lost,
     as_array,
     diagnosis,
@@ -141,14 +142,10 @@ def check_prediction(ask: AsksNetwork, seed: int) -> Report:
     report = Report("nn2", equation=equation(NN2.nn2))
     report.relative_error = relative_error(got[:3], expected[:3])
     wrong = [i for i, (value, correct) in enumerate(zip(got, expected, strict=True)) if not same_values(value, correct)]
-    if wrong:
-        looked_at = [Looked(c.property, value, correct) for c, value, correct in zip(cases, got, expected, strict=True)]
-        judge(report, table.mistakes, looked_at, wrong)
-    for prop in ("value", "batch", "stability"):
-        first = next((i for i in wrong if cases[i].property == prop), None)
-        report.add(
-            prop, float(first is None), None if first is None else _describe_forward(cases, answers, expected, first)
-        )
+    looked_at = [Looked(c.property, value, correct) for c, value, correct in zip(cases, got, expected, strict=True)]
+    readings = judge(report, [table], looked_at, wrong)
+    describe = partial(_describe_forward, cases, answers, expected)
+    add_properties(report, ("value", "batch", "stability"), cases, wrong, readings, describe)
     shapes = [i for i in range(3) if not isinstance(got[i], str) and not same_shape(got[i], expected[i])]
     text = f"ŷ must have shape {expected[shapes[0]].shape}, got {shown(got[shapes[0]])}" if shapes else None
     report.add("shape", float(not shapes), text)
@@ -262,19 +259,19 @@ def _judge_gradient(
     report.relative_error = _error_of_gradients(answers[:5], all_correct[:5])
     wrong = {i: _wrong_layers(answers[i], all_correct[i], rtol) for i in range(len(cases))}
     failing = [i for i, layers in wrong.items() if layers]
-    readings = judge(report, table.mistakes, _looked_at(cases, answers, all_correct), failing) if failing else {}
+    readings = judge(report, [table], _looked_at(cases, answers, all_correct), failing)
     for layer, name in enumerate(("hidden_layer", "output_layer")):
         first = next((i for i in failing if cases[i].property == "value" and layer in wrong[i]), None)
         text = None if first is None else _describe_gradient(cases[first], answers[first], all_correct[first], layer)
         report.add(name, float(first is None), text, "" if first is None else readings["value"])
-    for prop in ("weights", "batch", "saturated"):
-        first = next((i for i in failing if cases[i].property == prop), None)
-        text = (
-            None
-            if first is None
-            else _describe_gradient(cases[first], answers[first], all_correct[first], wrong[first][0])
-        )
-        report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
+    add_properties(
+        report,
+        ("weights", "batch", "saturated"),
+        cases,
+        failing,
+        readings,
+        lambda i: _describe_gradient(cases[i], answers[i], all_correct[i], wrong[i][0]),
+    )
     _add_shapes(report, answers[:2], all_correct[:2])
     _add_unchanged(report, cases, answers)
     return report
@@ -433,11 +430,15 @@ def _judge_empirical(table: Table, answers: Sequence[Any], all_correct: Sequence
     report.relative_error = _error_of_gradients(answers[:4], all_correct)
     failing = [i for i in range(4) if _wrong_layers(answers[i], all_correct[i], 1e-5)]
     looked_at = _looked_at(cases[:4], answers[:4], all_correct)
-    readings = judge(report, table.mistakes, looked_at, failing) if failing else {}
-    for prop in ("value", "weights"):
-        first = next((i for i in failing if cases[i].property == prop), None)
-        text = None if first is None else _describe_empirical(cases[first], answers[first], all_correct[first])
-        report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
+    readings = judge(report, [table], looked_at, failing)
+    add_properties(
+        report,
+        ("value", "weights"),
+        cases,
+        failing,
+        readings,
+        lambda i: _describe_empirical(cases[i], answers[i], all_correct[i]),
+    )
     report.add("layer", *_layer(report, answers, all_correct))
     _add_shapes(report, answers[:2], all_correct[:2])
     _add_unchanged(report, cases, answers)

@@ -15,6 +15,7 @@ from mlcvkit.course.checks import (
     Looked,
     Report,
     Table,
+    add_properties,
     alike,
     all_lost,
     as_array,
@@ -223,13 +224,9 @@ def check_adam(ask: AsksOptimizer, seed: int) -> Report:
         for run, end, correct in zip(runs, ends, table.expected, strict=True)
     ]
     wrong = [i for i, case in enumerate(looked_at) if not alike(case.expected, case)]
-    readings: dict[str, str] = {}
-    if wrong:
-        readings = judge(report, [*table.mistakes, *without_lookahead.mistakes], looked_at, wrong)
-    for prop in names[:3]:
-        first = next((i for i in wrong if runs[i].property == prop), None)
-        text = None if first is None else _describe_adam(runs[first].options, looked_at[first])
-        report.add(prop, float(prop not in readings), text, readings.get(prop, ""))
+    readings = judge(report, [table, without_lookahead], looked_at, wrong)
+    describe = partial(_describe_adam, runs, looked_at)
+    add_properties(report, names[:3], runs, wrong, readings, describe)
     add_returned(report, answers)
     good = [answer for answer in answers if not isinstance(answer, str)]
     same = all(unchanged([runs[0].X, runs[0].y], answer["after"]) for answer in good)
@@ -243,7 +240,8 @@ def _end(answer: Any) -> Array | str:
     return final if isinstance(final, str) else flat(final)
 
 
-def _describe_adam(options: Mapping[str, Any], case: Looked) -> str:
+def _describe_adam(runs: Sequence[Run], looked_at: Sequence[Looked], i: int) -> str:
+    options, case = runs[i].options, looked_at[i]
     if isinstance(case.got, str):
         return case.got
     given = ", ".join(f"{name} = {value:g}" for name, value in options.items())

@@ -26,12 +26,16 @@ FIRST_LOOK = 500
 """The number of values that distinguish a column of names from numbers or dates at first sight."""
 
 _UNIT = r"(?:[$€£¥₹%]|USD|EUR|GBP|CHF)"
+_CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
 _BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
 _NUMBER = re.compile(r"[+-]?\d*[\d.,]*\d(?:[eE][+-]?\d+)?|[+-]?\d+[.,]")
 _BLANKS = re.compile(r"(?<=\d)[ '’\u00a0\u202f](?=\d{3}(?!\d))")
 _WITH_UNIT = re.compile(r"[+−-]?\d(?:[\d., ]*\d)?\s*([A-Za-zµ°Ω²³/'\"][^\d\s]{0,11})")
 """A number and what it is measured in, such as "70 kg"."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+_MARKED = r"\d[.,]|[.,]\d"
+_PLAIN, _PLAIN_GROUPED = r"^[+-]?\d*\.\d+(?:[eE][+-]?\d+)?$", r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+_SHORT_YEAR = r"^\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{2}(?:\D|$)"
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp][Mm])?")
 _MONTHS = {
     name: i + 1
@@ -72,7 +76,8 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
         group = "." if points else ","
     else:
         group = ""
-    if group and not re.fullmatch(rf"[+-]?\d{{1,3}}(?:\{group}\d{{3}})+(?:[.,]\d*)?", bare):
+    groups = rf"\d{{1,3}}(?:\{group}\d{{3}})+|\d{{1,2}}(?:\{group}\d{{2}})+\{group}\d{{3}}"  # of three, or as in India
+    if group and not re.fullmatch(rf"[+-]?(?:{groups})(?:[.,]\d*)?", bare):
         return None
     try:
         return float(bare.replace(group, "").replace(",", ".") if group else bare.replace(",", "."))
@@ -81,11 +86,14 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
 
 
 def _bare(text: str) -> str:
-    """A number's text without currency and blanks, with a minus sign for the parentheses of accountants."""
+    """A number's text without currency and blanks, with the minus sign of banks and accountants in front."""
     bare = _without_currency(text.replace("−", "-"))
     if len(bare) > 2 and bare[0] == "(" and bare[-1] == ")":
         bare = f"-{_without_currency(bare[1:-1].strip())}"
-    return _BLANKS.sub("", bare)
+    if len(bare) > 1 and bare[-1] == "-" and bare[0].isdigit() and (bare[-2].isdigit() or bare[-2] == " "):
+        bare = f"-{bare[:-1].rstrip()}"
+    joined = _BLANKS.sub("", bare)
+    return bare if joined != bare and joined.lstrip("-").startswith("0") else joined  # 030 100 200 is no number
 
 
 def _without_currency(text: str) -> str:
@@ -157,6 +165,26 @@ def decimal_marks(texts: Iterable[str]) -> set[str]:
     return {mark for kind, mark in map(_mark, texts) if kind == "decimal"}
 
 
+def marks_of(column: "polars.Series") -> set[str]:
+    """The marks that are certainly decimal marks in a column of text.
+
+    Parameters
+    ----------
+    column
+        The column.
+
+    Returns
+    -------
+    set[str]
+        Of "." and ",".
+    """
+    text = known_text(column).drop_nulls()
+    different = text.filter(text.str.contains(_MARKED)).unique()
+    plain = different.str.contains(_PLAIN)
+    points = {"."} if (plain & ~different.str.contains(_PLAIN_GROUPED)).any() else set()
+    return points | decimal_marks(different.filter(~plain).to_list())
+
+
 def marks_in(table: "polars.DataFrame") -> set[str]:
     """The decimal marks of the numbers in a table's columns of text.
 
@@ -170,8 +198,31 @@ def marks_in(table: "polars.DataFrame") -> set[str]:
     set[str]
         Of "." and ",".
     """
-    texts = [known_text(column).drop_nulls().unique() for column in table if type_of(column.dtype) == "text"]
-    return set().union(*(decimal_marks(different.head(1000).to_list()) for different in texts))
+    return set().union(*(marks_of(column) for column in table if type_of(column.dtype) == "text"))
+
+
+def grouping(numbers: "polars.Series", decimals: set[str]) -> str | None:
+    """The mark that stands between thousands if it should occur later, in a column that has no such value.
+
+    It is the one that is no decimal mark of the table. Where numbers have three decimal places or more it may be
+    either, as in 1,125, and counts as a decimal mark.
+
+    Parameters
+    ----------
+    numbers
+        The numbers of the column.
+    decimals
+        The decimal marks that certainly occur in the table.
+
+    Returns
+    -------
+    str | None
+        "." or ",", or None.
+    """
+    known = numbers.drop_nulls().drop_nans()
+    if not (known == known.round(2)).all():
+        return None
+    return "." if decimals == {","} else ","
 
 
 def ambiguous_number(texts: Iterable[str]) -> str | None:
@@ -240,7 +291,7 @@ def date_of(text: str, first: str) -> datetime | None:
     text
         The text.
     first
-        What comes first in an ambiguous date: "month" or "day".
+        What comes first in an ambiguous date: "month", "day", or a "year" of two digits.
 
     Returns
     -------
@@ -251,8 +302,8 @@ def date_of(text: str, first: str) -> datetime | None:
     if parts is None:
         return None
     a, b, c, clock, zone = parts
-    year, month, day = (a, b, c) if a > 31 else (c, a, b) if first == "month" else (c, b, a)
-    if len(str(year)) < 3 and year < 100:
+    year, month, day = (a, b, c) if a > 31 or first == "year" else (c, a, b) if first == "month" else (c, b, a)
+    if year < 100:
         year += 2000 if year < 69 else 1900
     seconds = seconds_of(clock.strip()) if clock else 0.0
     if seconds is None:
@@ -277,6 +328,8 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
         return None
     a, b, c = found[1], found[3], found[4]
     clock, zone = found[5] or "", found[6] or ""
+    if len(a) < 3 and len(c) % 2:
+        return None  # no year: 1.22.3 is a version
     if b.isalpha():
         month = _MONTHS.get(b[:3].lower())
         year = int(c) + (0 if len(c) > 2 else 2000 if int(c) < 69 else 1900)
@@ -285,36 +338,44 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
 
 
 def order_of_dates(texts: Iterable[str]) -> tuple[str | None, bool]:
-    """What comes first in the dates of a column, the month or the day.
+    """What comes first in the dates of a column: the month, the day, or a year of two digits.
+
+    It is what makes the most of them dates; the others, such as 0000-00-00, count as missing.
 
     Parameters
     ----------
     texts
-        The different values of the column.
+        The different values of the column that have the form of dates.
 
     Returns
     -------
     tuple[str | None, bool]
-        "month" or "day", None if not all are dates; and whether that could be seen.
+        "month", "day" or "year", None if too few are dates; and whether that could be seen.
     """
-    firsts = {"month", "day"}
-    slashes = False
-    for text in texts:
-        firsts = {first for first in firsts if date_of(text, first) is not None}
-        if not firsts:
-            return None, False
-        slashes = slashes or "/" in text
-    if len(firsts) == 1:
-        return firsts.pop(), True
-    parts = [_date_parts(text) for text in list(texts)[:1]]
-    certain = all(part is None or part[0] > 31 for part in parts)
-    return ("month" if slashes else "day"), certain
+    texts = list(texts)
+    parts = [found for text in texts if (found := _date_parts(text)) is not None]
+    if any(31 < a < 100 for a, *_ in parts):
+        return "year", True
+    valid = {first: sum(date_of(text, first) is not None for text in texts) for first in ("day", "month", "year")}
+    most = max(valid.values())
+    best = [first for first, count in valid.items() if count == most]
+    if most < MOSTLY * len(texts):
+        return None, False
+    usual = "month" if any("/" in text for text in texts) else "day"
+    if all(a > 31 for a, *_ in parts):
+        return usual, True
+    firsts, lasts = {a for a, *_ in parts}, {c for _, _, c, *_ in parts}
+    if best == ["year"] or ("year" in best and max(lasts) < 100 and len(firsts) < len(lasts)):
+        return "year", best == ["year"]  # a column has fewer years than days, as a rule
+    best = [first for first in best if first != "year"]
+    return (best[0], True) if len(best) == 1 else (usual, False)
 
 
 def known_text(column: "polars.Series", missing: tuple[str, ...] = MISSING) -> "polars.Series":
     """The values of any column as text, without blanks around it; null where one is missing.
 
-    A number is the same text from every format: 1, 1.0 and "1" are "1".
+    A number is the same text from every format: 1, 1.0 and "1" are "1". So is a letter with an accent, written as one
+    character or as two, and a blank, whether a line may break there or not.
 
     Parameters
     ----------
@@ -339,6 +400,8 @@ def known_text(column: "polars.Series", missing: tuple[str, ...] = MISSING) -> "
     text = column.cast(pl.String)
     if type_of(column.dtype) != "text":
         return text
+    if not text.str.contains(r"^[ -~]*$").all():
+        text = text.str.replace_all("[\u00a0\u202f]", " ").str.normalize("NFC")
     text = text.str.strip_chars()
     return text.set(text.is_in(list(missing)), None)
 
@@ -377,8 +440,8 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     column
         The column: numbers, truth values, times of day, lengths of time, or text that holds such.
     fact
-        What is known of the column: its ``thousands``, its ``unit``, and whether its numbers are times of day,
-        ``clock``.
+        What is known of the column: its ``thousands``, the ``grouping`` if thousands should occur, its ``unit``, and
+        whether its numbers are times of day, ``clock``.
 
     Returns
     -------
@@ -396,10 +459,13 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     text = known_text(column, (*MISSING, *MISSING_NUMBERS))
     if "unit" in fact:
         text = text.str.strip_suffix(fact["unit"]).str.strip_chars()
-    thousands = fact.get("thousands")
+    thousands = fact.get("thousands") or fact.get("grouping")
     numbers = text.cast(pl.Float64, strict=False)
     if thousands == ".":
         numbers = numbers.set(text.str.contains(".", literal=True).fill_null(False), None)
+    if thousands != ",":
+        with_comma = text.set(~text.str.contains(r"^[+-]?\d+,\d+$"), None).str.replace(",", ".", literal=True)
+        numbers = numbers.fill_null(with_comma.cast(pl.Float64, strict=False))
     rest = text.set(numbers.is_not_null(), None)
     if rest.null_count() == len(rest):
         return numbers
@@ -456,17 +522,17 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
         ``kind``: "number", "date", "time" or "text", and how its values are read.
     """
     text = known_text(column).drop_nulls()
-    different = text.unique().to_list()
+    different = text.unique().sort().to_list()  # so that the order of the rows makes no difference
     texts = [one for one in different if one not in MISSING_NUMBERS]
     if not texts:
         return {"kind": "text"}
     if all(one.lower() in ("true", "false") for one in texts):
         return {"kind": "number"}
-    unit = unit_of(texts[:FIRST_LOOK])
+    some = texts[:: max(1, len(texts) // FIRST_LOOK)]
+    unit = unit_of(some)
     if unit is not None:
         bare = kind_of_text(text.str.strip_suffix(unit), decimals)
         return bare | {"unit": unit} if bare["kind"] == "number" and not bare.get("clock") else {"kind": "text"}
-    some = texts[:FIRST_LOOK]
     forms = (number_of, seconds_of, _date_parts)
     if max(sum(form(one) is not None for one in some) for form in forms) < len(some) / 2:
         return {"kind": "text"}
@@ -476,19 +542,30 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     known = [one for one in text.to_list() if one not in MISSING_NUMBERS]
     share = int(numbers.sum()) / max(1, len(known))
     if share == 1 or (share >= MOSTLY and share * len(text) >= 1):
-        return fact | ({} if share == 1 else {"loose": True})
+        mixed = _mixed_units(texts)
+        return fact | ({} if share == 1 else {"loose": True}) | ({"mixed": mixed} if len(mixed) > 1 else {})
     times = {one for one in texts if seconds_of(one) is not None}
     if share := _share_of(times, known):
         return {"kind": "number", "clock": True} | ({} if share == 1 else {"loose": True})
     dates = [one for one in texts if _date_parts(one) is not None]
-    share = _share_of(dates, known)
-    first, certain = order_of_dates(dates) if share else (None, False)
-    if first is not None:
+    first, certain = order_of_dates(dates) if _share_of(dates, known) else (None, False)
+    share = _share_of([one for one in dates if first is not None and date_of(one, first) is not None], known)
+    if first is not None and share:
         moments = dates_in(text, {"first": first})
         has_time = bool((moments.dt.truncate("1d") != moments).any())
         fact = {"kind": "time" if has_time else "date", "first": first}
+        years = moments.drop_nulls().dt.year()
+        if text.str.contains(_SHORT_YEAR).any() and bool((years < 2000).any() and (years >= 2000).any()):
+            fact["short_years"] = True
         return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 else {"loose": True})
     return {"kind": "text"}
+
+
+def _mixed_units(texts: Iterable[str]) -> list[str]:
+    """The currencies of numbers, with "" for numbers without any where others have a percent sign."""
+    found = {match[0] if (match := re.search(_UNIT, text)) else "" for text in texts}
+    named = {_CURRENCIES.get(unit, unit) for unit in found}
+    return sorted(named if "%" in named else named - {""})
 
 
 def _share_of(some: Collection[str], values: Sequence[str]) -> float:

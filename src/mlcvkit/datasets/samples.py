@@ -74,6 +74,8 @@ class Samples:
         What a person should know of the reading, a line each.
     thousands
         The mark between thousands in targets that were text, "" for none; None if they were numbers already.
+    decimals
+        The decimal marks that certainly occur in a file of text, "." or ",".
 
     See Also
     --------
@@ -100,6 +102,7 @@ class Samples:
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     thousands: str | None = None
+    decimals: tuple[str, ...] = ()
 
     def without(self, columns: Collection[str]) -> "Samples":
         """The samples of a table without some of its columns.
@@ -225,8 +228,8 @@ def _read(source: str | Path, target: str | Path | None, reading: _Reading) -> S
     reader = _reader(path)
     try:
         if isinstance(reader, TextReader):
-            table, notes = reader(path, header=reading.header, decimal=reading.decimal, known=reading.known)
-            return _of_table(path, table, target, notes, reading)
+            table, notes, decimals = reader(path, header=reading.header, decimal=reading.decimal, known=reading.known)
+            return replace(_of_table(path, table, target, notes, reading), decimals=tuple(sorted(decimals)))
         content = reader(path)
         if isinstance(content, dict):
             content = _widened(content, reading.features) if reader is read_svmlight else content

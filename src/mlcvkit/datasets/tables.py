@@ -1,7 +1,7 @@
 """Columns of any kind as numbers, by facts that are stored with a model as plain data."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,9 +13,11 @@ from mlcvkit.datasets.columns import (
     MISSING,
     MISSING_NUMBERS,
     dates_in,
+    grouping,
     kind_of_text,
     known_text,
     marks_in,
+    marks_of,
     numbers_in,
     type_of,
 )
@@ -177,7 +179,9 @@ class TableEncoder:
         numbers = TransformerTags(preserves_dtype=[])  # float32, whatever comes
         return Tags("transformer", TargetTags(required=False), numbers, input_tags=inputs)
 
-    def fit(self, X: RawRows, y: object = None) -> Self:
+    def fit(
+        self, X: RawRows, y: object = None, *, whole: RawRows | None = None, decimals: Collection[str] = ()
+    ) -> Self:
         """Find out what each column is.
 
         Parameters
@@ -186,6 +190,10 @@ class TableEncoder:
             A polars or pandas data frame, or an array, (N, K).
         y
             Not used; here because scikit-learn passes it.
+        whole
+            All rows of the table, of which X are some: how values are written is learned from all.
+        decimals
+            The decimal marks that certainly occur in the file of the table; looked for in its text where left out.
 
         Returns
         -------
@@ -203,14 +211,18 @@ class TableEncoder:
         self._rows = len(frame)
         if isinstance(frame, _Numbers) and self.categorical:
             raise InputError("categorical is for tables with named columns; got an array of numbers")
+        self.grouping_: dict[str, str] = {}
+        """The mark between thousands where none occurred, by column."""
         if isinstance(frame, _Numbers):
             self.columns_: dict[str, PlainData] = {name: {"kind": "number"} for name in frame.names}
         else:
             if unknown := [name for name in self.categorical if name not in frame.columns]:
                 listed = ", ".join(frame.columns[:30])
                 raise InputError(f"categorical names {unknown[0]!r}, and the columns beside the target are {listed}")
-            decimals = self._decimal_marks(frame)
-            self.columns_ = {name: self._look(frame[name], decimals) for name in frame.columns}
+            written = frame if whole is None else _frame(whole)
+            assert not isinstance(written, _Numbers)
+            marks = {self.decimal} if self.decimal else set(decimals) or self._marks_in(written)
+            self.columns_ = {name: self._look(frame[name], written[name], marks) for name in frame.columns}
             self._leave_out_row_numbers(frame)
             for name, fact in self.columns_.items():
                 if fact["kind"] in ("date", "time"):
@@ -268,10 +280,11 @@ class TableEncoder:
         frame = _frame(X)
         if isinstance(frame, _Numbers):
             return self
+        self._require_columns(frame)
         for name, fact in self.columns_.items():
             if fact["kind"] in ("number", "date", "time") and name in frame.columns and not fact.get("loose"):
                 try:
-                    _ = _as_numbers(frame[name], fact) if fact["kind"] == "number" else _as_time(frame[name], fact)
+                    self._numbers_of(frame[name])
                 except InputError:
                     fact |= {"loose": True, "others": []} if fact["kind"] == "number" else {"loose": True}
         return self
@@ -337,7 +350,8 @@ class TableEncoder:
         for name, fact in self.columns_.items():
             if fact["kind"] == "category":
                 assert not isinstance(frame, _Numbers)
-                parts.append(_one_hot(known_text(frame[name]), fact["categories"], fact.get("missing", False)))
+                names = _names(known_text(frame[name]), fact)
+                parts.append(_one_hot(names, fact["categories"], fact.get("missing", False)))
                 continue
             rows = np.zeros((len(values), len(fact.get("others", ()))), np.float32)
             if "others" in fact and not isinstance(frame, _Numbers):
@@ -371,6 +385,43 @@ class TableEncoder:
             for i, name in enumerate(self._number_names())
             if outside[i] and self.kept_[i]
         }
+
+    def unread(self, X: RawRows) -> dict[str, tuple[int, str]]:
+        """Which values the encoder cannot read: names that are new, and what is no number or date where those are.
+
+        Parameters
+        ----------
+        X
+            A table with the columns of the one that was fitted.
+
+        Returns
+        -------
+        dict[str, tuple[int, str]]
+            For each such column how many, and what becomes of them.
+        """
+        frame = self._checked(X)
+        found: dict[str, tuple[int, str]] = {}
+        if isinstance(frame, _Numbers):
+            return found
+        for name, fact in self.columns_.items():
+            if fact["kind"] == "category":
+                known, what = fact["categories"], "are none of the names that have a column each"
+                unread = _names(known_text(frame[name]), fact).drop_nulls()
+                unread = unread.filter(~unread.is_in(known))
+                if fact.get("rare") and 2 * len(unread) <= frame.height:  # rare names occurred in the training as well
+                    continue
+            elif fact.get("loose"):
+                read = self._numbers_of(frame[name])
+                is_read = read.is_not_nan() if read.dtype.is_float() else read.is_not_null()
+                unread = known_text(frame[name], (*MISSING, *MISSING_NUMBERS)).filter(~is_read).drop_nulls()
+                unread = unread.filter(~unread.is_in(fact.get("others", [])))
+                kind = "numbers" if fact["kind"] == "number" else "dates"
+                what = f"are no {kind}, and count as missing"
+            else:
+                continue
+            if len(unread):
+                found[name] = len(unread), f"{what}: {unread[0]!r}"
+        return found
 
     def _checked(self, X: RawRows) -> "polars.DataFrame | _Numbers":
         if not hasattr(self, "columns_"):
@@ -409,7 +460,8 @@ class TableEncoder:
         arrays = {"fill": self.fill_, "mean": self.mean_, "scale": self.scale_, "kept": self.kept_.astype(np.uint8)}
         if self.low_ is not None:
             arrays |= {"low": self.low_, "high": self.high_}
-        return {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}, arrays
+        facts = {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}
+        return facts | ({"grouping": self.grouping_} if self.grouping_ else {}), arrays
 
     def blank_row(self) -> RawRows:
         """A row of the table that was fitted, in which everything is missing or 0."""
@@ -426,6 +478,7 @@ class TableEncoder:
     def _restored(self, facts: PlainData, arrays: Mapping[str, Values]) -> Self:
         self.set_params(**facts["parameters"])
         self.columns_ = dict(facts["columns"])
+        self.grouping_ = dict(facts.get("grouping", {}))  # which earlier versions did not learn
         self.fill_, self.mean_, self.scale_ = (arrays[name] for name in ("fill", "mean", "scale"))
         self.low_, self.high_ = arrays.get("low"), arrays.get("high")  # which earlier versions did not learn
         self.kept_ = arrays["kept"].astype(bool)
@@ -437,14 +490,12 @@ class TableEncoder:
             raise InputError("its columns and their scales do not fit each other")
         return self
 
-    def _decimal_marks(self, frame: "polars.DataFrame") -> set[str]:
-        """The decimal marks of the numbers that are text."""
-        if self.decimal is not None:
-            return {self.decimal}
-        return marks_in(frame) | ({"."} if any(dtype.is_float() for dtype in frame.dtypes) else set())
+    def _marks_in(self, table: "polars.DataFrame") -> set[str]:
+        """The decimal marks of the numbers that are text; numbers that are none are taken for written with a point."""
+        return marks_in(table) | ({"."} if any(dtype.is_float() for dtype in table.dtypes) else set())
 
-    def _look(self, column: "polars.Series", decimals: set[str]) -> PlainData:
-        """What a column is."""
+    def _look(self, column: "polars.Series", written: "polars.Series", decimals: set[str]) -> PlainData:
+        """What a column is, by how its values are written in all rows of the table."""
         import polars as pl
 
         kind = type_of(column.dtype)
@@ -454,14 +505,16 @@ class TableEncoder:
         if text.null_count() == len(text):
             return {"kind": "dropped", "reason": "all values are missing"}
         if column.name in self.categorical:
-            return self._look_at_names(text.drop_nulls())
-        if kind != "text":
-            return {"kind": kind}
-        fact = kind_of_text(column, decimals)
+            return self._look_at_names(text, are_numbers=_are_numbers(text))
+        fact: PlainData = {"kind": kind}
+        if kind == "text":
+            fact = kind_of_text(written, decimals)
         if fact["kind"] == "text":
-            return self._look_at_names(text.drop_nulls())
-        if fact["kind"] == "number" and self.decimal is not None:
-            fact["thousands"] = "," if self.decimal == "." else "."
+            return self._look_at_names(text)
+        if column.dtype == pl.Time:
+            fact["clock"] = True
+        if fact["kind"] == "number" and not fact.keys() & {"clock", "thousands"}:
+            self._learn_grouping(column, fact, decimals)
         if fact.get("unsure") and self.day_first is not None:
             fact = {"kind": fact["kind"], "first": "day" if self.day_first else "month"}
         if fact.get("loose") and fact["kind"] == "number" and not fact.get("clock"):
@@ -469,14 +522,28 @@ class TableEncoder:
             fact["others"] = self._frequent(others)[0]
         return fact
 
-    def _look_at_names(self, text: "polars.Series") -> PlainData:
-        frequent, different = self._frequent(text)
-        if different == 1 and text.len() == self._rows:
+    def _learn_grouping(self, column: "polars.Series", fact: PlainData, decimals: set[str]) -> None:
+        """The mark between thousands: as given, or one that may occur later."""
+        is_text = type_of(column.dtype) == "text"
+        if self.decimal is not None and is_text:
+            fact["thousands"] = "," if self.decimal == "." else "."
+            return
+        own = marks_of(column) if is_text else set[str]()
+        if (mark := grouping(numbers_in(column, fact), own or decimals)) is not None:
+            self.grouping_[column.name] = mark
+
+    def _look_at_names(self, text: "polars.Series", *, are_numbers: bool = False) -> PlainData:
+        fact: PlainData = {"kind": "category"} | ({"numbers": True} if are_numbers else {})
+        fact |= {"truth": True} if text.str.to_lowercase().is_in(["true", "false"]).any() else {}
+        names = _names(text, fact).drop_nulls()
+        frequent, different = self._frequent(names)
+        if different == 1 and names.len() == self._rows:
             return {"kind": "dropped", "reason": "all values are alike"}
         if not frequent:
             return {"kind": "dropped", "reason": "nearly every value is different"}
-        fact: PlainData = {"kind": "category", "categories": frequent}
-        return fact | ({"missing": True} if text.len() < self._rows else {})
+        fact["categories"] = frequent
+        fact |= {"rare": True} if len(frequent) < different else {}
+        return fact | ({"missing": True} if names.len() < self._rows else {})
 
     def _frequent(self, text: "polars.Series") -> tuple[list[str], int]:
         """The names that get a column each, and the number of all."""
@@ -486,6 +553,13 @@ class TableEncoder:
         if len(times) > self.max_categories:
             least = max(least, times[self.max_categories - 1])
         return sorted(name for name, n in zip(names, times, strict=True) if n >= least), len(names)
+
+    def _numbers_of(self, column: "polars.Series") -> "polars.Series":
+        """The numbers of a column, NaN where there is none; or its dates, null where there is none."""
+        fact = self.columns_[column.name]
+        if fact["kind"] != "number":
+            return _as_time(column, fact)
+        return _as_numbers(column, fact | {"grouping": self.grouping_.get(column.name)})
 
     def _leave_out_row_numbers(self, frame: "polars.DataFrame") -> None:
         """Leave out a column that numbers the rows, by its values and its name, where others are left."""
@@ -505,9 +579,9 @@ class TableEncoder:
         parts: list[polars.Series] = []
         for name, fact in self.columns_.items():
             if fact["kind"] == "number":
-                parts.append(_as_numbers(frame[name], fact))
+                parts.append(self._numbers_of(frame[name]))
             elif fact["kind"] in ("date", "time"):
-                column = _as_time(frame[name], fact)
+                column = self._numbers_of(frame[name])
                 parts += [_part_of(column, part) for part in _parts_of(fact)]
         if not parts:
             return np.empty((frame.height, 0))
@@ -696,6 +770,26 @@ def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
     dates = dates_in(column, fact)
     _require_read(column, dates, fact, "only dates")
     return dates
+
+
+def _are_numbers(text: "polars.Series") -> bool:
+    """Whether all names are numbers, none of them a code that begins with 0."""
+    import polars as pl
+
+    known = text.drop_nulls()
+    return known.cast(pl.Float64, strict=False).is_not_null().all() and not known.str.contains(r"^[+-]?0\d").any()
+
+
+def _names(text: "polars.Series", fact: PlainData) -> "polars.Series":
+    """The names of a column, each in one way: true for True, and 7.5 for 7.50 where all names were numbers."""
+    import polars as pl
+
+    if fact.get("truth"):
+        lower = text.str.to_lowercase()
+        text = lower.zip_with(lower.is_in(["true", "false"]).fill_null(False), text)
+    if fact.get("numbers"):
+        text = known_text(text.cast(pl.Float64, strict=False)).fill_null(text)
+    return text
 
 
 def _require_read(column: "polars.Series", read: "polars.Series", fact: PlainData, what: str) -> None:

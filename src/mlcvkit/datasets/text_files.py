@@ -8,7 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlcvkit.datasets.columns import ambiguous_number, decimal_marks, kind_of_text, known_text, number_of, numbers_in
+from mlcvkit.datasets.columns import (
+    ambiguous_number,
+    kind_of_text,
+    known_text,
+    marks_in,
+    marks_of,
+    number_of,
+    numbers_in,
+)
 from mlcvkit.datasets.numpy_files import decompressed
 from mlcvkit.errors import InputError, first_line
 from mlcvkit.extras import require
@@ -36,8 +44,8 @@ class TextReader:
 
     def __call__(
         self, path: Path, *, header: bool | None = None, decimal: str | None = None, known: bool = False
-    ) -> "tuple[polars.DataFrame, list[str]]":
-        """The table, all of it text without blanks around it, and what a person should know of the reading.
+    ) -> "tuple[polars.DataFrame, list[str], set[str]]":
+        """The table, without blanks around its text, what a person should know of the reading, and the decimal marks.
 
         Parameters
         ----------
@@ -52,8 +60,8 @@ class TextReader:
 
         Returns
         -------
-        tuple[polars.DataFrame, list[str]]
-            The table, and the lines.
+        tuple[polars.DataFrame, list[str], set[str]]
+            The table, the lines, and the decimal marks that certainly occur; none for a model that knows them.
         """
         require("tables")
         import polars as pl
@@ -74,10 +82,10 @@ class TextReader:
             raise InputError(f"{path} cannot be read as a table: {first_line(error)}") from None
         table = table.with_columns(pl.all().str.strip_chars()).with_columns(pl.all().replace("", None))
         if known:
-            return table, notes
+            return table, notes, set()
         if separator != "," and decimal is None:
             _require_clear_numbers(path, table)
-        return _typed(table, decimal), notes
+        return _typed(table, decimal), notes, marks_in(table)
 
     def _separator(self, text: str) -> tuple[str, str]:
         """The separator, and the text without the line that tells it."""
@@ -87,13 +95,21 @@ class TextReader:
         lines = [line for line in islice(io.StringIO(text), LOOKED_AT) if line.strip()]
         if text.count("\n") >= LOOKED_AT:
             lines = lines[:-1]  # the last one may be cut
-        best, most = self.usual, 0.0
+        best, most = self.usual, (0.0, 0.0)
         for separator in (self.usual, *SEPARATORS):
-            counts = Counter(map(len, _rows(lines, separator)))
+            rows = list(_rows(lines, separator))
+            counts = Counter(map(len, rows))
             fields, times = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
-            if fields > 1 and times / max(1, sum(counts.values())) > most:
-                best, most = separator, times / sum(counts.values())
+            # of two that cut as evenly, the one whose fields hold no other separator, but for numbers such as 1,5
+            whole = sum(_is_whole(field) for row in rows for field in row) / max(1, sum(map(len, rows)))
+            found = times / max(1, len(rows)), round(whole, 2)
+            if fields > 1 and found > most:
+                best, most = separator, found
         return best, text
+
+
+def _is_whole(field: str) -> bool:
+    return not any(mark in field for mark in (";", "\t", "|", ",")) or number_of(field.strip()) is not None
 
 
 def _rows(lines: list[str], separator: str) -> Iterator[list[str]]:
@@ -207,13 +223,13 @@ def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame"
     """
     import polars as pl
 
-    different = {name: known_text(table[name]).drop_nulls().unique() for name in table.columns}
-    marks = {name: decimal_marks(texts.head(1000).to_list()) for name, texts in different.items()}
+    marks = {name: marks_of(table[name]) for name in table.columns}
     facts = {name: kind_of_text(table[name], set().union(*marks.values())) for name in table.columns}
     has_thousands = any(fact.get("thousands") == "." for fact in facts.values())
     typed = []
-    for name, known in different.items():
+    for name in table.columns:
         text = known_text(table[name])
+        known = text.drop_nulls()
         if known.is_empty() or known.str.to_lowercase().is_in(TRUTH).any() or known.str.contains(r"^0\d").any():
             continue
         if known.str.contains(r"^[+-]?\d+$").all():
@@ -231,9 +247,9 @@ def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame"
 
 def _require_clear_numbers(path: Path, table: "polars.DataFrame") -> None:
     """Refuse numbers such as 1,000 that may be one or a thousand, where nothing in the file tells."""
-    different = {name: table[name].drop_nulls().unique().head(5000).to_list() for name in table.columns}
-    certain = {mark for texts in different.values() for mark in decimal_marks(texts)}
-    for name, texts in different.items():
+    certain = marks_in(table)
+    for name in table.columns:
+        texts = table[name].drop_nulls().unique().sort().to_list()
         value = None if certain else ambiguous_number(texts)
         if value is not None and sum(number_of(text) is not None for text in texts) > 0.9 * len(texts):
             small, large = number_of(value), number_of(value, "," if "," in value else ".")

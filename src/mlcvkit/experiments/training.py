@@ -364,10 +364,12 @@ def prepare_rows(
 
 def _learned_encoder(experiment: Experiment, samples: Samples, X: RawRows) -> TableEncoder | ImageEncoder:
     """An encoder of the rows to train on, which also knows what may occur in the others."""
-    encoder = encoder_for(X, **experiment.encoding).fit(X)
-    if isinstance(encoder, TableEncoder):
-        for known in (samples.X, *(() if samples.test is None else samples.test[:1])):
-            encoder.expect(known)
+    encoder = encoder_for(X, **experiment.encoding)
+    if not isinstance(encoder, TableEncoder):
+        return encoder.fit(X)
+    encoder.fit(X, whole=samples.X, decimals=samples.decimals)
+    for known in (samples.X, *(() if samples.test is None else samples.test[:1])):
+        encoder.expect(known)
     return encoder
 
 

@@ -38,7 +38,7 @@ def evaluate(
     console.quiet = json
     predictor, saved = Predictor.load(run)
     X, y = test_rows(predictor, saved.configuration, data, target)
-    say_clipped(predictor, X, clip)
+    say_unread(predictor, X, clip)
     result = predictor.measure(X, y)
     print_measures(result)
     print_json(json, result)
@@ -91,7 +91,9 @@ def predict(
         how = {"image_size": configuration.get("image_size"), "header": configuration.get("header")}
         samples = datasets.read(data, **how, known=True, features=predictor.features)
         X, files = samples.X, samples.files
-    say_clipped(predictor, X, clip)
+        for note in samples.notes:
+            say("note", note)
+    say_unread(predictor, X, clip)
     columns = predictor.predict_columns(X)
     if is_picture and output is None and predictor.has_probabilities and not json:
         probability = max(values[0] for name, values in columns.items() if name != predictor.target)
@@ -109,14 +111,16 @@ def predict(
     return 0
 
 
-def say_clipped(predictor: Predictor, X: RawRows, clip: bool) -> None:
-    """Print which numbers are clipped to the range of the training, or switch clipping off."""
+def say_unread(predictor: Predictor, X: RawRows, clip: bool) -> None:
+    """Print which values are clipped to the range of the training, and which count as missing or as another name."""
     encoder = predictor.encoder
     if not isinstance(encoder, datasets.TableEncoder):
         return
     encoder.clip = clip
     for name, (times, low, high) in encoder.clipped(X).items():
         say("note", f"{times:,} of {len(X):,} values of {name} are clipped to {low:.6g} to {high:.6g}, see --no-clip")
+    for name, (times, what) in encoder.unread(X).items():
+        say("note", f"{times:,} of {len(X):,} values of {name} {what}")
 
 
 def describe(

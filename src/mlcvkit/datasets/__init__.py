@@ -6,7 +6,8 @@ numbers.
 
 from mlcvkit.arrays import float_rows, scale_images
 from mlcvkit.datasets.columnar_files import as_frame
-from mlcvkit.datasets.description import describe, notes_of
+from mlcvkit.datasets.columns import known_text, type_of
+from mlcvkit.datasets.description import alike_names, describe, notes_of
 from mlcvkit.datasets.images import IMAGE_SUFFIXES, ImageEncoder, are_images, read_images
 from mlcvkit.datasets.mnist_digits import (
     PARITY_NAMES,
@@ -27,6 +28,7 @@ from mlcvkit.datasets.samples import (
     choose_arrays,
     has_columns,
     is_table,
+    no_number,
     numbers_of_text,
     read,
     split_target,
@@ -48,6 +50,7 @@ __all__ = [
     "Samples",
     "TableEncoder",
     "TextReader",
+    "alike_names",
     "are_images",
     "as_file",
     "as_frame",
@@ -60,9 +63,11 @@ __all__ = [
     "idx_header",
     "is_even",
     "is_table",
+    "known_text",
     "mnist",
     "mnist_parity",
     "mnist_test_parity",
+    "no_number",
     "notes_of",
     "npy_header",
     "numbers_of_text",
@@ -73,4 +78,5 @@ __all__ = [
     "scale_images",
     "split_target",
     "suffix_of",
+    "type_of",
 ]

@@ -15,7 +15,7 @@ from mlcvkit.arrays import PlainData
 if TYPE_CHECKING:
     import polars
 
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "?")
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "?", "n.a.", "N.A.")
 """Texts for a missing value."""
 MISSING_NUMBERS = ("-", "--", ".", "..", "*")
 """Texts for a missing value in columns of numbers only."""

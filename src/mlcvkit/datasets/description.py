@@ -1,5 +1,6 @@
 """What data hold, for a person: what each column is, and what is to be known before its numbers are trusted."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING
@@ -96,6 +97,11 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
         notes.append(f"mostly {kind}: {columns_for}the rest counts as missing")
     if fact.get("thousands"):
         notes.append(f"{fact['thousands']!r} stands between thousands")
+    if fact.get("mixed"):
+        named = ", ".join(unit or "none" for unit in fact["mixed"])
+        notes.append(f"{named} are mixed, and read as plain numbers")
+    if fact.get("short_years"):
+        notes.append("years of two digits: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068")
     if fact.get("unsure"):
         other = "no-day-first" if fact["first"] == "day" else "day-first"
         notes.append(f"read as dates with the {fact['first']} first; --{other} reads them the other way")
@@ -105,17 +111,27 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     if fact.get("unit"):
         notes.append(f"numbers in {fact['unit']!r}")
     if fact["kind"] == "category":
-        notes += _alike_names(text)
+        notes += alike_names(text.drop_nulls().to_list())
     if fact["kind"] == "number":
         notes += _notes_of_numbers(text)
     return "; ".join(notes)
 
 
-def _alike_names(text: "polars.Series") -> list[str]:
-    """A note if names differ in nothing but upper and lower case, or blanks."""
-    names = text.drop_nulls().unique().sort().to_list()
+def alike_names(names: Iterable[str]) -> list[str]:
+    """A note if names differ in nothing but upper and lower case, or blanks.
+
+    Parameters
+    ----------
+    names
+        The names.
+
+    Returns
+    -------
+    list[str]
+        The note, or nothing.
+    """
     spelled: dict[str, str] = {}
-    for name in names:
+    for name in sorted(set(names)):
         other = spelled.setdefault(" ".join(name.casefold().split()), name)
         if other != name:
             return [f"{other!r} and {name!r} are different names here: write one name in one way"]

@@ -14,13 +14,15 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".we
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 
 
-def files_by_class(folder: Path) -> tuple[list[tuple[Path, str]], bool, list[str]]:
+def files_by_class(folder: Path, *, every: bool = False) -> tuple[list[tuple[Path, str]], bool, list[str]]:
     """The images of a folder with a folder for each class; or, without classes, those that lie in it.
 
     Parameters
     ----------
     folder
         The folder.
+    every
+        Whether every image below the folder is taken, however deep and also beside the classes.
 
     Returns
     -------
@@ -30,16 +32,18 @@ def files_by_class(folder: Path) -> tuple[list[tuple[Path, str]], bool, list[str
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     files: list[tuple[Path, str]] = []
     left_out: list[str] = []
-    for place in classes or [folder]:
-        for path in sorted(place.iterdir()):
-            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-                files.append((path, place.name))
-            elif not path.name.startswith("."):
-                left_out.append(str(path.relative_to(folder)))
-    beside = [path.name for path in folder.iterdir() if path.is_file()] if classes else []
-    left_out += [name for name in sorted(beside) if not name.startswith(".")]
+    depth = None if every else 2 if classes else 1
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if any(part.startswith(".") for part in parts) or (path.is_dir() and (every or len(parts) != depth)):
+            continue
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and depth in (None, len(parts)):
+            files.append((path, parts[0] if len(parts) > 1 else folder.name))
+        elif depth is None or len(parts) <= depth:
+            left_out.append("/".join(parts))
     some = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
-    note = f"{len(left_out)} files of {folder.name} are left out, which are no images by their names: {some}"
+    where = "or do not lie in the folder of a class" if classes and not every else "by their names"
+    note = f"{len(left_out)} files of {folder.name} are left out, which are no images {where}: {some}"
     return files, bool(classes), [note] if left_out else []
 
 

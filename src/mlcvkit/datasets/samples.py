@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets.columnar_files import columnar_reader
 from mlcvkit.datasets.columns import (
+    MISSING,
+    MISSING_NUMBERS,
     kind_of_text,
     known_text,
     marks_in,
@@ -220,7 +223,7 @@ def _read(source: str | Path, target: str | Path | None, reading: _Reading) -> S
         return _toy(str(source), target)
     path = Path(source)
     if path.is_dir():
-        return _image_folder(path, target, reading.image_size)
+        return _image_folder(path, target, reading.image_size, every=reading.known)
     if not path.is_file():
         raise InputError(
             f"{path} does not exist; give a file, a folder of images, or one of the names {', '.join(TOYS)}"
@@ -270,8 +273,11 @@ def _of_table(
 ) -> Samples:
     if frame.width == 0 or frame.height == 0:
         raise InputError(f"{path} has no rows: a table needs a line of column names and one for each sample")
+    names = [unicodedata.normalize("NFC", name) for name in frame.columns]
+    frame = frame.rename(dict(zip(frame.columns, names, strict=True))) if len({*names}) == frame.width else frame
     if target is None:
         return Samples(path.name, frame, None, None, _fingerprint(path), notes=tuple(notes))
+    target = unicodedata.normalize("NFC", str(target))
     how: PlainData = {} if reading is None else {"decimal": reading.decimal, "as_text": reading.known}
     X, y, thousands = split_target(frame, str(target), path, **how)
     left_out = frame.height - len(y)
@@ -343,16 +349,20 @@ def _target_values(
     if len(truth) and truth.all():
         return known.str.to_lowercase().fill_null("").to_numpy().astype(str), known.is_not_null().to_numpy(), None
     if as_text:
-        are_numbers = all(number_of(one) is not None for one in known.drop_nulls().unique().to_list())
-        text = known if are_numbers else text
+        numbers = known_text(column, (*MISSING, *MISSING_NUMBERS))
+        numbers = numbers.set(numbers.str.contains(r"(?i)^[+-]?inf(inity)?$").fill_null(False), None)
+        are_numbers = all(number_of(one) is not None for one in numbers.drop_nulls().unique().to_list())
+        text = numbers if are_numbers else text
         return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
     marks = {decimal} if decimal else marks_in(frame)
     fact = kind_of_text(column, marks)
     if decimal is not None and fact["kind"] == "number":
         fact["thousands"] = "," if decimal == "." else "."
-    if fact["kind"] == "number" and not fact.keys() & {"loose", "clock", "unit"}:
+    is_code = known.str.contains(r"^0\d+$").any()
+    if fact["kind"] == "number" and not is_code and not fact.keys() & {"loose", "clock", "unit"}:
         numbers = numbers_in(column, fact)
-        present = numbers.is_not_null()
+        present = numbers.is_finite().fill_null(False)
+        numbers = numbers.set(~present, None)
         values = numbers.fill_null(0).to_numpy()
         whole = not known.drop_nulls().str.contains(r"[.eE]").any() and bool((values == np.round(values)).all())
         values = values.astype(np.int64) if whole and np.abs(values).max() < 2**53 else values
@@ -392,6 +402,25 @@ def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
     mark = thousands_in(set(texts), set()) if thousands is None else thousands or None
     numbers = [number_of(text, mark) for text in texts]
     return None if None in numbers else np.array(numbers, np.float64)
+
+
+def no_number(y: Values, thousands: str | None = None) -> str | None:
+    """The first of some texts that is no number.
+
+    Parameters
+    ----------
+    y
+        The texts, (N,).
+    thousands
+        As for ``numbers_of_text``.
+
+    Returns
+    -------
+    str | None
+        The text, or None if all are numbers.
+    """
+    texts = (text.strip() for text in y.astype(str).tolist())
+    return next((text for text in texts if number_of(text, thousands or None) is None), None)
 
 
 def choose_arrays(path: object, names: Iterable[str], target: str | Path | None) -> tuple[str, str | None]:
@@ -498,8 +527,8 @@ def checked_arrays(path: object, X: Values, y: Values | None, target: str | None
     return y
 
 
-def _image_folder(folder: Path, target: str | Path | None, image_size: int | None) -> Samples:
-    """The images of a folder with a folder for each class, which may lie in "train" and "test"."""
+def _image_folder(folder: Path, target: str | Path | None, image_size: int | None, *, every: bool = False) -> Samples:
+    """The images of a folder with a folder for each class, which may lie in "train" and "test"; or ``every`` image."""
     if target is not None:
         raise InputError(f"the target of a folder of images is the name of each image's folder: leave out {target!r}")
     parts = {path.name.lower(): path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
@@ -517,7 +546,7 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
         if test is not None and unused:
             notes.append(f"{', '.join(unused)} of {folder.name} is left out: {test.name} is tested with")
         return replace(samples, name=folder.name, test=held_out, notes=tuple(notes))
-    files, has_classes, notes = files_by_class(folder)
+    files, has_classes, notes = files_by_class(folder, every=every)
     if not files:
         raise InputError(
             f"{folder} has no images: it needs a folder for each class with {', '.join(IMAGE_SUFFIXES)} files"
@@ -584,7 +613,7 @@ def suffix_of(path: Path) -> str:
     str
         The suffix, without the one of the compression.
     """
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     return ".idx" if "ubyte" in path.name or suffix.startswith(".idx") else suffix
 
 

@@ -408,7 +408,7 @@ class TableEncoder:
                 known, what = fact["categories"], "are none of the names that have a column each"
                 unread = _names(known_text(frame[name]), fact).drop_nulls()
                 unread = unread.filter(~unread.is_in(known))
-                if fact.get("rare") and 2 * len(unread) <= frame.height:  # rare names occurred in the training as well
+                if 2 * len(unread) <= frame.height:  # rare names occurred in the training as well
                     continue
             elif fact.get("loose"):
                 read = self._numbers_of(frame[name])
@@ -508,7 +508,9 @@ class TableEncoder:
             return self._look_at_names(text, are_numbers=_are_numbers(text))
         fact: PlainData = {"kind": kind}
         if kind == "text":
-            fact = kind_of_text(written, decimals)
+            fact = kind_of_text(column, decimals)
+            of_all = fact if len(written) == len(column) else kind_of_text(written, decimals)
+            fact = of_all if of_all["kind"] == fact["kind"] else fact
         if fact["kind"] == "text":
             return self._look_at_names(text)
         if column.dtype == pl.Time:
@@ -542,7 +544,6 @@ class TableEncoder:
         if not frequent:
             return {"kind": "dropped", "reason": "nearly every value is different"}
         fact["categories"] = frequent
-        fact |= {"rare": True} if len(frequent) < different else {}
         return fact | ({"missing": True} if names.len() < self._rows else {})
 
     def _frequent(self, text: "polars.Series") -> tuple[list[str], int]:

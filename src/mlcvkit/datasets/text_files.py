@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -18,13 +19,15 @@ from mlcvkit.datasets.columns import (
     numbers_in,
 )
 from mlcvkit.datasets.numpy_files import decompressed
-from mlcvkit.errors import InputError, first_line
+from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
 if TYPE_CHECKING:
     import polars
 
 SEPARATORS = (";", "\t", "|", ",", " ")
+NOTHING = "\x1f"
+"""A separator that does not occur."""
 TRUTH = ("true", "false")
 LOOKED_AT = 200
 """The lines by which the separator is found."""
@@ -67,19 +70,22 @@ class TextReader:
         import polars as pl
 
         text = _decoded(path, decompressed(path))
-        separator, text = self._separator(text)
+        separator, text = self._separator(text, known=known)
         names, text, notes = _checked_lines(path, text, separator, header)
+        mark = "," if separator == " " else separator
         try:
             table = pl.read_csv(
                 io.BytesIO(text.encode()),
-                separator="," if separator == " " else separator,
+                separator=mark,
                 has_header=header is not False,
                 new_columns=names,
                 infer_schema=False,
                 truncate_ragged_lines=True,
             )
-        except pl.exceptions.PolarsError as error:
-            raise InputError(f"{path} cannot be read as a table: {first_line(error)}") from None
+        except pl.exceptions.PolarsError:  # such as of 24" in a field without quotes, which the csv module reads
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=mark))
+            body = [row[: len(names)] for row in rows[header is not False :] if row]
+            table = pl.DataFrame(body, schema=dict.fromkeys(names, pl.String), orient="row")
         table = table.with_columns(pl.all().str.strip_chars()).with_columns(pl.all().replace("", None))
         if known:
             return table, notes, set()
@@ -87,17 +93,19 @@ class TextReader:
             _require_clear_numbers(path, table)
         return _typed(table, decimal), notes, marks_in(table)
 
-    def _separator(self, text: str) -> tuple[str, str]:
-        """The separator, and the text without the line that tells it."""
+    def _separator(self, text: str, *, known: bool) -> tuple[str, str]:
+        """The separator, and the text without the line that tells it; of one column for a model nothing separates."""
         first, _, rest = text.partition("\n")
         if first.lower().startswith("sep=") and len(first.strip("\r\n")) == 5:
             return first[4], rest
         lines = [line for line in islice(io.StringIO(text), LOOKED_AT) if line.strip()]
         if text.count("\n") >= LOOKED_AT:
             lines = lines[:-1]  # the last one may be cut
-        best, most = self.usual, (0.0, 0.0)
+        best, most = NOTHING if known else self.usual, (0.0, 0.0)
         for separator in (self.usual, *SEPARATORS):
             rows = list(_rows(lines, separator))
+            if len(next(iter(rows), [])) < 2:
+                continue  # it does not occur in the names
             counts = Counter(map(len, rows))
             fields, times = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
             # of two that cut as evenly, the one whose fields hold no other separator, but for numbers such as 1,5
@@ -125,7 +133,7 @@ def _decoded(path: Path, content: bytes) -> str:
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     end = content.find(b"\0") if encoding == "utf-8-sig" else -1
     if end >= 0:
-        raise InputError(f"{path} is not text: line {content[:end].count(10) + 1} has a byte 0")
+        raise InputError(f"{path} is not text: line {content[:end].count(10) + 1} has a byte 0; save it as UTF-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -133,6 +141,7 @@ def _decoded(path: Path, content: bytes) -> str:
         raise InputError(
             f"{path}, line {line}: byte {content[error.start]:#x} is not UTF-8; save it as UTF-8"
         ) from None
+    text = text if text.isascii() else unicodedata.normalize("NFC", text)
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 

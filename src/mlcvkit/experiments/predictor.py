@@ -405,7 +405,10 @@ def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:
         return y
     numbers = datasets.numbers_of_text(y, thousands)
     if numbers is None:
-        raise InputError(f"the model knows numbers as targets, and {name!r} here is text such as {y[0]!r}")
+        wrong = next(
+            text for text in map(str, y.tolist()) if datasets.numbers_of_text(np.array([text]), thousands) is None
+        )
+        raise InputError(f"the model knows numbers as targets, and {name!r} here has {wrong!r}")
     return numbers
 
 

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from mlcvkit.arrays import Indices, PlainData, Values
-from mlcvkit.datasets import Samples
+from mlcvkit.datasets import Samples, alike_names, known_text, type_of
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import TEST_FRACTION
@@ -78,8 +78,15 @@ def folds_of(
     X, groups = samples.X, None
     if group is not None:
         if isinstance(X, np.ndarray) or group not in X.columns:
-            raise InputError(f"{samples.name} has no column {group!r} to group its rows by")
-        groups, X = X[group].cast(str).fill_null("").to_numpy(), X.drop(group)
+            why = ": it is the target" if group == samples.target else " to group its rows by, beside those left out"
+            raise InputError(f"{samples.name} has no column {group!r}{why}")
+        if type_of(X[group].dtype) == "other":
+            raise InputError(f"the column {group!r} of {samples.name} holds {X[group].dtype}: it cannot group rows")
+        names = known_text(X[group])
+        notes = [f"{names.null_count():,} rows without {group} are one group"] if names.null_count() else []
+        notes += [f"{group}: {note}" for note in alike_names(names.drop_nulls().to_list())]
+        samples = replace(samples, notes=(*samples.notes, *notes))
+        groups, X = names.fill_null("").to_numpy(), X.drop(group)
     split = split_folds(y if task == "classification" else None, len(y), count, groups, in_order, experiment)
     for number, (chosen, held_out) in enumerate(split, 1):
         if len(np.unique(y[chosen])) < 2:

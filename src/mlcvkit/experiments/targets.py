@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvkit.arrays import PlainData, Values
-from mlcvkit.datasets import Samples
+from mlcvkit.datasets import Samples, alike_names, no_number
 from mlcvkit.errors import InputError
 from mlcvkit.models import OUTPUTS, OutputName
 from mlcvlab.nn import Array
@@ -547,6 +547,8 @@ def notes_of_target(y: Values, targets: Targets) -> list[str]:
         lines.append(
             f"{len(different):,} whole numbers are taken for classes; --task regression takes them for numbers"
         )
+    if targets.task == "classification" and y.dtype.kind == "U":
+        lines += alike_names(y.tolist())
     return lines
 
 
@@ -585,7 +587,10 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
         task = "classification" if is_class else "regression"
     if task == "regression":
         if not is_number:
-            raise InputError(f"the target {samples.target!r} is text: it can be classified, and not regressed")
+            raise InputError(
+                f"the target {samples.target!r} is text: it can be classified, and not regressed "
+                f"({no_number(y)!r} is no number)"
+            )
         if np.abs(y).max() > LARGEST_NUMBER:
             raise InputError(
                 f"the target {samples.target!r} goes up to {np.abs(y).max():.3g}, whose square is no number"
@@ -594,7 +599,7 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
     if len(values) > max(MOST_CLASSES, len(y) // 2):
         raise InputError(
             f"the target {samples.target!r} has {len(values):,} different values in {len(y):,} rows: nearly each row "
-            "would be a class of its own; choose another target, or --task regression for numbers"
+            f"would be a class of its own; choose another target{', or --task regression' if is_number else ''}"
         )
     if y.dtype.kind == "f" and whole:
         y = y.astype(np.int64)

@@ -1,0 +1,245 @@
+"""What is learned of how values are written: from all rows of a table, whatever their order, and for later files."""
+
+import numpy as np
+import polars
+import pytest
+from PIL import Image
+
+from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, prepare
+from mlcvkit.datasets import read
+from mlcvkit.datasets.columns import date_of, kind_of_text, number_of
+
+RNG = np.random.default_rng(0)
+
+
+def written(folder, lines, name="t.csv"):
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return folder / name
+
+
+def trained(path, target, **options):
+    hp = Hyperparameters(epochs=1, hidden_units=(4,), patience=0, **options)
+    return prepare(Experiment(data=str(path), target=target, hyperparameters=hp))
+
+
+def test_a_rare_decimal_mark_tells_thousands_whatever_the_order_of_the_rows(tmp_path):
+    numbers = [f"{i:,}".replace(",", ".") for i in range(500, 4500)]
+    amounts = [f"{i},5" if i % 1000 == 7 else str(i) for i in range(4000)]
+    rows = [f"{number};{amount};{i % 2}" for i, (number, amount) in enumerate(zip(numbers, amounts, strict=True))]
+    for _ in range(4):
+        samples = read(written(tmp_path, ["umsatz;menge;y", *RNG.permutation(rows)]), "y")
+        encoder = TableEncoder().fit(samples.X, decimals=samples.decimals)
+        assert encoder.columns_["umsatz"]["thousands"] == "."
+        values = polars.DataFrame({"umsatz": ["1.234"], "menge": ["7,5"]})
+        assert encoder._numbers(values).tolist() == [[1234.0, 7.5]]
+
+
+def test_kinds_do_not_hang_on_the_order_of_the_rows():
+    texts = ["2020-01-02"] * 3 + ["1/2/2020"] * 300 + ["word"] * 9 + [f"{i}" for i in range(3)]
+    facts = {repr(kind_of_text(polars.Series(RNG.permutation(texts)), set())) for _ in range(20)}
+    assert len(facts) == 1
+
+
+@pytest.mark.parametrize(
+    ("learned", "later"),
+    [
+        (["500", "1200", "2683"], {"1,234": 1234, "1234": 1234, "1,234.0": 1234, "1.5": 1.5}),
+        (["500.5", "1200.25", "2683"], {"1,234": 1234, "1.234": 1.234, "7,5": 7.5}),
+        (["500,5", "1200,25", "2683,0"], {"1.234": 1234, "1.234,5": 1234.5, "7,5": 7.5, "7.5": 7.5}),
+        (["1.125", "2.5", "3"], {"1,125": 1.125, "1.125": 1.125}),  # of three places either mark may be the decimal one
+    ],
+)
+def test_thousands_that_first_come_later_are_none_less_than_thousands(tmp_path, learned, later):
+    samples = read(written(tmp_path, ["area;y", *(f"{one};{i % 2}" for i, one in enumerate(learned * 5))]), "y")
+    encoder = TableEncoder().fit(samples.X, decimals=samples.decimals)
+    new = written(tmp_path, ["area", *(f'"{one}"' for one in later)], "new.csv")
+    assert encoder._numbers(read(new, known=True).X)[:, 0].tolist() == list(later.values())
+
+
+def test_marks_of_held_out_rows_are_known(tmp_path):
+    lines = [f"{300 + i},5;{i % 2}" for i in range(60)] + ["1.234;1"]
+    for seed in range(6):
+        prepared = trained(written(tmp_path, ["a;y", *lines]), "y", seed=seed)
+        values = prepared.encoder._numbers(polars.DataFrame({"a": ["1.234", "1,5"]}))
+        assert values[:, 0].tolist() == [1234, 1.5], seed
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [("2134.0", "94110.0", "10001.0"), ("2134", "94110", "10001"), ("2134.00", "94110.0", "10001")],
+)
+def test_names_that_are_numbers_are_the_same_names_in_every_way_to_write_them(tmp_path, forms):
+    lines = [f"{forms[i % 3]},{i % 7},{'abc'[i % 3]}" for i in range(30)]
+    samples = read(written(tmp_path, ["zip,x,y", *lines]), "y")
+    encoder = TableEncoder(categorical=["zip"]).fit(samples.X)
+    expected = encoder.transform(samples.X)[:3]
+    for other in (forms, ("2134.0", "94110.0", "10001.0"), ("2134", "94110", "10001"), (2134, 94110, 10001)):
+        frame = polars.DataFrame({"zip": other, "x": [0, 1, 2]})
+        assert (encoder.transform(frame) == expected).all(), other
+    assert (encoder.transform(read(tmp_path / "t.csv", "y", known=True).X)[:3] == expected).all()
+
+
+def test_truth_values_are_the_same_names_from_every_format(tmp_path):
+    frame = polars.DataFrame({"b": [True, False] * 10, "x": range(20)})
+    encoder = TableEncoder(categorical=["b"]).fit(frame)
+    for texts in (["True", "False"], ["true", "false"], ["TRUE", "FALSE"]):
+        later = polars.DataFrame({"b": texts, "x": [0, 1]})
+        assert (encoder.transform(later) == encoder.transform(frame[:2])).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("0,0;0,0;ja\n1,0;2,5;nein\n3,5;1,5;ja\n", 3),
+        ("1,5\t2,5\tx\n3,5\t4,5\ty\n", 3),
+        ('a,"b;c",1\nd,"e;f",2\n', 3),
+        ("a;b\n1,5;x\n2,5;y\n", 2),
+    ],
+)
+def test_a_decimal_comma_is_no_separator(tmp_path, text, columns):
+    (tmp_path / "t.csv").write_text(text)
+    assert read(tmp_path / "t.csv", header=False).X.width == columns
+
+
+@pytest.mark.parametrize("odd", ["0000-00-00", "2021-02-29", "unknown"])
+def test_an_impossible_date_is_a_missing_one(odd):
+    days = polars.date_range(polars.date(2019, 1, 1), polars.date(2019, 7, 18), eager=True).cast(str).to_list()
+    frame = polars.DataFrame({"d": [*days[:99], odd, *days[99:]], "x": range(200)})
+    encoder = TableEncoder().fit(frame)
+    assert encoder.columns_["d"]["kind"] == "date" and encoder.columns_["d"]["loose"]
+    assert np.isfinite(encoder.transform(frame)).all()
+
+
+def test_years_of_two_digits_come_first_where_that_is_seen():
+    days = polars.date_range(polars.date(2019, 1, 1), polars.date(2021, 6, 1), "5d", eager=True)
+    for form, certain in (("%y/%m/%d", False), ("%y-%m-%d", False)):
+        fact = kind_of_text(days.dt.strftime(form), set())
+        assert fact["first"] == "year" and bool(fact.get("unsure")) == (not certain)
+        assert [date_of(text, "year").date() for text in days.dt.strftime(form)] == days.to_list()
+    born = polars.date_range(polars.date(1970, 1, 1), polars.date(1999, 6, 1), "31d", eager=True)
+    assert kind_of_text(born.dt.strftime("%y-%m-%d"), set()) == {"kind": "date", "first": "year"}
+    assert kind_of_text(born.dt.strftime("%d.%m.%Y"), set()) == {"kind": "date", "first": "day"}
+
+
+def test_years_of_two_digits_on_both_sides_of_the_century_are_told(tmp_path):
+    lines = [f"{1 + i % 28:02}.05.{(30 + i) % 100:02},{i % 2}" for i in range(70)]
+    notes = trained(written(tmp_path, ["born,y", *lines]), "y").notes
+    assert "born: years of two digits: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068" in notes
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1.234,50-", -1234.5),
+        ("12 -", -12),
+        ("5,99,980.50", 599980.5),
+        ("12,34,567", 1234567),
+        ("030 100 200", None),
+        ("1 030 100", 1030100),
+        ("5,-", None),
+    ],
+)
+def test_more_ways_to_write_a_number(text, number):
+    assert number_of(text) == number
+
+
+def test_versions_are_no_dates():
+    assert kind_of_text(polars.Series(["1.22.3", "1.23.0", "2.0.1", "2.11.4"]), set()) == {"kind": "text"}
+
+
+def test_mixed_measures_are_told(tmp_path):
+    lines = [f"{i} {('EUR', 'USD', 'GBP')[i % 3]},{i % 9 / 10 if i % 2 else f'{i}%'},{i % 2}" for i in range(60)]
+    notes = "\n".join(trained(written(tmp_path, ["price,rate,y", *lines]), "y").notes)
+    assert "price: EUR, GBP, USD are mixed, and read as plain numbers" in notes
+    assert "rate: none, % are mixed, and read as plain numbers" in notes
+
+
+def test_what_cannot_be_read_later_is_counted():
+    frame = polars.DataFrame(
+        {"n": [*map(str, range(40)), "unknown"], "city": ["Rome", "Nîmes", "Oslo"] * 13 + ["Rome"] * 2}
+    )
+    encoder = TableEncoder().fit(frame)
+    later = polars.DataFrame({"n": ["5", "40 years", "-"], "city": ["NIMES", "New\u00a0York", "Rome"]})
+    assert encoder.unread(later) == {
+        "n": (1, "are no numbers, and count as missing: '40 years'"),
+        "city": (2, "are none of the names that have a column each: 'NIMES'"),
+    }
+    same = polars.DataFrame({"n": ["unknown"], "city": ["Ni\u0302mes"]})
+    assert encoder.unread(same) == {"n": (1, "are no numbers, and count as missing: 'unknown'")}
+
+
+def test_a_target_of_codes_keeps_its_zeros_and_one_of_numbers_leaves_out_what_is_none(tmp_path):
+    codes = read(written(tmp_path, ["x,y", *(f"{i},0{i % 3}" for i in range(30))]), "y")
+    assert sorted(set(codes.y)) == ["00", "01", "02"]
+    path = written(tmp_path, ["x,y", *(f"{i},{'-' if i == 9 else 'inf' if i == 8 else i / 2}" for i in range(40))])
+    for known in (False, True):
+        assert len(read(path, "y", known=known).y) == 38, known
+    with pytest.raises(InputError, match=r"not regressed \('high' is no number\)"):
+        prepare(Experiment(data=str(written(tmp_path, ["x,y", *(f"{i},{'high' if i == 5 else i}" for i in range(40))])),
+                           target="y", task="regression"))  # fmt: skip
+
+
+def test_names_of_classes_that_differ_in_case_are_told(tmp_path):
+    lines = [f"{i},{('Yes', 'yes', 'No', 'NO')[i % 4]}" for i in range(60)]
+    assert any(
+        "'NO' and 'No' are different names" in note for note in trained(written(tmp_path, ["x,y", *lines]), "y").notes
+    )
+
+
+def test_a_column_alone_is_not_cut_at_its_blanks_or_commas(tmp_path):
+    for name, value in (("at", "2020-01-03 10:00"), ("city", "New York"), ("preis", "1,5")):
+        (tmp_path / "t.csv").write_text(f"{name}\n{value}\n{value}\n")
+        frame = read(tmp_path / "t.csv", known=True).X
+        assert frame.columns == [name] and frame[name].to_list() == [value, value]
+
+
+def test_a_quote_inside_a_field_is_a_character(tmp_path):
+    path = written(tmp_path, ["what,n,y", *(f'{i}" Monitor,{i % 5},{i % 2}' for i in range(60))])
+    samples = read(path, "y")
+    assert samples.X["what"][24] == '24" Monitor' and len(samples.y) == 60
+
+
+def test_names_are_the_same_however_their_accents_are_composed(tmp_path):
+    frame = polars.DataFrame({"Gro\u0308\u00dfe": [1.0, 2.0, 3.0], "y": ["a", "b", "a"]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    written(tmp_path, ["Gr\u00f6\u00dfe,y", "1.0,a"])
+    assert read(tmp_path / "t.parquet", "y").X.columns == read(tmp_path / "t.csv", "y").X.columns
+
+
+def test_times_of_day_are_the_same_from_a_typed_column_and_from_text():
+    import datetime
+
+    frame = polars.DataFrame({"t": [datetime.time(h, 30) for h in range(1, 20)], "x": range(19)})
+    encoder = TableEncoder().fit(frame)
+    assert (encoder.transform(frame.with_columns(polars.col("t").cast(str))) == encoder.transform(frame)).all()
+
+
+def test_every_picture_below_a_folder_is_predicted(tmp_path):
+    for place in ("a.png", "old/z.png", "old/deep/y.png", "._1.png", ".hidden/x.png"):
+        (tmp_path / "flat" / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 9).save(tmp_path / "flat" / place)
+    (tmp_path / "flat/c.heic").write_bytes(b"")
+    samples = read(tmp_path / "flat", known=True)
+    assert samples.files == ("a.png", "old/deep/y.png", "old/z.png")
+    assert "1 files of flat are left out, which are no images by their names: c.heic" in samples.notes
+    [note] = read(tmp_path / "flat").notes
+    assert "a.png" in note and "old/deep" in note and "do not lie in the folder of a class" in note
+
+
+def test_groups_are_told_apart_as_names_are(tmp_path):
+    from mlcvkit.experiments.repeating import folds_of
+
+    frame = polars.DataFrame({
+        "who": [("p1", "p1 ", "P2", None)[i % 4] for i in range(40)], "l": [[1]] * 40,
+        "x": range(40), "y": ["a", "b"] * 20,
+    })  # fmt: skip
+    frame.write_parquet(tmp_path / "t.parquet")
+    experiment = Experiment(data=str(tmp_path / "t.parquet"), target="y")
+    made = list(folds_of(experiment, 3, group="who"))
+    assert "10 rows without who are one group" in made[0][1].notes
+    with pytest.raises(InputError, match="from 2 to the number of groups, 3"):
+        list(folds_of(experiment, 4, group="who"))
+    with pytest.raises(InputError, match="holds List"):
+        list(folds_of(experiment, 3, group="l"))
+    with pytest.raises(InputError, match="has no column 'y': it is the target"):
+        list(folds_of(experiment, 3, group="y"))

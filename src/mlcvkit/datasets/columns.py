@@ -35,6 +35,8 @@ _WITH_UNIT = re.compile(r"[+−-]?\d(?:[\d., ]*\d)?\s*([A-Za-zµ°Ω²³/'\"][^\
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _MARKED = r"\d[.,]|[.,]\d"
 _PLAIN, _PLAIN_GROUPED = r"^[+-]?\d*\.\d+(?:[eE][+-]?\d+)?$", r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+_PLAIN_OR_WHOLE = r"^[+-]?(?:\d+|\d*\.\d+)(?:[eE][+-]?\d+)?$"
+_LIKE_A_NUMBER = r"^[^\d,.;]{0,5}[\d.,'’ \x{a0}\x{202f}eE+-]+\D{0,4}$"
 _SHORT_YEAR = r"^\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{2}(?:\D|$)"
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp][Mm])?")
 _MONTHS = {
@@ -179,7 +181,7 @@ def marks_of(column: "polars.Series") -> set[str]:
         Of "." and ",".
     """
     text = known_text(column).drop_nulls()
-    different = text.filter(text.str.contains(_MARKED)).unique()
+    different = text.filter(text.str.contains(_MARKED) & text.str.contains(_LIKE_A_NUMBER)).unique()
     plain = different.str.contains(_PLAIN)
     points = {"."} if (plain & ~different.str.contains(_PLAIN_GROUPED)).any() else set()
     return points | decimal_marks(different.filter(~plain).to_list())
@@ -522,6 +524,8 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
         ``kind``: "number", "date", "time" or "text", and how its values are read.
     """
     text = known_text(column).drop_nulls()
+    if len(text) and _are_plain(text):
+        return {"kind": "number"}
     different = text.unique().sort().to_list()  # so that the order of the rows makes no difference
     texts = [one for one in different if one not in MISSING_NUMBERS]
     if not texts:
@@ -559,6 +563,14 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
             fact["short_years"] = True
         return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 else {"loose": True})
     return {"kind": "text"}
+
+
+def _are_plain(text: "polars.Series") -> bool:
+    """Whether all are numbers that need no second look: whole, or with a point that is certainly the decimal mark."""
+    if not text.str.contains(_PLAIN_OR_WHOLE).all():
+        return False
+    points = text.str.contains(".", literal=True)
+    return not points.any() or bool((points & ~text.str.contains(_PLAIN_GROUPED)).any())
 
 
 def _mixed_units(texts: Iterable[str]) -> list[str]:

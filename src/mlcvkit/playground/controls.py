@@ -97,7 +97,7 @@ class Controls:
             self.values = asdict(experiment)
             for name, box in self.boxes.items():
                 box.visible = applies(name, experiment)
-                self.equations[name].show(_equation(name, self.values[name]))
+                self.equations[name].show(_equation_in(experiment, name))
             for name, element in self.elements.items():
                 element.value = self.values[name]
             for name, slider in self.sliders.items():
@@ -172,9 +172,8 @@ def applies(name: str, experiment: Experiment) -> bool:
         return row is not None and name in {field.name for field in fields(row)}
     only = {
         "samples": experiment.is_mnist,
-        **dict.fromkeys(("shift", "rotation", "elastic"), experiment.has_images),
-        "batch_size": optimizer in OPTIMIZERS,
-        "schedule": optimizer in OPTIMIZERS,
+        **dict.fromkeys(("shift", "rotation", "elastic"), experiment.has_images and optimizer in OPTIMIZERS),
+        **dict.fromkeys(("batch_size", "schedule", "weight_decay"), optimizer in OPTIMIZERS),
         "epochs": optimizer not in (COORDINATE_SGD, LITERAL_SGD),
     }
     return only.get(name, True)
@@ -186,6 +185,17 @@ def _equation(name: str, value: Any) -> str:
         return str(ROWS[name][value].latex)
     control = controls()[name]
     return str(control["equations"][value] if "equations" in control else control["equation"])
+
+
+def _equation_in(experiment: Experiment, name: str) -> str:
+    """The equation of a control in an experiment, some of whose other settings change it."""
+    if name == "loss" and experiment.outputs > 1 and experiment.loss == "cross_entropy":
+        return str(LOSSES["categorical_cross_entropy"].latex)
+    if name == "weight_decay" and experiment.optimizer == "adamw":
+        return str(OPTIMIZERS["adamw"].latex)
+    if name == "beta1" and experiment.optimizer == "handout_adam":
+        return str(OPTIMIZERS["handout_adam"].latex)
+    return _equation(name, getattr(experiment, name))
 
 
 def _inside(name: str, value: Any) -> Any:

@@ -112,9 +112,11 @@ def show_unit(network: Network, layer: int, unit: int) -> bool:
             picture = inspection.unit_pictures(network, [unit])[0].pixels[None]
             large = PixelGrid("The unit in large", "220px").style("max-width: 240px")
             large.begin_with(side, picture, [("", f"Hidden unit {unit + 1}")])
-        ui.label(f"It fires for {share(found.share, 0)} of the training samples. {_weights_of(network, layer, unit)}")
+        looked_at = f"{network.train[0].shape[1]:,}"
+        fires = f"It fires for {share(found.share, 0)} of the training samples looked at, {looked_at}."
+        ui.label(f"{fires} {_weights_of(network, layer, unit)}")
         if images and found.share:
-            ui.label("The training images that excite it most:")
+            ui.label(f"The training images that excite it most, of {looked_at}:")
             pixels = inspection.as_bytes(network.train[0][:, found.columns].T)
             captions = [(f"{fires:.1f}", f"fires {fires:.2f}") for fires in found.fires]
             PixelGrid("The images that excite it most", "52px").begin_with(side, pixels, captions)

@@ -222,8 +222,8 @@ def confusion(network: Network) -> Confusion:
         truth = (y.argmax(axis=0) if len(y) > 1 else y[0]).astype(int)
         rows, of = network.class_names, "held-out samples"
     answers = network.mlp.predict(tested(network))
+    predicted = answers.argmax(axis=0) if len(answers) > 1 else (answers[0] >= 0.5).astype(int)
     answers = answers if len(answers) > 1 else np.vstack([1 - answers, answers])
-    predicted = answers.argmax(axis=0)
     counts = np.zeros((len(rows), len(answers)), int)
     np.add.at(counts, (truth, predicted), 1)
     return Confusion(rows, network.class_names, counts, truth, predicted, answers.max(axis=0), of)

@@ -98,6 +98,7 @@ class Page:
         self.target: Array | None = None
         self.ticks = self.samples_shown = self.looks = 0
         self.seen: tuple[int, ...] = ()
+        self.shown_data = ("", "")
         self.dead = (0, 0)
         self.units: list[int] = []
         self.drawn_units: list[list[int]] = []
@@ -131,7 +132,7 @@ class Page:
     def _training(self) -> None:
         with ui.element("div").classes("buttons"):
             self.start = ui.button("Start", on_click=self._start_or_pause).mark("start")
-            ui.button("Step", on_click=self._step).props("outline").mark("step")
+            self.one_step = ui.button("Step", on_click=self._step).props("outline").mark("step")
             ui.button("Reset", on_click=self._reset).props("outline").mark("reset")
             resumed = self.session.steps_per_second if self.session.steps and not self.is_opening else math.inf
             speed = int(resumed) if math.isfinite(resumed) else self._own_speed(self.session.experiment)
@@ -162,8 +163,8 @@ class Page:
     def _network(self) -> None:
         self.lead = ui.label().classes("lead")
         with ui.element("div").classes("buttons"):
-            watch = ui.button("Reset and watch it learn", on_click=self._watch).mark("watch")
-            watch.props("size=lg no-caps unelevated")
+            self.watch = ui.button("Reset and watch it learn", on_click=self._watch).mark("watch")
+            self.watch.props("size=lg no-caps unelevated")
             ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
             self.clear = ui.button("Clear").props("flat dense").mark("clear")
             ui.button("Bring your own data", on_click=lambda: dialogs.bring(self._bring)).props("flat dense").mark(
@@ -341,7 +342,8 @@ class Page:
 
     def _lacks(self, problem: str) -> None:
         """Stop the training while too few points are painted for one."""
-        self.start.set_enabled(not problem)
+        for button in (self.start, self.one_step, self.watch):
+            button.set_enabled(not problem)
         if problem:
             self.session.pause()
             self.seen = ()
@@ -427,8 +429,9 @@ class Page:
         self.version = self.session.version
         self.network = network = self.session.network
         images = network.experiment.has_images
-        if self.sample is not None and len(self.sample) != len(network.train[0]):
-            self.sample, self.target = None, None
+        if self.shown_data != (shown := (network.experiment.data, network.experiment.images)):
+            self.shown_data, self.target = shown, None  # the sample's label was one of other classes
+            self.sample = self.sample if images and self.sample is not None and len(self.sample) == SIDE**2 else None
         self._choose_units()
         self._choose_axis()
         self.plane.begin(network)
@@ -463,7 +466,7 @@ class Page:
 
     def _show_units(self) -> None:
         network = self.network
-        if self.looks % 10 == 0:
+        if self.looks % 10 == 0 or not self.session.wants_to_run:
             self.dead = inspection.dead_units(network)
         self.looks += 1
         units = inspection.unit_pictures(network, self.units)

@@ -56,8 +56,8 @@ def problem_with(points: str) -> str:
     counts = np.bincount(classes, minlength=2)
     if (counts > 0).sum() < 2 or counts[counts > 0].min() < FEWEST_OF_A_CLASS:
         return f"paint {FEWEST_OF_A_CLASS} points of each colour at least, and of two colours at least"
-    if (places.min(axis=0) == places.max(axis=0)).any():
-        return "the points lie on one line: paint some beside it"
+    if any(np.unique(axis, return_counts=True)[1].max() > 0.9 * len(axis) for axis in places.T):
+        return "the points lie on one line, or nearly all: paint some beside it"
     return ""
 
 
@@ -67,7 +67,8 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     Returns the points, a sentence on what was used and what was left out, and the columns of numbers that there are;
     InputError without such columns.
     """
-    table, name = read(path).X, path.name
+    samples, name = read(path), path.name
+    table = samples.X
     if isinstance(table, np.ndarray):
         raise InputError(f"{name} is no table with named columns, such as a CSV file")
     different = {column: table[column].drop_nulls().n_unique() for column in table.columns}
@@ -79,7 +80,8 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
         raise InputError(
             f"{name} needs two columns of numbers, and one with two to four classes: the colours"
         ) from None
-    numbers = [c for c, fact in encoder.columns_.items() if fact["kind"] == "number" and c != target]
+    told = encoder.get_feature_names_out().tolist()  # a column of one value tells nothing
+    numbers = [c for c, fact in encoder.columns_.items() if fact["kind"] == "number" and c != target and c in told]
     if target is None or len(numbers) < 2:
         raise InputError(f"{name} {NEEDS}")
     if unknown := sorted(set(axes) - set(numbers)):
@@ -88,7 +90,7 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     whole = table.drop_nulls([across, up, target])
     names = [str(value) for value in sorted(whole[target].unique().to_list(), key=str)]
     kinds = np.array([names.index(str(value)) for value in whole[target].to_list()])
-    at = [list(encoder.get_feature_names_out()).index(column) for column in (across, up)]
+    at = [told.index(column) for column in (across, up)]
     places = encoder.transform(whole)[:, at].astype(float)
     chosen = np.sort(np.random.default_rng(0).permutation(len(whole))[:MOST_POINTS])
     places, kinds = places[chosen], kinds[chosen]
@@ -98,5 +100,8 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     colours = ", ".join(f"{COLOURS[i].lower()} is {value}" for i, value in enumerate(names))
     left_out = [column for column in table.columns if column not in (across, up, target)]
     rest = f" Left out, because a plane has two axes: {', '.join(left_out)}." if left_out else ""
+    lacking = len(table) - len(whole)
+    rest += f" Left out, because a value is missing: {lacking:,} rows." if lacking else ""
+    rest += "".join(f" {note}." for note in samples.notes)
     rows = f"{len(chosen):,} of {len(table):,} rows" if len(chosen) < len(table) else f"all {len(table):,} rows"
     return points, f"{name}: {across} to the right, {up} up, {target} as colours ({colours}); {rows}.{rest}", numbers

@@ -142,6 +142,7 @@ def _visited(path: str, build: Callable[[dict[str, str]], Awaitable[None]]) -> C
     async def page(request: Request) -> None:
         query = dict(request.query_params)
         ui.add_css((files("mlcvkit.playground") / "page.css").read_text(encoding="utf-8"))
+        ui.add_head_html('<script>document.documentElement.lang = "en"</script>')
         show_theme = _bar(path)
         client = ui.context.client
         with suppress(ClientConnectionTimeout):

@@ -128,13 +128,14 @@ class Session:
 
     def reset(self, experiment: Experiment | None = None) -> None:
         """Start over, with another experiment if one is given; InputError if it cannot be trained."""
+        start = experiment or (self.experiment if isinstance(self.start_from, Experiment) else self.start_from)
+        network = make_network(start) if isinstance(start, Experiment) else start  # an impossible one changes nothing
         self.close()
-        if experiment is not None or isinstance(self.start_from, Experiment):
-            self.start_from = self.experiment = experiment or self.experiment
-            network = make_network(self.start_from)
+        if isinstance(start, Experiment):
+            self.experiment = start
         else:
-            network = self.start_from
             network.model.W = [w.copy() for w in self._first]
+        self.start_from = start
         self._publish(network)
 
     def take(self, network: Network) -> None:
@@ -159,7 +160,7 @@ class Session:
         names = [name for name in vars(experiment) if getattr(experiment, name) != getattr(self.experiment, name)]
         if not names:
             return
-        fresh = self.steps == 0 and isinstance(self.start_from, Experiment)
+        fresh = self.steps == 0 and not self.changes and isinstance(self.start_from, Experiment)
         if fresh or not set(names) <= KEEPS_WEIGHTS or experiment.is_nn2 != self.experiment.is_nn2:
             running = self.wants_to_run
             self.reset(experiment)

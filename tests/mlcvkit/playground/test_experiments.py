@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from command import run
 from mlcvkit import InputError
-from mlcvkit.playground.controls import _equation, applies, controls, texts
+from mlcvkit.playground.controls import _equation, _equation_in, applies, controls, texts
 from mlcvkit.playground.experiments import (
     CHOICES,
     LIMITS,
@@ -242,3 +242,17 @@ def test_the_python_of_painted_points_trains_the_very_network_of_the_page():
     ours = scope["trained"].predictor.model.W
     assert experiment.command() is None
     assert all(np.array_equal(a, b) for a, b in zip(network.model.W, ours, strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["coordinate_sgd", "literal_sgd", "full_batch_adam"])
+def test_the_homeworks_optimizers_have_no_controls_without_effect(optimizer):
+    experiment = Experiment(optimizer=optimizer)
+    for name in ("weight_decay", "shift", "rotation", "elastic", "batch_size", "schedule"):
+        assert not applies(name, experiment) and applies(name, Experiment()), name
+
+
+def test_an_equation_is_that_of_the_experiment():
+    assert "lambda" in _equation_in(Experiment(optimizer="adamw"), "weight_decay")
+    assert "alpha" in _equation_in(Experiment(optimizer="adamw"), "weight_decay")
+    assert _equation_in(Experiment(data="mnist"), "loss") != _equation_in(Experiment(), "loss")
+    assert "beta_1 m)" in _equation_in(Experiment(optimizer="handout_adam"), "beta1")

@@ -388,3 +388,13 @@ def test_what_excites_a_unit_most_are_the_samples_for_which_it_fires_most():
     found = network_view.exciting(network, 0, 4)
     assert found.share == (fires > 0).mean()
     assert found.fires == pytest.approx(np.sort(fires)[::-1][:8]) and fires[found.columns].tolist() == found.fires
+
+
+def test_a_tie_is_one_answer_everywhere():
+    network = make_network(Experiment(data="moons", hidden_units=4, initialization="zeros", activation="tanh"))
+    X, y = network.held_out
+    assert (network.mlp.predict(X) == 0.5).all()
+    correct = (y[0] == 1).mean()
+    assert network.measure()["validation_accuracy"] == pytest.approx(correct)
+    found = inspection.confusion(network)
+    assert np.trace(found.counts) / found.counts.sum() == pytest.approx(correct)

@@ -1080,6 +1080,19 @@ def test_of_a_wider_table_two_columns_are_chosen(visitor, tmp_path):
     one.wait(lambda: "data=points" in one.page.url)
 
 
+def test_a_sample_has_no_label_of_other_data(visitor):
+    one = visitor().open("/")
+    answer = one.page.locator(".answer")
+    one.wait(lambda: "its label is" in (answer.text_content() or ""))
+    assert one.page.evaluate("document.documentElement.lang") == "en"
+    one.choose("Data", "MNIST, ten digits")
+    one.wait(lambda: re.match(r"\d, with probability [\d.]+%$", answer.text_content() or ""))
+    one.press("A random sample")
+    one.wait(lambda: re.search(r"its label is \d", answer.text_content() or ""))
+    one.choose("Data", "Moons")
+    one.wait(lambda: answer.text_content() == "Take a sample")
+
+
 def test_a_file_without_points_says_what_it_needs(visitor, tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("a,b\n1,2\n3,4\n")

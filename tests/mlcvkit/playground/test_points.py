@@ -12,6 +12,7 @@ from mlcvkit.playground import inspection
 from mlcvkit.playground.experiments import default_experiment, read_experiment
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.points import MOST_POINTS, classes_of, painted, points_of_file, problem_with
+from mlcvkit.playground.uploads import take
 
 IRIS = load_iris(as_frame=True).frame
 
@@ -55,6 +56,23 @@ def test_any_two_of_its_columns_of_numbers_can_be_the_axes(tmp_path, iris):
         assert np.corrcoef(places[:, axis], iris[column])[0, 1] > 0.999
     with pytest.raises(InputError, match=r"t\.csv has no column of numbers 'species'; choose two of sepal length"):
         points_of_file(tmp_path / "t.csv", ("species", columns[0]))
+
+
+@pytest.mark.parametrize(
+    ("a", "words"),
+    [([1.0] * 59 + [1e6], "the points lie on one line, or nearly all"), ([7.0] * 60, "needs two columns of numbers")],
+)
+def test_a_column_that_tells_nothing_is_no_axis(tmp_path, a, words):
+    frame = polars.DataFrame({"a": a, "b": np.arange(60) % 11, "kind": ["p", "q"] * 30})
+    frame.write_csv(tmp_path / "t.csv")
+    with pytest.raises(InputError, match=words):
+        take([("t.csv", (tmp_path / "t.csv").read_bytes())])
+
+
+def test_what_was_left_out_of_a_file_is_said(tmp_path):
+    (tmp_path / "t.csv").write_text("\n".join(f"{i}.5,{i * i % 13}.1,{'pq'[i % 2]}" for i in range(40)) + "\n5.5,,p\n")
+    _, told, _ = points_of_file(tmp_path / "t.csv")
+    assert "the first line looks like data" in told and "because a value is missing: 1 rows." in told
 
 
 def test_the_same_points_from_another_way_to_write_the_table(tmp_path, iris):

@@ -289,3 +289,25 @@ def test_a_weight_that_is_not_there_is_refused(make, place):
     with pytest.raises(InputError):
         session.set_weight(*place)
     assert all((a == b).all() for a, b in zip(before, session.network.model.W, strict=True))
+
+
+def test_a_setting_that_is_refused_changes_nothing():
+    session = Session(Experiment(data="moons", hidden_units=4, activation="tanh", batch_size=16), FairSemaphore(1))
+    session.step(5)
+    session.wait()
+    before, weights = session.experiment, [w.copy() for w in session.network.model.W]
+    with pytest.raises(InputError, match="linear"):
+        session.change(before.changed("initialization", "linear"))
+    assert session.experiment == before and session.steps == 5
+    assert all((a == b).all() for a, b in zip(weights, session.network.model.W, strict=True))
+    session.reset()
+    assert session.steps == 0
+    session.close()
+
+
+def test_a_weight_that_was_set_before_the_first_step_stays():
+    session = Session(Experiment(data="moons", hidden_units=4), FairSemaphore(1))
+    session.set_weight(0, 1, 0, -2.5)
+    session.change(session.experiment.changed("learning_rate", 0.5))
+    assert session.network.mlp.pairs(session.network.mlp.W)[0][0][1, 0] == -2.5
+    session.close()

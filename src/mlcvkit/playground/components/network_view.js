@@ -1,5 +1,5 @@
 // A network, drawn: the sample, the units of each hidden layer, the edges between them, and the answer. One canvas.
-const BLUE = [47, 111, 179], RED = [200, 60, 40], AMBER = [230, 160, 0];
+const BLUE = [47, 111, 179], RED = [200, 60, 40], AMBER = [230, 160, 0], GREY = [136, 136, 136];
 const INPUT = 84, TILE = 34, ROUND = 11, LEFT = 8, TOP = 22;
 const NEAR = 5; // pixels from an edge that still touch it
 
@@ -120,7 +120,7 @@ export default {
         c.lineWidth = 1 + 3 * share;
       } else {
         const lit = edge.part === undefined || edge.part === null ? 0.55 : 0.12 + 0.85 * edge.part;
-        c.strokeStyle = rgba(edge.weight > 0 ? RED : BLUE, edge === this.chosen ? 1 : lit);
+        c.strokeStyle = rgba(edge.weight > 0 ? RED : edge.weight < 0 ? BLUE : GREY, edge === this.chosen ? 1 : lit);
         c.lineWidth = 0.6 + 4 * edge.size + (edge === this.chosen ? 2 : 0);
       }
       c.stroke();

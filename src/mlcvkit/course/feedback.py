@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlcvkit.course.assignment import read_assignment
+from mlcvkit.course.mistakes import mistakes_of
 from mlcvkit.course.rendering import TEMPLATES
 from mlcvkit.course.scoring import Grade, TestResult
 from mlcvkit.course.submissions import plain_text
@@ -37,8 +38,12 @@ class Reason:
         shown = [line for line in lines if not line.startswith("the equation: ")]
         if not self.first.diagnosed or len(shown) < 2:
             return lines
-        others = ", ".join(line.partition(":")[0] for line in shown[1:])
-        return [shown[0], f"the same mistake shows in: {others}", *lines[len(shown) :]]
+        known = mistakes_of(self.first.name).get(self.first.diagnosis)
+        costs = {name.replace("_", " ") for name in (known.costs if known is not None else ())}
+        same = [line for line in shown[1:] if line.partition(":")[0] in costs]
+        rest = [line for line in lines[1:] if line not in same]
+        where = ", ".join(line.partition(":")[0] for line in same)
+        return [shown[0], *([f"the same mistake shows in: {where}"] if same else []), *rest]
 
     @property
     def lost(self) -> float:

@@ -87,7 +87,8 @@ def _signatures(files: Mapping[str, bytes], tasks: Collection[Task]) -> Iterator
     for file in dict.fromkeys(task.file for task in tasks):
         if file in files:
             right = signatures(reference_file(file).read_bytes(), parsed)
-            wanted = {task.function: right[task.function] for task in tasks if task.file == file}
+            graded = (task.function for task in tasks if task.file == file and not task.text.startswith("No points"))
+            wanted = {function: right[function] for function in graded}
             yield from (
                 Violation("signatures", problem) for problem in signature_problems(file, files[file], wanted, parsed)
             )

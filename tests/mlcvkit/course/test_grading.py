@@ -680,3 +680,50 @@ def test_check_finds_without_a_sandbox_what_grade_finds_in_one(of_code, referenc
         # SGD draws without a seed: how near its updates are, and what is shown of them, is another number each time
         found.append([(test.name, test.points, test.diagnosis, test.variant) for test in tests])
     assert found[0] == found[1]
+
+
+EPSILONS = [
+    "d2 = ((1 - y) / (1 - y_hat + {e}) - y / (y_hat + {e})) * y_hat * (1 - y_hat)",
+    "d2 = (y_hat - y) / (y_hat * (1 - y_hat) + {e}) * y_hat * (1 - y_hat)",
+]
+
+
+OWN_GRAD = """
+
+def _grad(self, x, y, W=None):
+    W1, w2 = [np.asarray(w, float) for w in (self.W if W is None else W)]
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    z1 = W1 @ x
+    a1 = np.maximum(z1, 0)
+    y_hat = 1 / (1 + np.exp(-(w2.T @ a1)))
+    LINE
+    return [(w2 * d2 * (z1 > 0)) @ x.T, a1 @ d2.T]
+
+
+NN2.grad = _grad
+"""
+OWN_SOFTMAX = b"""
+
+def softmax(x):
+    x = np.asarray(x, np.float32)
+    axis = 0 if x.ndim == 1 or x.shape[1] == 1 else 1
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+"""
+
+
+@pytest.mark.parametrize("line", EPSILONS)
+def test_the_footnotes_epsilon_in_a_gradient_costs_nothing_whatever_the_class_seed(line, reference, of_code):
+    files = {**reference, NN2: reference[NN2] + OWN_GRAD.replace("LINE", line.format(e="1e-6")).encode()}
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for seed, found in reports(grader, files, range(20), ["grad"]):
+        lost = [prop.name for prop in found["grad"].properties if prop.credit < 1 and prop.name != "saturated"]
+        assert not lost, (seed, lost)
+
+
+def test_a_softmax_in_float32_costs_nothing_whatever_the_class_seed(reference, of_code):
+    path = "mlcvlab/nn/activations.py"
+    files = {**reference, path: reference[path] + OWN_SOFTMAX}
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for seed, found in reports(grader, files, range(20), ["softmax"]):
+        assert found["softmax"].is_whole, seed

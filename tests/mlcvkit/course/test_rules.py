@@ -7,6 +7,7 @@ import pytest
 
 from mlcvkit.course.assignment import read_assignment
 from mlcvkit.course.imports import imported
+from mlcvkit.course.kit.tree import is_ignored, signature_problems
 from mlcvkit.course.rules import check_rules
 
 ASSIGNMENT = read_assignment()
@@ -60,6 +61,60 @@ def test_a_changed_signature_is_told(right, wrong, words, replaced):
 )
 def test_a_signature_that_callers_see_no_change_in_is_none(wrong, replaced):
     assert violations(replaced(BASIS, "def linear(x: npt.ArrayLike, W: npt.ArrayLike)", wrong)) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong"),
+    [
+        ("mlcvlab/optim/adam.py", "    *,\n", ""),
+        ("mlcvlab/optim/sgd.py", "    *,\n", ""),
+        ("mlcvlab/optim/sgd.py", "lr: float = 0.1", "lr: float = 0.02"),
+        ("mlcvlab/optim/sgd.py", "R: int = ", "R: int = 9"),
+    ],
+)
+def test_keywords_in_another_place_and_other_defaults_are_no_change(file, right, wrong, replaced):
+    assert violations(replaced(file, right, wrong)) == []
+
+
+WAYS = [
+    "if STABLE:\n    def {name}{arguments}: ...\nelse:\n    def {name}{arguments}: ...\n",
+    "try:\n    from scipy.special import {name}\nexcept ImportError:\n    def {name}{arguments}: ...\n",
+    "def other{arguments}: ...\n{name} = other\n",
+    "{name}: object = None\n",
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_function_is_there_however_it_is_defined(way, reference):
+    code = way.format(name="linear", arguments="(x, W)") + "def linear_grad(x, W): ...\n"
+    right = {"linear": "x, W"}
+    assert list(signature_problems("basis.py", code.encode(), right, ast.parse)) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class Network:\n    def nn2(self, x): ...\nclass NN2(Network):\n    pass\n",
+        "class NN2:\n    def forward(self, x): ...\n    nn2 = forward\n",
+        "class NN2: ...\ndef forward(self, x): ...\nNN2.nn2 = forward\n",
+        "class NN2:\n    nn2 = lambda self, x: x\n",
+        "class NN2:\n    if True:\n        def nn2(self, x): ...\n",
+    ],
+)
+def test_a_method_is_there_however_it_is_defined(code):
+    assert list(signature_problems("nn2.py", code.encode(), {"NN2.nn2": "self, x"}, ast.parse)) == []
+    [problem] = signature_problems("nn2.py", code.encode(), {"NN2.grad": "self, x, y"}, ast.parse)
+    assert problem == "NN2.grad is missing in nn2.py"
+
+
+def test_a_function_without_points_may_be_missing(reference):
+    losses = reference["mlcvlab/nn/losses.py"].replace(b"def sigmoid_cross_entropy(", b"def of_my_own(")
+    assert violations({**reference, "mlcvlab/nn/losses.py": losses}) == []
+
+
+@pytest.mark.parametrize("name", ["mlcvlab/models/nn2.py~", "mlcvlab/models/.nn2.py.swp", "mlcvlab.egg-info/PKG-INFO"])
+def test_what_editors_and_installers_leave_behind_is_ignored(name):
+    assert is_ignored(name)
 
 
 def test_a_function_that_is_imported_is_there(reference):

@@ -4,7 +4,7 @@ The caller supplies the parser, because the grader's threads must not parse at t
 """
 
 import ast
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 MOST_NAMED = 5
@@ -19,7 +19,9 @@ def is_ignored(place: str) -> bool:
     """Whether a path was left behind by a machine."""
     parts = PurePosixPath(place.replace("\\", "/")).parts
     return (
-        bool(IGNORED & set(parts)) or any(part.startswith("._") for part in parts) or place.endswith((".pyc", ".pyo"))
+        bool(IGNORED & set(parts))
+        or any(part.startswith("._") or part.endswith((".egg-info", "~")) for part in parts)
+        or place.endswith((".pyc", ".pyo", ".swp", ".swo"))
     )
 
 
@@ -79,29 +81,50 @@ def signature_problems(file: str, source: bytes, right: Mapping[str, str], parse
 
 
 def _functions(tree: ast.Module) -> tuple[dict[str, ast.arguments], set[str]]:
-    """The arguments of a module's functions and methods, and the names that it assigns or imports."""
-    found, assigned = {}, set()
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found[node.name] = node.args
-        elif isinstance(node, ast.Assign):
-            assigned |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            assigned |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.ClassDef):
-            for method in node.body:
-                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
-                    found[f"{node.name}.{method.name}"] = method.args
+    """The arguments of a module's functions and methods, also inherited ones, and the other names that it assigns."""
+    found: dict[str, ast.arguments] = {}
+    assigned: set[str] = set()
+    for node in _statements(tree.body):
+        if not isinstance(node, ast.ClassDef):
+            _add_definition(node, "", found, assigned)
+            continue
+        for base in (base.id for base in node.bases if isinstance(base, ast.Name)):
+            inherited = {name.removeprefix(f"{base}.") for name in (*found, *assigned) if name.startswith(f"{base}.")}
+            found |= {f"{node.name}.{name}": found[f"{base}.{name}"] for name in inherited if f"{base}.{name}" in found}
+            assigned |= {f"{node.name}.{name}" for name in inherited if f"{base}.{name}" in assigned}
+        for inner in _statements(node.body):
+            _add_definition(inner, f"{node.name}.", found, assigned)
     return found, assigned
 
 
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a body, with those under an if, a try or a with."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            handlers = getattr(node, "handlers", ())
+            for part in (node.body, *(handler.body for handler in handlers), getattr(node, "orelse", ())):
+                yield from _statements(part)
+
+
+def _add_definition(node: ast.stmt, prefix: str, found: dict[str, ast.arguments], assigned: set[str]) -> None:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        found[prefix + node.name] = node.args
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        assigned |= {prefix + ast.unparse(target) for target in targets}
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        assigned |= {prefix + (alias.asname or alias.name) for alias in node.names}
+
+
 def _difference(own: ast.arguments, right: ast.arguments) -> str | None:
-    """How a signature differs for callers; an additional keyword with a default is no difference."""
+    """How a signature differs for callers; another default, and more arguments with defaults, are no difference."""
     mine, theirs = (_positional(arguments) for arguments in (own, right))
-    has_more = mine[: len(theirs)] == theirs and all("=" in name for name in mine[len(theirs) :])
-    if not has_more:
-        return f"the arguments are ({', '.join(mine)}) and were ({', '.join(theirs)})"
-    given = {argument.arg for argument in own.kwonlyargs}
+    kept = list(zip(mine, theirs, strict=False))
+    is_same = len(mine) >= len(theirs) and all(a == b and (m or not t) for (a, m), (b, t) in kept)
+    if not is_same or not all(has_default for _, has_default in mine[len(theirs) :]):
+        return f"the arguments are ({_written(own)}) and were ({_written(right)})"
+    given = {argument.arg for argument in own.kwonlyargs} | {name for name, _ in mine}
     lost = [argument.arg for argument in right.kwonlyargs if argument.arg not in given]
     if lost and own.kwarg is None:
         return f"the argument {lost[0]} is missing"
@@ -109,11 +132,19 @@ def _difference(own: ast.arguments, right: ast.arguments) -> str | None:
     return f"the argument {needed[0]} was added, and has no default" if needed else None
 
 
-def _positional(arguments: ast.arguments) -> list[str]:
+def _positional(arguments: ast.arguments) -> list[tuple[str, bool]]:
+    """The positional arguments, each with whether it has a default."""
+    every = [*arguments.posonlyargs, *arguments.args]
+    first = len(every) - len(arguments.defaults)
+    more = [(f"*{arguments.vararg.arg}", True)] if arguments.vararg else []
+    return [(argument.arg, i >= first) for i, argument in enumerate(every)] + more
+
+
+def _written(arguments: ast.arguments) -> str:
     every = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(every) - len(arguments.defaults)) + list(arguments.defaults)
     named = [
         a.arg if default is None else f"{a.arg}={ast.unparse(default)}"
         for a, default in zip(every, defaults, strict=True)
     ]
-    return named + ([f"*{arguments.vararg.arg}"] if arguments.vararg else [])
+    return ", ".join(named + ([f"*{arguments.vararg.arg}"] if arguments.vararg else []))

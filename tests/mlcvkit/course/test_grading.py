@@ -727,3 +727,18 @@ def test_a_softmax_in_float32_costs_nothing_whatever_the_class_seed(reference, o
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
     for seed, found in reports(grader, files, range(20), ["softmax"]):
         assert found["softmax"].is_whole, seed
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "lost"),
+    [
+        ("relu", "np.vectorize(lambda t: max(0, t))(x)", {"value"}),  # whole numbers where the first result is one
+        ("softmax", "np.exp(x - x.mean()) / np.exp(x - x.mean()).sum()", {"batch", "stability"}),
+    ],
+)
+def test_a_mistake_outside_of_the_catalogue_costs_the_same_at_every_class_seed(name, own, lost, reference, of_code):
+    path = "mlcvlab/nn/activations.py"
+    files = {**reference, path: reference[path] + f"\n\ndef {name}(x):\n    return {own}\n".encode()}
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for seed, found in reports(grader, files, range(20), [name]):
+        assert {prop.name for prop in found[name].properties if prop.credit < 1} == lost, seed

@@ -86,8 +86,13 @@ def column(rng: Draw, size: int = 5) -> Array:
     return np.asarray(rng.permutation(sizes * signs)[:, None])
 
 
+def _begun(x: Array, sign: int) -> Array:
+    """A column whose first entry has a sign."""
+    return np.roll(x, -int(np.argmax(np.sign(x) == sign)), axis=0)
+
+
 def _columns(rng: Draw, size: int = 4, number: int = 3) -> Array:
-    return np.hstack([column(rng, size) for _ in range(number)])
+    return np.hstack([_begun(column(rng, size), 1), *(column(rng, size) for _ in range(number - 1))])
 
 
 def _linear(rng: Draw) -> list[Case]:
@@ -103,7 +108,8 @@ def _linear_grad(rng: Draw) -> list[Case]:
 
 def _of_x(*stability: float, edge: bool = False) -> Callable[[Draw], list[Case]]:
     def cases(rng: Draw) -> list[Case]:
-        found = [*(Case("value", (column(rng),)) for _ in range(2)), Case("batch", (_columns(rng),))]
+        found = [Case("value", (_begun(column(rng), sign),)) for sign in (1, -1)]  # the first may decide the dtype
+        found.append(Case("batch", (_columns(rng),)))
         if edge:
             found.append(Case("edge", (np.array([[0.0], [1.0], [-1.0]]),)))
         if stability:
@@ -133,7 +139,7 @@ def _softmax(rng: Draw) -> list[Case]:
     return [
         *(Case("value", (column(rng, size),)) for size in (5, 4)),
         Case("batch", (_columns(rng, 3, 4),)),
-        Case("stability", (_in_float32(np.array([[1000.0], [999.0], [-1000.0]]) * rng.uniform(0.9, 1.1)),)),
+        Case("stability", (_in_float32(np.array([[3000.0], [2999.0], [-3000.0]]) * rng.uniform(0.9, 1.1)),)),
     ]
 
 

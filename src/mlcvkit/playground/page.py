@@ -171,6 +171,7 @@ class Page:
                 "bring"
             )
         self.brought = ui.label().classes("explanation").props("aria-live=polite").mark("brought")
+        self.answer = Answer()
         with ui.element("div").classes("stage-of-all"):
             with ui.element("div").classes("w-full") as self.pad_box:
                 self.pad_title = ui.html(sanitize=False)
@@ -179,7 +180,7 @@ class Page:
             self.view = NetworkView(self._open_unit, self._open_edge).classes("w-full")
         self.legend = ui.label().classes("explanation")
         self.clear.on_click(self.pad.clear_pad)
-        self.answer = Answer()
+        self.answer.add_path()
         self.steps = StepByStep(self.session, self._some_sample)
         self.confusion = ConfusionMatrix(self.session)
 

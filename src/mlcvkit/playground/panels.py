@@ -28,6 +28,9 @@ class Answer:
 
     def __init__(self) -> None:
         self.line = LiveText().classes("answer").mark("answer")
+
+    def add_path(self) -> None:
+        """Make the table of the units, which may have its place further down."""
         self.path = LiveText(html=True).classes("scroll path-box")
 
     @property

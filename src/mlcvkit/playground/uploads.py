@@ -148,7 +148,7 @@ def _images(folder: Path) -> Upload:
         raise InputError(f"the images have {len(names)} classes (folders); they can have 2 to {MOST_CLASSES}")
     if counts.min() < FEWEST_OF_A_CLASS:
         few = names[counts.argmin()]
-        raise InputError(f"class {few!r} has {counts.min()} images; each needs {FEWEST_OF_A_CLASS} at least")
+        raise InputError(f"class {str(few)!r} has {counts.min()} images; each needs {FEWEST_OF_A_CLASS} at least")
     chosen = np.sort(np.random.default_rng(0).permutation(len(y))[:MOST_IMAGES])
     (folder / "images.npz").write_bytes(as_npz(_grey(X[chosen]), y[chosen].astype(str)))
     samples = read(folder / "images.npz", "y")

@@ -1300,3 +1300,31 @@ def test_connections_of_one_address_are_limited(tmp_path):
         for one in held:
             one.close()
         playground.end()
+
+
+BUTTONS = """() => [...document.querySelectorAll('.q-btn')].map((button) => {
+    let behind = button;
+    while (behind && getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
+    return [button.innerText, getComputedStyle(button).color,
+            behind ? getComputedStyle(behind).backgroundColor : 'rgb(255, 255, 255)'];
+})"""
+
+
+def luminance(colour):
+    """The relative luminance of a colour as the browser writes it (WCAG 2.2)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_words_on_buttons_can_be_read_in_both_themes(visitor, scheme):
+    one = visitor()
+    one.page.emulate_media(color_scheme=scheme)
+    one.open("/?data=moons")
+    try:
+        for name, word, behind in one.page.evaluate(BUTTONS):
+            low, high = sorted((luminance(word), luminance(behind)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (name, word, behind)
+    finally:
+        one.page.emulate_media(color_scheme="light")

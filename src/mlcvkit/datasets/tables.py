@@ -477,7 +477,7 @@ class TableEncoder:
 
     def _restored(self, facts: PlainData, arrays: Mapping[str, Values]) -> Self:
         self.set_params(**facts["parameters"])
-        self.columns_ = dict(facts["columns"])
+        self.columns_ = {name: _as_read_now(fact) for name, fact in facts["columns"].items()}
         self.grouping_ = dict(facts.get("grouping", {}))  # which earlier versions did not learn
         self.fill_, self.mean_, self.scale_ = (arrays[name] for name in ("fill", "mean", "scale"))
         self.low_, self.high_ = arrays.get("low"), arrays.get("high")  # which earlier versions did not learn
@@ -771,6 +771,15 @@ def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
     dates = dates_in(column, fact)
     _require_read(column, dates, fact, "only dates")
     return dates
+
+
+def _as_read_now(fact: PlainData) -> PlainData:
+    """What an earlier version learned of a column, with its names as text is read now."""
+    import polars as pl
+
+    if not any(not name.isascii() for name in fact.get("categories", ())):
+        return fact
+    return fact | {"categories": known_text(pl.Series(fact["categories"]), ()).to_list()}
 
 
 def _are_numbers(text: "polars.Series") -> bool:

@@ -159,6 +159,13 @@ async def own_code_page(limits: Limits, query: dict[str, str]) -> None:
         client = ui.context.client
         open_now: list[Race] = []
 
+        async def begin_once() -> None:
+            button.disable()  # a second click would begin a second race
+            try:
+                await begin()
+            finally:
+                button.enable()
+
         async def begin() -> None:
             while open_now:
                 await in_thread(open_now.pop().close)
@@ -180,7 +187,7 @@ async def own_code_page(limits: Limits, query: dict[str, str]) -> None:
                     race.build()
                     _drawing(race)
 
-        button.on_click(begin)
+        button.on_click(begin_once)
 
 
 def _own_networks(limits: Limits, tree: Any) -> tuple[Network, Network]:

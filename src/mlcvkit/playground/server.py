@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from threadpoolctl import threadpool_limits
 
-from mlcvkit.errors import InputError
+from mlcvkit.errors import InputError, first_line
 from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.files import open_run
@@ -199,6 +199,9 @@ async def _bring(request: Request) -> JSONResponse:
         return JSONResponse({"error": str(error)})
     except HTTPException as error:  # what is sent is no form, or has too many parts
         return JSONResponse({"error": str(error.detail)}, error.status_code)
+    except Exception as error:  # a fault of the server's, which the page says instead of nothing
+        logging.getLogger(__name__).exception("data could not be taken")
+        return JSONResponse({"error": f"the server failed on them: {type(error).__name__}: {first_line(error)}"}, 500)
 
 
 async def _playground(limits: Limits, query: dict[str, str]) -> None:

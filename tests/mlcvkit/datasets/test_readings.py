@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, prepare
-from mlcvkit.datasets import read
+from mlcvkit.datasets import read, restored_encoder
 from mlcvkit.datasets.columns import date_of, kind_of_text, number_of
 
 RNG = np.random.default_rng(0)
@@ -243,3 +243,16 @@ def test_groups_are_told_apart_as_names_are(tmp_path):
         list(folds_of(experiment, 3, group="l"))
     with pytest.raises(InputError, match="has no column 'y': it is the target"):
         list(folds_of(experiment, 3, group="y"))
+
+
+def test_names_that_an_earlier_version_learned_are_found():
+    frame = polars.DataFrame({"city": ["Nîmes", "New York", "Oslo"] * 9, "x": range(27)})
+    encoder = TableEncoder().fit(frame)
+    expected = encoder.transform(frame[:3])
+    facts, arrays = encoder.to_dict()
+    as_written = {"Nîmes": "Ni\u0302mes", "New York": "New\u00a0York", "Oslo": "Oslo"}
+    facts["columns"]["city"]["categories"] = [as_written[name] for name in facts["columns"]["city"]["categories"]]
+    restored = restored_encoder(facts, arrays)
+    for names in (list(as_written), list(as_written.values())):
+        later = polars.DataFrame({"city": names, "x": [0, 1, 2]})
+        assert (restored.transform(later) == expected).all()

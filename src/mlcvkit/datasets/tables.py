@@ -775,10 +775,10 @@ def _as_time(column: "polars.Series", fact: PlainData) -> "polars.Series":
 
 def _as_read_now(fact: PlainData) -> PlainData:
     """What an earlier version learned of a column, with its names as text is read now."""
+    if all(name.isascii() for name in fact.get("categories", ())):
+        return fact
     import polars as pl
 
-    if not any(not name.isascii() for name in fact.get("categories", ())):
-        return fact
     return fact | {"categories": known_text(pl.Series(fact["categories"]), ()).to_list()}
 
 

@@ -397,4 +397,5 @@ def test_a_tie_is_one_answer_everywhere():
     correct = (y[0] == 1).mean()
     assert network.measure()["validation_accuracy"] == pytest.approx(correct)
     found = inspection.confusion(network)
+    assert (found.predicted == 1).all(), "as the answer says"
     assert np.trace(found.counts) / found.counts.sum() == pytest.approx(correct)

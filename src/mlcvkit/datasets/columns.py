@@ -28,6 +28,7 @@ FIRST_LOOK = 500
 _UNIT = r"(?:[$€£¥₹%]|USD|EUR|GBP|CHF)"
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
 _BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
+_DEBIT = re.compile(r"(\d.*?)\s*(CR|DR)\.?", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d*[\d.,]*\d(?:[eE][+-]?\d+)?|[+-]?\d+[.,]")
 _BLANKS = re.compile(r"(?<=\d)[ '’\u00a0\u202f](?=\d{3}(?!\d))")
 _WITH_UNIT = re.compile(r"[+−-]?\d(?:[\d., ]*\d)?\s*([A-Za-zµ°Ω²³/'\"][^\d\s]{0,11})")
@@ -39,6 +40,13 @@ _PLAIN_OR_WHOLE = r"^[+-]?(?:\d+|\d*\.\d+)(?:[eE][+-]?\d+)?$"
 _LIKE_A_NUMBER = r"^[^\d,.;]{0,5}[\d.,'’ \x{a0}\x{202f}eE+-]+\D{0,4}$"
 _SHORT_YEAR = r"^\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{2}(?:\D|$)"
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp][Mm])?")
+_LENGTH = re.compile(
+    r"(?:(\d+) days?,? )?(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)"
+    r"|P?(?:(\d+) ?d(?:ays?)?,? ?)?T?(?:(\d+) ?h(?:(?:ou)?rs?)?,? ?)?(?:(\d+) ?m(?:in(?:ute)?s?)?,? ?)?"
+    r"(?:(\d+(?:\.\d+)?) ?s(?:ec(?:ond)?s?)?)?",
+    re.IGNORECASE,
+)
+"""A length of time, such as 26:15:00, "1 h 20 min" or PT1H20M."""
 _MONTHS = {
     name: i + 1
     for i, name in enumerate(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
@@ -90,6 +98,8 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
 def _bare(text: str) -> str:
     """A number's text without currency and blanks, with the minus sign of banks and accountants in front."""
     bare = _without_currency(text.replace("−", "-"))
+    if (found := _DEBIT.fullmatch(bare)) is not None:
+        bare = f"{'-' if found[2].upper() == 'DR' else ''}{_without_currency(found[1])}"
     if len(bare) > 2 and bare[0] == "(" and bare[-1] == ")":
         bare = f"-{_without_currency(bare[1:-1].strip())}"
     if len(bare) > 1 and bare[-1] == "-" and bare[0].isdigit() and (bare[-2].isdigit() or bare[-2] == " "):
@@ -285,6 +295,45 @@ def seconds_of(text: str) -> float | None:
     return 3600.0 * hours + 60 * minutes + seconds if hours < 24 and minutes < 60 and seconds < 60 else None
 
 
+def length_of(text: str) -> float | None:
+    """The seconds of a length of time.
+
+    Parameters
+    ----------
+    text
+        The text, such as "26:15:00", "1 h 20 min", "2 days" or "PT1H20M".
+
+    Returns
+    -------
+    float | None
+        The seconds, or None if it is no length of time.
+    """
+    found = _LENGTH.fullmatch(text) or _CLOCK.fullmatch(text)
+    if not found or not any(found.groups()):
+        return None
+    if found.re is _CLOCK:
+        return seconds_of(text)
+    parts = [float(part or 0) for part in found.groups()]
+    return sum(part * seconds for part, seconds in zip(parts, 2 * (86400, 3600, 60, 1), strict=True))
+
+
+def has_lengths_of_time(texts: Iterable[str]) -> bool:
+    """Whether some of a column's values can only be lengths of time: of a day or more, or of hours and minutes.
+
+    Parameters
+    ----------
+    texts
+        The different values of the column.
+
+    Returns
+    -------
+    bool
+        Whether there is one.
+    """
+    found = [match for text in texts if seconds_of(text) is None and (match := _LENGTH.fullmatch(text))]
+    return any(match[2] or sum(part is not None for part in match.groups()) > 1 for match in found)
+
+
 def date_of(text: str, first: str) -> datetime | None:
     """The date in a text, with its time of day if it has one; in UTC if it has a time zone.
 
@@ -443,7 +492,7 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
         The column: numbers, truth values, times of day, lengths of time, or text that holds such.
     fact
         What is known of the column: its ``thousands``, the ``grouping`` if thousands should occur, its ``unit``, and
-        whether its numbers are times of day, ``clock``.
+        whether its numbers are times of day, ``clock``, or with that lengths of time, ``length``.
 
     Returns
     -------
@@ -475,7 +524,7 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
 
     def parse(one: str) -> float | None:
         if fact.get("clock"):
-            return seconds_of(one)
+            return length_of(one) if fact.get("length") else seconds_of(one)
         number = number_of(one, thousands)
         return truth.get(one.lower()) if number is None else number
 
@@ -537,7 +586,7 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     if unit is not None:
         bare = kind_of_text(text.str.strip_suffix(unit), decimals)
         return bare | {"unit": unit} if bare["kind"] == "number" and not bare.get("clock") else {"kind": "text"}
-    forms = (number_of, seconds_of, _date_parts)
+    forms = (number_of, length_of, _date_parts)
     if max(sum(form(one) is not None for one in some) for form in forms) < len(some) / 2:
         return {"kind": "text"}
     thousands = thousands_in(texts, decimals)
@@ -548,9 +597,10 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     if share == 1 or (share >= MOSTLY and share * len(text) >= 1):
         mixed = _mixed_units(texts)
         return fact | ({} if share == 1 else {"loose": True}) | ({"mixed": mixed} if len(mixed) > 1 else {})
-    times = {one for one in texts if seconds_of(one) is not None}
+    lengths = {"length": True} if has_lengths_of_time(texts) else {}
+    times = {one for one in texts if (length_of if lengths else seconds_of)(one) is not None}
     if share := _share_of(times, known):
-        return {"kind": "number", "clock": True} | ({} if share == 1 else {"loose": True})
+        return {"kind": "number", "clock": True} | lengths | ({} if share == 1 else {"loose": True})
     dates = [one for one in texts if _date_parts(one) is not None]
     first, certain = order_of_dates(dates) if _share_of(dates, known) else (None, False)
     share = _share_of([one for one in dates if first is not None and date_of(one, first) is not None], known)

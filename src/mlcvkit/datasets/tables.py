@@ -513,8 +513,8 @@ class TableEncoder:
             fact = of_all if of_all["kind"] == fact["kind"] else fact
         if fact["kind"] == "text":
             return self._look_at_names(text)
-        if column.dtype == pl.Time:
-            fact["clock"] = True
+        if isinstance(column.dtype, pl.Time | pl.Duration):
+            fact |= {"clock": True} | ({"length": True} if column.dtype != pl.Time else {})
         if fact["kind"] == "number" and not fact.keys() & {"clock", "thousands"}:
             self._learn_grouping(column, fact, decimals)
         if fact.get("unsure") and self.day_first is not None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlcvkit import InputError
 from mlcvkit.datasets import Samples, TableEncoder, describe, notes_of, read
-from mlcvkit.datasets.columns import date_of, number_of, order_of_dates, seconds_of, thousands_in
+from mlcvkit.datasets.columns import date_of, length_of, number_of, order_of_dates, seconds_of, thousands_in
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,10 @@ from mlcvkit.datasets.columns import date_of, number_of, order_of_dates, seconds
         ("(12)", -12),
         ("$(1,234.50)", -1234.5),
         ("($1.234,5)", -1234.5),
+        ("1,234.50 CR", 1234.5),
+        ("1.234,50DR", -1234.5),
+        ("$5 Dr.", -5),
+        ("-5 DR", None),
         ("(-3)", None),
         ("((3))", None),
         ("(" * 5000 + "3" + ")" * 5000, None),
@@ -107,6 +111,26 @@ def test_a_time_of_day_is_its_seconds():
     assert [seconds_of(text) for text in ("00:00", "17:05:30.5", "5:05 pm", "12:00 AM", "24:00", "x")] == [
         *(0, 61530.5, 61500, 0, None, None)
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("26:15:00", 94500),
+        ("1 h 20 min", 4800),
+        ("1h20m", 4800),
+        ("PT1H20M", 4800),
+        ("P1DT2H15M0.5S", 94500.5),
+        ("1 days 02:15:00", 94500),
+        ("2 days, 3 hrs", 183600),
+        ("17:05", 61500),
+        ("17:75", None),
+        ("P", None),
+        ("", None),
+    ],
+)
+def test_a_length_of_time_is_its_seconds(text, seconds):
+    assert length_of(text) == seconds
 
 
 TEXT = ["red", "green", "3+", "01", "1A", "x y"]

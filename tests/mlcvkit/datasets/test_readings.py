@@ -1,6 +1,9 @@
 """What is learned of how values are written: from all rows of a table, whatever their order, and for later files."""
 
+from datetime import timedelta
+
 import numpy as np
+import pandas as pd
 import polars
 import pytest
 from PIL import Image
@@ -256,3 +259,17 @@ def test_names_that_an_earlier_version_learned_are_found():
     for names in (list(as_written), list(as_written.values())):
         later = polars.DataFrame({"city": names, "x": [0, 1, 2]})
         assert (restored.transform(later) == expected).all()
+
+
+def test_a_length_of_time_is_the_same_number_in_every_form():
+    lengths = [timedelta(seconds=int(s)) for s in np.random.default_rng(0).integers(0, 200_000, 60)]
+    typed = polars.Series("a", lengths)
+    hours = [f"{s // 3600}:{s // 60 % 60:02}:{s % 60:02}" for s in typed.dt.total_seconds()]
+    forms = [typed, typed.dt.to_string("iso"), polars.Series("a", [str(pd.Timedelta(one)) for one in lengths])]
+    tables = [form.to_frame() for form in (*forms, polars.Series("a", hours))]
+    for learned in tables:
+        encoder = TableEncoder().fit(learned)
+        first, *others = (encoder.transform(table) for table in tables)
+        assert len(np.unique(first)) == 60
+        for other in others:
+            np.testing.assert_array_equal(other, first)

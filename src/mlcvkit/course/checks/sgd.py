@@ -341,12 +341,24 @@ def _add_draws(report: Report, names: dict[str, Diagnosis | None], long: Seen | 
     parts = [counts[:FIRST], counts[FIRST:]] if by_layers else [counts]
     even = total > 0 and all(_chi_square(part) < LARGEST_CHI_SQUARE for part in parts)
     never = [place(int(j)) for j in np.flatnonzero(counts == 0)] if even and total == LONG and not by_layers else []
+    in_order = _in_order(long)
     shares = f"of {total:g} updates {counts[:FIRST].sum():g} were of W1's 12 and {counts[FIRST:].sum():g} of w2's 3"
     text = f"the parameter is drawn uniformly from all {SIZE}: {shares}"
     text += f", and none of {', '.join(never)}" if never else ""
-    report.add("uniform", float(even and not never), text)
-    if not even:
+    text += ", always in the same order" if in_order else ""
+    report.add("uniform", float(even and not never and not in_order), text)
+    if in_order:
+        names["uniform"] = diagnosis("SGD", "in_order")
+    elif not even:
         names["uniform"] = names.get("coordinate") if total == 0 else _name_draws(counts)
+
+
+def _in_order(long: Seen | str) -> bool:
+    """Whether the steps go through all parameters in an order that repeats: of uniform draws none ever does."""
+    if isinstance(long, str) or len(long.moved) < LONG or any(len(places) != 1 for places in long.moved):
+        return False
+    places = np.concatenate(long.moved)
+    return len(set(places[:SIZE])) == SIZE and bool(np.array_equal(places[SIZE:], places[:-SIZE]))
 
 
 def _move_alike(start: Array, final: Array) -> bool:

@@ -247,6 +247,7 @@ class Page:
 
     async def _step(self) -> None:
         async with self._order("step"):
+            self._close_edge()
             self.session.step()
 
     async def _watch(self) -> None:
@@ -306,14 +307,16 @@ class Page:
         if dialogs.show_unit(self.network, layer, unit) and layer == 0:
             self.steps.unit.value = unit + 1
 
-    def _open_edge(self, layer: int, to: int, from_: int) -> None:
-        """Let a weight be changed by hand."""
+    async def _open_edge(self, layer: int, to: int, from_: int) -> None:
+        """Let a weight be changed by hand; the training pauses meanwhile."""
 
         async def change(value: float) -> None:
             async with self._order("weight"):
                 await in_thread(self.session.set_weight, layer, to, from_, value)
             self.samples_shown += 1
 
+        async with self._order("weight"):
+            await in_thread(self.session.rest)
         self._close_edge()
         self.edge_dialog = dialogs.change_weight(self.network, (layer, to, from_), change, self._close_edge)
 

@@ -248,13 +248,29 @@ def test_a_unit_that_is_clicked_opens_and_is_followed(visitor):
     assert one.page.get_by_label("Hidden unit", exact=True).input_value() == str(unit["number"] + 1)
 
 
+LAST_EDGE = "(e => ({x: (e.from.x + e.from.r + e.to.x - e.to.r) / 2, y: (e.from.y + e.to.y) / 2}))(view.edges.at(-1))"
+
+
+def test_the_training_pauses_while_a_weight_is_open(visitor):
+    one = visitor().open("/?data=moons&hidden_units=3&epochs=2000")
+    one.wait(lambda: one.page.locator(".network-view").count() and view(one, "view.laid"))
+    edge = view(one, LAST_EDGE)
+    one.press("Start")
+    one.wait_for_steps(3)
+    click_in_view(one, edge["x"], edge["y"])
+    weight = one.page.get_by_role("spinbutton", name="Weight")
+    one.wait(lambda: weight.count() and one.status.startswith("paused"))
+    shown = float(weight.input_value())
+    one.wait(lambda: any(abs(shown - value) < 0.001 for value in view(one, "view.network.weights.at(-1)[0]")))
+    one.press("Step")
+    one.wait(lambda: not weight.count())
+
+
 def test_a_weight_that_is_changed_by_hand_moves_the_answer_and_the_loss(visitor):
     one = visitor().open("/?data=moons&hidden_units=3")
     one.press("A random sample")
     one.wait(lambda: view(one, "view.laid && view.network.input"))
-    edge = view(
-        one, "(e => ({x: (e.from.x + e.from.r + e.to.x - e.to.r) / 2, y: (e.from.y + e.to.y) / 2}))(view.edges.at(-1))"
-    )
+    edge = view(one, LAST_EDGE)
     before, loss = view(one, "view.network.answers[0]"), charts(one)[0]["data"][0][-1][1]
     click_in_view(one, edge["x"], edge["y"])
     weight = one.page.get_by_role("spinbutton", name="Weight")

@@ -246,8 +246,10 @@ def remove_leftovers(folder: Path, names: re.Pattern[str] = RANDOM_NAME) -> None
         The names that only this package gives to such files and folders.
     """
     for path in folder.iterdir():
+        if not names.fullmatch(path.name):
+            continue
         is_folder = path.is_dir()
-        if not names.fullmatch(path.name) or (is_folder and host_of(path) != platform.node()):
+        if is_folder and host_of(path) != platform.node():
             continue
         with suppress(OSError):
             descriptor = lock(path)

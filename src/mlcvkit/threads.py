@@ -221,19 +221,21 @@ def _by_rows(a: Array) -> bool:
 
 def _is_safe(a: Array, b: Array) -> bool:
     (rows, k), columns = a.shape, b.shape[1]
-    return _gives_the_same_bits(rows, k, columns, _by_rows(a), _by_rows(b), a.dtype.char)
+    return _gives_the_same_bits(rows, k, columns, _by_rows(a), _by_rows(b), a.dtype.char, _most_threads())
 
 
 @cache
-def _gives_the_same_bits(rows: int, k: int, columns: int, a_by_rows: bool, b_by_rows: bool, dtype: str) -> bool:
-    """Whether products of this size are the same with one thread and with all.
+def _gives_the_same_bits(
+    rows: int, k: int, columns: int, a_by_rows: bool, b_by_rows: bool, dtype: str, most: int
+) -> bool:
+    """Whether products of this size are the same with one thread and with the most that there may be.
 
     A matrix lies row by row or column by column.
     """
     rng, results = np.random.default_rng(0), []
     a = rng.random((rows, k) if a_by_rows else (k, rows)).astype(dtype)
     b = rng.random((k, columns) if b_by_rows else (columns, k)).astype(dtype)
-    for count in (1, _most_threads()):
+    for count in (1, most):
         with Threads(count):
             results.append(np.matmul(a if a_by_rows else a.T, b if b_by_rows else b.T))
     return bool(results[0].tobytes() == results[1].tobytes())

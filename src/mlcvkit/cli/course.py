@@ -2,7 +2,8 @@
 
 import json as json_format
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -84,7 +85,7 @@ def grade(
     export: Path | None = None,
     due: str | None = None,
     late: float | None = None,
-    keep: Literal["last", "best"] = "last",
+    keep: Literal["last", "best"] | None = None,
     anonymous: bool = False,
     seed: int | None = None,
     jobs: int | None = None,
@@ -126,7 +127,7 @@ def grade(
     late
         Per cent of the points earned that each day late costs: --late 10.
     keep
-        Which of several submissions of one student counts: last or best.
+        Which of several submissions of one student counts: last, the default, or best.
     anonymous
         Show submissions by numbers; identities.csv in the folder says whose they are.
     seed
@@ -141,9 +142,11 @@ def grade(
     course = _course()
     console.quiet = json
     if format == "gradescope":
-        _refuse_for_one({"--roster": roster, "--export": export, "--due": due, "--anonymous": anonymous or None})
+        of_a_class = {"title": title, "roster": roster, "pattern": pattern, "export": export, "due": due, "late": late}
+        _refuse_for_one(of_a_class | {"keep": keep, "anonymous": anonymous or None, "jobs": jobs})
         file = output or Path("results.json")
-        return _grade_for_gradescope(course, submissions, rubric, points, problems, file, seed, unsafe=unsafe)
+        assignment = partial(course.read_assignment, rubric, points=points, only=problems)
+        return _grade_for_gradescope(course, submissions, assignment, file, seed, unsafe=unsafe, json=json)
     assignment = course.read_assignment(rubric, title=title, points=points, only=problems)
     folder = output or Path("grades")
     ledger = _ledger(course, assignment, folder, roster, pattern, due, late, keep, anonymous=anonymous)
@@ -171,10 +174,10 @@ def grade(
     return 0
 
 
-def _refuse_for_one(options: dict[str, object]) -> None:
+def _refuse_for_one(options: Mapping[str, object]) -> None:
     for option, value in options.items():
         if value is not None:
-            raise InputError(f"{option} has no use with --format gradescope, which grades one submission")
+            raise InputError(f"--{option} has no use with --format gradescope, which grades one submission")
 
 
 def _save_and_print(
@@ -231,7 +234,7 @@ def _ledger(
     pattern: str | None,
     due: str | None,
     late: float | None,
-    keep: str,
+    keep: str | None,
     *,
     anonymous: bool,
 ) -> "Ledger":
@@ -240,7 +243,7 @@ def _ledger(
         raise InputError("--due and --late belong together: when it was due, and what a day late costs in per cent")
     if late is not None and not 0 <= late <= 100:
         raise InputError(f"--late is per cent of the points, from 0 to 100; got {late:g}")
-    if roster is None and (pattern is not None or keep != "last"):
+    if roster is None and (pattern is not None or keep is not None):
         raise InputError(f"{'--pattern' if pattern else '--keep'} needs --roster, which says who the students are")
     if pattern is not None:
         try:
@@ -254,7 +257,7 @@ def _ledger(
         pattern,
         None if due is None else course.read_time(due, "--due"),
         late or 0.0,
-        keep,
+        keep or "last",
         course.read_overrides(folder / course.OVERRIDES, assignment),
         anonymous,
     )
@@ -392,17 +395,16 @@ class _Gradings:
 def _grade_for_gradescope(
     course: ModuleType,
     submissions: Sequence[Path],
-    rubric: Path | None,
-    points: Sequence[float],
-    problems: Sequence[int],
+    read_assignment: Callable[[], "Assignment"],
     file: Path,
     seed: int | None,
     *,
     unsafe: bool,
+    json: bool,
 ) -> int:
     """Write Gradescope's file in any case: if nothing could be graded, it says why."""
     try:
-        assignment = course.read_assignment(rubric, points=points, only=problems)
+        assignment = read_assignment()
         sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
         found = course.find_one(submissions)
         [grade] = course.grade_class(found, assignment, folder=None, sandbox=sandbox, seed=seed, jobs=1).grades
@@ -411,6 +413,7 @@ def _grade_for_gradescope(
         raise
     _write_json(file, course.as_gradescope(grade))
     console.print(f"{grade.points:g} of {grade.out_of:g} points, written to [bold]{escape(str(file))}[/bold]")
+    print_json(json, [grade.as_json()])
     return 0
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from mlcvkit.training import Callback, Run
+
 SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
@@ -70,3 +72,19 @@ def interrupts() -> Iterator[Interrupts]:
     finally:
         for number, earlier in before.items():
             signal.signal(number, signal.SIG_IGN if handler.came else earlier)
+
+
+class EndBySignals(Callback):
+    """A signal ends the training; after its end signals are delayed until it is saved."""
+
+    def __init__(self, handler: Interrupts) -> None:
+        self.handler = handler
+
+    def on_batch(self, samples: int) -> None:
+        """End the training after a signal."""
+        if self.handler.came:  # where the exception was lost in code that is called from outside of Python
+            raise KeyboardInterrupt
+
+    def on_end(self, run: Run) -> None:
+        """Delay signals."""
+        self.handler.hold()

@@ -13,6 +13,7 @@ from rich.table import Table
 from mlcvkit import datasets, storage
 from mlcvkit.arrays import PlainData, RawRows
 from mlcvkit.cli.app import console, print_data, print_json, say
+from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Predictor, completed, test_rows
 
@@ -115,6 +116,8 @@ def say_unread(predictor: Predictor, X: RawRows, clip: bool) -> None:
     """Print which values are clipped to the range of the training, and which count as missing or as another name."""
     encoder = predictor.encoder
     if not isinstance(encoder, datasets.TableEncoder):
+        if not clip:
+            raise InputError("--no-clip is for tables: leave it out for images")
         return
     encoder.clip = clip
     for name, (times, low, high) in encoder.clipped(X).items():
@@ -156,12 +159,16 @@ def describe(
     json
         Print the description as JSON, and nothing else.
     """
-    options: PlainData = {"decimal": decimal, "day_first": day_first, "max_categories": max_categories}
-    options["categorical"] = categorical or None
-    description = datasets.describe(
-        datasets.read(data, target, header=header, decimal=decimal),
-        **{name: value for name, value in options.items() if value is not None},
+    how = Source(
+        target=target,
+        header=header,
+        decimal=decimal,
+        day_first=day_first,
+        max_categories=max_categories,
+        categorical=categorical or None,
     )
+    experiment = how.experiment(data)
+    description = datasets.describe(experiment.read(), **experiment.encoding)
     if json:
         print_json(True, description)
         return 0

@@ -12,6 +12,7 @@ from rich.table import Table
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
 from mlcvkit.cli.app import INTERRUPTED, console, print_json, say
+from mlcvkit.cli.interrupts import EndBySignals, Interrupts, interrupts
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import MEASURES, Experiment, folds_of, prepare, repeats_of, scores_of, summarised
@@ -51,27 +52,51 @@ def train_repeatedly(
     total = repeats or folds or 0
     scores: list[PlainData] = []
     interrupted = False
-    for number, (one, samples) in enumerate(trainings, 1):
-        prepared = prepare(one, samples)
-        if not len(prepared.test[1]):
-            raise InputError("the scores are those of test rows: give a test_fraction above 0")
-        console.print(f"Training {number} of {total}")
-        trained = prepared.fit(callbacks=[] if json else [ProgressBar(console)])
-        own_name = f"fold-{number}" if repeats is None else f"seed-{one.hyperparameters.seed}"
-        with storage.new_run(root, own_name) as (folder, place):
-            storage.save_model(folder / storage.MODEL_FILE, trained.predictor.saved(prepared.configuration))
-            if repeats is not None:  # no configuration gives a fold again
-                storage.write_configuration(folder, prepared.configuration)
-        measured = trained.predictor.measure(*trained.test)
-        storage.write_whole(place / RESULT_FILE, json_format.dumps(measured).encode())
-        scores.append({"run": str(place)} | scores_of(measured))
-        if interrupted := trained.run.interrupted:
-            break
-    summary = summarised(scores)
-    storage.write_whole(root / RESULT_FILE, json_format.dumps({"runs": scores, **summary}).encode())
+    with interrupts() as handler:
+        try:
+            for number, (one, samples) in enumerate(trainings, 1):
+                title = f"Training {number} of {total}"
+                own_name = f"fold-{number}" if repeats is None else f"seed-{one.hyperparameters.seed}"
+                interrupted = _train_one(one, samples, root, own_name, title, handler, scores, shows_bar=not json)
+                if interrupted:
+                    break
+        except KeyboardInterrupt:
+            if not scores:
+                raise
+            interrupted = True
+        summary = summarised(scores)
+        storage.write_whole(root / RESULT_FILE, json_format.dumps({"runs": scores, **summary}).encode())
     _print_scores(scores, summary)
     print_json(json, {"runs": scores, **summary})
     return INTERRUPTED if interrupted else 0
+
+
+def _train_one(
+    one: Experiment,
+    samples: Samples | None,
+    root: Path,
+    name: str,
+    title: str,
+    handler: Interrupts,
+    scores: list[PlainData],
+    *,
+    shows_bar: bool,
+) -> bool:
+    """Train and measure one network, save it with its scores, and add these; whether its training was interrupted."""
+    prepared = prepare(one, samples)
+    if not len(prepared.test[1]):
+        raise InputError("the scores are those of test rows: give a test_fraction above 0")
+    console.print(title)
+    trained = prepared.fit(callbacks=[EndBySignals(handler), *([ProgressBar(console)] if shows_bar else [])])
+    with handler.saving():
+        with storage.new_run(root, name) as (folder, place):
+            storage.save_model(folder / storage.MODEL_FILE, trained.predictor.saved(prepared.configuration))
+            if samples is None:  # no configuration gives a fold again
+                storage.write_configuration(folder, prepared.configuration)
+            measured = trained.predictor.measure(*trained.test)
+            storage.write_whole(folder / RESULT_FILE, json_format.dumps(measured).encode())
+        scores.append({"run": str(place)} | scores_of(measured))
+    return trained.run.interrupted
 
 
 def _print_scores(scores: list[PlainData], summary: PlainData) -> None:
@@ -136,7 +161,7 @@ def _known_of(run: Path) -> PlainData:
     with suppress(OSError, ValueError, AttributeError):
         result = parse_json((place / RESULT_FILE).read_bytes())
         scores = scores_of(result.get("test", result))
-    written = datetime.fromtimestamp((place / storage.MODEL_FILE).stat().st_mtime)
+    written = datetime.fromtimestamp((run / storage.MODEL_FILE if run.is_dir() else run).stat().st_mtime)
     return {
         "run": str(run),
         "data": Path(str(saved.configuration.get("data") or "")).name,

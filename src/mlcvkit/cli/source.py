@@ -1,5 +1,7 @@
 """The options for the data of a command and the kind of network that it trains."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -77,12 +79,19 @@ class Source:
         given |= {"data": portable(data) or data, "target": portable_target(data, self.target)}
         given |= {} if self.test is None else {"test": str(Path(self.test).resolve())}
         experiment = Experiment(**given, **others)
-        try:
+        with errors_of_options():
             experiment.require_used()
-        except InputError as error:
-            name, _, rest = str(error).partition(" ")
-            raise InputError(f"--{name.replace('_', '-')} {rest}") from None
         return experiment
+
+
+@contextmanager
+def errors_of_options() -> Iterator[None]:
+    """Name an option as the command line does, in an error that begins with the name of a field."""
+    try:
+        yield
+    except InputError as error:
+        name, _, rest = str(error).partition(" ")
+        raise InputError(f"--{name.replace('_', '-')} {rest}") from None
 
 
 def portable_target(data: str | None, target: str | None) -> str | None:

@@ -24,10 +24,10 @@ from mlcvkit.cli.app import (
     read_config,
     say,
 )
-from mlcvkit.cli.interrupts import Interrupts, interrupts
+from mlcvkit.cli.interrupts import EndBySignals, Interrupts, interrupts
 from mlcvkit.cli.models import print_measures
 from mlcvkit.cli.runs import RESULT_FILE, train_repeatedly
-from mlcvkit.cli.source import Source
+from mlcvkit.cli.source import Source, errors_of_options
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
     KINDS,
@@ -54,13 +54,12 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-USED_ON_CLUSTER = {"data", "target", "task", "test_fraction", "model", "hyperparameters"}
-"""The fields of an experiment that a training on a cluster uses."""
-
-
 def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Take options that the command line does not give from a resumed run, a file, or a recipe, in this order."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
+    for name in ("--init", "--output"):
+        if "--resume" in given and name in given:
+            raise InputError(f"--resume goes on with a run as it began, in its folder: leave out {name}")
     stored: PlainData = {}
     if "--config" in given:
         stored |= read_config(Path(given["--config"]))
@@ -74,7 +73,8 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
     own_data = "--data" in given or "data" in stored
     recipe = stored.pop("recipe", "table" if own_data else "cluster" if on_cluster else "default")
     if not isinstance(recipe, str) or recipe not in RECIPES:
-        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r} in {given['--config']}")
+        place = given.get("--config") or given["--resume"]
+        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; got {recipe!r} in {place}")
     recipe = given.get("--recipe", recipe)
     kind: Any = given.get("--model", stored.get("model", "mlp")) if own_data else "nn2"
     known = recipe in RECIPES and isinstance(kind, str) and kind in KINDS  # what is unknown is refused later
@@ -243,10 +243,11 @@ def _train_once(
 
 
 def _require_used_on_cluster(experiment: Experiment, options: PlainData) -> None:
-    for name, value in vars(experiment).items() if options else ():
-        if name not in USED_ON_CLUSTER and value is not None:
-            option = name.replace("_", "-")
-            raise InputError(f"--{option} is for a training on this machine: leave it out with --cluster")
+    if options:
+        from mlcvkit.cluster import require_used_on_cluster
+
+        with errors_of_options():
+            require_used_on_cluster(experiment)
 
 
 def _require_alone(**others: object) -> None:
@@ -436,22 +437,6 @@ class _Say(Callback):
     def on_start(self, run: Run) -> None:
         for line in self.lines:
             console.print(line)
-
-
-class EndBySignals(Callback):
-    """A signal ends the training; after its end signals are delayed until it is saved."""
-
-    def __init__(self, handler: Interrupts) -> None:
-        self.handler = handler
-
-    def on_batch(self, samples: int) -> None:
-        """End the training after a signal."""
-        if self.handler.came:  # where the exception was lost in code that is called from outside of Python
-            raise KeyboardInterrupt
-
-    def on_end(self, run: Run) -> None:
-        """Delay signals."""
-        self.handler.hold()
 
 
 class _KeepConfiguration(Callback):

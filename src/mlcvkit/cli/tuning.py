@@ -73,7 +73,7 @@ def tune(
     seed: int | None = None,
     resume: Path | None = None,
     name: str | None = None,
-    output: Path = Path("runs"),
+    output: Path | None = None,
     json: bool = False,
 ) -> int:
     """Search for good hyperparameters, and test whether they are better than the defaults.
@@ -106,7 +106,7 @@ def tune(
     name
         The name of the study's folder, by default the time.
     output
-        The folder for it.
+        The folder for it, by default runs.
     json
         Print the result as JSON, and nothing else.
     """
@@ -123,12 +123,12 @@ def tune(
         settings = tuning.Settings(
             "tune", options.pop("data"), options, asdict(base), texts, sampler or "tpe", pruning is not False, seed
         )
-        with storage.claimed(output, name) as (_, folder):
+        with storage.claimed(output or Path("runs"), name) as (_, folder):
             study = tuning.begin_search(folder, settings)
         console.print(f"Searching {', '.join(texts)}".replace("_", " "))
     else:
         beginning = {"space": space_file, "sampler": sampler, "pruning": pruning}
-        _refuse_with_resume(data=data, name=name, source=source, **beginning, **_given(space))
+        _refuse_with_resume(data=data, name=name, output=output, **_given(source), **beginning, **_given(space))
         study = tuning.open_study(resume)
         if study.settings.kind != "tune":
             raise InputError(f"{resume} is a sweep: mlcvlab sweep --resume {resume}")
@@ -176,7 +176,7 @@ def sweep(
     seed: int | None = None,
     resume: Path | None = None,
     name: str | None = None,
-    output: Path = Path("runs"),
+    output: Path | None = None,
     json: bool = False,
 ) -> int:
     """Train every combination of some hyperparameters, with several seeds each: a plain grid.
@@ -202,7 +202,7 @@ def sweep(
     name
         The name of the sweep's folder, by default the time.
     output
-        The folder for it.
+        The folder for it, by default runs.
     json
         Print the result as JSON, and nothing else.
     """
@@ -222,11 +222,12 @@ def sweep(
         texts["seed"] = list(range(seed, seed + repeats))
         data, fixed = options.pop("data"), asdict(base)
         settings = tuning.Settings("sweep", data, options, fixed, texts, seed=seed, repeats=repeats)
-        with storage.claimed(output, name) as (_, folder):
+        with storage.claimed(output or Path("runs"), name) as (_, folder):
             study = tuning.begin_sweep(folder, settings)
         console.print(f"{len(study.trials()):,} trainings, with {repeats} seeds for each combination")
     else:
-        _refuse_with_resume(data=data, name=name, source=source, points=points, repeats=repeats, **_given(space))
+        beginning = {"points": points, "repeats": repeats, **_given(source), **_given(space)}
+        _refuse_with_resume(data=data, name=name, output=output, **beginning)
         study = tuning.open_study(resume)
         if study.settings.kind != "sweep":
             raise InputError(f"{resume} is no sweep: mlcvlab tune --resume {resume}")

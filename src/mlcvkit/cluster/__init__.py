@@ -5,7 +5,7 @@ from mlcvkit.cluster.model import ShardedModel
 from mlcvkit.cluster.placement import ClusterError, LeftOut, ShardError
 from mlcvkit.cluster.samples import ShardedArray, ShardedSamples
 from mlcvkit.cluster.shards import Shard, array_shards, find_shards, named_shards
-from mlcvkit.cluster.training import TrainedOnShards, train_on_shards, used_on_cluster
+from mlcvkit.cluster.training import TrainedOnShards, require_used_on_cluster, train_on_shards, used_on_cluster
 from mlcvkit.renamed import resolved
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "connect",
     "find_shards",
     "named_shards",
+    "require_used_on_cluster",
     "train_on_shards",
     "used_on_cluster",
 ]

@@ -21,7 +21,7 @@ CONNECT_SECONDS = 60
 
 SAME = ("mlcvlab", "numpy", "dask", "distributed")
 """Whose versions must be the same on all machines."""
-NEEDED = ("fsspec", "threadpoolctl", "polars", "pyarrow", "scikit-learn")
+NEEDED = ("fsspec", "threadpoolctl", "polars", "pyarrow")
 """What must be there as well."""
 
 SETTINGS = {

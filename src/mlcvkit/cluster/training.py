@@ -44,6 +44,8 @@ HELD_OUT = 10_000
 """The most test rows: they are collected here, and more would not add information."""
 LOOKED_AT = 50_000
 """The most rows from which the encoder learns what the columns are."""
+USED_ON_CLUSTER = {"data", "target", "task", "test_fraction", "model", "hyperparameters"}
+"""The fields of an experiment that a training on a cluster uses."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,24 @@ def _with_usual_start(hp: Hyperparameters) -> Hyperparameters:
     if hp.initialization == "linear":
         raise InputError("initialization=linear needs all rows in one place, and not on a cluster; leave it out")
     return replace(hp, l2=USUAL_PENALTY if hp.l2 is None else hp.l2, initialization=hp.initialization or "he")
+
+
+def require_used_on_cluster(experiment: Experiment) -> None:
+    """Refuse options of an experiment that a training on a cluster would not use.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+
+    Raises
+    ------
+    InputError
+        With the option.
+    """
+    for name, value in vars(experiment).items():
+        if name not in USED_ON_CLUSTER and value is not None:
+            raise InputError(f"{name} is for a training on this machine: leave it out with --cluster")
 
 
 def used_on_cluster(experiment: Experiment) -> PlainData:
@@ -128,7 +148,7 @@ def train_on_shards(
     Raises
     ------
     InputError
-        For shards that cannot be read, or targets that cannot be learned.
+        For shards that cannot be read, targets that cannot be learned, or an option that is not used on a cluster.
     ClusterError
         If the cluster is gone.
 
@@ -136,6 +156,7 @@ def train_on_shards(
     --------
     train : On one machine.
     """
+    require_used_on_cluster(experiment)
     hp, kind = _with_usual_start(experiment.hyperparameters), experiment.model
     built_in = experiment.read() if experiment.data in datasets.TOYS else None
     own_test = None if built_in is None else built_in.test
@@ -290,8 +311,11 @@ class PreparedShard:
         *_, rows = self.plan.split(len(y), self.index)
         rows_X = X[rows]
         # bytes stay bytes: they are what the encoder makes of them once they are floats
-        as_bytes = isinstance(self.encoder, ImageEncoder) and rows_X.shape[1:] == tuple(self.encoder.shape_)
-        return (rows_X if as_bytes else self.encoder.transform(rows_X)), _of_kind(y[rows], self.target_dtype)
+        is_bytes = isinstance(rows_X, np.ndarray) and rows_X.dtype == np.uint8
+        is_encoded = isinstance(self.encoder, ImageEncoder) and rows_X.shape[1:] == tuple(self.encoder.shape_)
+        return (rows_X if is_bytes and is_encoded else self.encoder.transform(rows_X)), _of_kind(
+            y[rows], self.target_dtype
+        )
 
 
 def _of_kind(y: Values, dtype: np.dtype[np.generic]) -> Values:

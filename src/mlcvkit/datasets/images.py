@@ -116,7 +116,7 @@ def _pixels(path: Path, image_size: int | None) -> Values:
 
 
 def are_images(X: RawRows) -> bool:
-    """Whether samples are images: bytes, or two bytes or floats, of three dimensions or more.
+    """Whether samples are images: of one or two bytes, in three dimensions or more.
 
     Parameters
     ----------

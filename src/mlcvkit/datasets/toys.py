@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mlcvkit.arrays import Values
-from mlcvkit.datasets.mnist_digits import mnist, mnist_parity
+from mlcvkit.datasets.mnist_digits import is_even, mnist
 from mlcvkit.extras import require
 
 N = 400
@@ -61,7 +61,8 @@ def mnist_digits() -> tuple[Values, Values]:
 
 def mnist_even() -> tuple[Values, Values]:
     """MNIST's 60,000 training images, 1 for an even digit and 0 for an odd one."""
-    return mnist().train_X, mnist_parity().train_y.astype(int)
+    data = mnist()
+    return data.train_X, is_even(data.train_y).astype(int)
 
 
 def _shuffled(first: Values, second: Values, *, noise: float) -> tuple[Values, Values]:

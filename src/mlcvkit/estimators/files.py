@@ -115,7 +115,7 @@ def load_estimator(path: Path | str) -> NetworkEstimator:
 
     See Also
     --------
-    load : The same file as a predictor.
+    load : The predictor of a run, which reads tables and images.
 
     Examples
     --------

@@ -36,6 +36,8 @@ def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, 
         If there are none, or the data are not those of the training any more.
     """
     stored = Experiment.from_dict(configuration)
+    if data is None and target is not None:
+        raise InputError(f"the target {target} is one of data of your own: give their file as well, or leave it out")
     if data is not None:
         if target is None and stored.target is not None and Path(stored.target).is_file():
             raise InputError(

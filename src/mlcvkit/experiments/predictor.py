@@ -247,6 +247,8 @@ class Predictor:
         saved = completed(load_model(run))
         if not saved.estimator and not saved.preprocessing:
             raise InputError(f"{run} holds a network alone, and does not say what it reads and predicts")
+        if not saved.preprocessing:
+            raise InputError(f"{run} holds an estimator, which reads arrays: load it with mlcvkit.load_estimator")
         try:
             encoder = restored_encoder(saved.preprocessing, saved.arrays)
             targets = targets_from_dict(saved.estimator)

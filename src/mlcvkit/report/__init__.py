@@ -47,6 +47,8 @@ def report_on(run: Path, data: str | None = None, target: str | None = None) -> 
     --------
     load : The predictor of a run.
     """
+    if data is None and target is not None:
+        raise InputError(f"the target {target} is one of data of your own: give their file as well, or leave it out")
     if not (run / JOURNAL_FILE).is_file():
         subject = read_subject(run, data, target)
         return subject.name, _lead(subject), run_parts(subject)

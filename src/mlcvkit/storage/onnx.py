@@ -135,7 +135,8 @@ class _Graph:
         kept = np.flatnonzero(self.saved.arrays["kept"])
         x = self.node("Cast", self.node("Gather", x, self.constant(kept), axis=1), to=11)
         missing = self.node("Or", self.node("IsNaN", x), self.node("IsInf", x))
-        if "low" in self.saved.arrays:  # the guard against numbers outside of the training's range
+        clips = self.saved.preprocessing.get("parameters", {}).get("clip", True)
+        if clips and "low" in self.saved.arrays:  # the guard against numbers outside of the training's range
             low, high = (self.constant(self.saved.arrays[name][kept]) for name in ("low", "high"))
             x = self.node("Min", self.node("Max", x, low), high)
         filled = self.node("Where", missing, self.constant(fill[kept]), x)

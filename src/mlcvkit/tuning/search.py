@@ -294,7 +294,7 @@ class _Workers:
     """The workers of a study; a killed one is replaced."""
 
     def __init__(self, study: Study, count: int, budget: float, most_trials: int | None) -> None:
-        self.until = time.time() + budget
+        self.until = time.monotonic() + budget
         self.most_trials = most_trials
         threads = max(1, cores() // count)
         self.arguments = [str(study.folder), study.name, str(threads)]
@@ -306,7 +306,7 @@ class _Workers:
         return self
 
     def _start(self) -> _Worker:
-        left = None if math.isinf(self.until) else max(0.0, self.until - time.time())
+        left = None if math.isinf(self.until) else max(0.0, self.until - time.monotonic())
         return _Worker([*self.arguments, str(left), str(self.most_trials)])
 
     def __exit__(self, *_: object) -> None:

@@ -46,7 +46,7 @@ class Reports(Callback):
 
     def on_batch(self, samples: int) -> None:
         """End the training if the time is over."""
-        if time.time() > self.deadline:
+        if time.monotonic() > self.deadline:
             raise OutOfTime
 
     def on_epoch(self, run: Run) -> None:
@@ -85,7 +85,7 @@ def work(folder: Path, name: str, seconds: float, most_trials: float | None) -> 
         problem = study.settings.problem()
         if problem.fingerprint != study.fingerprint:
             raise InputError(f"{study.settings.data} is not what the study was begun with any more: begin a new one")
-        deadline = time.time() + seconds
+        deadline = time.monotonic() + seconds
         while (trial := _next(study, identity, deadline, most_trials)) is not None:
             _run(study, problem, trial, deadline)
     Path(alive.lock_file).unlink(missing_ok=True)
@@ -114,7 +114,7 @@ def _next(study: Study, identity: str, deadline: float, most_trials: float | Non
         waiting = study.trials(TrialState.WAITING)
         taken = len(study.trials()) - len(waiting)
         full = most_trials is not None and taken >= most_trials
-        if time.time() > deadline or full or (study.is_queue and not waiting):
+        if time.monotonic() > deadline or full or (study.is_queue and not waiting):
             return None
         return study.ask(identity, study.distributions)
 

@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "?", "n.a.", "N.A.")
 """Texts for a missing value."""
-MISSING_NUMBERS = ("-", "--", ".", "..", "*")
+ERRORS = ("#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?")
+"""What a spreadsheet shows where a formula has no number."""
+MISSING_NUMBERS = ("-", "--", "–", "—", ".", "..", "*", ":", "na", "\\N", *ERRORS)
 """Texts for a missing value in columns of numbers only."""
 MOSTLY = 0.9
 """The share of numbers from which on a column of text is one of numbers."""
+MOST_LABELS = 20
+"""The most different numbers of a column that are likely labels."""
 
 FIRST_LOOK = 500
 """The number of values that distinguish a column of names from numbers or dates at first sight."""
 
-_UNIT = r"(?:[$€£¥₹%]|USD|EUR|GBP|CHF)"
+_UNIT = r"(?:(?:US|CA|A|C|R)?\$|[€£¥₹₩₽₺%]|Rs\.?|kr\.?|zł|USD|EUR|GBP|CHF|CAD|AUD|JPY|INR|SEK|NOK|DKK|PLN)"
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
 _BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
 _DEBIT = re.compile(r"(\d.*?)\s*(CR|DR)\.?", re.IGNORECASE)
@@ -51,11 +55,13 @@ _MONTHS = {
     name: i + 1
     for i, name in enumerate(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
 }
-_ZONE = r"(?:\s*(Z|UTC|[+-]\d{2}:?\d{2}))?"
+_ZONE = r"(?:\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?:\[[\w/+-]+\])?)?"
 _DATE = re.compile(
     r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})"
-    r"(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[AaPp][Mm])?)" + _ZONE + ")?"
+    r"(?:(?:[T ]+|, ?)(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[AaPp][Mm])?)" + _ZONE + ")?"
 )
+_MONTH = re.compile(r"(\d{4})(?:[-/](0[1-9]|1[0-2])|[- ]?Q([1-4]))")
+"""A month or a quarter, such as 2020-01 or 2020 Q1."""
 _NAMED_DATE = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})()()")
 
 
@@ -69,7 +75,7 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
     text
         The text, without blanks around it.
     thousands
-        The mark between thousands, "." or ",", or None if a column has none.
+        The mark between thousands, "." or ",", or ".," for either; None if a column has none.
 
     Returns
     -------
@@ -80,14 +86,16 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
     if not _NUMBER.fullmatch(bare):
         return None
     points, commas = bare.count("."), bare.count(",")
+    marks = thousands or ""
     if points and commas:
         group = "." if bare.rindex(",") > bare.rindex(".") else ","
-    elif points + commas > 1 or (thousands is not None and thousands in bare and _GROUPED.fullmatch(bare)):
+    elif points + commas > 1 or (any(mark in bare for mark in marks) and _GROUPED.fullmatch(bare)):
         group = "." if points else ","
     else:
         group = ""
     groups = rf"\d{{1,3}}(?:\{group}\d{{3}})+|\d{{1,2}}(?:\{group}\d{{2}})+\{group}\d{{3}}"  # of three, or as in India
-    if group and not re.fullmatch(rf"[+-]?(?:{groups})(?:[.,]\d*)?", bare):
+    decimal = "," if group == "." else "."
+    if group and not re.fullmatch(rf"[+-]?(?:{groups})(?:\{decimal}\d*)?", bare):
         return None
     try:
         return float(bare.replace(group, "").replace(",", ".") if group else bare.replace(",", "."))
@@ -140,7 +148,7 @@ def thousands_in(texts: Iterable[str], decimals: set[str]) -> str | None:
     texts
         The different values of the column.
     decimals
-        The decimal marks that occur in other columns of the table.
+        The decimal marks that occur in other columns of the table: they count where the column itself does not tell.
 
     Returns
     -------
@@ -154,9 +162,9 @@ def thousands_in(texts: Iterable[str], decimals: set[str]) -> str | None:
         if kind == "thousands":
             return mark
         (of_column if kind == "decimal" else possible).add(mark)
-    possible -= of_column
+    known = (of_column - {""}) or decimals
     for mark, other in ((",", "."), (".", ",")):
-        if mark in possible and mark not in decimals and (mark == "," or other in decimals):
+        if mark in possible and mark not in known and (mark == "," or other in known):
             return mark
     return None
 
@@ -178,7 +186,7 @@ def decimal_marks(texts: Iterable[str]) -> set[str]:
 
 
 def marks_of(column: "polars.Series") -> set[str]:
-    """The marks that are certainly decimal marks in a column of text.
+    """The marks that are certainly decimal marks in a column of text; none in one of names, such as versions.
 
     Parameters
     ----------
@@ -190,8 +198,15 @@ def marks_of(column: "polars.Series") -> set[str]:
     set[str]
         Of "." and ",".
     """
-    text = known_text(column).drop_nulls()
-    different = text.filter(text.str.contains(_MARKED) & text.str.contains(_LIKE_A_NUMBER)).unique()
+    text = known_text(column, (*MISSING, *MISSING_NUMBERS)).drop_nulls().unique()
+    if not text.str.contains(_MARKED).any():
+        return set()
+    unit = unit_of(text.sort().to_list()[:: max(1, len(text) // FIRST_LOOK)])
+    text = text if unit is None else text.str.strip_suffix(unit).str.strip_chars()
+    are_alike = text.str.contains(_LIKE_A_NUMBER)
+    if are_alike.sum() < MOSTLY * len(text):
+        return set()
+    different = text.filter(text.str.contains(_MARKED) & are_alike)
     plain = different.str.contains(_PLAIN)
     points = {"."} if (plain & ~different.str.contains(_PLAIN_GROUPED)).any() else set()
     return points | decimal_marks(different.filter(~plain).to_list())
@@ -216,8 +231,9 @@ def marks_in(table: "polars.DataFrame") -> set[str]:
 def grouping(numbers: "polars.Series", decimals: set[str]) -> str | None:
     """The mark that stands between thousands if it should occur later, in a column that has no such value.
 
-    It is the one that is no decimal mark of the table. Where numbers have three decimal places or more it may be
-    either, as in 1,125, and counts as a decimal mark.
+    It is the one that is no decimal mark of the table; either, where all numbers are whole and some are of a thousand
+    or more. Where numbers have three decimal places or more it may be either, as in 1,125, and counts as a decimal
+    mark.
 
     Parameters
     ----------
@@ -229,11 +245,13 @@ def grouping(numbers: "polars.Series", decimals: set[str]) -> str | None:
     Returns
     -------
     str | None
-        "." or ",", or None.
+        ".", "," or ".,", or None.
     """
-    known = numbers.drop_nulls().drop_nans()
+    known = numbers.cast(float).drop_nulls().drop_nans()
     if not (known == known.round(2)).all():
         return None
+    if len(known) and (known == known.round(0)).all() and (known.abs() >= 1000).any():
+        return ".,"
     return "." if decimals == {","} else ","
 
 
@@ -361,8 +379,8 @@ def date_of(text: str, first: str) -> datetime | None:
         return None
     try:
         moment = datetime(year, month, day) + timedelta(seconds=seconds)
-        if zone and zone not in ("Z", "UTC"):
-            offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[-2:]))
+        if zone and zone not in ("Z", "UTC", "GMT"):
+            offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[-2:]) if len(zone) > 3 else 0)
             moment = moment.replace(tzinfo=timezone(offset)).astimezone(UTC).replace(tzinfo=None)
         return moment
     except (ValueError, OverflowError):
@@ -374,6 +392,8 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
     if named := _NAMED_DATE.fullmatch(text):
         month = _MONTHS.get(named[1][:3].lower())
         return None if month is None else (int(named[3]), month, int(named[2]), "", "")
+    if part := _MONTH.fullmatch(text):
+        return int(part[1]), int(part[2] or 3 * int(part[3]) - 2), 1, "", ""
     found = _DATE.fullmatch(text)
     if not found:
         return None
@@ -381,6 +401,8 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
     clock, zone = found[5] or "", found[6] or ""
     if len(a) < 3 and len(c) % 2:
         return None  # no year: 1.22.3 is a version
+    if any(len(part) == 4 and part.startswith("00") for part in (a, c)):
+        return None  # such as the empty date 0001-01-01
     if b.isalpha():
         month = _MONTHS.get(b[:3].lower())
         year = int(c) + (0 if len(c) > 2 else 2000 if int(c) < 69 else 1900)
@@ -416,7 +438,8 @@ def order_of_dates(texts: Iterable[str]) -> tuple[str | None, bool]:
     if all(a > 31 for a, *_ in parts):
         return usual, True
     firsts, lasts = {a for a, *_ in parts}, {c for _, _, c, *_ in parts}
-    if best == ["year"] or ("year" in best and max(lasts) < 100 and len(firsts) < len(lasts)):
+    has_points = any("." in text for text in texts)
+    if best == ["year"] or ("year" in best and not has_points and max(lasts) < 100 and len(firsts) < len(lasts)):
         return "year", best == ["year"]  # a column has fewer years than days, as a rule
     best = [first for first in best if first != "year"]
     return (best[0], True) if len(best) == 1 else (usual, False)
@@ -512,9 +535,9 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
         text = text.str.strip_suffix(fact["unit"]).str.strip_chars()
     thousands = fact.get("thousands") or fact.get("grouping")
     numbers = text.cast(pl.Float64, strict=False)
-    if thousands == ".":
+    if thousands is not None and "." in thousands:
         numbers = numbers.set(text.str.contains(".", literal=True).fill_null(False), None)
-    if thousands != ",":
+    if thousands is None or "," not in thousands:
         with_comma = text.set(~text.str.contains(r"^[+-]?\d+,\d+$"), None).str.replace(",", ".", literal=True)
         numbers = numbers.fill_null(with_comma.cast(pl.Float64, strict=False))
     rest = text.set(numbers.is_not_null(), None)
@@ -554,7 +577,8 @@ def dates_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     text = known_text(column, (*MISSING, *MISSING_NUMBERS))
     if text.null_count() == len(text):
         return text.cast(kind)
-    return parsed(text, lambda one: date_of(one, fact.get("first", "day")), kind)
+    first = fact.get("first")  # of a column of typed dates nothing is known: the usual one
+    return parsed(text, lambda one: date_of(one, first or ("month" if "/" in one else "day")), kind)
 
 
 def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
@@ -594,7 +618,9 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     numbers = numbers_in(text, fact).is_not_null()
     known = [one for one in text.to_list() if one not in MISSING_NUMBERS]
     share = int(numbers.sum()) / max(1, len(known))
-    if share == 1 or (share >= MOSTLY and share * len(text) >= 1):
+    others = {one for one in texts if number_of(one, thousands) is None and one.lower() not in ("true", "false")}
+    is_placeholder = share >= 0.5 and len(others) == 1 and len(texts) > MOST_LABELS
+    if share == 1 or (share >= MOSTLY and share * len(text) >= 1) or is_placeholder:
         mixed = _mixed_units(texts)
         return fact | ({} if share == 1 else {"loose": True}) | ({"mixed": mixed} if len(mixed) > 1 else {})
     lengths = {"length": True} if has_lengths_of_time(texts) else {}

@@ -48,7 +48,7 @@ def describe(samples: Samples, **options: object) -> PlainData:
         frame = pl.DataFrame({f"x{i}": column for i, column in enumerate(X.T)}) if isinstance(X, np.ndarray) else X
         encoder = TableEncoder().set_params(**options)
         with suppress(InputError):  # a table without a useful column is described nevertheless
-            encoder.fit(frame)
+            encoder.fit(frame, decimals=samples.decimals)
         rows = [_described_column(frame[name], fact) for name, fact in encoder.columns_.items()]
     if samples.y is not None:
         y = pl.Series(samples.target, samples.y)

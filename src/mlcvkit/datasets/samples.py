@@ -15,6 +15,7 @@ from mlcvkit.datasets.columnar_files import columnar_reader
 from mlcvkit.datasets.columns import (
     MISSING,
     MISSING_NUMBERS,
+    grouping,
     kind_of_text,
     known_text,
     marks_in,
@@ -76,7 +77,7 @@ class Samples:
     notes
         What a person should know of the reading, a line each.
     thousands
-        The mark between thousands in targets that were text, "" for none; None if they were numbers already.
+        The mark between the thousands of targets, "" for none; None if they are those of arrays.
     decimals
         The decimal marks that certainly occur in a file of text, "." or ",".
 
@@ -232,7 +233,7 @@ def _read(source: str | Path, target: str | Path | None, reading: _Reading) -> S
     try:
         if isinstance(reader, TextReader):
             table, notes, decimals = reader(path, header=reading.header, decimal=reading.decimal, known=reading.known)
-            return replace(_of_table(path, table, target, notes, reading), decimals=tuple(sorted(decimals)))
+            return _of_table(path, table, target, notes, reading, tuple(sorted(decimals)))
         content = reader(path)
         if isinstance(content, dict):
             content = _widened(content, reading.features) if reader is read_svmlight else content
@@ -270,24 +271,32 @@ def _of_table(
     target: str | Path | None,
     notes: Sequence[str] = (),
     reading: _Reading | None = None,
+    decimals: tuple[str, ...] = (),
 ) -> Samples:
     if frame.width == 0 or frame.height == 0:
         raise InputError(f"{path} has no rows: a table needs a line of column names and one for each sample")
     names = [unicodedata.normalize("NFC", name) for name in frame.columns]
     frame = frame.rename(dict(zip(frame.columns, names, strict=True))) if len({*names}) == frame.width else frame
     if target is None:
-        return Samples(path.name, frame, None, None, _fingerprint(path), notes=tuple(notes))
+        return Samples(path.name, frame, None, None, _fingerprint(path), notes=tuple(notes), decimals=decimals)
     target = unicodedata.normalize("NFC", str(target))
     how: PlainData = {} if reading is None else {"decimal": reading.decimal, "as_text": reading.known}
-    X, y, thousands = split_target(frame, str(target), path, **how)
+    X, y, thousands = split_target(frame, str(target), path, decimals=decimals, **how)
     left_out = frame.height - len(y)
     if left_out:
         notes = [*notes, f"{left_out:,} of {frame.height:,} rows are left out, which have no {target}"]
-    return Samples(path.name, X, y, str(target), _fingerprint(path), notes=tuple(notes), thousands=thousands)
+    read = _fingerprint(path), None
+    return Samples(path.name, X, y, str(target), *read, notes=tuple(notes), thousands=thousands, decimals=decimals)
 
 
 def split_target(
-    frame: "polars.DataFrame", target: str, path: object, *, decimal: str | None = None, as_text: bool = False
+    frame: "polars.DataFrame",
+    target: str,
+    path: object,
+    *,
+    decimal: str | None = None,
+    decimals: Collection[str] = (),
+    as_text: bool = False,
 ) -> "tuple[polars.DataFrame, Values, str | None]":
     """Take the target out of a table, without the rows that have none.
 
@@ -301,6 +310,8 @@ def split_target(
         The file, for messages.
     decimal
         The decimal mark of numbers in text, where it is known.
+    decimals
+        The decimal marks that certainly occur in the text that the table was read from.
     as_text
         Whether text is left as it is, for a model that knows its classes.
 
@@ -322,7 +333,8 @@ def split_target(
     column = frame[target]
     if type_of(column.dtype) == "other":
         raise InputError(f"{path}: the target {target!r} is of kind {column.dtype}; it must be numbers or names")
-    y, present, thousands = _target_values(column, frame, decimal, as_text)
+    marks = {decimal} if decimal else set(decimals) or marks_in(frame)
+    y, present, thousands = _target_values(column, marks, decimal, as_text)
     if not present.any():
         raise InputError(f"{path}: the target {target!r} is missing in all of its {frame.height:,} rows")
     others = frame.drop(target)
@@ -330,19 +342,21 @@ def split_target(
 
 
 def _target_values(
-    column: "polars.Series", frame: "polars.DataFrame", decimal: str | None, as_text: bool
+    column: "polars.Series", marks: set[str], decimal: str | None, as_text: bool
 ) -> tuple[Values, Values, str | None]:
-    """The targets as numbers or text, where there is one, and the mark between thousands of numbers that were text."""
+    """The targets as numbers or text, where there is one, and the mark between the thousands of numbers in text."""
     import polars as pl
 
+    if isinstance(column.dtype, pl.Duration):
+        column = numbers_in(column, {})
     if column.dtype == pl.Boolean or column.dtype.is_temporal():
         return column.cast(pl.String).fill_null("").to_numpy().astype(str), column.is_not_null().to_numpy(), None
     if column.dtype.is_integer():
-        return column.fill_null(0).to_numpy(), column.is_not_null().to_numpy(), None
+        return column.fill_null(0).to_numpy(), column.is_not_null().to_numpy(), grouping(column, marks) or ""
     if column.dtype.is_numeric():
         numbers = column.cast(pl.Float64) if column.dtype.is_decimal() else column
         finite = numbers.is_finite().fill_null(False)
-        return numbers.fill_null(0).to_numpy(), finite.to_numpy(), None
+        return numbers.fill_null(0).to_numpy(), finite.to_numpy(), grouping(numbers.set(~finite, None), marks) or ""
     text = known_text(column, ("",))
     known = known_text(column)
     truth = known.drop_nulls().str.to_lowercase().is_in(["true", "false"])
@@ -354,7 +368,6 @@ def _target_values(
         are_numbers = all(number_of(one) is not None for one in numbers.drop_nulls().unique().to_list())
         text = numbers if are_numbers else text
         return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
-    marks = {decimal} if decimal else marks_in(frame)
     fact = kind_of_text(column, marks)
     if decimal is not None and fact["kind"] == "number":
         fact["thousands"] = "," if decimal == "." else "."
@@ -366,7 +379,7 @@ def _target_values(
         values = numbers.fill_null(0).to_numpy()
         whole = not known.drop_nulls().str.contains(r"[.eE]").any() and bool((values == np.round(values)).all())
         values = values.astype(np.int64) if whole and np.abs(values).max() < 2**53 else values
-        return values, present.to_numpy(), fact.get("thousands", "")
+        return values, present.to_numpy(), fact.get("thousands") or grouping(numbers, marks) or ""
     return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
 
 

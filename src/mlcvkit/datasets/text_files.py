@@ -17,6 +17,7 @@ from mlcvkit.datasets.columns import (
     marks_of,
     number_of,
     numbers_in,
+    unit_of,
 )
 from mlcvkit.datasets.numpy_files import decompressed
 from mlcvkit.errors import InputError
@@ -89,8 +90,8 @@ class TextReader:
         table = table.with_columns(pl.all().str.strip_chars()).with_columns(pl.all().replace("", None))
         if known:
             return table, notes, set()
-        if separator != "," and decimal is None:
-            _require_clear_numbers(path, table)
+        if decimal is None:
+            _require_clear_numbers(path, table, is_usual=separator == ",")
         return _typed(table, decimal), notes, marks_in(table)
 
     def _separator(self, text: str, *, known: bool) -> tuple[str, str]:
@@ -254,12 +255,19 @@ def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame"
     return table.with_columns(typed)
 
 
-def _require_clear_numbers(path: Path, table: "polars.DataFrame") -> None:
-    """Refuse numbers such as 1,000 that may be one or a thousand, where nothing in the file tells."""
+def _require_clear_numbers(path: Path, table: "polars.DataFrame", *, is_usual: bool) -> None:
+    """Refuse numbers such as 1,000 that may be one or a thousand, where nothing in the file tells, or both ways.
+
+    Parameters: ``is_usual``, whether the separator is the comma, so that a point is the usual decimal mark.
+    """
     certain = marks_in(table)
+    if len(certain) == 1 or (is_usual and not certain):
+        return
     for name in table.columns:
-        texts = table[name].drop_nulls().unique().sort().to_list()
-        value = None if certain else ambiguous_number(texts)
+        unit = unit_of(table[name].drop_nulls().unique().sort().to_list())
+        bare = known_text(table[name]).drop_nulls().str.strip_suffix(unit or "").str.strip_chars()
+        texts = bare.unique().sort().to_list()
+        value = ambiguous_number(texts)
         if value is not None and sum(number_of(text) is not None for text in texts) > 0.9 * len(texts):
             small, large = number_of(value), number_of(value, "," if "," in value else ".")
             raise InputError(

@@ -45,7 +45,7 @@ class Predictor:
     notes
         What a person should know of the data that it was trained on, a line each.
     thousands
-        The mark between thousands of targets that were text, "" for none; None if they were numbers already.
+        The mark between the thousands of targets in text, "" for none; None if that is to be seen from the values.
 
     See Also
     --------
@@ -176,7 +176,7 @@ class Predictor:
         }
 
     def _measure_classes(self, targets: Classes, X: RawRows, y: Values) -> PlainData:
-        y = targets_as_known(targets, y, self.target)
+        y = targets_as_known(targets, y, self.target, self.thousands)
         logits = self.logits(X)
         predicted = targets.predicted(logits)
         result: PlainData = {"samples": len(y), "accuracy": float((predicted == y).mean())}
@@ -260,7 +260,7 @@ class Predictor:
         estimator = {name: value for name, value in saved.estimator.items() if name not in described}
         names = str(stored.get("target", "prediction")), str(stored.get("data", ""))
         notes = tuple(map(str, stored["notes"])) if isinstance(stored.get("notes"), list) else ()
-        thousands = str(stored["thousands"]) if stored.get("thousands") in ("", ".", ",") else None
+        thousands = str(stored["thousands"]) if stored.get("thousands") in ("", ".", ",", ".,") else None
         predictor = cls(encoder, saved.model, targets, *names, saved.history, estimator, notes, thousands)
         predictor._require_usable(run)
         return predictor, saved
@@ -337,7 +337,7 @@ def confusion_matrix(truth: Values, predicted: Values, classes: int) -> npt.NDAr
     return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def targets_as_known(targets: Classes, y: Values, name: str) -> Values:
+def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | None = None) -> Values:
     """Targets in any form as the classes that a model knows.
 
     Parameters
@@ -348,6 +348,8 @@ def targets_as_known(targets: Classes, y: Values, name: str) -> Values:
         Text, numbers, or the names of the classes, (N,).
     name
         The name of the data, for messages.
+    thousands
+        The mark between thousands in text, as in ``Samples``.
 
     Returns
     -------
@@ -367,7 +369,7 @@ def targets_as_known(targets: Classes, y: Values, name: str) -> Values:
         known = dict(zip(targets.names, classes.tolist(), strict=True))
         y = np.array([known.get(str(value), -1) for value in y])
     else:
-        y = as_numbers(y, name)
+        y = as_numbers(y, name, thousands)
     if not np.isin(y, classes).any():
         raise InputError(
             f"none of the targets {name!r} here is one of the classes that the model knows, "

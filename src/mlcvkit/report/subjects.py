@@ -214,7 +214,7 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
         return Subject(name, saved, X, targets.encode(np.asarray(y, np.float64), np.float64)[None], raw, [], scale)
     if not isinstance(targets, Classes):
         return _unmeasured(name, saved, predictor, "it predicts several labels")
-    y = targets_as_known(targets, y, predictor.target)
+    y = targets_as_known(targets, y, predictor.target, predictor.thousands)
     rows = np.flatnonzero(np.isin(y, targets.classes))
     encoded = as_columns(targets.encode(y[rows], X.dtype))
     return Subject(name, saved, X[:, rows], encoded, raw[rows], list(targets.class_names))

@@ -1,6 +1,6 @@
 """What is learned of how values are written: from all rows of a table, whatever their order, and for later files."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, prepare
-from mlcvkit.datasets import read, restored_encoder
+from mlcvkit.datasets import describe, read, restored_encoder
 from mlcvkit.datasets.columns import date_of, kind_of_text, number_of
 
 RNG = np.random.default_rng(0)
@@ -273,3 +273,133 @@ def test_a_length_of_time_is_the_same_number_in_every_form():
         assert len(np.unique(first)) == 60
         for other in others:
             np.testing.assert_array_equal(other, first)
+
+
+def german(number):
+    return f"{number:,}".replace(",", ".")
+
+
+GERMAN = [f"Nagel;{german(500 + 7 * i)};{i % 50},{i % 90 + 10};{500 + 7 * i}" for i in range(300)]
+
+
+def numbers_of(path, target="y", **options):
+    samples = read(path, target, **options)
+    encoder = TableEncoder().fit(samples.X, decimals=samples.decimals)
+    numbers = [name for name, fact in encoder.columns_.items() if fact["kind"] == "number"]
+    return {name: encoder._numbers_of(samples.X[name]).to_list() for name in numbers}
+
+
+def test_a_point_among_names_does_not_change_what_numbers_are(tmp_path):
+    lines = ["artikel;menge;preis;y", *GERMAN]
+    without = numbers_of(written(tmp_path, lines))["menge"]
+    assert without == [500.0 + 7 * i for i in range(300)]
+    lines[5] = lines[5].replace("Nagel", "2.5")
+    assert numbers_of(written(tmp_path, lines))["menge"] == without
+
+
+def test_a_column_that_tells_its_own_marks_is_read_by_them(tmp_path):
+    amounts = ["4.887,42", "358,33", "7.046", *(f"{i},5" for i in range(60))]
+    lines = ["lat;betrag;y", *(f"{52 + i / 100:.2f};{amount};{i % 2}" for i, amount in enumerate(amounts))]
+    assert numbers_of(written(tmp_path, lines))["betrag"][:3] == [4887.42, 358.33, 7046.0]
+
+
+def test_where_other_columns_tell_both_marks_an_unclear_number_is_refused(tmp_path):
+    lines = ["code;menge;preis;y", *(f"62.{i % 90 + 10};1.2{i % 90 + 10};{i},5;{i % 2}" for i in range(60))]
+    with pytest.raises(InputError, match=r"in column 'menge' may be 1\.2\d+ or 12\d\d"):
+        read(written(tmp_path, lines), "y")
+    assert numbers_of(written(tmp_path, lines), decimal=",")["preis"][0] == 0.5
+    units = ["w;y", *(f"1,{i + 827} kg;{i % 2}" for i in range(60))]
+    with pytest.raises(InputError, match=r"may be 1\.\d{3} or 1\d{3}"):
+        read(written(tmp_path, units), "y")
+
+
+@pytest.mark.parametrize(("decimal", "separator"), [(",", ";"), (".", ",")])
+def test_a_target_with_three_decimal_places_is_measured_as_it_was_learned(tmp_path, decimal, separator):
+    rows = [(i / 10, 22 + i / 1000) for i in range(100)]
+    lines = [separator.join(f"{value:.{places}f}" for value, places in zip(row, (1, 3), strict=True)) for row in rows]
+    if decimal == ",":
+        lines = [line.replace(".", ",") for line in lines]
+    path = written(tmp_path, [f"a{separator}y", *lines])
+    predictor = trained(path, "y").fit().predictor
+    later = read(path, "y", known=True, features=predictor.features)
+    again = read(path, "y")
+    assert predictor.measure(later.X, later.y)["rmse"] == pytest.approx(predictor.measure(again.X, again.y)["rmse"])
+    german = written(tmp_path, ["a;y", *(f"{a:.1f};{y:.3f}".replace(".", ",") for a, y in rows)], "later.csv")
+    other = read(german, "y", known=True, features=predictor.features)
+    assert predictor.measure(other.X, other.y)["rmse"] == pytest.approx(predictor.measure(again.X, again.y)["rmse"])
+
+
+@pytest.mark.parametrize(("text", "number"), [("2.683", 2683), ("2,683", 2683), ("2 683", 2683), ("683", 683)])
+def test_a_column_of_large_whole_numbers_has_no_decimals_later(text, number):
+    table = polars.DataFrame({"n": [500 + 11 * i for i in range(500)], "z": [i / 7 for i in range(500)]})
+    encoder = TableEncoder().fit(table)
+    row = polars.DataFrame({"n": [text], "z": ["0,51"]})
+    assert encoder._numbers(row)[0, 0] == number
+
+
+def test_a_description_has_the_numbers_of_a_training(tmp_path):
+    lines = ["umsatz;y", *(f"{1 + i % 8}.{544 + i};{i},{54 + i % 40}" for i in range(100))]
+    samples = read(written(tmp_path, lines), "y")
+    [umsatz, _] = describe(samples)["columns"]
+    assert umsatz["values"].startswith("1544 to 8639")
+    assert "'.' stands between thousands" in umsatz["note"]
+
+
+@pytest.mark.parametrize("text", ["1.299.99", "1,234,56", "10.100.1"])
+def test_a_mark_between_thousands_is_no_decimal_mark(text):
+    assert number_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2023-01-05 10:22:33.5+00", datetime(2023, 1, 5, 10, 22, 33, 500_000)),
+        ("2023-01-05 10:22 GMT", datetime(2023, 1, 5, 10, 22)),
+        ("2023-01-05T10:22+01:00[Europe/Berlin]", datetime(2023, 1, 5, 9, 22)),
+        ("31.12.2020, 23:59", datetime(2020, 12, 31, 23, 59)),
+        ("2015-01", datetime(2015, 1, 1)),
+        ("2020 Q3", datetime(2020, 7, 1)),
+        ("0001-01-01", None),
+    ],
+)
+def test_more_ways_to_write_a_date(text, moment):
+    assert date_of(text, "day") == moment
+
+
+def test_slash_dates_for_a_model_of_typed_dates_have_the_month_first():
+    days = [date(2021, 1, 1) + timedelta(days=i) for i in range(400)]
+    encoder = TableEncoder().fit(polars.DataFrame({"d": days}))
+    forms = [polars.DataFrame({"d": [form]}) for form in (date(2021, 2, 1), "2021-02-01", "02/01/2021", "01.02.2021")]
+    first, *others = (encoder.transform(form) for form in forms)
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+def test_ends_of_months_with_two_digits_begin_with_the_day():
+    ends = [f"{day}.{month:02}.{year:02}" for year in range(1, 21) for day, month in ((31, 3), (30, 6), (30, 9))]
+    assert kind_of_text(polars.Series(ends), set())["first"] == "day"
+
+
+@pytest.mark.parametrize("placeholder", ["not available", "\\N", "–", "na", "x"])
+def test_one_text_among_many_numbers_does_not_make_names_of_them(placeholder):
+    texts = [placeholder if i % 6 == 0 else f"{i / 7:.2f}" for i in range(300)]
+    encoder = TableEncoder().fit(polars.DataFrame({"a": texts}))
+    assert encoder.columns_["a"]["kind"] == "number"
+    first, second = encoder._numbers(polars.DataFrame({"a": ["3.5", placeholder]}))[:, 0]
+    assert (first, np.isnan(second)) == (3.5, True)
+
+
+def test_a_few_labels_beside_a_word_stay_names():
+    encoder = TableEncoder().fit(polars.DataFrame({"a": [("1", "2", "3", "3+")[i % 4] for i in range(300)]}))
+    assert encoder.columns_["a"]["kind"] == "category"
+
+
+def test_a_length_of_time_is_a_target(tmp_path):
+    table = polars.DataFrame({"a": range(60), "y": [timedelta(seconds=i) for i in range(60)]})
+    table.write_parquet(tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet", "y").y.tolist() == [float(i) for i in range(60)]
+
+
+@pytest.mark.parametrize(("text", "number"), [("Rs. 500", 500), ("US$12.50", 12.5), ("R$ 3,50", 3.5), ("kr 7", 7)])
+def test_more_currencies(text, number):
+    assert number_of(text) == number

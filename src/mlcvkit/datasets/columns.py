@@ -203,7 +203,7 @@ def marks_of(column: "polars.Series") -> set[str]:
         return set()
     unit = unit_of(text.sort().to_list()[:: max(1, len(text) // FIRST_LOOK)])
     text = text if unit is None else text.str.strip_suffix(unit).str.strip_chars()
-    are_alike = text.str.contains(_LIKE_A_NUMBER)
+    are_alike = text.str.contains(_LIKE_A_NUMBER) & text.str.contains(r"\d")
     if are_alike.sum() < MOSTLY * len(text):
         return set()
     different = text.filter(text.str.contains(_MARKED) & are_alike)

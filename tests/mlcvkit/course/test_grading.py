@@ -742,3 +742,76 @@ def test_a_mistake_outside_of_the_catalogue_costs_the_same_at_every_class_seed(n
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
     for seed, found in reports(grader, files, range(20), [name]):
         assert {prop.name for prop in found[name].properties if prop.credit < 1} == lost, seed
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("    return np.maximum(as_float(x), 0)", "    x[x < 0] *= 0.1\n    return x"),
+        ("    return y * (1 - y)", "    y *= y\n    return y"),
+    ],
+)
+def test_changing_the_input_is_named_only_where_nothing_else_is_wrong(right, wrong, replaced, grade):
+    result = grade(replaced(ACTIVATIONS, right, wrong))
+    [test] = [test for test in result.tests if not test.right and test.problem == 1]
+    assert not test.diagnosed, test.diagnosed
+
+
+def test_a_sigmoid_of_ones_own_that_overflows_costs_the_same_at_every_class_seed(of_code, replaced):
+    files = replaced(
+        NN2,
+        "        return np.hstack([self.layers[1].activation(self._forward(X[:, i], W)[1]) for i in _blocks(X, W)])",
+        "        z = self._forward(X, W)[1]\n        return np.exp(z) / (1 + np.exp(z))",
+    )
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    found = {lost_properties(report["nn2"]) for _, report in reports(grader, files, range(12), ["nn2"])}
+    assert found == {("stability",)}
+
+
+def test_an_index_that_is_now_and_then_too_large_costs_the_same_at_every_class_seed(of_code, replaced):
+    files = replaced(SGD, "integers(sum(sizes), size=R)", "integers(sum(sizes) + 1, size=R)")
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    found = {lost_properties(report["SGD"]) for _, report in reports(grader, files, range(12), ["SGD"])}
+    assert len(found) == 1, found
+
+
+def test_a_gradient_at_the_models_first_weights_is_named(of_code, replaced):
+    files = replaced(SGD, "emp_loss_grad(self.X, self.y, self.W, layer)", "emp_loss_grad(self.X, self.y)[layer]")
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for _, report in reports(grader, files, range(3), ["SGD"]):
+        assert report["SGD"].diagnosis.mistake == "stale_gradient"
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong"),
+    [
+        ("nn2", "        if not hasattr(self, 'kept'):\n            self.kept = {right}\n        return self.kept\n"),
+        (
+            "grad",
+            "        found = {right}\n        self.sum = [a + g for a, g in zip(getattr(self, 'sum', found), found)]\n"
+            "        return self.sum\n",
+        ),
+    ],
+)
+def test_what_a_model_keeps_of_an_earlier_call_is_seen(method, wrong, reference, of_code):
+    files = dict(reference)
+    call = {"nn2": "NN2._right_nn2(self, x)", "grad": "NN2._right_grad(self, x, y, W)"}[method]
+    head = {"nn2": "def kept(self, x):", "grad": "def kept(self, x, y, W=None):"}[method]
+    body = wrong.format(right=call).replace("        ", "    ", 1).replace("\n        ", "\n    ")
+    added = f"\n\nNN2._right_{method} = NN2.{method}\n{head}\n{body}NN2.{method} = kept\n"
+    files[NN2] = files[NN2] + added.encode()
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for _, report in reports(grader, files, range(2), [method]):
+        assert lost_properties(report[method])
+
+
+def test_a_function_that_blocks_costs_its_own_points_alone(of_code, replaced):
+    files = replaced(
+        ACTIVATIONS,
+        "    return np.maximum(as_float(x), 0)",
+        "    import time\n    time.sleep(1000)\n    return np.maximum(as_float(x), 0)",
+    )
+    limits = {**of_code.limits, "idle_seconds": 0.5, "submission_seconds": 10}
+    assignment = replace(of_code, limits=limits)
+    result = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
+    assert lost(result) == {"relu"}

@@ -274,3 +274,26 @@ def test_a_lone_notebook_has_its_own_points(digits):
     grader = Grader(assignment, Sandbox(libraries(assignment)), 20, digits)
     grade = grader.grade(Submission("a", {NOTEBOOK: notebook(DATA, TRAINING, TESTING)}))
     assert points(grade) == {"preprocessing": 2, "training": 2, "testing": 2}, feedback(grade)
+
+
+SHIFTED = {
+    "standardised": ("(train_X - 0.1307) / 0.3081", "(test_X - 0.1307) / 0.3081"),
+    "shifted": ("train_X - 0.5", "test_X - 0.5"),
+    "exchanged": ("1 - train_X", "1 - test_X"),
+}
+
+
+@pytest.mark.parametrize("how", SHIFTED)
+def test_other_grey_levels_cost_the_scale_alone(how, grade_notebook):
+    train, test = SHIFTED[how]
+    cell = f"train_X, test_X = {train}, {test}\n"
+    grade = grade_notebook(DATA, cell, TRAINING.replace("0.5 * g", "0.1 * g").replace("300", "900"), TESTING)
+    lost = [line.partition(":")[0] for one in grade.tests for line in one.feedback if not one.right]
+    assert [name for name in lost if name != "accuracy"] == ["scale"], feedback(grade)  # a longer training has 90 %
+    assert ("black and white are exchanged" in feedback(grade)) == (how == "exchanged")
+    assert grade.test_accuracy > 0.8
+
+
+def test_reversed_labels_cost_the_labels_alone(grade_notebook):
+    grade = grade_notebook(DATA.replace("y % 2 == 0", "y % 2 == 1"), TRAINING, TESTING)
+    assert [test.name for test in grade.tests if not test.right] == ["preprocessing"], feedback(grade)

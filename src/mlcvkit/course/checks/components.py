@@ -245,7 +245,8 @@ def check_component(name: str, ask: Asks, seed: int) -> Report:
     report.add(
         "unchanged", float(not changed), "the caller's array is not what it was before the call" if changed else None
     )
-    if changed and report.diagnosis is None and "in_place" in mistakes_of(name):
+    is_right_but_for_that = all(prop.credit == 1 for prop in report.properties[:-1])
+    if changed and is_right_but_for_that and "in_place" in mistakes_of(name):
         report.diagnosis = diagnosis(name, "in_place")
     return report
 

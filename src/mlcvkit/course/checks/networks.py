@@ -116,7 +116,13 @@ def _large(rng: np.random.Generator) -> Case:
         z1 = own[0] @ X
         z2, *others = (own[1].T @ hidden for hidden in (np.maximum(z1, 0), z1, np.sign(z1), z1 > 0, np.abs(z1)))
         answers = z2 > 0
-        if np.abs(z2).min() > 0.05 and answers.any() != answers.all() and all(np.any(z * z2 < 0) for z in others):
+        overflows = z2.max() > 0.8  # times 1000 e to this power is none of float64's numbers
+        if (
+            overflows
+            and np.abs(z2).min() > 0.05
+            and answers.any() != answers.all()
+            and all(np.any(z * z2 < 0) for z in others)
+        ):
             return Case("stability", [50 * own[0], 20 * own[1]], (X,))
 
 

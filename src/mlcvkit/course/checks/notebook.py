@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,6 +73,16 @@ class Digits:
         return cls(folder, known, datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y))
 
 
+class _Grey(NamedTuple):
+    """The numbers that stand for black and for white."""
+
+    black: float
+    white: float
+
+
+RIGHT_GREY = _Grey(0.0, 1.0)
+
+
 def require_bearable(W: Sequence[Array], X: Any) -> None:
     """Raise ValueError if a gradient at these weights would need too much time or memory."""
     entries, samples = np.size(W[0]), np.size(X) / max(1, np.shape(X)[0] if np.ndim(X) else 1)
@@ -132,7 +142,8 @@ def check_notebook(
         reason = f"the notebook did not run to its end: {error}"
         return {test: all_lost(test, names, reason) for test, names in PROPERTIES.items()}, None
     values = _Values(session, left["names"])
-    reports = {"preprocessing": _preprocessing(values, digits, seed)}
+    preprocessing, grey = _preprocessing(values, digits, seed)
+    reports = {"preprocessing": preprocessing}
     training, testing = Report("training"), Report("testing")
     training.add("runs", float(failure is None), failure)
     W = values.weights()
@@ -142,7 +153,9 @@ def check_notebook(
         testing.add("reported", 0.0, W)
         testing.add("accuracy", 0.0)
     else:
-        measured = _accuracy(W, digits.test_X, digits.test_y, values.bias)
+        is_reversed = preprocessing.diagnosis is not None and preprocessing.diagnosis.mistake == "labels_reversed"
+        y = 1 - digits.test_y if is_reversed else digits.test_y  # that mistake has its cost already
+        measured = _accuracy(W, grey.black + (grey.white - grey.black) * digits.test_X, y, values.bias)
         if len(W[0]) > 2 and np.linalg.matrix_rank(W[0]) <= 2:
             training.look = "the hidden units of the notebook's model are alike: are they another model's weights?"
         text = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
@@ -248,38 +261,53 @@ class _Values:
         return answer.get("shape" if shape else "value") if isinstance(answer, dict) else f"`{name}` is no array"
 
 
-def _preprocessing(values: _Values, digits: Digits, seed: int) -> Report:
+def _preprocessing(values: _Values, digits: Digits, seed: int) -> tuple[Report, _Grey]:
+    """The report, and the grey levels of the test part."""
     report = Report("preprocessing")
     rng = np.random.default_rng([seed, 8])
     counts = {name: values.count(name) for name in NAMES[:4]}
     missing = next((count for count in counts.values() if isinstance(count, str)), None)
     if missing is not None:
-        return all_lost("preprocessing", PROPERTIES["preprocessing"], missing)
+        return all_lost("preprocessing", PROPERTIES["preprocessing"], missing), RIGHT_GREY
     train, test = int(counts["train_X"]), int(counts["test_X"])
     some = np.sort(rng.choice(train, min(LOOKED_AT, train), replace=False))
     images = {"train": values.images("train_X", some), "test": values.images("test_X", None)}
     labels = {"train": values.numbers("train_y"), "test": values.numbers("test_y")}
     problem = next((value for value in (*images.values(), *labels.values()) if isinstance(value, str)), None)
     if problem is not None:
-        return all_lost("preprocessing", PROPERTIES["preprocessing"], problem)
-    found = {part: _identified(np.asarray(array), digits) for part, array in images.items()}
+        return all_lost("preprocessing", PROPERTIES["preprocessing"], problem), RIGHT_GREY
+    known = {part: _identified(np.asarray(array), digits) for part, array in images.items()}
+    found = {part: of_part[0] for part, of_part in known.items()}
     report.add("labels", *_labels(report, found, labels, some, counts))
     report.add("partition", *_partition(found, train, test))
     lowest, highest = (float(f([f(np.asarray(array)) for array in images.values()])) for f in (np.min, np.max))
-    correct = lowest == 0 and abs(highest - 1) < 0.01
-    report.add(
-        "scale", float(correct), f"pixels go from 0 (black) to 1 (white); these go from {lowest:g} to {highest:g}"
-    )
+    levels = {grey for _, grey in known.values()}
+    correct = lowest == 0 and abs(highest - 1) < 0.01 and levels == {RIGHT_GREY}
+    text = f"pixels go from 0 (black) to 1 (white); these go from {lowest:.4g} to {highest:.4g}"
+    if any(grey.black > grey.white for grey in levels):
+        text += ", and black and white are exchanged"
+    report.add("scale", float(correct), text)
     order = PROPERTIES["preprocessing"]
     report.properties.sort(key=lambda prop: order.index(prop.name))
-    return report
+    return report, known["test"][1]
 
 
-def _identified(images: Array, digits: Digits) -> list[tuple[int, int] | None]:
-    """The image of MNIST in each row, and its digit; None if a row is no such image."""
-    highest = images.max(initial=0)
-    grey = np.clip(np.rint(images * (255 if highest <= 1.5 else 1)), 0, 255).astype(np.uint8)
-    return [digits.known.get(row.tobytes()) for row in grey]
+def _identified(images: Array, digits: Digits) -> tuple[list[tuple[int, int] | None], _Grey]:
+    """The image of MNIST in each row and its digit, None if a row is no such image; and the grey levels they have."""
+    lowest, highest = float(images.min(initial=0)), float(images.max(initial=0))
+    best: list[tuple[int, int] | None] = []
+    best_grey, most = RIGHT_GREY, -1
+    usual = RIGHT_GREY if highest <= 1.5 else _Grey(0.0, 255.0)
+    shifted = [_Grey(lowest, highest), _Grey(highest, lowest)] if highest > lowest else []
+    for grey in (usual, *shifted):
+        levels = np.clip(np.rint((images - grey.black) * (255 / (grey.white - grey.black))), 0, 255).astype(np.uint8)
+        found = [digits.known.get(row.tobytes()) for row in levels]
+        count = sum(image is not None for image in found)
+        if count > most:
+            best, best_grey, most = found, grey, count
+        if 2 * count > len(images):
+            break
+    return best, best_grey
 
 
 def _labels(

@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -69,6 +69,13 @@ def controls() -> dict[str, Any]:
     }
 
 
+def _starts_over(name: str, experiment: Experiment) -> str:
+    if name not in KEEPS_WEIGHTS:
+        return " · a change starts over"
+    makes_another_kind = name in ("dropout", "l2") and replace(experiment, **{name: 0.0}).is_nn2
+    return " · a change to or from 0 starts over" if makes_another_kind else ""
+
+
 class Controls:
     """One control for each setting; a visitor's change calls ``changed(name, value)``."""
 
@@ -78,6 +85,7 @@ class Controls:
         self.sliders: dict[str, Any] = {}
         self.boxes: dict[str, Any] = {}
         self.equations: dict[str, Equation] = {}
+        self.summaries: dict[str, Any] = {}
         self.values = asdict(experiment)
         self.setting = False
         groups: dict[str, list[str]] = {}
@@ -98,6 +106,7 @@ class Controls:
             for name, box in self.boxes.items():
                 box.visible = applies(name, experiment)
                 self.equations[name].show(_equation_in(experiment, name))
+                self.summaries[name].text = f"What it does{_starts_over(name, experiment)}"
             for name, element in self.elements.items():
                 element.value = self.values[name]
             for name, slider in self.sliders.items():
@@ -120,7 +129,7 @@ class Controls:
                 element = self._number(name, label, value)
             with ui.element("details"):
                 with ui.element("summary"):
-                    ui.label("What it does" if name in KEEPS_WEIGHTS else "What it does · a change starts over")
+                    self.summaries[name] = ui.label()
                 ui.label(control["text"]).classes("explanation")
                 self.equations[name] = Equation(_equation(name, value))
         self.elements[name] = element.mark(name)

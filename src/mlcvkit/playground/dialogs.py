@@ -1,5 +1,6 @@
 """The dialogs of the page."""
 
+import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,8 @@ from mlcvkit.playground.widgets import FileDrop, PixelGrid, share, signed
 
 async def show_link(query: str, experiment: Experiment) -> None:
     """Show the address that brings an experiment again."""
-    link = await ui.run_javascript(f"location.origin + location.pathname + '?{query}'", timeout=60)
+    address = json.dumps(f"?{query}")
+    link = await ui.run_javascript(f"location.origin + location.pathname + {address}", timeout=60)
     with ui.dialog() as dialog, ui.card():
         ui.label("This link opens the page with these settings.")
         if experiment.data == IMAGES:
@@ -157,7 +159,7 @@ def change_weight(
         elif isinstance(value, int | float):
             await change(float(value))
 
-    with ui.dialog().props("seamless position=top") as dialog, ui.card().classes("edge-card"):
+    with ui.dialog().props("seamless position=bottom") as dialog, ui.card().classes("edge-card"):
         source = f"hidden unit {from_ + 1}" if layer else f"x{from_ + 1}"
         names = network.class_names
         target = (names[-1] if len(W) == 1 else names[to]) if layer + 1 == len(pairs) else f"hidden unit {to + 1}"

@@ -184,6 +184,10 @@ def centred(pixels: npt.NDArray[np.uint8]) -> Array | None:
     return image.reshape(-1, 1) / 255
 
 
+NO_ANSWER = -1
+"""In place of a predicted class where the weights are no numbers any more."""
+
+
 class Confusion(NamedTuple):
     """A confusion matrix: ``counts[i, j]`` samples of class ``rows[i]`` were predicted as ``columns[j]``.
 
@@ -225,7 +229,8 @@ def confusion(network: Network) -> Confusion:
     predicted = answers.argmax(axis=0) if len(answers) > 1 else (answers[0] >= 0.5).astype(int)
     answers = answers if len(answers) > 1 else np.vstack([1 - answers, answers])
     counts = np.zeros((len(rows), len(answers)), int)
-    np.add.at(counts, (truth, predicted), 1)
+    predicted = np.where(np.isnan(answers).any(axis=0), NO_ANSWER, predicted)
+    np.add.at(counts, (truth[predicted != NO_ANSWER], predicted[predicted != NO_ANSWER]), 1)
     return Confusion(rows, network.class_names, counts, truth, predicted, answers.max(axis=0), of)
 
 

@@ -85,7 +85,8 @@ class Limits:
     most_visitors: int = 24
     most_seconds: float = 600.0
     semaphore: FairSemaphore = field(default_factory=lambda: FairSemaphore(max(1, (os.cpu_count() or 2) - 1)))
-    visitors: set[int] = field(default_factory=set)
+    visitors: dict[int, str] = field(default_factory=dict)
+    """The tab of each open page: a tab has one place, also while its next page opens and the last is not gone."""
     saves: Counter[str] = field(default_factory=Counter)
     lock: Any = field(default_factory=threading.Lock)
     tabs: OrderedDict[str, Session] = field(default_factory=OrderedDict)
@@ -93,19 +94,20 @@ class Limits:
     opening: Session | None = None
     opening_lock: Any = field(default_factory=threading.Lock)
 
-    def enter(self, visitor: int) -> None:
+    def enter(self, visitor: int, tab: str | None = None) -> None:
         """Let a visitor in; TooManyVisitors if all places are taken."""
+        tab = tab or str(visitor)
         with self.lock:
-            if len(self.visitors) >= self.most_visitors:
+            if len({*self.visitors.values()} - {tab}) >= self.most_visitors:
                 raise TooManyVisitors(
                     f"All {self.most_visitors} places of this playground are taken: try again when someone has left"
                 )
-            self.visitors.add(visitor)
+            self.visitors[visitor] = tab
 
     def leave(self, visitor: int) -> None:
         """Free the place of a visitor."""
         with self.lock:
-            self.visitors.discard(visitor)
+            self.visitors.pop(visitor, None)
 
     def count_save(self, tab: str) -> None:
         """Count a saved run; InputError if the tab has saved as many as it may."""

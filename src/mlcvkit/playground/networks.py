@@ -79,6 +79,8 @@ class Network:
             return self.model.emp_loss(X, y), accuracy(self.model, X, y)
         mlp = self.mlp
         z = mlp.logits(X)  # once, for the loss and for the accuracy
+        if np.isnan(z).any():
+            return np.nan, np.nan
         correct = (z >= 0) == (y >= 0.5) if len(z) == 1 else z.argmax(axis=0) == y.argmax(axis=0)
         return float(logit_loss(mlp.output, mlp.loss).value(y, z).mean()), float(correct.mean())
 
@@ -89,28 +91,31 @@ class Network:
             pass
         return training.run
 
-    def descend(self, experiment: Experiment, tick: Tick) -> None:
-        """Train by the handout's optimizers, on as many training samples as fit, until ``tick`` raises."""
+    def descend(self, experiment: Experiment, tick: Tick, done: int = 0) -> None:
+        """Train by the handout's optimizers, on as many training samples as fit, until ``tick`` raises.
+
+        Parameters: ``done``, the steps that were taken before, after which a training is gone on with.
+        """
         X, y = (np.ascontiguousarray(part) for part in self.every(experiment.most_at_once))
         if experiment.optimizer == FULL_BATCH_ADAM:
-            self._full_batch_adam(X, y, experiment, tick)
+            self._full_batch_adam(X, y, experiment, tick, max(0, experiment.epochs - done))
             return
         literal = experiment.optimizer == LITERAL_SGD
         coordinates = (ModelCoordinates if literal else coordinates_of(self.model))(self.model, X, y)
-        rng = np.random.default_rng(experiment.seed)
+        rng = np.random.default_rng([experiment.seed, done] if done else experiment.seed)
         at_once = 1 if isinstance(coordinates, ModelCoordinates) else COORDINATES_AT_ONCE
         while True:
             self.model.W = descend(coordinates, experiment.learning_rate, at_once, rng)
             tick(at_once)
 
-    def _full_batch_adam(self, X: Array, y: Array, experiment: Experiment, tick: Tick) -> None:
+    def _full_batch_adam(self, X: Array, y: Array, experiment: Experiment, tick: Tick, steps: int) -> None:
         def told(_: int, W: list[Array]) -> None:
             self.model.W = W
             tick(1)
 
         hp = experiment.hyperparameters()
         options = {"alpha": hp.learning_rate, "beta1": hp.beta1, "beta2": hp.beta2, "delta": hp.epsilon}
-        Adam(self.model, X, y, **options, R=experiment.epochs, lookahead=False, callback=told)
+        Adam(self.model, X, y, **options, R=steps, lookahead=False, callback=told)
 
 
 def make_network(experiment: Experiment) -> Network:

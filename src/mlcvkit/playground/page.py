@@ -1,12 +1,14 @@
 """The main page: settings on the left, the network in the middle, the training on the right."""
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +35,7 @@ from mlcvkit.playground.network_view import NetworkView, drawn, drawn_units
 from mlcvkit.playground.networks import Network
 from mlcvkit.playground.panels import UNITS_OF_PATH, Answer, ConfusionMatrix, StepByStep
 from mlcvkit.playground.plane import Plane
-from mlcvkit.playground.sessions import Point, Session
+from mlcvkit.playground.sessions import AT_LIMIT, Point, Session
 from mlcvkit.playground.widgets import (
     AXES,
     Curves,
@@ -172,7 +174,7 @@ class Page:
             )
         self.brought = ui.label().classes("explanation").props("aria-live=polite").mark("brought")
         self.answer = Answer()
-        with ui.element("div").classes("stage-of-all"):
+        with ui.element("div").classes("stage-of-all") as self.stage:
             with ui.element("div").classes("w-full") as self.pad_box:
                 self.pad_title = ui.html(sanitize=False)
                 self.pad = DrawingPad(self._drawn)
@@ -209,7 +211,7 @@ class Page:
 
     def _query(self) -> str:
         """The query of the address that brings this experiment again."""
-        base = "&".join(f"{name}={value}" for name, value in self.base.items())
+        base = urlencode(self.base)
         return "&".join(part for part in (base, self.session.experiment.as_query(self._base_settings())) if part)
 
     def _base_settings(self) -> Mapping[str, Any]:
@@ -220,7 +222,8 @@ class Page:
     def _follow_in_address(self, how: str) -> None:
         """Keep the address equal to the experiment, for reloads, the way back and bookmarks."""
         query = self._query() or "seed=0"
-        ui.run_javascript(f"if (location.search !== '?{query}') history.{how}(null, '', '?{query}')")
+        address = json.dumps(f"?{query}")
+        ui.run_javascript(f"if (location.search !== {address}) history.{how}(null, '', {address})")
 
     async def _change(self, name: str, value: Any) -> None:
         before = self.session.experiment
@@ -239,7 +242,8 @@ class Page:
             if self.session.wants_to_run:
                 self.session.pause()
             elif self.session.state in ("finished", "failed"):
-                more = "raise Epochs to continue, or " if self.session.state == "finished" else ""
+                may_go_on = self.session.state == "finished" and not self.session.message.startswith(AT_LIMIT)
+                more = "raise Epochs to continue, or " if may_go_on else ""
                 ui.notify(f"This training is over: {more}press Reset to start over")
             else:
                 self._close_edge()
@@ -442,6 +446,8 @@ class Page:
         lead = LEADS.get(network.experiment.data, LEAD_OF_IMAGES if images else LEAD_OF_PLANE)
         self.lead.text = f"{lead} {network.note}"
         self.pad_box.visible = self.clear.visible = images
+        is_deep = network.experiment.depth > 2  # and needs all the width
+        self.stage.classes(add="deep" if is_deep else "", remove="" if is_deep else "deep")
         self.pad_title.content = f"<h2>Draw {'a digit' if network.experiment.is_mnist else 'a picture'}</h2>"
         self.brought.visible = network.experiment.data in (PAINTED, IMAGES)
         names = network.class_names
@@ -460,10 +466,9 @@ class Page:
         session, last = self.session, curve[-1]
         epochs = f"epoch {last.epochs:.2f}, " if session.experiment.optimizer in OPTIMIZERS else ""
         message = session.message[:1].upper() + session.message[1:]
-        text = (
-            f"{session.state}: {epochs}step {last.steps:,}, validation accuracy "
-            f"{share(last.validation_accuracy, 2)}, {last.seconds:.1f} s of computation. {message}"
-        )
+        right = last.validation_accuracy
+        accuracy = "" if math.isnan(right) else f"validation accuracy {share(right, 2)}, "
+        text = f"{session.state}: {epochs}step {last.steps:,}, {accuracy}{last.seconds:.1f} s of computation. {message}"
         self.status.show(text)
         if self.ticks % SPOKEN_EVERY == 0 and session.state != "ready":
             self.spoken.text = text

@@ -45,6 +45,10 @@ class Answer:
             self.path.show("")
             return
         path, names = inspection.path(network, sample), network.class_names
+        if np.isnan(path.answers).any():
+            self.line.show("No answer: the weights are no numbers any more")
+            self.path.show("")
+            return
         if len(path.answers) == 1:
             one = float(path.answers[0])
             predicted, sure = (names[1], one) if one >= 0.5 else (names[0], 1 - one)

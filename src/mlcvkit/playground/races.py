@@ -256,7 +256,7 @@ def _has_entered(limits: Limits) -> bool:
     if id(client) in limits.visitors:
         return True
     try:
-        limits.enter(id(client))
+        limits.enter(id(client), client.tab_id)
     except TooManyVisitors as error:
         ui.label(str(error)).props("role=alert")
         return False

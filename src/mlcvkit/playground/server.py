@@ -207,7 +207,7 @@ async def _bring(request: Request) -> JSONResponse:
 async def _playground(limits: Limits, query: dict[str, str]) -> None:
     client = ui.context.client
     try:
-        limits.enter(id(client))
+        limits.enter(id(client), client.tab_id)
     except TooManyVisitors as error:
         ui.label(str(error)).classes("page").props("role=alert")
         return

@@ -89,6 +89,10 @@ class Change:
     after: Any
 
 
+AT_LIMIT = "it reached the limit"
+"""The beginning of the message of a training that has used its time."""
+
+
 class Ended(Exception):
     """The training was asked to end; not an error."""
 
@@ -150,6 +154,8 @@ class Session:
         self.history: dict[str, list[float]] = {}
         self._allowed: float = 0
         self._closing = False
+        self._first_step = 0
+        """The step at which the optimizer began."""
         self._earlier: Run | None = None
         self.state, self.message = "ready", ""
         self.network, self.curve, self.changes = network, (self._point(network),), ()
@@ -171,6 +177,7 @@ class Session:
         self.close()
         before, now = self.experiment, self._point(self.network)
         self.changes += tuple(Change(now, name, getattr(before, name), getattr(experiment, name)) for name in names)
+        self._first_step = self._first_step if before.optimizer == experiment.optimizer else self.steps
         self.experiment = experiment
         self.state, self.message, self._closing = "paused", "", False
         if running:
@@ -274,8 +281,9 @@ class Session:
             if self.experiment.optimizer in OPTIMIZERS:
                 self._take_steps()
             else:
-                self.network.descend(self.experiment, lambda steps: self.tick(steps, steps))
-            self._end("finished", f"all {self.experiment.epochs} epochs are trained")
+                done = self.steps - self._first_step
+                self.network.descend(self.experiment, lambda steps: self.tick(steps, steps), done)
+            self._end("finished", self._all_are_trained())
         except Ended:
             pass
         except FloatingPointError:
@@ -287,9 +295,17 @@ class Session:
         finally:
             self.semaphore.release()
 
+    def _all_are_trained(self) -> str:
+        epochs = self.experiment.epochs
+        if self.experiment.optimizer in OPTIMIZERS and self.epochs > epochs + 1e-6:
+            return f"it has trained {self.epochs:.4g} epochs already, more than {epochs}"
+        return f"all {epochs} epochs are trained"
+
     def _take_steps(self) -> None:
         training = self.network.training(self.experiment, self._restore if self._earlier else None)
         self._earlier = training.run
+        begun = (self.epochs - training.run.epoch) * self.network.samples / training.run.hyperparameters.batch_size
+        training.passed_over = max(0, round(begun))
         for event in training:
             if isinstance(event, Epoch):
                 self.history = training.run.history
@@ -335,7 +351,7 @@ class Session:
         if self._closing:
             raise Ended
         if self.seconds + time.perf_counter() - self._since > self.most_seconds:
-            self._end("finished", f"it reached the limit of {self.most_seconds:.0f} s of computation")
+            self._end("finished", f"{AT_LIMIT} of {self.most_seconds:.0f} s of computation")
             raise Ended
 
     def _is_ahead(self) -> bool:

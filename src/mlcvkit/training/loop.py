@@ -346,6 +346,8 @@ class Training:
             validation_X, validation_y, *weights = validation
             options = {"sample_weight": weights[0]} if weights else {}
             self.parts["validation"] = (float_rows(validation_X), validation_y, options)
+        self.passed_over = 0
+        """The mini-batches of the first epoch that are not trained on: where a run is gone on with in its middle."""
         self._events = self._take_steps()
 
     def __iter__(self) -> Iterator[Step | Epoch]:
@@ -359,6 +361,9 @@ class Training:
         while run.epoch < run.hyperparameters.epochs and not _out_of_patience(run):
             start = time.perf_counter()
             for step, take in enumerate(steps.epoch(run.epoch), start=run.epoch * steps.steps):
+                if self.passed_over > 0:
+                    self.passed_over -= 1
+                    continue
                 with np.errstate(over="ignore", invalid="ignore"):
                     taken = take(run.weights, run.state, self.rate(step))
                 yield Step(taken)

@@ -382,6 +382,37 @@ def test_names_that_are_no_names_are_refused(visitor, server):
     assert not list(Path(server.said.name).parent.rglob("outside*"))
 
 
+def test_a_run_of_any_name_can_be_opened_and_comes_back_with_its_address(visitor, server):
+    one = visitor().open("/?data=xor")
+    one.press("Save")
+    one.page.get_by_label("Name", exact=True).fill("plain")
+    one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    root = Path(server.said.name).parent / "runs"
+    one.wait((root / "plain/model.safetensors").exists)
+    name = "it's a&b"
+    (root / "plain").rename(root / name)
+    one.press("Open")
+    one.choose("Run", name)
+    one.page.get_by_role("dialog").get_by_role("button", name="Open").click()
+    one.wait(lambda: "run=it%27s+a%26b" in one.page.url)
+    one.page.reload()
+    one.wait(lambda: one.status.startswith("ready") and not one.page.get_by_role("alert").count())
+    assert "run=it%27s+a%26b" in one.page.url
+
+
+def test_a_network_that_has_diverged_gives_no_answers(visitor):
+    one = visitor().open("/?data=spirals&hidden_units=24&depth=4&learning_rate=3&optimizer=sgd&epochs=2000")
+    one.press("Start")
+    one.wait(lambda: one.status.startswith("failed"))
+    assert "accuracy" not in one.status
+    one.press("A random sample")
+    answer = one.page.locator(".answer")
+    one.wait(lambda: answer.text_content() == "No answer: the weights are no numbers any more")
+    one.press("Save")
+    one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    one.wait(lambda: one.page.get_by_text("there is nothing to save").count())
+
+
 def test_a_link_to_the_page_on_parity_leads_to_the_ten_digits(visitor):
     one = visitor().open("/parity")
     assert one.page.url.endswith("/?data=mnist")
@@ -1004,6 +1035,8 @@ def test_a_visitor_without_a_place_is_told_so(tmp_path, chromium):
         second.wait(lambda: second.page.get_by_role("alert").count() == 1)
         assert "All 1 places of this playground are taken" in second.page.get_by_role("alert").text_content()
         assert first.status.startswith("ready")
+        first.page.reload()
+        first.wait(lambda: first.status.startswith("ready"))
         first.page.close()
 
         def is_let_in():

@@ -255,6 +255,59 @@ def test_there_are_no_more_visitors_than_places():
     limits.enter(3)
 
 
+def test_a_tab_has_one_place_also_while_its_page_is_loaded_again():
+    limits = Limits(most_visitors=2)
+    limits.enter(1, "a")
+    limits.enter(2, "b")
+    limits.enter(3, "a")
+    limits.leave(1)
+    with pytest.raises(TooManyVisitors):
+        limits.enter(4, "c")
+    limits.leave(3)
+    limits.enter(4, "c")
+
+
+def changed_on_the_way(session, steps, **settings):
+    """Take steps, and change a setting."""
+    session.step(steps)
+    session.wait()
+    session.change(replace(session.experiment, **settings))
+
+
+def test_an_epoch_goes_on_where_it_was_when_a_setting_changed(make):
+    session = make(replace(TOY, epochs=10))
+    per_epoch = math.ceil(session.network.samples / 32)
+    assert per_epoch > 8
+    for rate in (0.02, 0.03, 0.04):
+        changed_on_the_way(session, 8, learning_rate=rate)
+    session.start()
+    session.wait()
+    assert session.steps == 10 * per_epoch
+    assert session.epochs == pytest.approx(10) and session.message == "all 10 epochs are trained"
+
+
+def test_no_more_epochs_are_said_to_be_trained_than_were_asked_for(make):
+    session = make(replace(TOY, epochs=10))
+    session.step(3 * math.ceil(session.network.samples / 32))
+    session.wait()
+    session.change(replace(session.experiment, epochs=2))
+    session.start()
+    session.wait()
+    assert session.message == "it has trained 3 epochs already, more than 2"
+
+
+def test_the_homeworks_adam_takes_the_steps_that_are_left(make):
+    session = make(replace(TOY, optimizer="full_batch_adam", epochs=50))
+    changed_on_the_way(session, 32, learning_rate=0.02)
+    session.start()
+    session.wait()
+    assert (session.steps, session.state) == (50, "finished")
+    session.change(replace(session.experiment, epochs=60))
+    session.start()
+    session.wait()
+    assert session.steps == 60
+
+
 def test_one_goes_on_from_where_another_rests(make):
     experiment = Experiment(data="moons", hidden_units=4, epochs=20, batch_size=32)
     first, second, whole = (make(experiment) for _ in range(3))

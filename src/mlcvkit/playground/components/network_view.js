@@ -209,10 +209,11 @@ export default {
       c.font = "11px sans-serif";
       c.textBaseline = "top";
       c.textAlign = "center";
+      const at = (l) => spots.find((s) => s.layer === l).x, isNarrow = net.layers.length > 1 && at(1) - at(0) < 56;
       net.layers.forEach((layer, l) => {
-        const more = layer.rest ? ` of ${layer.units.length + layer.rest}` : "";
+        const more = layer.rest ? `${isNarrow ? "/" : " of "}${layer.units.length + layer.rest}` : "";
         const words = net.layers.length > 1 ? "" : " hidden units";
-        c.fillText(`${layer.units.length}${more}${words}`, spots.find((s) => s.layer === l).x, 2);
+        c.fillText(`${layer.units.length}${more}${words}`, at(l), 2);
       });
       c.textAlign = "start";
       c.fillText(net.plane ? "x₁, x₂" : "what it sees", LEFT, 2);

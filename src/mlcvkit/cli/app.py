@@ -7,8 +7,9 @@ import sys
 import threading
 import tomllib
 import warnings
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 console = Console(highlight=False)
+
+
+@contextmanager
+def progress_of(text: str, total: int) -> Iterator[Callable[..., None]]:
+    """A progress bar; what is given takes ``completed`` or ``advance``, and ``last``, a word about the latest."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[last]}"), console=console, transient=True) as progress:
+        yield partial(progress.update, progress.add_task(text, total=total, last=""))
 
 
 def require_whole_numbers(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:

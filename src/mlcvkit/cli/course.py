@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcvkit import storage
-from mlcvkit.cli.app import FAILED, INTERRUPTED, console, print_json, say
+from mlcvkit.cli.app import FAILED, INTERRUPTED, console, print_json, progress_of, say
 from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
@@ -155,7 +155,7 @@ def grade(
     sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
     total = _submissions_in(course, submissions)
     try:
-        with interrupts(), _Gradings(total) as on_grade:
+        with interrupts(), progress_of("Grading", total) as update:
             graded = course.grade_class(
                 submissions,
                 assignment,
@@ -163,7 +163,7 @@ def grade(
                 sandbox=sandbox,
                 seed=seed,
                 jobs=jobs,
-                on_grade=on_grade,
+                on_grade=partial(_show_grade, update),
                 ledger=ledger,
             )
     except KeyboardInterrupt:
@@ -362,34 +362,8 @@ def _course() -> ModuleType:
     return course
 
 
-class _Gradings:
-    """A progress bar over submissions."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-
-    def __enter__(self) -> Callable[["Grade", bool], None]:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("Grading"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[last]}"),
-        )
-        self.progress = Progress(*columns, console=console, transient=True)
-        self.progress.start()
-        task = self.progress.add_task("", total=self.total, last="")
-
-        def on_grade(grade: "Grade", kept: bool) -> None:
-            last = f"{escape(grade.submission)}: {'kept' if kept else f'{grade.points:g}'}"
-            self.progress.update(task, advance=1, last=last)
-
-        return on_grade
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+def _show_grade(update: Callable[..., None], grade: "Grade", kept: bool) -> None:
+    update(advance=1, last=f"{escape(grade.submission)}: {'kept' if kept else f'{grade.points:g}'}")
 
 
 def _grade_for_gradescope(

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import asdict, fields, make_dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
@@ -20,7 +21,7 @@ from rich.table import Table
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import INTERRUPTED, console, print_json, read_config, say
+from mlcvkit.cli.app import INTERRUPTED, console, print_json, progress_of, read_config, say
 from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
@@ -148,8 +149,9 @@ def _tune(tuning: ModuleType, study: "Study", budget: float, trials: int | None,
             configuration = _configuration(study)
             which = "best, which are the defaults," if tuning.is_default(study) else "best and the defaults"
             total = tuning.FINAL_SEEDS * (1 if tuning.is_default(study) else 2)
-            with _Bar(f"Training the {which} on all training rows", total) as on_progress:
-                found = tuning.run_final(study, configuration, workers=workers, on_progress=on_progress)
+            with progress_of(f"Training the {which} on all training rows", total) as update:
+                done = partial(_show_ended, update)
+                found = tuning.run_final(study, configuration, workers=workers, on_progress=done)
     except KeyboardInterrupt:
         say("stopped", f"nothing is lost; to go on: mlcvlab tune --resume {study.folder}")
         return INTERRUPTED
@@ -232,8 +234,8 @@ def sweep(
         if study.settings.kind != "sweep":
             raise InputError(f"{resume} is no sweep: mlcvlab tune --resume {resume}")
     try:
-        with interrupts(), _Bar("Training the grid", len(study.trials())) as on_progress:
-            tuning.run(study, workers=count, on_progress=on_progress)
+        with interrupts(), progress_of("Training the grid", len(study.trials())) as update:
+            tuning.run(study, workers=count, on_progress=partial(_show_ended, update))
     except KeyboardInterrupt:
         say("stopped", f"nothing is lost; to go on: mlcvlab sweep --resume {study.folder}")
         return INTERRUPTED
@@ -321,6 +323,16 @@ def _counts(study: "Study") -> dict[str, int]:
     return names
 
 
+def _ended(study: "Study") -> int:
+    """How many trials have come to their end."""
+    counts = _counts(study)
+    return sum(counts.get(state, 0) for state in ("complete", "pruned", "fail"))
+
+
+def _show_ended(update: Callable[..., None], study: "Study") -> None:
+    update(completed=_ended(study))
+
+
 class _LiveTable:
     """The best trials so far, the running ones, and the time left."""
 
@@ -341,8 +353,7 @@ class _LiveTable:
         if self.spent is None:
             self.spent = study.seconds()
         spent = self.spent + monotonic() - self.start
-        counts = _counts(study)
-        ended = counts.get("complete", 0) + counts.get("pruned", 0) + counts.get("fail", 0)
+        counts, ended = _counts(study), _ended(study)
         line = f"{ended} trial{'s' * (ended != 1)}, {counts.get('pruned', 0)} of them ended early"
         if self.budget < float("inf"):
             left = max(0, round(self.budget - spent))
@@ -373,31 +384,6 @@ def _best_table(study: "Study", most: int) -> Table:
 
 def _shown(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
-
-
-class _Bar:
-    """A progress bar over trials that are queued from the start."""
-
-    def __init__(self, text: str, total: int) -> None:
-        self.text, self.total = text, total
-
-    def __enter__(self) -> Callable[["Study"], None]:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=console, transient=True)
-        self.progress.start()
-        task = self.progress.add_task(self.text, total=self.total)
-
-        def show(study: "Study") -> None:
-            counts = _counts(study)
-            ended = sum(counts.get(state, 0) for state in ("complete", "pruned", "fail"))
-            self.progress.update(task, completed=ended)
-
-        return show
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
 
 
 def _print_search(study: "Study") -> None:

@@ -20,22 +20,19 @@ from mlcvkit.experiments import (
     USUAL_PENALTY,
     Experiment,
     Predictor,
-    Targets,
     Trained,
     checked_target,
     circumstances,
     estimator_to_dict,
-    fit_network,
     learn_targets,
     make_network,
     require_fits,
     require_fraction_used,
     require_used,
+    train_network,
     used,
 )
-from mlcvkit.models import MLP
-from mlcvkit.training import MEASURED_SAMPLES, Callback, Checkpoint, Hyperparameters, Run, Validation
-from mlcvlab.models.nn2 import NN2
+from mlcvkit.training import MEASURED_SAMPLES, Callback, Hyperparameters
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -188,38 +185,23 @@ def train_on_shards(
     if len(validation_y):
         encoded = targets.encode(_of_kind(validation_y, y.dtype), data.X.dtype)
         validation = encoder.transform(validation_X), encoded
-    run = _fitted(model, data, replace(hp, seed=seed), targets, validation, callbacks, resume)
+    encode = partial(targets.encode, dtype=data.X.dtype, smoothing=hp.label_smoothing)
+    run = train_network(
+        model,
+        data.X,  # type: ignore[arg-type]  # which makes steps of its own
+        data.y.map(encode),  # type: ignore[arg-type]
+        replace(hp, seed=seed),
+        targets,
+        validation=validation,
+        callbacks=callbacks,
+        resume=resume,
+    )
     fingerprint = built_in.fingerprint if built_in is not None and own_test is not None else ""
     test_X, test_y = own_test or _joined([survey.test for survey in surveys])
     stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
     name = experiment.target or (built_in.target if built_in else None) or "prediction"
     predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored)
     return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
-
-
-def _fitted(
-    model: MLP | NN2,
-    data: ShardedSamples,
-    hp: Hyperparameters,
-    targets: Targets,
-    validation: Validation | None,
-    callbacks: Sequence[Callback],
-    resume: Path | None,
-) -> Run:
-    encode = partial(targets.encode, dtype=data.X.dtype, smoothing=hp.label_smoothing)
-    try:
-        return fit_network(
-            model,
-            data.X,  # type: ignore[arg-type]  # which makes steps of its own
-            data.y.map(encode),  # type: ignore[arg-type]
-            hp,
-            targets,
-            validation=validation,
-            callbacks=callbacks,
-            resume=None if resume is None else Checkpoint.read(resume).restore,
-        )
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from None
 
 
 @dataclass(frozen=True)

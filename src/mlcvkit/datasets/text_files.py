@@ -142,6 +142,8 @@ def _decoded(path: Path, content: bytes) -> str:
         raise InputError(
             f"{path}, line {line}: byte {content[error.start]:#x} is not UTF-8; save it as UTF-8"
         ) from None
+    written = text.rstrip("\x1a\r\n")
+    text = f"{written}\n" if "\x1a" in text[len(written) :] else text  # the end of a file in DOS
     text = text if text.isascii() else unicodedata.normalize("NFC", text)
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
@@ -177,10 +179,11 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
     second: list[str] = []
     width = 0
     plain = separator != " "  # whether the text can stay as it is
+    has_row_names = ends_with_separator = False
     try:
         for row in rows:
-            plain = plain and bool(row)
-            if not row:
+            plain = plain and not _is_blank(row, width)
+            if _is_blank(row, width):
                 continue
             if not first:
                 first, width = row, len(row)
@@ -189,7 +192,10 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
                 second = row
                 if len(row) == width - 1 and not first[-1].strip() and header is not False:
                     width -= 1  # a separator at the end of the header
-            if len(row) != width:
+                if len(row) == width + 1 and header is not False:
+                    ends_with_separator, has_row_names = _one_field_more(text, separator, width + 1)
+                    first, width = ([""] * has_row_names + first), width + has_row_names
+            if len(row) != width + ends_with_separator:
                 hint = "; if the names are in this line, remove those above it" if len(row) > width else ""
                 raise InputError(
                     f"{path}, line {rows.line_num}: {len(row)} fields where the header has {width} columns{hint}"
@@ -199,13 +205,31 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
     if not first:
         raise InputError(f"{path} is empty")
     names, notes = _names(path, first[:width], second, header)
-    if plain and f"{separator} " not in text and width == len(first):
+    if plain and f"{separator} " not in text and width == len(first) == len(second):
         return names, text, notes
     tidy = io.StringIO()
     again = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     writer = csv.writer(tidy, delimiter="," if separator == " " else separator)
-    writer.writerows([field.strip(" \t") for field in row[:width]] for row in again if row)
+    kept = (row for row in again if not _is_blank(row, width))
+    for i, row in enumerate(kept):
+        fields = [""] * (has_row_names and i == 0) + row
+        writer.writerow([field.strip(" \t") for field in fields[:width]])
     return names, tidy.getvalue(), notes
+
+
+def _is_blank(row: list[str], width: int) -> bool:
+    """Whether a line holds nothing, or blanks alone where there are several columns."""
+    return not row or (width > 1 and len(row) == 1 and not row[0].strip())
+
+
+def _one_field_more(text: str, separator: str, width: int) -> tuple[bool, bool]:
+    """Whether all rows have a field more than the header: an empty one at their ends, or R's names of the rows."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    body = [row for row in rows if not _is_blank(row, width)][1:]
+    if any(len(row) != width for row in body):
+        return False, False
+    are_empty = all(not row[-1].strip() for row in body)
+    return are_empty, not are_empty
 
 
 def _names(path: Path, first: list[str], second: list[str], header: bool | None) -> tuple[list[str], list[str]]:

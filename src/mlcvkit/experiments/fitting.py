@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlcvkit.arrays import Rows
+from mlcvkit.errors import InputError
 from mlcvkit.experiments.targets import Targets
 from mlcvkit.models import Model, predictions
-from mlcvkit.training import Callback, Hyperparameters, Metric, Run, StopTraining, Validation, accuracy, fit
+from mlcvkit.training import Callback, Checkpoint, Hyperparameters, Metric, Run, StopTraining, Validation, accuracy, fit
 from mlcvlab.nn import Array
 
 TOLERANCE = 1e-4
@@ -77,6 +79,45 @@ def fit_network(
     run = fit(model, X, y, hyperparameters=hp, validation=validation, metrics=metrics, callbacks=callbacks, **options)
     model.W = [w.copy() for w in model.W]  # of their own, not views of the run's vector
     return run
+
+
+def train_network(
+    model: Model, X: Rows, y: Array, hp: Hyperparameters, targets: Targets, *, resume: Path | None, **options: Any
+) -> Run:
+    """``fit_network``, from a checkpoint where there is one.
+
+    Parameters
+    ----------
+    model
+        The network, with weights.
+    X
+        The rows, (N, ...).
+    y
+        The encoded targets, (N,) or (N, C).
+    hp
+        The hyperparameters.
+    targets
+        What the network predicts, for the metrics.
+    resume
+        A folder with a checkpoint to go on from, or None.
+    **options
+        As for ``fit_network``.
+
+    Returns
+    -------
+    Run
+        The run at its end.
+
+    Raises
+    ------
+    InputError
+        For rows and hyperparameters that do not go together, or a checkpoint of another training.
+    """
+    try:
+        begin = None if resume is None else Checkpoint.read(resume).restore
+        return fit_network(model, X, y, hp, targets, resume=begin, **options)
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(str(error)) from None
 
 
 class Converged(Callback):

@@ -10,7 +10,7 @@ import numpy as np
 from mlcvkit.arrays import PlainData, RawRows, Rows
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, are_images, encoder_for, notes_of
 from mlcvkit.errors import InputError
-from mlcvkit.experiments.fitting import fit_network
+from mlcvkit.experiments.fitting import train_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
 from mlcvkit.experiments.penalty import with_penalty
 from mlcvkit.experiments.predictor import Predictor, load
@@ -31,7 +31,6 @@ from mlcvkit.training import (
     RECIPES,
     Augmentation,
     Callback,
-    Checkpoint,
     Hyperparameters,
     Run,
     Validation,
@@ -212,21 +211,18 @@ class Preparation:
         InputError, FloatingPointError
             As for ``train``.
         """
-        try:
-            run = fit_network(
-                self.model,
-                self.X,
-                self.y,
-                self.hyperparameters,
-                self.targets,
-                samples=self.rows,
-                validation=self.validation,
-                sample_weight=self.sample_weight,
-                callbacks=callbacks,
-                resume=None if resume is None else Checkpoint.read(resume).restore,
-            )
-        except ValueError as error:
-            raise error if isinstance(error, InputError) else InputError(str(error)) from None
+        run = train_network(
+            self.model,
+            self.X,
+            self.y,
+            self.hyperparameters,
+            self.targets,
+            samples=self.rows,
+            validation=self.validation,
+            sample_weight=self.sample_weight,
+            callbacks=callbacks,
+            resume=resume,
+        )
         return Trained(self.predictor(run.history), run, self.test)
 
     def predictor(self, history: dict[str, list[float]] | None = None) -> Predictor:

@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -72,7 +72,7 @@ def controls() -> dict[str, Any]:
 def _starts_over(name: str, experiment: Experiment) -> str:
     if name not in KEEPS_WEIGHTS:
         return " · a change starts over"
-    makes_another_kind = name in ("dropout", "l2") and replace(experiment, **{name: 0.0}).is_nn2
+    makes_another_kind = name in ("dropout", "l2") and experiment.changed(name, 0.0).is_nn2
     return " · a change to or from 0 starts over" if makes_another_kind else ""
 
 

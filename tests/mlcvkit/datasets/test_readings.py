@@ -403,3 +403,23 @@ def test_a_length_of_time_is_a_target(tmp_path):
 @pytest.mark.parametrize(("text", "number"), [("Rs. 500", 500), ("US$12.50", 12.5), ("R$ 3,50", 3.5), ("kr 7", 7)])
 def test_more_currencies(text, number):
     assert number_of(text) == number
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["x,y", "1,2,", "3,4,"],
+        ["x,y", "1,2", "3,4", "   "],
+        ["x,y", "1,2", "3,4", "\x1a"],
+        ['"x","y"', '"1",1,2', '"2",3,4'],
+    ],
+    ids=["separators at the ends", "a line of blanks", "the end in DOS", "names of rows, as R writes them"],
+)
+def test_rows_that_are_not_quite_as_the_header_says(tmp_path, lines):
+    table = read(written(tmp_path, lines), None).X
+    assert table.select("x", "y").rows() == [(1, 2), (3, 4)]
+
+
+def test_a_row_that_is_too_long_is_named(tmp_path):
+    with pytest.raises(InputError, match="line 2: 3 fields where the header has 2 columns"):
+        read(written(tmp_path, ["x,y", "1,2,3", "4,5"]), None)

@@ -3,6 +3,7 @@
 import json as json_format
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -70,6 +71,28 @@ def handout(
     return 0
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class OfAClass:
+    """The options for a whole class: its roster, and its dates."""
+
+    roster: Path | None = None
+    """A CSV file with the students: the gradebook that Canvas exports, the grading worksheet of a Moodle assignment, or
+    a table with columns among name, id, login, email, submission, submitted, extension, bonus."""
+    pattern: str | None = None
+    """A regular expression that finds the student in a submission's name, with a group named id or name."""
+    export: Path | None = None
+    """Write the roster with the grades in it to this file, as the platform takes it."""
+    due: str | None = None
+    """When it was due: --due "2026-02-20 23:59". By the roster's times, else by each submission's newest file."""
+    late: float | None = None
+    """Per cent of the points earned that each day late costs: --late 10."""
+    keep: Literal["last", "best"] | None = None
+    """Which of several submissions of one student counts: last, the default, or best."""
+    anonymous: bool | None = None
+    """Show submissions by numbers; identities.csv in the folder says whose they are."""
+
+
 def grade(
     submissions: Annotated[list[Path], Parameter(consume_multiple=True)],
     /,
@@ -80,13 +103,7 @@ def grade(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     format: Literal["table", "gradescope"] = "table",
     problems: tuple[int, ...] = (),
-    roster: Path | None = None,
-    pattern: str | None = None,
-    export: Path | None = None,
-    due: str | None = None,
-    late: float | None = None,
-    keep: Literal["last", "best"] | None = None,
-    anonymous: bool = False,
+    of_class: OfAClass | None = None,
     seed: int | None = None,
     jobs: int | None = None,
     unsafe: bool = False,
@@ -115,21 +132,6 @@ def grade(
         table; gradescope: the results.json of Gradescope's autograder, for one submission.
     problems
         Grade only these problems: --problems 1 2.
-    roster
-        A CSV file with the students: the gradebook that Canvas exports, the grading worksheet of a Moodle assignment,
-        or a table with columns among name, id, login, email, submission, submitted, extension, bonus.
-    pattern
-        A regular expression that finds the student in a submission's name, with a group named id or name.
-    export
-        Write the roster with the grades in it to this file, as the platform takes it.
-    due
-        When it was due: --due "2026-02-20 23:59". By the roster's times, else by each submission's newest file.
-    late
-        Per cent of the points earned that each day late costs: --late 10.
-    keep
-        Which of several submissions of one student counts: last, the default, or best.
-    anonymous
-        Show submissions by numbers; identities.csv in the folder says whose they are.
     seed
         Seed of the hidden inputs; one is drawn for the class, and kept with the grades, where it is left out.
     jobs
@@ -141,16 +143,16 @@ def grade(
     """
     course = _course()
     console.quiet = json
+    of_class = of_class or OfAClass()
     if format == "gradescope":
-        of_a_class = {"title": title, "roster": roster, "pattern": pattern, "export": export, "due": due, "late": late}
-        _refuse_for_one(of_a_class | {"keep": keep, "anonymous": anonymous or None, "jobs": jobs})
+        _refuse_for_one(vars(of_class) | {"title": title, "jobs": jobs})
         file = output or Path("results.json")
         assignment = partial(course.read_assignment, rubric, points=points, only=problems)
         return _grade_for_gradescope(course, submissions, assignment, file, seed, unsafe=unsafe, json=json)
     assignment = course.read_assignment(rubric, title=title, points=points, only=problems)
     folder = output or Path("grades")
-    ledger = _ledger(course, assignment, folder, roster, pattern, due, late, keep, anonymous=anonymous)
-    if export is not None:
+    ledger = _ledger(course, assignment, folder, of_class)
+    if of_class.export is not None:
         course.export([], ledger, assignment)  # refuses before anything is graded
     sandbox = course.Sandbox(course.libraries(assignment), unsafe=unsafe)
     total = _submissions_in(course, submissions)
@@ -169,7 +171,7 @@ def grade(
     except KeyboardInterrupt:
         say("stopped", f"the grades so far are in {folder}; the same command goes on from there")
         return INTERRUPTED
-    _save_and_print(course, graded, assignment, folder, ledger, export)
+    _save_and_print(course, graded, assignment, folder, ledger, of_class.export)
     print_json(json, [grade.as_json() for grade in graded.grades])
     return 0
 
@@ -226,19 +228,11 @@ def _print_class(graded: "GradedClass", assignment: "Assignment", folder: Path, 
         console.print(f"Of nobody in the roster, or of two: {escape(', '.join(unknown))}")
 
 
-def _ledger(
-    course: ModuleType,
-    assignment: "Assignment",
-    folder: Path,
-    roster: Path | None,
-    pattern: str | None,
-    due: str | None,
-    late: float | None,
-    keep: str | None,
-    *,
-    anonymous: bool,
-) -> "Ledger":
+def _ledger(course: ModuleType, assignment: "Assignment", folder: Path, of_class: OfAClass) -> "Ledger":
     """The roster, the dates and the overrides."""
+    roster, pattern, due, late, keep = (
+        getattr(of_class, name) for name in ("roster", "pattern", "due", "late", "keep")
+    )
     if (due is None) != (late is None):
         raise InputError("--due and --late belong together: when it was due, and what a day late costs in per cent")
     if late is not None and not 0 <= late <= 100:
@@ -259,7 +253,7 @@ def _ledger(
         late or 0.0,
         keep or "last",
         course.read_overrides(folder / course.OVERRIDES, assignment),
-        anonymous,
+        bool(of_class.anonymous),
     )
     return ledger
 

@@ -212,21 +212,8 @@ def sweep(
     console.quiet = json
     seed, count = _seed(seed, resume), _workers(tuning, workers)
     if resume is None:
-        points, repeats = (5 if points is None else points), (3 if repeats is None else repeats)
-        if not 2 <= points <= 1000 or not 1 <= repeats <= 1000:
-            raise InputError(f"points must be from 2 and repeats from 1 to 1,000; got {points} and {repeats}")
-        options = _options(data, source or Source())
-        base, texts = tuning.split_space(_given(space), _recipe(data, options["model"]))
-        if not texts:
-            raise InputError("there is nothing to sweep: for example --learning-rate 1e-4:1 --hidden-units 8,32,128")
-        for key, values in tuning.read_space(texts).items():
-            texts[key] = values.points(points) if isinstance(values, tuning.Range) else values
-        texts["seed"] = list(range(seed, seed + repeats))
-        data, fixed = options.pop("data"), asdict(base)
-        settings = tuning.Settings("sweep", data, options, fixed, texts, seed=seed, repeats=repeats)
-        with storage.claimed(output or Path("runs"), name) as (_, folder):
-            study = tuning.begin_sweep(folder, settings)
-        console.print(f"{len(study.trials()):,} trainings, with {repeats} seeds for each combination")
+        how = (5 if points is None else points), (3 if repeats is None else repeats)
+        study = _begin_sweep(tuning, data, source or Source(), _given(space), *how, seed, output or Path("runs"), name)
     else:
         beginning = {"points": points, "repeats": repeats, **_given(source), **_given(space)}
         _refuse_with_resume(data=data, name=name, output=output, **beginning)
@@ -245,6 +232,35 @@ def sweep(
     result = [{**cell.params, "scores": cell.scores, "diverged": cell.diverged} for cell in cells]
     print_json(json, {"run": str(study.folder), "score": study.score, "cells": result})
     return 0
+
+
+def _begin_sweep(
+    tuning: ModuleType,
+    data: str | None,
+    source: Source,
+    given: dict[str, str],
+    points: int,
+    repeats: int,
+    seed: int,
+    output: Path,
+    name: str | None,
+) -> "Study":
+    """A sweep with all its trainings, queued."""
+    if not 2 <= points <= 1000 or not 1 <= repeats <= 1000:
+        raise InputError(f"points must be from 2 and repeats from 1 to 1,000; got {points} and {repeats}")
+    options = _options(data, source)
+    base, texts = tuning.split_space(given, _recipe(data, options["model"]))
+    if not texts:
+        raise InputError("there is nothing to sweep: for example --learning-rate 1e-4:1 --hidden-units 8,32,128")
+    for key, values in tuning.read_space(texts).items():
+        texts[key] = values.points(points) if isinstance(values, tuning.Range) else values
+    texts["seed"] = list(range(seed, seed + repeats))
+    data, fixed = options.pop("data"), asdict(base)
+    settings = tuning.Settings("sweep", data, options, fixed, texts, seed=seed, repeats=repeats)
+    with storage.claimed(output, name) as (_, folder):
+        study: Study = tuning.begin_sweep(folder, settings)
+    console.print(f"{len(study.trials()):,} trainings, with {repeats} seeds for each combination")
+    return study
 
 
 def _tuning() -> ModuleType:

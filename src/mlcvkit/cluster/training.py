@@ -20,19 +20,21 @@ from mlcvkit.experiments import (
     USUAL_PENALTY,
     Experiment,
     Predictor,
+    Targets,
     Trained,
     checked_target,
     circumstances,
     estimator_to_dict,
+    fit_from,
+    fit_network,
     learn_targets,
     make_network,
     require_fits,
     require_fraction_used,
     require_used,
-    train_network,
     used,
 )
-from mlcvkit.training import MEASURED_SAMPLES, Callback, Hyperparameters
+from mlcvkit.training import MEASURED_SAMPLES, Callback, Hyperparameters, Validation
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -161,47 +163,51 @@ def train_on_shards(
     known = {} if built_in is None else circumstances(built_in.X)
     held_out = 0 if own_test else experiment.test_fraction
     plan = _Plan.make(sum(s.count for s in shards), held_out, hp, known.get("images", False))
-    surveyed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
-    surveys: list[Survey] = surveyed.each(_loaded)
+    surveys, unread = _surveyed(shards, client, plan, allow_missing=allow_missing)
     looked_at = _joined([survey.sample for survey in surveys])
     values = np.unique(np.concatenate([survey.values for survey in surveys]))
     y = np.concatenate([looked_at[1], values])
     y, task = checked_target(Samples(experiment.data, looked_at[0], y, experiment.target or "y", ""), experiment.task)
     encoder = encoder_for(looked_at[0]).fit(looked_at[0])
-    kept = [shards[survey.index] for survey in surveys]
     prepared: list[Shard] = [
-        PreparedShard(shard, survey.index, plan, encoder, y.dtype) for shard, survey in zip(kept, surveys, strict=True)
+        PreparedShard(shards[survey.index], survey.index, plan, encoder, y.dtype) for survey in surveys
     ]
-    unread = surveyed.left_out
-    del surveyed
     data = ShardedSamples(prepared, client, allow_missing=allow_missing)
     learned_from = data.y.distinct() if task == "classification" else data.X.some(data.y, MEASURED_SAMPLES, 0)[1]
     targets = learn_targets(learned_from, task, () if built_in is None else built_in.class_names)
     require_fits(kind, hp, targets, on_cluster=True, **known)
-    validation_X, validation_y = _joined([survey.validation for survey in surveys])
     seed = int(np.random.RandomState(hp.seed).randint(2**31 - 1))
     model = make_network(kind, hp, targets, data.X.shape[1], seed)
-    validation = None
-    if len(validation_y):
-        encoded = targets.encode(_of_kind(validation_y, y.dtype), data.X.dtype)
-        validation = encoder.transform(validation_X), encoded
+    validation = _validation(surveys, encoder, targets, y.dtype, data.X.dtype)
     encode = partial(targets.encode, dtype=data.X.dtype, smoothing=hp.label_smoothing)
-    run = train_network(
-        model,
-        data.X,  # type: ignore[arg-type]  # which makes steps of its own
-        data.y.map(encode),  # type: ignore[arg-type]
-        replace(hp, seed=seed),
-        targets,
-        validation=validation,
-        callbacks=callbacks,
-        resume=resume,
-    )
+    rows = data.X, data.y.map(encode)  # which make steps of their own
+    fit = partial(fit_network, model, *rows, replace(hp, seed=seed), targets)  # type: ignore[arg-type]
+    run = fit_from(resume, lambda begin: fit(validation=validation, callbacks=callbacks, resume=begin))
     fingerprint = built_in.fingerprint if built_in is not None and own_test is not None else ""
     test_X, test_y = own_test or _joined([survey.test for survey in surveys])
     stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
     name = experiment.target or (built_in.target if built_in else None) or "prediction"
     predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored)
     return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
+
+
+def _surveyed(
+    shards: list[Shard], client: "Client | None", plan: "_Plan", *, allow_missing: bool
+) -> "tuple[list[Survey], list[LeftOut]]":
+    """What is looked at of each shard, and those that cannot be read; the workers hold none of it any more."""
+    placed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
+    return placed.each(_loaded), placed.left_out
+
+
+def _validation(
+    surveys: "list[Survey]",
+    encoder: TableEncoder | ImageEncoder,
+    targets: Targets,
+    target_dtype: np.dtype[np.generic],
+    dtype: np.dtype[np.generic],
+) -> Validation | None:
+    X, y = _joined([survey.validation for survey in surveys])
+    return (encoder.transform(X), targets.encode(_of_kind(y, target_dtype), dtype)) if len(y) else None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The one way from a user's data to a trained network: an experiment is specified, trained, measured and saved."""
 
-from mlcvkit.experiments.fitting import fit_network, train_network
+from mlcvkit.experiments.fitting import fit_from, fit_network
 from mlcvkit.experiments.kinds import (
     KINDS,
     Kind,
@@ -61,6 +61,7 @@ __all__ = [
     "completed",
     "confusion_matrix",
     "estimator_to_dict",
+    "fit_from",
     "fit_network",
     "folds_of",
     "learn_targets",
@@ -82,7 +83,6 @@ __all__ = [
     "targets_from_dict",
     "test_rows",
     "train",
-    "train_network",
     "used",
     "with_used_only",
     "without_old_defaults",

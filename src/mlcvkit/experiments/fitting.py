@@ -1,6 +1,6 @@
 """A network trained until its epochs are over or it gets no better."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,27 +81,15 @@ def fit_network(
     return run
 
 
-def train_network(
-    model: Model, X: Rows, y: Array, hp: Hyperparameters, targets: Targets, *, resume: Path | None, **options: Any
-) -> Run:
-    """``fit_network``, from a checkpoint where there is one.
+def fit_from(resume: Path | None, train: Callable[[Callable[[Run], None] | None], Run]) -> Run:
+    """Train, from a checkpoint where there is one.
 
     Parameters
     ----------
-    model
-        The network, with weights.
-    X
-        The rows, (N, ...).
-    y
-        The encoded targets, (N,) or (N, C).
-    hp
-        The hyperparameters.
-    targets
-        What the network predicts, for the metrics.
     resume
         A folder with a checkpoint to go on from, or None.
-    **options
-        As for ``fit_network``.
+    train
+        Trains, and is given what puts the checkpoint into the run, or None.
 
     Returns
     -------
@@ -114,8 +102,7 @@ def train_network(
         For rows and hyperparameters that do not go together, or a checkpoint of another training.
     """
     try:
-        begin = None if resume is None else Checkpoint.read(resume).restore
-        return fit_network(model, X, y, hp, targets, resume=begin, **options)
+        return train(None if resume is None else Checkpoint.read(resume).restore)
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(str(error)) from None
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlcvkit.arrays import PlainData, RawRows, Rows
+from mlcvkit.arrays import PlainData, RawRows, Rows, Values
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, are_images, encoder_for, notes_of
 from mlcvkit.errors import InputError
-from mlcvkit.experiments.fitting import train_network
+from mlcvkit.experiments.fitting import fit_from, fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
 from mlcvkit.experiments.penalty import with_penalty
 from mlcvkit.experiments.predictor import Predictor, load
@@ -211,18 +212,9 @@ class Preparation:
         InputError, FloatingPointError
             As for ``train``.
         """
-        run = train_network(
-            self.model,
-            self.X,
-            self.y,
-            self.hyperparameters,
-            self.targets,
-            samples=self.rows,
-            validation=self.validation,
-            sample_weight=self.sample_weight,
-            callbacks=callbacks,
-            resume=resume,
-        )
+        fit = partial(fit_network, self.model, self.X, self.y, self.hyperparameters, self.targets)
+        fit = partial(fit, samples=self.rows, sample_weight=self.sample_weight, validation=self.validation)
+        run = fit_from(resume, lambda begin: fit(callbacks=callbacks, resume=begin))
         return Trained(self.predictor(run.history), run, self.test)
 
     def predictor(self, history: dict[str, list[float]] | None = None) -> Predictor:
@@ -285,6 +277,26 @@ def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparati
     return prepared
 
 
+def _encoded(
+    experiment: Experiment, samples: Samples, X: RawRows, y: Values, start: Predictor | None
+) -> tuple[TableEncoder | ImageEncoder, Targets, Rows, Array]:
+    """The encoder and the targets, learned or of the run to start from, and the rows and targets that they make."""
+    assert experiment.task is not None
+    encoder = _learned_encoder(experiment, samples, X) if start is None else start.encoder
+    targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
+    has_weights = start is not None
+    hp, kind = experiment.hyperparameters, experiment.model
+    require_fits(kind, hp, targets, rows=len(y), has_weights=has_weights, **circumstances(X))
+    if start is not None:
+        _require_as_at_the_start(start, X, experiment.task, experiment.init)
+    images = are_images(X)
+    rows = X if isinstance(X, np.ndarray) and X.dtype == np.uint8 and images else encoder.transform(X)
+    try:
+        return encoder, targets, rows, targets.encode(y, np.float32 if images else rows.dtype)
+    except ValueError as error:
+        raise InputError(f"{experiment.init} was trained for other classes: {error}") from None
+
+
 def prepare_rows(
     experiment: Experiment, samples: Samples, training: LabelledRows, validation: LabelledRows | None = None
 ) -> Preparation:
@@ -309,21 +321,10 @@ def prepare_rows(
     Preparation
         All that there is before the first step.
     """
-    (X, y), kind = training, experiment.model
+    (X, y), kind, images = training, experiment.model, are_images(training[0])
     hp = experiment.hyperparameters
-    assert experiment.task is not None
     start = None if experiment.init is None else load(experiment.init)
-    encoder = _learned_encoder(experiment, samples, X) if start is None else start.encoder
-    targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
-    require_fits(kind, hp, targets, rows=len(y), has_weights=start is not None, **circumstances(X))
-    images = are_images(X)
-    if start is not None:
-        _require_as_at_the_start(start, X, experiment.task, experiment.init)
-    rows = X if isinstance(X, np.ndarray) and X.dtype == np.uint8 and images else encoder.transform(X)
-    try:
-        encoded = targets.encode(y, np.float32 if images else rows.dtype)
-    except ValueError as error:
-        raise InputError(f"{experiment.init} was trained for other classes: {error}") from None
+    encoder, targets, rows, encoded = _encoded(experiment, samples, X, y, start)
     count = 0
     if validation is None:
         count = validation_rows(hp, len(y), images=images, own_test=samples.test is not None)

@@ -143,36 +143,38 @@ def check_notebook(
         return {test: all_lost(test, names, reason) for test, names in PROPERTIES.items()}, None
     values = _Values(session, left["names"])
     preprocessing, grey = _preprocessing(values, digits, seed)
-    reports = {"preprocessing": preprocessing}
+    is_reversed = preprocessing.diagnosis is not None and preprocessing.diagnosis.mistake == "labels_reversed"
+    y = 1 - digits.test_y if is_reversed else digits.test_y  # that mistake has its cost already
     training, testing = Report("training"), Report("testing")
     training.add("runs", float(failure is None), failure)
+    measured = _measured(
+        values, training, testing, (grey.black + (grey.white - grey.black) * digits.test_X, y), accuracy
+    )
+    return {"preprocessing": preprocessing, "training": training, "testing": testing}, measured
+
+
+def _measured(
+    values: "_Values", training: Report, testing: Report, test: tuple[Array, Array], accuracy: Mapping[str, float]
+) -> float | None:
+    """Add to both reports what the notebook's model is worth; its accuracy on ``test``, the true images and labels."""
     W = values.weights()
-    measured = None
     if isinstance(W, str):
         training.add("trained", 0.0, W)
         testing.add("reported", 0.0, W)
         testing.add("accuracy", 0.0)
-    else:
-        is_reversed = preprocessing.diagnosis is not None and preprocessing.diagnosis.mistake == "labels_reversed"
-        y = 1 - digits.test_y if is_reversed else digits.test_y  # that mistake has its cost already
-        measured = _accuracy(W, grey.black + (grey.white - grey.black) * digits.test_X, y, values.bias)
-        if len(W[0]) > 2 and np.linalg.matrix_rank(W[0]) <= 2:
-            training.look = "the hidden units of the notebook's model are alike: are they another model's weights?"
-        text = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
-        training.add(
-            "trained",
-            float(measured >= accuracy["trained"]),
-            f"{text}; a trained network has {accuracy['trained']:.0%}",
-        )
-        testing.add("reported", *_reported(values, W))
-        full = measured >= accuracy["full"]
-        share = 1.0 if full else 0.5 if measured >= accuracy["trained"] else 0.0
-        testing.add("accuracy", share, f"{text}; full points from {accuracy['full']:.0%} on")
-        if measured < 0.15:
-            training.diagnosis = Diagnosis(
-                "uphill", "the network says the opposite of what is right: a sign or the labels"
-            )
-    return reports | {"training": training, "testing": testing}, measured
+        return None
+    measured = _accuracy(W, *test, values.bias)
+    if len(W[0]) > 2 and np.linalg.matrix_rank(W[0]) <= 2:
+        training.look = "the hidden units of the notebook's model are alike: are they another model's weights?"
+    text = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
+    is_trained = measured >= accuracy["trained"]
+    training.add("trained", float(is_trained), f"{text}; a trained network has {accuracy['trained']:.0%}")
+    testing.add("reported", *_reported(values, W))
+    share = 1.0 if measured >= accuracy["full"] else 0.5 if is_trained else 0.0
+    testing.add("accuracy", share, f"{text}; full points from {accuracy['full']:.0%} on")
+    if measured < 0.15:
+        training.diagnosis = Diagnosis("uphill", "the network says the opposite of what is right: a sign or the labels")
+    return measured
 
 
 class _Values:

@@ -6,7 +6,7 @@ numbers.
 
 from mlcvkit.arrays import float_rows, scale_images
 from mlcvkit.datasets.columnar_files import as_frame
-from mlcvkit.datasets.columns import known_text, type_of
+from mlcvkit.datasets.columns import known_text, order_in_time, type_of
 from mlcvkit.datasets.description import alike_names, describe, notes_of
 from mlcvkit.datasets.images import IMAGE_SUFFIXES, ImageEncoder, are_images, read_images
 from mlcvkit.datasets.mnist_digits import (
@@ -71,6 +71,7 @@ __all__ = [
     "notes_of",
     "npy_header",
     "numbers_of_text",
+    "order_in_time",
     "read",
     "read_digit",
     "read_images",

@@ -506,6 +506,54 @@ def parsed(text: "polars.Series", parse: Callable[[str], object], dtype: "polars
     return text.replace_strict(different, values, default=None, return_dtype=dtype)
 
 
+def as_names(text: "polars.Series", fact: PlainData) -> "polars.Series":
+    """The names of a column, each in one way: true for True, and 7.5 for 7.50 where all names were numbers.
+
+    Parameters
+    ----------
+    text
+        The column's values as text.
+    fact
+        What is known of the column: whether it holds ``truth`` values, and whether its names are ``numbers``.
+
+    Returns
+    -------
+    polars.Series
+        The names.
+    """
+    import polars as pl
+
+    if fact.get("truth"):
+        lower = text.str.to_lowercase()
+        text = lower.zip_with(lower.is_in(["true", "false"]).fill_null(False), text)
+    if fact.get("numbers"):
+        text = known_text(text.cast(pl.Float64, strict=False)).fill_null(text)
+    return text
+
+
+def order_in_time(column: "polars.Series") -> int:
+    """Whether the dates of a column go forward from row to row, 1, or back, -1; 0 where neither, or it has no dates.
+
+    Parameters
+    ----------
+    column
+        The column.
+
+    Returns
+    -------
+    int
+        1, -1 or 0.
+    """
+    kind = type_of(column.dtype)
+    fact = kind_of_text(column, set()) if kind == "text" else {"kind": kind}
+    if fact["kind"] not in ("date", "time"):
+        return 0
+    moments = dates_in(column, fact).drop_nulls()
+    if moments.n_unique() < 3:
+        return 0
+    return 1 if moments.is_sorted() else -int(moments.is_sorted(descending=True))
+
+
 def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     """The numbers of a column, null where there is none.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlcvkit.arrays import PlainData
-from mlcvkit.datasets.columns import dates_in, known_text, numbers_in, type_of
+from mlcvkit.datasets.columns import as_names, dates_in, known_text, numbers_in, type_of
 from mlcvkit.datasets.samples import Samples
 from mlcvkit.datasets.tables import TableEncoder
 from mlcvkit.errors import InputError
@@ -113,13 +113,14 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     if fact.get("unsure"):
         other = "no-day-first" if fact["first"] == "day" else "day-first"
         notes.append(f"read as dates with the {fact['first']} first; --{other} reads them the other way")
-    different = text.drop_nulls().n_unique()
+    names = as_names(text, fact).drop_nulls() if fact["kind"] == "category" else text.drop_nulls()
+    different = names.n_unique()
     if fact["kind"] == "category" and len(fact["categories"]) < different:
         notes.append(f"{len(fact['categories'])} of {different:,} names have a column each, the rarer ones share one")
     if fact.get("unit"):
         notes.append(f"numbers in {fact['unit']!r}")
     if fact["kind"] == "category":
-        notes += alike_names(text.drop_nulls().to_list())
+        notes += alike_names(names.to_list())
     if fact["kind"] == "number":
         notes += _notes_of_numbers(text)
     return "; ".join(notes)

@@ -23,6 +23,7 @@ from mlcvkit.datasets.columns import (
     numbers_in,
     thousands_in,
     type_of,
+    unit_of,
 )
 from mlcvkit.datasets.images import IMAGE_SUFFIXES, TEST_FOLDERS, files_by_class, read_images
 from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
@@ -365,19 +366,23 @@ def _target_values(
     if as_text:
         numbers = known_text(column, (*MISSING, *MISSING_NUMBERS))
         numbers = numbers.set(numbers.str.contains(r"(?i)^[+-]?inf(inity)?$").fill_null(False), None)
-        are_numbers = all(number_of(one) is not None for one in numbers.drop_nulls().unique().to_list())
+        unit = unit_of(numbers.drop_nulls().unique().to_list()) or ""
+        bare = numbers.drop_nulls().unique().str.strip_suffix(unit).str.strip_chars()
+        are_numbers = all(number_of(one) is not None for one in bare.to_list())
         text = numbers if are_numbers else text
         return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
     fact = kind_of_text(column, marks)
     if decimal is not None and fact["kind"] == "number":
         fact["thousands"] = "," if decimal == "." else "."
     is_code = known.str.contains(r"^0\d+$").any()
-    if fact["kind"] == "number" and not is_code and not fact.keys() & {"loose", "clock", "unit"}:
+    if fact["kind"] == "number" and not is_code and not fact.keys() & {"loose", "clock"}:
         numbers = numbers_in(column, fact)
         present = numbers.is_finite().fill_null(False)
         numbers = numbers.set(~present, None)
         values = numbers.fill_null(0).to_numpy()
-        whole = not known.drop_nulls().str.contains(r"[.eE]").any() and bool((values == np.round(values)).all())
+        whole = not known.drop_nulls().str.strip_suffix(fact.get("unit", "")).str.contains(r"[.eE]").any() and bool(
+            (values == np.round(values)).all()
+        )
         values = values.astype(np.int64) if whole and np.abs(values).max() < 2**53 else values
         return values, present.to_numpy(), fact.get("thousands") or grouping(numbers, marks) or ""
     return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
@@ -412,6 +417,8 @@ def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
         The numbers, or None.
     """
     texts = [text.strip() for text in y.astype(str).tolist()]
+    unit = unit_of(set(texts)) or ""
+    texts = [text.removesuffix(unit).strip() for text in texts]
     mark = thousands_in(set(texts), set()) if thousands is None else thousands or None
     numbers = [number_of(text, mark) for text in texts]
     return None if None in numbers else np.array(numbers, np.float64)

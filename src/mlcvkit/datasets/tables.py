@@ -12,6 +12,7 @@ from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets.columns import (
     MISSING,
     MISSING_NUMBERS,
+    as_names,
     dates_in,
     grouping,
     kind_of_text,
@@ -350,7 +351,7 @@ class TableEncoder:
         for name, fact in self.columns_.items():
             if fact["kind"] == "category":
                 assert not isinstance(frame, _Numbers)
-                names = _names(known_text(frame[name]), fact)
+                names = as_names(known_text(frame[name]), fact)
                 parts.append(_one_hot(names, fact["categories"], fact.get("missing", False)))
                 continue
             rows = np.zeros((len(values), len(fact.get("others", ()))), np.float32)
@@ -406,7 +407,7 @@ class TableEncoder:
         for name, fact in self.columns_.items():
             if fact["kind"] == "category":
                 known, what = fact["categories"], "are none of the names that have a column each"
-                unread = _names(known_text(frame[name]), fact).drop_nulls()
+                unread = as_names(known_text(frame[name]), fact).drop_nulls()
                 unread = unread.filter(~unread.is_in(known))
                 if 2 * len(unread) <= frame.height:  # rare names occurred in the training as well
                     continue
@@ -537,7 +538,7 @@ class TableEncoder:
     def _look_at_names(self, text: "polars.Series", *, are_numbers: bool = False) -> PlainData:
         fact: PlainData = {"kind": "category"} | ({"numbers": True} if are_numbers else {})
         fact |= {"truth": True} if text.str.to_lowercase().is_in(["true", "false"]).any() else {}
-        names = _names(text, fact).drop_nulls()
+        names = as_names(text, fact).drop_nulls()
         frequent, different = self._frequent(names)
         if different == 1 and names.len() == self._rows:
             return {"kind": "dropped", "reason": "all values are alike"}
@@ -788,18 +789,6 @@ def _are_numbers(text: "polars.Series") -> bool:
 
     known = text.drop_nulls()
     return known.cast(pl.Float64, strict=False).is_not_null().all() and not known.str.contains(r"^[+-]?0\d").any()
-
-
-def _names(text: "polars.Series", fact: PlainData) -> "polars.Series":
-    """The names of a column, each in one way: true for True, and 7.5 for 7.50 where all names were numbers."""
-    import polars as pl
-
-    if fact.get("truth"):
-        lower = text.str.to_lowercase()
-        text = lower.zip_with(lower.is_in(["true", "false"]).fill_null(False), text)
-    if fact.get("numbers"):
-        text = known_text(text.cast(pl.Float64, strict=False)).fill_null(text)
-    return text
 
 
 def _require_read(column: "polars.Series", read: "polars.Series", fact: PlainData, what: str) -> None:

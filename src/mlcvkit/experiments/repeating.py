@@ -7,7 +7,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from mlcvkit.arrays import Indices, PlainData, Values
-from mlcvkit.datasets import Samples, alike_names, known_text, type_of
+from mlcvkit.datasets import Samples, alike_names, known_text, order_in_time, type_of
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import TEST_FRACTION
@@ -69,11 +69,14 @@ def folds_of(
     Raises
     ------
     InputError
-        For data with a test set of their own, fewer than 2 folds, too few rows or groups, or an unknown column.
+        For data with a test set of their own, fewer than 2 folds, too few rows or groups, an unknown column, or an
+        order in which the dates go back.
     """
     samples = experiment.read()
     if samples.test is not None or experiment.test_fraction != TEST_FRACTION:
         raise InputError("folds are what is tested with: leave out a test set and test_fraction")
+    if in_order:
+        _require_forward(samples)
     y, task = checked_target(samples, experiment.task)
     X, groups = samples.X, None
     if group is not None:
@@ -94,6 +97,16 @@ def folds_of(
         known, test = f"{samples.fingerprint} without fold {number} of {count}", (X[held_out], y[held_out])
         rest = replace(samples, X=X[chosen], y=y[chosen], test=test, fingerprint=known, files=())
         yield replace(experiment, task=task), rest
+
+
+def _require_forward(samples: Samples) -> None:
+    """Refuse rows whose dates go back: a network would learn from what came later."""
+    if isinstance(samples.X, np.ndarray):
+        return
+    orders = {column.name: order_in_time(column) for column in samples.X}
+    if -1 in orders.values() and 1 not in orders.values():
+        name = next(name for name, order in orders.items() if order < 0)
+        raise InputError(f"{samples.name} begins with the latest {name}: sort its rows, the earliest first")
 
 
 def split_folds(

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, prepare
-from mlcvkit.datasets import describe, read, restored_encoder
+from mlcvkit.datasets import Samples, describe, read, restored_encoder
 from mlcvkit.datasets.columns import date_of, kind_of_text, number_of
 
 RNG = np.random.default_rng(0)
@@ -423,3 +423,18 @@ def test_rows_that_are_not_quite_as_the_header_says(tmp_path, lines):
 def test_a_row_that_is_too_long_is_named(tmp_path):
     with pytest.raises(InputError, match="line 2: 3 fields where the header has 2 columns"):
         read(written(tmp_path, ["x,y", "1,2,3", "4,5"]), None)
+
+
+def test_a_target_with_a_unit_is_learned_and_measured(tmp_path):
+    path = written(tmp_path, ["x,y", *(f"{i},{2 * i + 0.5} kg" for i in range(100))])
+    predictor = trained(path, "y").fit().predictor
+    assert predictor.targets.task == "regression"
+    later = read(path, "y", known=True, features=predictor.features)
+    assert predictor.measure(later.X, later.y)["samples"] == 100
+
+
+def test_truth_values_in_any_case_are_one_name_in_the_notes():
+    table = polars.DataFrame({"a": [("TRUE", "true", "False", "FALSE", "maybe")[i % 5] for i in range(200)]})
+    samples = Samples("t", table, np.arange(200) % 2, "y", "")
+    [column, _] = describe(samples)["columns"]
+    assert column["kind"] == "category" and column["note"] == ""

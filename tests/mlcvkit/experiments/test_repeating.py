@@ -1,5 +1,6 @@
 """Seeds and folds: what is trained on and tested with, and what is said of the scores."""
 
+import datetime
 import json
 
 import numpy as np
@@ -135,3 +136,17 @@ def test_a_damaged_run_is_named_and_the_others_are_listed(table):
     (folder / "runs/good/result.json").write_text('{"test": {"accuracy": "high"}}')
     done = run("runs", "--json", folder=folder)
     assert [one["run"] for one in json.loads(done.stdout)] == ["runs/good"] and "bad" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y"])
+def test_rows_that_go_back_in_time_are_no_order(tmp_path, form):
+    days = [datetime.date(2024, 1, 1) + datetime.timedelta(days=i) for i in range(40)]
+    for order, falls in ((days, False), (days[::-1], True)):
+        lines = ["day,x,y", *(f"{day.strftime(form)},{i % 7},{i / 3}" for i, day in enumerate(order))]
+        (tmp_path / "t.csv").write_text("\n".join(lines))
+        experiment = Experiment(data=str(tmp_path / "t.csv"), target="y")
+        if falls:
+            with pytest.raises(InputError, match="begins with the latest day: sort its rows"):
+                next(folds_of(experiment, 3, in_order=True))
+        else:
+            assert next(folds_of(experiment, 3, in_order=True))

@@ -359,14 +359,14 @@ def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> 
 
 
 def dead_units(network: Network) -> tuple[int, int]:
-    """The number of dead units in the first hidden layer, and the number of training samples looked at.
+    """The number of dead units in all hidden layers, and the number of training samples looked at.
 
     A dead unit is 0 for all of them; only a ReLU can be dead.
     """
     mlp = network.mlp
-    X = network.train[0][:, :MOST_LOOKED_AT]
-    if mlp.activation != "relu":
-        return 0, X.shape[1]
-    W1, b1 = _matrices(mlp)[0]
-    z = W1 @ X + (0 if b1 is None else b1)
-    return int((z.max(axis=1) <= 0).sum()), X.shape[1]
+    a = network.train[0][:, :MOST_LOOKED_AT]
+    dead = 0
+    for W, b in _matrices(mlp)[:-1] if mlp.activation == "relu" else ():
+        a = np.maximum(W @ a + (0 if b is None else b), 0)
+        dead += int((a.max(axis=1) <= 0).sum())
+    return dead, network.train[0][:, :MOST_LOOKED_AT].shape[1]

@@ -490,10 +490,11 @@ class Page:
         self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
         (dead, looked_at), total = self.dead, network.experiment.hidden_units
         below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
-        self.units_line.show(
-            f"{len(units)} of {total}, each with its number and {below}; framed as they fire for the sample. "
-            f"{dead} of {total} are dead: they are 0 for all of {looked_at} training samples."
-        )
+        text = f"{len(units)} of {total}, each with its number and {below}; framed as they fire for the sample."
+        if network.experiment.activation == "relu":
+            every = total * network.experiment.depth
+            text += f" {dead} of {every} are dead: they are 0 for all of {looked_at} training samples."
+        self.units_line.show(text)
 
 
 def with_data(experiment: Experiment, data: Any) -> Experiment:

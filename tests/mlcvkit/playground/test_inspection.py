@@ -399,3 +399,16 @@ def test_a_tie_is_one_answer_everywhere():
     found = inspection.confusion(network)
     assert (found.predicted == 1).all(), "as the answer says"
     assert np.trace(found.counts) / found.counts.sum() == pytest.approx(correct)
+
+
+def test_dead_units_are_counted_in_every_layer():
+    network = make_network(Experiment(data="moons", hidden_units=5, depth=3))
+    (_, b1), (W2, b2), *_ = network.mlp.pairs(network.mlp.W)
+    assert inspection.dead_units(network) == (0, len(network.train[0][0]))
+    b1[1] = -1e6
+    W2[:] = np.abs(W2)
+    b2[[0, 3]] = -1e6
+    assert inspection.dead_units(network)[0] >= 3
+    first = np.maximum(network.mlp.pairs(network.mlp.W)[0][0] @ network.train[0] + b1, 0)
+    second = np.maximum(W2 @ first + b2, 0)
+    assert [int((a.max(axis=1) == 0).sum()) for a in (first, second)] == [1, 2]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from math import sqrt
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -27,6 +28,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 
 if TYPE_CHECKING:
+    import pandas
     import polars
     from sklearn.utils import Tags
 
@@ -707,7 +709,7 @@ def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
         X = _as_array(X)
         _require_rows(X)
         if X.dtype.kind in "fiub":
-            return _Numbers(X.reshape(len(X), -1))
+            return _Numbers(X.reshape(len(X), int(np.prod(X.shape[1:]))))
     require("tables")
     import polars as pl
 
@@ -720,11 +722,24 @@ def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
     if hasattr(X, "columns"):  # pandas
         if not X.columns.is_unique:
             raise InputError(f"the data frame has a column name twice: {', '.join(map(str, X.columns))}")
-        try:
-            return pl.from_pandas(X.rename(columns=str))
-        except (pl.exceptions.PolarsError, ValueError, TypeError, ArithmeticError) as error:
-            raise InputError(f"the data frame cannot be used: {error}") from None
+        named = X.rename(columns=str)
+        return pl.DataFrame({name: _of_pandas(named[name]) for name in named.columns})
     raise InputError(f"samples must be a polars or pandas data frame or an array; got {type(X).__name__}")
+
+
+def _of_pandas(column: "pandas.Series") -> "polars.Series":
+    """A column of a pandas data frame; values of several types are taken as they are written."""
+    import polars as pl
+
+    if hasattr(column, "sparse"):
+        column = column.sparse.to_dense()
+    try:
+        return pl.Series(column.name, pl.from_pandas(column))
+    except (pl.exceptions.PolarsError, ValueError, TypeError, ArithmeticError) as error:
+        values = [None if gone else value for value, gone in zip(column, column.isna(), strict=True)]
+        if column.dtype != object or not all(value is None or isinstance(value, str | Real) for value in values):
+            raise InputError(f"the column {column.name!r} of the data frame cannot be used: {error}") from None
+    return pl.Series(column.name, [None if value is None else str(value) for value in values])
 
 
 def _as_array(X: object) -> Values:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -383,6 +383,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         )
         if y.ndim == 2 and y.shape[1] == 1 and not self._y_numeric:
             y = column_or_1d(y, warn=True)
+        if self._y_numeric:
+            y = _as_numbers(y)
         if first:
             self._targets: Targets = self._targets_of(y, sample_weight)
         if not reset and hasattr(self, "model_"):
@@ -529,3 +531,11 @@ def _put(run: Run, state: State | None, passes: int) -> None:
     if state is not None and type(state) is type(run.state):
         for array, earlier in zip(run.state, state, strict=True):
             array[:] = earlier
+
+
+def _as_numbers(y: Values) -> Values:
+    """Targets as numbers; ValueError if they are none, or some are missing."""
+    if y.dtype.kind in "US":
+        raise ValueError(f"y must be numbers, and holds text such as {y.flat[0]!r}: give y.astype(float)")
+    assert_all_finite(y, input_name="y")
+    return y

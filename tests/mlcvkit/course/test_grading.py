@@ -1,5 +1,6 @@
 """Points: what the reference and the fresh handout get, what each mistake costs, and that it costs nothing else."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -38,7 +39,7 @@ from soak import only_in_soak, repeated
 pytestmark = NEEDS_BUBBLEWRAP
 
 COMPUTES = "import time; end = time.process_time() + {}; [0 for _ in iter(lambda: time.process_time() < end, False)]"
-BASIS, ACTIVATIONS = "mlcvlab/nn/basis.py", "mlcvlab/nn/activations.py"
+BASIS, ACTIVATIONS, LOSSES = "mlcvlab/nn/basis.py", "mlcvlab/nn/activations.py", "mlcvlab/nn/losses.py"
 NN2, SGD, ADAM = "mlcvlab/models/nn2.py", "mlcvlab/optim/sgd.py", "mlcvlab/optim/adam.py"
 
 
@@ -815,3 +816,12 @@ def test_a_function_that_blocks_costs_its_own_points_alone(of_code, replaced):
     assignment = replace(of_code, limits=limits)
     result = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
     assert lost(result) == {"relu"}
+
+
+def test_a_result_that_is_nearly_large_enough_is_shown_as_less(replaced, grade):
+    right = "    return (1 - y) / _not_zero(1 - y_hat) - y / _not_zero(y_hat)"
+    wrong = "    y_hat = np.clip(y_hat, 0.0100001, 0.9899999)\n    return (1 - y) / (1 - y_hat) - y / y_hat"
+    files = replaced(LOSSES, right, wrong)
+    told = " ".join(of(grade(files), "cross_entropy_grad").feedback)
+    found = re.search(r"of this size or more: expected \[\[ *-?([\d.]+).*?got \[\[ *-?([\d.]+)", told)
+    assert float(found[2]) < float(found[1]) == 100, told

@@ -244,3 +244,22 @@ def test_rows_may_be_dictionaries():
     frame = table(seed=1)
     encoder = TableEncoder().fit(frame)
     np.testing.assert_array_equal(encoder.transform(frame.to_dicts()), encoder.transform(frame))
+
+
+def test_a_column_of_pandas_with_several_types_is_read_as_it_is_written():
+    mixed = pandas.DataFrame({"a": [1, "x", 2.5, None] * 10, "b": range(40)})
+    text = pandas.DataFrame({"a": ["1", "x", "2.5", None] * 10, "b": range(40)})
+    encoder = TableEncoder().fit(mixed)
+    np.testing.assert_array_equal(encoder.transform(mixed), TableEncoder().fit(text).transform(text))
+    sparse = pandas.DataFrame({"a": pandas.arrays.SparseArray([0, 1, 1, 0] * 10), "b": range(40)})
+    dense = pandas.DataFrame({"a": [0, 1, 1, 0] * 10, "b": range(40)})
+    np.testing.assert_array_equal(
+        TableEncoder().fit(dense).transform(sparse), TableEncoder().fit(dense).transform(dense)
+    )
+    with pytest.raises(InputError, match="the column 'z' of the data frame cannot be used"):
+        TableEncoder().fit(pandas.DataFrame({"z": [object(), 1] * 10}))
+
+
+def test_no_rows_are_no_predictions():
+    encoder = TableEncoder().fit(np.random.default_rng(0).normal(size=(30, 2)))
+    assert encoder.transform(np.zeros((0, 2))).shape == (0, 2)

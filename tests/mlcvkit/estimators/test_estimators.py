@@ -393,3 +393,13 @@ def test_class_weights_are_saved(tmp_path):
     X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
     MLPClassifier(epochs=2, class_weight={0: 1.0, 1: 3.5}).fit(X, y).save(tmp_path / "m.safetensors")
     assert load_estimator(tmp_path / "m.safetensors").class_weight == {0: 1.0, 1: 3.5}
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [(["1.5"] * 30, "y must be numbers, and holds text such as"), ([None] * 30, "NaN"), (["a"] * 30, "text such as")],
+)
+def test_targets_that_are_no_numbers_are_named(y, words):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(ValueError, match=words):
+        MLPRegressor(epochs=1).fit(X, np.array(y))

@@ -269,9 +269,8 @@ def _describe(component: Component, case: Case, answer: Any, expected: Array) ->
     if isinstance(answer, str):
         return f"for {inputs}: {answer}"
     if component.is_open(case.property):
-        signs = np.sign(expected).tolist()
-        correct = f"finite numbers with the signs {signs}, of size {component.least_when_wrong:g} or more"
-        return f"for {inputs}: expected {correct}, got {shown(answer['value'])}"
+        least = np.sign(expected) * component.least_when_wrong
+        return f"for {inputs}: finite, with these signs and of this size or more: {shown_apart(least, answer['value'])}"
     return f"for {inputs}: {shown_apart(expected, answer['value'])}"
 
 

@@ -198,9 +198,10 @@ def marks_of(column: "polars.Series") -> set[str]:
     set[str]
         Of "." and ",".
     """
-    text = known_text(column, (*MISSING, *MISSING_NUMBERS)).drop_nulls().unique()
+    text = known_text(column, (*MISSING, *MISSING_NUMBERS)).drop_nulls()
     if not text.str.contains(_MARKED).any():
         return set()
+    text = text.unique()
     unit = unit_of(text.sort().to_list()[:: max(1, len(text) // FIRST_LOOK)])
     text = text if unit is None else text.str.strip_suffix(unit).str.strip_chars()
     are_alike = text.str.contains(_LIKE_A_NUMBER) & text.str.contains(r"\d")

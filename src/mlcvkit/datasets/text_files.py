@@ -4,7 +4,7 @@ import csv
 import io
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,6 @@ from mlcvkit.datasets.columns import (
     ambiguous_number,
     kind_of_text,
     known_text,
-    marks_in,
     marks_of,
     number_of,
     numbers_in,
@@ -90,9 +89,11 @@ class TextReader:
         table = table.with_columns(pl.all().str.strip_chars()).with_columns(pl.all().replace("", None))
         if known:
             return table, notes, set()
-        if decimal is None:
-            _require_clear_numbers(path, table, is_usual=separator == ",")
-        return _typed(table, decimal), notes, marks_in(table)
+        marks = {name: marks_of(table[name]) for name in table.columns}
+        decimals = set().union(*marks.values())
+        if decimal is None and len(decimals) != 1 and (decimals or separator != ","):  # where a point is usual
+            _require_clear_numbers(path, table)
+        return _typed(table, decimal, marks), notes, decimals
 
     def _separator(self, text: str, *, known: bool) -> tuple[str, str]:
         """The separator, and the text without the line that tells it; of one column for a model nothing separates."""
@@ -249,7 +250,7 @@ def _names(path: Path, first: list[str], second: list[str], header: bool | None)
     return names, [f"{path.name}: {advice}"] if looks_like_data else []
 
 
-def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame":
+def _typed(table: "polars.DataFrame", decimal: str | None, marks: Mapping[str, set[str]]) -> "polars.DataFrame":
     """The table with its columns of nothing but plain numbers or ISO dates as such; the others stay text.
 
     Text stays what a model must know the marks of: numbers with thousands, and those with a decimal comma beside them;
@@ -257,7 +258,6 @@ def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame"
     """
     import polars as pl
 
-    marks = {name: marks_of(table[name]) for name in table.columns}
     facts = {name: kind_of_text(table[name], set().union(*marks.values())) for name in table.columns}
     has_thousands = any(fact.get("thousands") == "." for fact in facts.values())
     typed = []
@@ -279,14 +279,8 @@ def _typed(table: "polars.DataFrame", decimal: str | None) -> "polars.DataFrame"
     return table.with_columns(typed)
 
 
-def _require_clear_numbers(path: Path, table: "polars.DataFrame", *, is_usual: bool) -> None:
-    """Refuse numbers such as 1,000 that may be one or a thousand, where nothing in the file tells, or both ways.
-
-    Parameters: ``is_usual``, whether the separator is the comma, so that a point is the usual decimal mark.
-    """
-    certain = marks_in(table)
-    if len(certain) == 1 or (is_usual and not certain):
-        return
+def _require_clear_numbers(path: Path, table: "polars.DataFrame") -> None:
+    """Refuse numbers such as 1,000 that may be one or a thousand: where nothing in the file tells, or both ways."""
     for name in table.columns:
         unit = unit_of(table[name].drop_nulls().unique().sort().to_list())
         bare = known_text(table[name]).drop_nulls().str.strip_suffix(unit or "").str.strip_chars()

@@ -196,7 +196,7 @@ class Page:
             try:
                 yield
             except (InputError, OSError) as error:
-                ui.notify(str(error), type="negative")
+                ui.notify(str(error).replace("another --name", "another name"), type="negative")
 
     async def _changed(self, name: str, value: Any) -> None:
         async with self._order("change"):

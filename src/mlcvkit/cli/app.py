@@ -7,7 +7,7 @@ import sys
 import threading
 import tomllib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
 from importlib import import_module
@@ -23,11 +23,23 @@ from mlcvkit.errors import InputError
 from mlcvkit.extras import own_version
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from mlcvkit.arrays import PlainData
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 console = Console(highlight=False)
+
+
+def table_of(*headings: str, left: Collection[str] = (), title: str | None = None) -> "Table":
+    """A table with its headings; numbers stand at the right, the columns of ``left`` at the left."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right")
+    return table
 
 
 @contextmanager

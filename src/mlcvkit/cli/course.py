@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlcvkit import storage
-from mlcvkit.cli.app import FAILED, INTERRUPTED, console, print_json, progress_of, say
+from mlcvkit.cli.app import FAILED, INTERRUPTED, console, print_json, progress_of, say, table_of
 from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
@@ -412,11 +412,9 @@ def _print_grades(grades: Sequence["Grade"], assignment: "Assignment") -> None:
 
 
 def _print_grade(grade: "Grade") -> None:
-    table = Table(
-        title=f"{escape(grade.submission)}: {grade.points:g} of {grade.out_of:g} points", title_justify="left"
-    )
-    for heading in ("", "test", "points", "out of", "likely mistake"):
-        table.add_column(heading, justify="right" if heading in ("points", "out of") else "left")
+    title = f"{escape(grade.submission)}: {grade.points:g} of {grade.out_of:g} points"
+    words = ("", "test", "likely mistake")
+    table = table_of("", "test", "points", "out of", "likely mistake", left=words, title=title)
     part = ""
     for test in grade.tests:
         if table.rows and test.part != part:
@@ -451,9 +449,8 @@ def _print_violations(grade: "Grade", heading: str) -> None:
 
 def _print_checks(grade: "Grade") -> None:
     missing = [test.name for test in grade.tests if test.feedback == ("it is not implemented yet",)]
-    table = Table()
-    for heading in ("", "function", "relative error", "likely mistake"):
-        table.add_column(heading, justify="right" if heading == "relative error" else "left")
+    words = ("", "function", "likely mistake")
+    table = table_of("", "function", "relative error", "likely mistake", left=words)
     for test in grade.tests:
         if test.name in missing:
             continue

@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 import numpy as np
 from cyclopts import Parameter
 from rich.markup import escape
-from rich.table import Table
 
 from mlcvkit import datasets, storage
 from mlcvkit.arrays import PlainData, RawRows
-from mlcvkit.cli.app import console, print_data, print_json, say
+from mlcvkit.cli.app import console, print_data, print_json, say, table_of
 from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Predictor, completed, test_rows
@@ -173,9 +172,8 @@ def describe(
         print_json(True, description)
         return 0
     console.print(f"[bold]{escape(description['name'])}[/bold]: {description['samples']:,} samples")
-    table = Table()
-    for heading in ("column", "kind", "missing", "different", "values", "note"):
-        table.add_column(heading, justify="right" if heading in ("missing", "different") else "left")
+    words = ("column", "kind", "values", "note")
+    table = table_of("column", "kind", "missing", "different", "values", "note", left=words)
     for column in description["columns"][:100]:
         missing, different = (f"{column[key]:,}" for key in ("missing", "different"))
         table.add_row(
@@ -231,10 +229,9 @@ def print_measures(measures: PlainData) -> None:
     confusion = measures["confusion"]
     if len(confusion) <= 12:
         title = "Confusion matrix: a row for each true class, a column for each predicted class"
-        table = Table(title=title, title_justify="left")
         classes = list(next(iter(confusion.values())))
-        for heading in ("", *(f"predicted {name}" if len(classes) < 5 else name for name in classes), "recall"):
-            table.add_column(escape(heading), justify="right" if heading else "left")
+        headings = (escape(f"predicted {name}" if len(classes) < 5 else name) for name in classes)
+        table = table_of("", *headings, "recall", left=("",), title=title)
         for name, predicted in confusion.items():
             total = sum(predicted.values())
             recall = (

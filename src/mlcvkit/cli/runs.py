@@ -7,11 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import INTERRUPTED, console, print_json, say
+from mlcvkit.cli.app import INTERRUPTED, console, print_json, say, table_of
 from mlcvkit.cli.interrupts import EndBySignals, Interrupts, interrupts
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
@@ -100,10 +99,8 @@ def _train_one(
 
 
 def _print_scores(scores: list[PlainData], summary: PlainData) -> None:
-    table = Table()
     names = list(summary["mean"])
-    for heading in ("run", *names):
-        table.add_column(heading, justify="left" if heading == "run" else "right")
+    table = table_of("run", *names, left=("run",))
     for one in scores:
         table.add_row(escape(one["run"]), *(f"{one[name]:.4g}" for name in names))
     table.add_section()
@@ -178,9 +175,8 @@ def _shown(scores: PlainData) -> str:
 
 
 def _list(found: list[PlainData]) -> None:
-    table = Table()
-    for heading in ("run", "data", "model", "score", "parameters", "when"):
-        table.add_column(heading, justify="right" if heading == "parameters" else "left")
+    words = ("run", "data", "model", "score", "when")
+    table = table_of("run", "data", "model", "score", "parameters", "when", left=words)
     for one in found:
         names = ("run", "data", "model")
         table.add_row(
@@ -190,10 +186,8 @@ def _list(found: list[PlainData]) -> None:
 
 
 def _compare(found: list[PlainData]) -> None:
-    table = Table()
-    table.add_column("")
-    for one in found:
-        table.add_column(escape(one["run"]))
+    headings = ("", *(escape(one["run"]) for one in found))
+    table = table_of(*headings, left=headings)
     for name in MEASURES:
         if any(name in one["scores"] for one in found):
             table.add_row(name, *(f"{one['scores'][name]:.4g}" if name in one["scores"] else "" for one in found))

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import INTERRUPTED, console, print_json, progress_of, read_config, say
+from mlcvkit.cli.app import INTERRUPTED, console, print_json, progress_of, read_config, say, table_of
 from mlcvkit.cli.interrupts import interrupts
 from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
@@ -388,9 +388,8 @@ def _running(study: "Study", trial: "FrozenTrial") -> str:
 
 def _best_table(study: "Study", most: int) -> Table:
     """The best trials, one a line."""
-    table = Table(title="Best so far", title_justify="left")
-    for heading in ("trial", f"validation {study.score}", "hyperparameters"):
-        table.add_column(heading, justify="left" if heading == "hyperparameters" else "right")
+    last = "hyperparameters"
+    table = table_of("trial", f"validation {study.score}", last, left=(last,), title="Best so far")
     done = sorted((t for t in study.trials() if t.state.name == "COMPLETE"), key=lambda t: -(t.value or 0))
     for trial in done[:most]:
         shown = ", ".join(f"{name} {_shown(trial.params[name])}" for name in study.settings.space)
@@ -417,9 +416,8 @@ def _print_search(study: "Study") -> None:
 
 def _print_comparison(study: "Study", found: "Comparison", *, is_default: bool) -> None:
     measured = found.as_json()
-    table = Table(title=f"On the test rows, {len(found.best)} seeds each", title_justify="left")
-    for heading in ("", f"test {study.score}", "standard deviation", "diverged"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    headings = ("", f"test {study.score}", "standard deviation", "diverged")
+    table = table_of(*headings, left=("",), title=f"On the test rows, {len(found.best)} seeds each")
     for which in ("best", "defaults"):
         mean, std = (measured[which][name] for name in ("mean", "std"))
         shown = ("" if value is None else f"{value:.4f}" for value in (mean, std))
@@ -448,9 +446,9 @@ def _verdict(found: "Comparison", *, is_default: bool) -> str:
 
 def _print_cells(tuning: ModuleType, study: "Study", cells: "list[Cell]") -> None:
     names = [name for name in study.settings.space if name != "seed"]
-    table = Table(title=f"Validation {study.score}, seeds each: {study.settings.repeats}", title_justify="left")
-    for heading in (*names, *tuning.CELL_HEADINGS):
-        table.add_column(heading.replace("_", " "), justify="right" if heading else "left")
+    headings = (heading.replace("_", " ") for heading in (*names, *tuning.CELL_HEADINGS))
+    title = f"Validation {study.score}, seeds each: {study.settings.repeats}"
+    table = table_of(*headings, left=("",), title=title)
     best = max((cell.mean for cell in cells if cell.scores), default=None)
     for cell in cells:
         table.add_row(*map(escape, cell.row(_shown)), style="bold" if cell.scores and cell.mean == best else None)

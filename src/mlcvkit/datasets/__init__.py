@@ -6,7 +6,7 @@ numbers.
 
 from mlcvkit.arrays import float_rows, scale_images
 from mlcvkit.datasets.columnar_files import as_frame
-from mlcvkit.datasets.columns import known_text, order_in_time, type_of
+from mlcvkit.datasets.columns import MISSING_NUMBERS, known_text, order_in_time, type_of
 from mlcvkit.datasets.description import alike_names, describe, notes_of
 from mlcvkit.datasets.images import IMAGE_SUFFIXES, ImageEncoder, are_images, read_images
 from mlcvkit.datasets.mnist_digits import (
@@ -41,6 +41,7 @@ from mlcvkit.datasets.toys import MNIST_NAMES, TOYS
 __all__ = [
     "FORMATS",
     "IMAGE_SUFFIXES",
+    "MISSING_NUMBERS",
     "MNIST_NAMES",
     "PARITY_NAMES",
     "SIDE",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlcvkit.arrays import PlainData, Values
-from mlcvkit.datasets import Samples, alike_names, no_number
+from mlcvkit.datasets import MISSING_NUMBERS, Samples, alike_names, no_number
 from mlcvkit.errors import InputError
 from mlcvkit.models import OUTPUTS, OutputName
 from mlcvlab.nn import Array
@@ -548,8 +548,22 @@ def notes_of_target(y: Values, targets: Targets) -> list[str]:
             f"{len(different):,} whole numbers are taken for classes; --task regression takes them for numbers"
         )
     if targets.task == "classification" and y.dtype.kind == "U":
-        lines += alike_names(y.tolist())
+        lines += [*alike_names(y.tolist()), *_notes_of_odd_classes(different)]
     return lines
+
+
+def _notes_of_odd_classes(names: Values) -> list[str]:
+    """A note on a class that may stand for no value: a usual sign for that, or the only text among numbers."""
+    texts = [name for name in names.tolist() if no_number(np.array([name])) is not None]
+    odd = [name for name in texts if name in MISSING_NUMBERS] or (texts if len(texts) == 1 < len(names) - 1 else [])
+    return [f"{name!r} is a class of its own here: leave the target of its rows empty if it means none" for name in odd]
+
+
+def _that_is_no_number(values: Values) -> str:
+    """Of text that is mostly numbers, a value that keeps it from being numbers."""
+    texts = [value for value in values.tolist() if no_number(np.array([value])) is not None]
+    few = 0 < len(texts) <= len(values) / 2
+    return f", or correct {texts[0]!r}: {len(values) - len(texts):,} of the others are numbers" if few else ""
 
 
 def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
@@ -600,6 +614,7 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
         raise InputError(
             f"the target {samples.target!r} has {len(values):,} different values in {len(y):,} rows: nearly each row "
             f"would be a class of its own; choose another target{', or --task regression' if is_number else ''}"
+            f"{'' if is_number else _that_is_no_number(values)}"
         )
     if y.dtype.kind == "f" and whole:
         y = y.astype(np.int64)

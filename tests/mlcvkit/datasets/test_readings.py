@@ -438,3 +438,16 @@ def test_truth_values_in_any_case_are_one_name_in_the_notes():
     samples = Samples("t", table, np.arange(200) % 2, "y", "")
     [column, _] = describe(samples)["columns"]
     assert column["kind"] == "category" and column["note"] == ""
+
+
+@pytest.mark.parametrize(("sign", "is_told"), [("\\N", True), ("–", True), ("n.v.", True), ("2", False)])
+def test_a_class_that_may_mean_no_value_is_told(tmp_path, sign, is_told):
+    lines = ["x,y", *(f"{i % 9},{sign if i % 10 == 0 else i % 2}" for i in range(100))]
+    notes = " ".join(trained(written(tmp_path, lines), "y").notes)
+    assert (f"{sign!r} is a class of its own here" in notes) == is_told
+
+
+def test_what_keeps_a_target_from_being_numbers_is_named(tmp_path):
+    lines = ["x,y", *(f"{i % 9},{'unknown' if i == 7 else i + 0.5}" for i in range(100))]
+    with pytest.raises(InputError, match="or correct 'unknown': 99 of the others are numbers"):
+        trained(written(tmp_path, lines), "y")

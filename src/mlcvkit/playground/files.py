@@ -31,8 +31,8 @@ POINTS_FILE, IMAGES_FILE = "points.csv", "images.npz"
 def save_run(root: Path, name: str, session: Session) -> Path:
     """Save the network as it is now as a run of ``mlcvlab train``; InputError for an impossible or used name."""
     session.rest()
-    if not all(np.isfinite(w).all() for w in session.network.model.W):
-        raise InputError("the weights are no numbers any more: there is nothing to save")
+    if session.network.has_diverged:
+        raise InputError("the training diverged: there is nothing to save")
     experiment, network = session.experiment, session.network
     hp = asdict(experiment.hyperparameters())
     configuration: dict[str, Any] = {"data": None, "target": None}

@@ -185,7 +185,7 @@ def centred(pixels: npt.NDArray[np.uint8]) -> Array | None:
 
 
 NO_ANSWER = -1
-"""In place of a predicted class where the weights are no numbers any more."""
+"""In place of a predicted class where the network has diverged."""
 
 
 class Confusion(NamedTuple):
@@ -229,7 +229,7 @@ def confusion(network: Network) -> Confusion:
     predicted = answers.argmax(axis=0) if len(answers) > 1 else (answers[0] >= 0.5).astype(int)
     answers = answers if len(answers) > 1 else np.vstack([1 - answers, answers])
     counts = np.zeros((len(rows), len(answers)), int)
-    predicted = np.where(np.isnan(answers).any(axis=0), NO_ANSWER, predicted)
+    predicted = np.full_like(predicted, NO_ANSWER) if network.has_diverged else predicted
     np.add.at(counts, (truth[predicted != NO_ANSWER], predicted[predicted != NO_ANSWER]), 1)
     return Confusion(rows, network.class_names, counts, truth, predicted, answers.max(axis=0), of)
 

@@ -42,7 +42,8 @@ class Network:
     """A network that an experiment describes, with its samples.
 
     ``train`` and ``held_out`` are what it is measured on: columns X, (K, N), and targets, (C, N). ``class_names`` has
-    class 0 first; ``note``, what a visitor should know of it.
+    class 0 first; ``note``, what a visitor should know of it; ``has_diverged``, whether its loss is no number, as it
+    was measured last.
     """
 
     experiment: Experiment
@@ -56,6 +57,7 @@ class Network:
     every: Callable[[int], tuple[Array, Array]] = field(repr=False)
     prepared: Preparation = field(repr=False)
     note: str = ""
+    has_diverged: bool = False
 
     @property
     def mlp(self) -> MLP:
@@ -72,6 +74,9 @@ class Network:
         with np.errstate(over="ignore", invalid="ignore"):
             for part, (X, y) in {"train": self.train, "validation": self.held_out}.items():
                 values[f"{part}_loss"], values[f"{part}_accuracy"] = self._measured(X, y)
+        self.has_diverged = not np.isfinite(values["train_loss"])
+        if self.has_diverged:
+            values |= {"train_accuracy": np.nan, "validation_accuracy": np.nan}
         return values
 
     def _measured(self, X: Array, y: Array) -> tuple[float, float]:
@@ -79,8 +84,6 @@ class Network:
             return self.model.emp_loss(X, y), accuracy(self.model, X, y)
         mlp = self.mlp
         z = mlp.logits(X)  # once, for the loss and for the accuracy
-        if np.isnan(z).any():
-            return np.nan, np.nan
         correct = (z >= 0) == (y >= 0.5) if len(z) == 1 else z.argmax(axis=0) == y.argmax(axis=0)
         return float(logit_loss(mlp.output, mlp.loss).value(y, z).mean()), float(correct.mean())
 

@@ -45,8 +45,8 @@ class Answer:
             self.path.show("")
             return
         path, names = inspection.path(network, sample), network.class_names
-        if np.isnan(path.answers).any():
-            self.line.show("No answer: the weights are no numbers any more")
+        if network.has_diverged:
+            self.line.show("No answer: the network has diverged")
             self.path.show("")
             return
         if len(path.answers) == 1:

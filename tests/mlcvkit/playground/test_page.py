@@ -407,7 +407,7 @@ def test_a_network_that_has_diverged_gives_no_answers(visitor):
     assert "accuracy" not in one.status
     one.press("A random sample")
     answer = one.page.locator(".answer")
-    one.wait(lambda: answer.text_content() == "No answer: the weights are no numbers any more")
+    one.wait(lambda: answer.text_content() == "No answer: the network has diverged")
     one.press("Save")
     one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
     one.wait(lambda: one.page.get_by_text("there is nothing to save").count())

@@ -93,15 +93,8 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     if fact.get("loose"):
         others = ", ".join(fact.get("others", ()))
         columns_for = f"a column each for {others}, " if others else ""
-        kind = (
-            "dates"
-            if fact["kind"] in ("date", "time")
-            else "lengths of time"
-            if fact.get("length")
-            else "times of day"
-            if fact.get("clock")
-            else "numbers"
-        )
+        of_numbers = "lengths of time" if fact.get("length") else "times of day" if fact.get("clock") else "numbers"
+        kind = "dates" if fact["kind"] in ("date", "time") else of_numbers
         notes.append(f"mostly {kind}: {columns_for}the rest counts as missing")
     if fact.get("thousands"):
         notes.append(f"{fact['thousands']!r} stands between thousands")

@@ -789,7 +789,7 @@ def test_a_gradient_at_the_models_first_weights_is_named(of_code, replaced):
         ("nn2", "        if not hasattr(self, 'kept'):\n            self.kept = {right}\n        return self.kept\n"),
         (
             "grad",
-            "        found = {right}\n        self.sum = [a + g for a, g in zip(getattr(self, 'sum', found), found)]\n"
+            "        found = {right}\n        self.sum = [a + g for a, g in zip(getattr(self, 'sum', [0, 0]), found)]\n"
             "        return self.sum\n",
         ),
     ],
@@ -812,7 +812,7 @@ def test_a_function_that_blocks_costs_its_own_points_alone(of_code, replaced):
         "    return np.maximum(as_float(x), 0)",
         "    import time\n    time.sleep(1000)\n    return np.maximum(as_float(x), 0)",
     )
-    limits = {**of_code.limits, "idle_seconds": 0.5, "submission_seconds": 10}
+    limits = {**of_code.limits, "idle_seconds": 2, "submission_seconds": 8}
     assignment = replace(of_code, limits=limits)
     result = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
     assert lost(result) == {"relu"}

@@ -360,6 +360,7 @@ def test_a_mark_between_thousands_is_no_decimal_mark(text):
         ("2015-01", datetime(2015, 1, 1)),
         ("2020 Q3", datetime(2020, 7, 1)),
         ("0001-01-01", None),
+        ("4711-08", None),
     ],
 )
 def test_more_ways_to_write_a_date(text, moment):

@@ -86,6 +86,9 @@ class Playground:
         self.said.close()
 
 
+_PAUSE = """[...document.querySelectorAll("button")].find((one) => one.textContent.trim() === "Pause")?.click()"""
+
+
 class Visitor:
     """A page of the browser that keeps what goes wrong: errors in the console and requests to other hosts."""
 
@@ -103,7 +106,8 @@ class Visitor:
             page.on(event, listener)
 
     def leave(self):
-        """Leave the page, which another visitor may then use: the browser's storage is emptied."""
+        """Leave the page, which another visitor may then use: its training pauses, the browser's storage is emptied."""
+        self.page.evaluate(_PAUSE)
         self.page.evaluate("localStorage.clear(), sessionStorage.clear()")
         self.page.goto("about:blank")
         for event, listener in self.listeners.items():
@@ -162,9 +166,11 @@ class Visitor:
         self.page.mouse.up()
 
     def choose(self, label, option):
-        """Choose from a list."""
+        """Choose from a list, and wait until it is closed: it takes the focus, and what is typed then, until it is."""
         self.page.get_by_label(label, exact=True).first.click()
-        self.page.get_by_role("option", name=option, exact=True).click()
+        chosen = self.page.get_by_role("option", name=option, exact=True)
+        chosen.click()
+        chosen.wait_for(state="detached")
 
 
 @contextmanager

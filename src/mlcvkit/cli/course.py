@@ -191,7 +191,8 @@ def _save_and_print(
     export: Path | None,
 ) -> None:
     """Write the overview and the file for the platform, and print the class."""
-    missing = course.without_submission([grade.submission for grade in graded.grades], ledger)
+    known = [*(grade.submission for grade in graded.grades), *graded.left_over]
+    missing = course.without_submission(known, ledger)
     course.write_overview(graded.grades, assignment, folder, graded.alike, missing)
     exported = None
     if export is not None:
@@ -211,8 +212,14 @@ def _submissions_in(course: ModuleType, paths: list[Path]) -> int:
     passed_by: list[Path] = []
     found = course.find_submissions(paths, passed_by)
     if passed_by:
-        console.print(f"Not taken for submissions: {escape(', '.join(path.name for path in passed_by[:10]))}")
+        console.print(f"Not taken for submissions: {escape(_listed([path.name for path in passed_by]))}")
     return len(found)
+
+
+def _listed(names: Sequence[str], most: int = 50) -> str:
+    """Names with commas between them, and the number of those that are too many."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _print_class(graded: "GradedClass", assignment: "Assignment", folder: Path, ledger: "Ledger") -> None:
@@ -221,8 +228,11 @@ def _print_class(graded: "GradedClass", assignment: "Assignment", folder: Path, 
     for pair in graded.alike[:10]:
         console.print(f"Alike, please look at both: {escape(pair.first)}, {escape(pair.second)} ({pair.share:.0%})")
     if graded.left_over:
-        names = escape(", ".join(graded.left_over[:10]))
-        console.print(f"{folder}/submissions also has feedback for submissions that are not among these: {names}")
+        names = escape(_listed(graded.left_over))
+        console.print(
+            f"{folder}/submissions also has feedback for submissions that are not among these: {names}; the overview "
+            "and an export are of these alone"
+        )
     unknown = [grade.submission for grade in graded.grades if ledger.student_of(grade.submission) is None]
     if unknown and ledger.roster is not None:
         console.print(f"Of nobody in the roster, or of two: {escape(', '.join(unknown))}")

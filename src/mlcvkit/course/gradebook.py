@@ -175,9 +175,9 @@ def _own_terms(where: str, plain: Mapping[str, str]) -> tuple[datetime | None, t
     if submitted and _time(submitted) is None:
         raise InputError(f"{where}: submitted must be a time like 2026-02-20 23:59; got {submitted!r}")
     days = _number(extension)
-    own_due = _time(extension)
-    if extension and days is None and own_due is None:
+    if extension and days is None and _time(extension) is None:
         raise InputError(f"{where}: extension must be days, or a time like 2026-02-20 23:59; got {extension!r}")
+    own_due = read_time(extension, "extension") if extension and days is None else None  # a day lasts until its end
     bonus = _number(plain.get("bonus", "") or "0")
     if bonus is None or bonus < 0:
         raise InputError(f"{where}: bonus must be points of 0 or more; got {plain['bonus']!r}")
@@ -366,13 +366,18 @@ def settle_resubmissions(grades: Sequence[Grade], ledger: Ledger, modified: Mapp
     superseded: dict[str, str] = {}
     for several in of_student.values():
         by: Callable[[Grade], Any] = (
-            (lambda grade: (modified[grade.submission], grade.submission))
+            (lambda grade: (modified[grade.submission], _in_numbers(grade.submission)))
             if ledger.keep == "last"
-            else (lambda grade: (grade.points, modified[grade.submission], grade.submission))
+            else (lambda grade: (grade.points, modified[grade.submission], _in_numbers(grade.submission)))
         )
         chosen = max(several, key=by)
         superseded |= {grade.submission: chosen.submission for grade in several if grade is not chosen}
     return [replace(grade, superseded_by=superseded.get(grade.submission, "")) for grade in grades]
+
+
+def _in_numbers(name: str) -> list[tuple[int, str]]:
+    """A name by which "hw1 (10)" comes after "hw1 (2)"."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 @dataclass(frozen=True)

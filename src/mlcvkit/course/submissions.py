@@ -13,6 +13,7 @@ import stat
 import tarfile
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -131,7 +132,7 @@ def find_submissions(paths: Iterable[Path], passed_by: list[Path] | None = None)
                 f"{path} is no submission: a folder, or a file that ends in {', '.join((*ARCHIVES, *CODE))}"
             )
         else:
-            found += _in_archive(path) or [_found(path)]
+            found += _in_archive(path, passed_by) or [_found(path)]
     return list(dict.fromkeys(found))
 
 
@@ -204,7 +205,7 @@ def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
         found.append(_found(paths[0]) if who == paths[0].name else Found(who, tuple(path.resolve() for path in paths)))
     if not found:
         raise InputError(f"{folder} is no submission, and there is none in it: a folder with mlcvlab/, or archives")
-    if len(found) == 1 and (inside := _in_archive(found[0].paths[0])):
+    if len(found) == 1 and (inside := _in_archive(found[0].paths[0], passed_by)):
         return inside
     return sorted(found, key=lambda one: one.name)
 
@@ -221,8 +222,8 @@ def _who(name: str) -> str:
     return of_platform["who"] if of_platform else name
 
 
-def _in_archive(path: Path) -> list[Found]:
-    """The submissions in an archive of a class; none if the archive is one submission."""
+def _in_archive(path: Path, passed_by: list[Path] | None) -> list[Found]:
+    """The submissions in an archive of a class, as in a folder of one; none if the archive is one submission."""
     if not path.is_file() or path.is_symlink() or not _is_kind(path.name, ARCHIVES):
         return []
     try:
@@ -239,11 +240,18 @@ def _in_archive(path: Path) -> list[Found]:
     for place in places:
         top = place.parts[0]
         inside_of.setdefault(_who(top) if len(place.parts) == 1 else top, []).append(place)
-    units = {top: inside for top, inside in inside_of.items() if _is_unit(top, inside)}
-    if root.name == "hw1" or inside_of.keys() & {"hw1", "mlcvlab", *_own_names()} or len(units) < 2:
+    typed = {top for top in inside_of if top.endswith(ONLINE_TEXT)}
+    units = [top for top, inside in inside_of.items() if top not in typed and _is_unit(top, inside)]
+    if root.name == "hw1" or inside_of.keys() & {"hw1", "mlcvlab", *_own_names()} or len(units) + len(typed) < 2:
         return []
-    units |= {top: inside for top, inside in inside_of.items() if _is_kind(top, UNOPENED)}
-    return [Found(_plain_name(top), (path.resolve(),), str(root / top)) for top in sorted(units)]
+    taken = [
+        top
+        for top, inside in inside_of.items()
+        if top not in typed and (top in units or len(inside[0].parts) > 1 or _is_kind(top, (*CODE, *UNOPENED)))
+    ]
+    if passed_by is not None:
+        passed_by += [path / root / top for top in sorted(inside_of.keys() - {*taken})]
+    return [Found(_plain_name(top), (path.resolve(),), str(root / top)) for top in sorted(taken)]
 
 
 def _is_unit(top: str, inside: list[PurePosixPath]) -> bool:
@@ -316,6 +324,7 @@ class _Taken:
     most_bytes: int
     bytes_read: int = 0
     bytes_passed: int = 0
+    code: Counter[bool] = field(default_factory=Counter)
     beside: int = 0
     bytes_beside: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
@@ -373,10 +382,16 @@ class _Taken:
 
     def _take(self, entry: _Entry, place: str) -> None:
         if _is_kind(place, CODE):
+            path = PurePosixPath(place)
+            is_own = "mlcvlab" in path.parts or path.name in _own_names()
+            self.code[is_own] += 1
+            if self.code[is_own] > self.most_files and is_own:
+                raise _TooLarge(f"it has more than {self.most_files:,} files")
+            if self.code[is_own] > self.most_files:  # such as those of a virtual environment
+                self.ignored.append((place, entry.size))
+                return
             self.files[place] = self.read(entry)
             self.times[place] = entry.modified
-            if sum(_is_kind(name, CODE) for name in self.files) > self.most_files:
-                raise _TooLarge(f"it has more than {self.most_files:,} files")
         elif _is_kind(place, ARCHIVES) and entry.size <= self.most_bytes:
             self.archives[place] = self.read(entry)
         elif self.beside < MOST_BESIDE and self.bytes_beside + entry.size <= LARGEST_BESIDE:

@@ -112,6 +112,9 @@ def test_lateness_is_by_the_roster_and_an_extension_is_the_students_own(roster, 
     late = datetime(2026, 3, 3, 13, 0).timestamp()
     assert ledger.terms("cy", late).days_late == 3  # by its newest file: the roster does not say
     assert ledger.terms("nobody", late).days_late == 11
+    days = "name,submitted,extension\nann,2026-02-22 10:00,2026-02-22\nbo,2026-02-22 10:00,2026-02-22 09:00\n"
+    own = Ledger(roster(days), due=datetime(2026, 2, 20, 23, 59), late_percent=10)
+    assert [own.terms(name, 0.0).days_late for name in ("ann", "bo")] == [0, 1]  # a day lasts until its end
     grade = score(of_code, found("bo")(of_code), ledger.terms("bo", 0.0))
     assert (grade.points, grade.late_cost, grade.bonus) == (16.7, 3.8, 1.5)
     moodle = Ledger(roster(MOODLE), due=datetime(2026, 2, 20, 23, 59), late_percent=10)
@@ -156,6 +159,13 @@ def test_of_two_submissions_of_one_student_the_last_or_the_best_counts(roster, o
         text = export(settled, Ledger(roster(CANVAS), keep=keep), of_code).text
         chosen = next(grade for grade in settled if grade.submission == counts)
         assert f"Lab 1,{chosen.points:g}," in text
+
+
+def test_of_undated_submissions_the_one_with_the_higher_number_is_the_last(roster, of_code):
+    names = [f"adamsann_101_1_hw1 ({number})" for number in (2, 10, 9)]
+    grades = [score(of_code, found(name)(of_code)) for name in names]
+    settled = settle_resubmissions(grades, Ledger(roster(CANVAS), keep="last"), dict.fromkeys(names, 0.0))
+    assert [grade.submission for grade in settled if not grade.superseded_by] == [names[1]]
 
 
 def test_an_override_stands_in_place_of_what_was_found(of_code, tmp_path, roster):

@@ -445,6 +445,23 @@ def test_every_step_of_sgd_is_looked_at(less, step, words, grade, reference):
     assert words in "".join(result.feedback) and not result.diagnosed
 
 
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ("W[k].flat[j] -= lr / 3 * g[k].flat[j]", "factor"),  # at the rate of a single step as if the rate were 0.1
+        ("W[k].flat[j] -= min(lr, 0.1) * g[k].flat[j]", ""),
+        ("W[k].flat[j] -= 0.1 * g[k].flat[j]", "default_learning_rate"),
+        ("W[k].flat[j] -= lr / (1 + r) * g[k].flat[j]", ""),
+        ("W[k].flat[j] -= lr / 2 * g[k].flat[j]", "half"),
+        ("W[k].flat[j] -= lr * g[k].flat[j]; model.W = W\n        if abs(lr * g[k].flat[j]) < 1e-2: break", ""),
+        ("W[k].flat[j] -= lr * g[k].flat[j]; model.W = W; break", "one_step"),
+    ],
+)
+def test_a_name_of_sgd_holds_at_every_rate_and_in_every_step(step, name, grade, reference):
+    result = of(grade(appended(reference, SGD, ONE_BY_ONE.format(less="", step=step))), "SGD")
+    assert not result.right and (result.diagnosis or "") == name, result.feedback
+
+
 def test_a_layer_that_is_taken_for_none_is_not_told_as_ignored(grade, reference):
     code = """
 _all_layers = NN2.emp_loss_grad

@@ -297,3 +297,37 @@ def test_other_grey_levels_cost_the_scale_alone(how, grade_notebook):
 def test_reversed_labels_cost_the_labels_alone(grade_notebook):
     grade = grade_notebook(DATA.replace("y % 2 == 0", "y % 2 == 1"), TRAINING, TESTING)
     assert [test.name for test in grade.tests if not test.right] == ["preprocessing"], feedback(grade)
+
+
+def test_wrong_labels_of_the_test_part_are_no_reproach_to_the_network(grade_notebook):
+    cells = (DATA + "test_y = 1 - test_y\n", TRAINING, TESTING)
+    grade = grade_notebook(*cells)
+    assert [test.name for test in grade.tests if not test.right] == ["preprocessing"], feedback(grade)
+    assert "opposite" not in feedback(grade)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%load_ext autoreload\n%autoreload 2",
+        "import inspect; inspect.stack()",
+        "import seaborn as sns\nfrom rich_of_nobody import that",
+        "%matplotlib widget\nimport matplotlib.pyplot as plt; plt.plot([1, 2])",
+        "%load_ext nb_black",
+        "%run test_basis.py",
+        "help(NN2)",
+    ],
+)
+def test_what_a_notebook_begins_with_elsewhere_costs_nothing_here(cell, grade_notebook):
+    grade = grade_notebook("from mlcvlab.models.nn2 import NN2", cell, DATA)
+    assert points(grade)["preprocessing"] == 2 and "code cell" not in feedback(grade), feedback(grade)
+
+
+def test_a_notebook_may_end_with_exit(grade_notebook):
+    grade = grade_notebook(DATA, "exit()", "1 / 0")
+    assert points(grade)["preprocessing"] == 2 and "code cell" not in feedback(grade), feedback(grade)
+
+
+def test_a_library_that_is_not_installed_fails_where_it_is_used(grade_notebook):
+    grade = grade_notebook(DATA, "import seaborn\nseaborn.set_theme()")
+    assert "seaborn is not installed where this is graded" in feedback(grade)

@@ -457,3 +457,45 @@ def test_what_was_typed_into_moodles_page_is_no_submission_of_its_own(tmp_path):
     passed_by = []
     assert [one.name for one in find_submissions([tmp_path / "c"], passed_by)] == ["Ann_1_assignsubmission_file_"]
     assert [path.name for path in passed_by] == ["Ann_1_assignsubmission_onlinetext_"]
+
+
+def test_an_archive_of_a_class_is_read_as_its_folder(tmp_path):
+    whole = zipped({f"hw1/{place}": content for place, content in FILES.items()})
+    content = {
+        "ann.zip": whole,
+        "bob.zip": whole,
+        "carol/nn2.py": BASIS,
+        "dave.ipynb": b"{}",
+        "eve.txt": b"x",
+        "gina/hw1/mlcvlab/nn/basis.py": BASIS,
+        "harry.py": BASIS,
+        "ivan.rar": b"Rar!",
+        "kate/notes.txt": b"x",
+        "nina": b"x",
+        "pia/sub/sub/nn2.py": BASIS,
+        "Quin_1_assignsubmission_onlinetext_/onlinetext.html": b"hello",
+    }
+    write_folder(tmp_path / "folder", content)
+    (tmp_path / "flat.zip").write_bytes(zipped(content))
+    (tmp_path / "nested.zip").write_bytes(zipped({f"class/{place}": held for place, held in content.items()}))
+    seen = []
+    for name in ("folder", "flat.zip", "nested.zip"):
+        passed_by = []
+        found = find_submissions([tmp_path / name], passed_by)
+        read = {one.name: read_submission(one, **LIMITS).files for one in found}
+        seen.append((read, sorted(path.name for path in passed_by)))
+    for read, passed_by in seen[1:]:
+        assert passed_by == seen[0][1]
+        for name, files in seen[0][0].items():
+            assert {k: v for k, v in read[name].items() if k[-4:] != ".rar"} == files, name
+    assert len(seen[0][0]) == 9
+    assert seen[0][1] == ["Quin_1_assignsubmission_onlinetext_", "eve.txt", "nina"]
+
+
+@pytest.mark.parametrize("inside", ["env/lib/python3.11/site-packages", "env/lib"])
+def test_a_virtual_environment_beside_the_homework_does_not_hide_it(inside, tmp_path):
+    packages = {f"{inside}/p{i}.py": b"" for i in range(LIMITS["most_files"] + 50)}
+    write_folder(tmp_path / "folder", {**FILES, **packages})
+    (tmp_path / "a.zip").write_bytes(zipped({**packages, **FILES}))
+    for path in (tmp_path / "folder", tmp_path / "a.zip"):
+        assert FILES.items() <= read_submission(path, **LIMITS).files.items()

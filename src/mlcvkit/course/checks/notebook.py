@@ -142,8 +142,7 @@ def check_notebook(
         reason = f"the notebook did not run to its end: {error}"
         return {test: all_lost(test, names, reason) for test, names in PROPERTIES.items()}, None
     values = _Values(session, left["names"])
-    preprocessing, grey = _preprocessing(values, digits, seed)
-    is_reversed = preprocessing.diagnosis is not None and preprocessing.diagnosis.mistake == "labels_reversed"
+    preprocessing, grey, is_reversed = _preprocessing(values, digits, seed)
     y = 1 - digits.test_y if is_reversed else digits.test_y  # that mistake has its cost already
     training, testing = Report("training"), Report("testing")
     training.add("runs", float(failure is None), failure)
@@ -263,21 +262,21 @@ class _Values:
         return answer.get("shape" if shape else "value") if isinstance(answer, dict) else f"`{name}` is no array"
 
 
-def _preprocessing(values: _Values, digits: Digits, seed: int) -> tuple[Report, _Grey]:
-    """The report, and the grey levels of the test part."""
+def _preprocessing(values: _Values, digits: Digits, seed: int) -> tuple[Report, _Grey, bool]:
+    """The report, the grey levels of the test part, and whether the labels of the training part are 1 for odd."""
     report = Report("preprocessing")
     rng = np.random.default_rng([seed, 8])
     counts = {name: values.count(name) for name in NAMES[:4]}
     missing = next((count for count in counts.values() if isinstance(count, str)), None)
     if missing is not None:
-        return all_lost("preprocessing", PROPERTIES["preprocessing"], missing), RIGHT_GREY
+        return all_lost("preprocessing", PROPERTIES["preprocessing"], missing), RIGHT_GREY, False
     train, test = int(counts["train_X"]), int(counts["test_X"])
     some = np.sort(rng.choice(train, min(LOOKED_AT, train), replace=False))
     images = {"train": values.images("train_X", some), "test": values.images("test_X", None)}
     labels = {"train": values.numbers("train_y"), "test": values.numbers("test_y")}
     problem = next((value for value in (*images.values(), *labels.values()) if isinstance(value, str)), None)
     if problem is not None:
-        return all_lost("preprocessing", PROPERTIES["preprocessing"], problem), RIGHT_GREY
+        return all_lost("preprocessing", PROPERTIES["preprocessing"], problem), RIGHT_GREY, False
     known = {part: _identified(np.asarray(array), digits) for part, array in images.items()}
     found = {part: of_part[0] for part, of_part in known.items()}
     report.add("labels", *_labels(report, found, labels, some, counts))
@@ -291,7 +290,9 @@ def _preprocessing(values: _Values, digits: Digits, seed: int) -> tuple[Report, 
     report.add("scale", float(correct), text)
     order = PROPERTIES["preprocessing"]
     report.properties.sort(key=lambda prop: order.index(prop.name))
-    return report, known["test"][1]
+    given = zip(np.asarray(labels["train"])[some[some < len(labels["train"])]], found["train"], strict=False)
+    are_odd = [y == image[1] % 2 for y, image in given if image is not None]
+    return report, known["test"][1], bool(are_odd) and all(are_odd)
 
 
 def _identified(images: Array, digits: Digits) -> tuple[list[tuple[int, int] | None], _Grey]:

@@ -4,7 +4,7 @@ In runs of one step on the reference's network the updates are compared with the
 separable model they are counted. A wrong number of steps, a wrong update and wrong draws cost separate points.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ LARGEST_CHI_SQUARE = 60.0
 """With 14 degrees of freedom, exceeded by uniform draws once in ten million."""
 NAMES = ("coordinate", "update", "steps", "uniform", "returned", "unchanged")
 RATE, LONG_RATE, LONG = 0.3, 0.05, 300
+FAR = 30.0
+"""A learning rate whose steps no early stopping takes for small."""
 """Of this many uniform draws one of the 15 parameters gets none once in 65 million runs."""
 ROUNDED = 1e-6
 """Smaller changes of a parameter are rounding of float32, not updates."""
@@ -85,6 +87,10 @@ def check_sgd(ask: AsksOptimizer, seed: int) -> Report:
         factor = _add_updates(report, names, singles, long, curvature, start, X, y)
     counts = _counts(long, curvature, factor)
     _add_steps(report, names, singles, long, counts, per_step)
+    if names.get("steps") == diagnosis("SGD", "one_step"):
+        farther = _watched(ask, NetworkModel(), start, X, y, {"lr": FAR, "R": 8})
+        if isinstance(farther, Seen) and len(farther.changes) > 1:  # it ends early, and not after each first step
+            names["steps"] = None
     _add_draws(report, names, long, counts)
     _name(report, names)
     add_returned(report, [seen.answer for seen in singles])
@@ -223,7 +229,7 @@ def _add_updates(
     j, change = pairs[int(wrong[0])]
     report.add("update", 0.0, f"{_with(start)}the change of {place(j)}: {shown_apart(correct[j], change)}")
     ratios = got / correct[places]
-    names["update"] = _name_updates(ratios, X.shape[1]) or _name_samples(pairs, start, X, y)
+    names["update"] = _name_updates(ratios, _ratios(long, curvature), X.shape[1]) or _name_samples(pairs, start, X, y)
     alike = bool(np.allclose(ratios, ratios[0], rtol=1e-4))
     return float(ratios[0]) if alike else 1.0
 
@@ -232,7 +238,7 @@ def _later_problem(long: Seen, curvature: Array) -> str | None:
     """What is wrong with an update of the long run; None if all are right, or do not change one parameter each."""
     if len(long.path) <= 2 or any(len(places) != 1 for places in long.moved):
         return None
-    for step, ((before, change), [j]) in enumerate(zip(long.changes, long.moved, strict=True), start=1):
+    for step, ((before, change), [j]) in enumerate(_steps(long), start=1):
         correct = -LONG_RATE * curvature[j] * before[j]
         if not _near(change[j], correct):
             apart = shown_apart(correct, float(change[j]))
@@ -251,25 +257,49 @@ def _near(got: Array, correct: Array) -> Array:
     return np.isclose(got, correct, rtol=1e-5, atol=3e-7)
 
 
-def _name_updates(ratios: Array, samples: int) -> Diagnosis | None:
-    """The mistake behind updates that are all the same multiple of the right one."""
+def _ratios(long: Seen | str, curvature: Weights) -> Array:
+    """How many times the right one each update of the long run is, where one parameter changes and it can be seen."""
+    if isinstance(long, str) or len(long.path) <= 2 or any(len(places) != 1 for places in long.moved):
+        return np.empty(0)
+    each = [(change[j], -LONG_RATE * flat(curvature)[j] * before[j]) for (before, change), [j] in _steps(long)]
+    got, correct = np.array(each).T
+    clear = (np.abs(correct) > 1e-4) & (np.abs(got) > 1e-4)
+    ratios: Array = got[clear] / correct[clear]
+    return ratios
+
+
+def _steps(long: Seen) -> Iterable[tuple[tuple[Array, Array], Array]]:
+    return zip(long.changes, long.moved, strict=True)
+
+
+def _name_updates(ratios: Array, later: Array, samples: int) -> Diagnosis | None:
+    """The mistake behind updates that are all the same multiple of the right one.
+
+    ``later`` are the multiples in the long run, whose learning rate is another: a name must hold there as well.
+    """
     if not np.allclose(ratios, ratios[0], rtol=1e-4):
         return None
-    known = {
-        -1.0: "uphill",
-        1 / RATE: "no_learning_rate",
-        -1 / RATE: "no_learning_rate_uphill",
-        RATE: "learning_rate_squared",
-        samples: "missing_mean",
-        1 / samples: "mean_twice",
-        2.0: "twice",
-        0.5: "half",
-        SIZE: "times_parameters",
-        0.1 / RATE: "default_learning_rate",
-        0.01 / RATE: "fixed_learning_rate",
+    known: dict[str, Callable[[float], float]] = {
+        "uphill": lambda rate: -1.0,
+        "no_learning_rate": lambda rate: 1 / rate,
+        "no_learning_rate_uphill": lambda rate: -1 / rate,
+        "learning_rate_squared": lambda rate: rate,
+        "missing_mean": lambda rate: samples,
+        "mean_twice": lambda rate: 1 / samples,
+        "twice": lambda rate: 2.0,
+        "half": lambda rate: 0.5,
+        "times_parameters": lambda rate: SIZE,
+        "default_learning_rate": lambda rate: 0.1 / rate,
+        "fixed_learning_rate": lambda rate: 0.01 / rate,
+        "factor": lambda rate: float(ratios[0]),
     }
-    name = next((name for factor, name in known.items() if np.isclose(ratios[0], factor, rtol=1e-4)), "factor")
-    return diagnosis("SGD", name)
+    fits = (
+        name
+        for name, factor in known.items()
+        if np.isclose(ratios[0], factor(RATE), rtol=1e-4) and np.allclose(later, factor(LONG_RATE), rtol=1e-2)
+    )
+    name = next(fits, None)
+    return None if name is None else diagnosis("SGD", name)
 
 
 def _name_samples(pairs: Sequence[tuple[int, float]], start: Weights, X: Array, y: Array) -> Diagnosis | None:
@@ -381,9 +411,9 @@ def _name_draws(counts: Array) -> Diagnosis | None:
     if np.count_nonzero(counts) == 1:
         return diagnosis("SGD", "same_parameter")
     if counts[FIRST:].sum() == 0:
-        return diagnosis("SGD", "first_layer_only")
+        return diagnosis("SGD", "first_layer_only") if _chi_square(counts[:FIRST]) < LARGEST_CHI_SQUARE else None
     if counts[:FIRST].sum() == 0:
-        return diagnosis("SGD", "last_layer_only")
+        return diagnosis("SGD", "last_layer_only") if _chi_square(counts[FIRST:]) < LARGEST_CHI_SQUARE else None
     layers = _chi_square(counts[:FIRST]) < LARGEST_CHI_SQUARE and _chi_square(counts[FIRST:]) < LARGEST_CHI_SQUARE
     if layers and np.isclose(counts[FIRST:].sum(), counts.sum() / 2, rtol=0.2):
         return diagnosis("SGD", "layer_first")

@@ -6,6 +6,8 @@ While a request is worked on, the student's code may call functions that the gra
 grader and the results come back, so that not even a supplied function's code is here.
 """
 
+import _sitebuiltins
+import builtins
 import contextlib
 import importlib
 import importlib.abc
@@ -405,28 +407,75 @@ def run_cells(request: Request) -> Any:
     """
     os.environ["MPLBACKEND"] = "Agg"
     supply_digits(request["digits"], "\n".join(request["cells"]))
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
-    class Shell(InteractiveShell):
-        def enable_gui(self, gui: Any = None) -> None:
-            """Do nothing, because there is no window."""
-
-    config = Config()
-    config.HistoryManager.enabled = False
-    shell = Shell.instance(config=config)
+    lay_out(Path(sys.path[0]))
+    builtins.help = _sitebuiltins._Helper()  # which Python has from its module site
+    shell = shell_of_notebook()
     failed = {}
     sys.stdout, sys.stderr = (Bounded(stream, request["most_printed"] // 2) for stream in (sys.stdout, sys.stderr))
     signal.signal(signal.SIGPROF, time_is_over)
     signal.setitimer(signal.ITIMER_PROF, request["seconds"])
     for number, source in enumerate(request["cells"], start=1):
-        result = shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
-        if error := result.error_before_exec or result.error_in_exec:
+        error = run_cell(shell, source)
+        if error is not None:
             failed = {"cell": number, "error": described(error, of_notebook=True)}
+        if error is not None or shell.is_over:
             break
     signal.setitimer(signal.ITIMER_PROF, 0)
     NAMESPACE.update(shell.user_ns)
     return {"names": [name for name in request["names"] if name in NAMESPACE], **failed}
+
+
+def lay_out(tree: Path) -> None:
+    """Put the student's files into the current folder, where a notebook looks for them."""
+    for path in tree.iterdir():
+        if not Path(path.name).exists():
+            Path(path.name).symlink_to(path)
+
+
+def shell_of_notebook() -> Any:
+    """IPython without a window: what asks for one, or for an extension that is not installed, costs nothing."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    class Shell(InteractiveShell):
+        is_over = False
+
+        def enable_gui(self, gui: Any = None) -> None:
+            """Do nothing, because there is no window."""
+
+        def enable_matplotlib(self, gui: Any = None) -> Any:
+            """Draw into files, whatever window is asked for."""
+            return gui, "agg"
+
+        def ask_exit(self) -> None:
+            """End the notebook after this cell."""
+            self.is_over = True
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell: Any = Shell.instance(config=config)
+    own = shell.extension_manager.load_extension
+
+    def load_extension(name: str) -> Any:
+        try:
+            return own(name)
+        except ModuleNotFoundError:
+            return None
+
+    shell.extension_manager.load_extension = load_extension
+    return shell
+
+
+def run_cell(shell: Any, source: str) -> BaseException | None:
+    """Run a cell, and once more for each library that it imports and that is not installed; what it raised."""
+    while True:
+        result = shell.run_cell(source, store_history=False)
+        error: BaseException | None = result.error_before_exec or result.error_in_exec
+        library = (getattr(error, "name", None) or "").partition(".")[0]
+        known = (*NotInstalled.names, *FORBIDDEN, "", "mlcvlab", "mlcvkit")
+        if not isinstance(error, ModuleNotFoundError) or library in known:
+            return error
+        NotInstalled.names.add(library)
 
 
 PARTS = ("train", "t10k")
@@ -505,8 +554,15 @@ def supply_digits(folder: str, source: str) -> None:
             outer.__dict__.update({last: inner, "__path__": []})
             inner = outer
     transforms = types.ModuleType("torchvision.transforms")
-    transforms.__dict__["__getattr__"] = lambda name: lambda *_, **__: np.asarray
+    transforms.__dict__["__getattr__"] = transform
     sys.modules[transforms.__name__] = sys.modules["torchvision"].__dict__["transforms"] = transforms
+
+
+def transform(name: str) -> Any:
+    """A transformation of ``torchvision.transforms``: the image as an array."""
+    if name.startswith("__"):  # which is asked of every module
+        raise AttributeError(name)
+    return lambda *_, **__: np.asarray
 
 
 def look(request: Request) -> Any:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 MOST_NAMED = 5
 IGNORED = {
     "__pycache__", "__MACOSX", ".git", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv",
-    "venv", ".idea", ".vscode", ".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini",
+    "venv", "site-packages", ".idea", ".vscode", ".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini",
 }  # fmt: skip
 Parse = Callable[[str | bytes], ast.Module]
 

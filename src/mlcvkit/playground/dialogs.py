@@ -152,19 +152,27 @@ def change_weight(
         return None
     W = pairs[layer][0]
     most = float(max(10, math.ceil(3 * np.abs(W).max())))
+    accepted = round(float(W[to, from_]), 3)
 
     async def changed(value: Any) -> None:
-        if isinstance(value, int | float) and not abs(value) <= most:
+        nonlocal accepted
+        if not isinstance(value, int | float) or value == accepted:
+            return
+        if abs(value) <= most:
+            accepted = float(value)
+            await change(accepted)
+        else:
             ui.notify(f"A weight may be from {-most:g} to {most:g} here", type="negative")
-        elif isinstance(value, int | float):
-            await change(float(value))
+            number.value = accepted
 
     with ui.dialog().props("seamless position=bottom") as dialog, ui.card().classes("edge-card"):
         source = f"hidden unit {from_ + 1}" if layer else f"x{from_ + 1}"
         names = network.class_names
         target = (names[-1] if len(W) == 1 else names[to]) if layer + 1 == len(pairs) else f"hidden unit {to + 1}"
         ui.label(f"The weight from {source} to {target}; watch the answer and the loss").classes("font-semibold")
-        number = ui.number("Weight", value=round(float(W[to, from_]), 3), min=-most, max=most, step=0.1)
+        number = ui.number(
+            "Weight", value=accepted, step=0.1
+        )  # which would apply the limit in place of what it refuses
         number.props("dense outlined debounce=300").mark("weight")
         ui.slider(min=-most, max=most, step=0.01).bind_value(number).props('aria-label="Weight" label')
         number.on_value_change(lambda event: changed(event.value))

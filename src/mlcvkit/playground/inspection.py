@@ -264,7 +264,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     walk = path(network, x)
     pairs = _matrices(mlp)
     delta = logit_loss(mlp.output, mlp.loss).gradient(y, walk.z[:, None])
-    upstream, delta1 = _backward(network, x, delta, unit)
+    upstream, delta1 = (value + 0.0 for value in _backward(network, x, delta, unit))  # -0 is shown as 0
     loss = float(logit_loss(mlp.output, mlp.loss).value(y, walk.z[:, None])[0])
     gradients = mlp.pairs(mlp.grad(x, y))
     W1, b1 = pairs[0]
@@ -272,7 +272,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     a1 = float(walk.layers[0][unit])
     biased = b1 is not None
     largest = int(np.argmax(np.abs(x[:, 0])))
-    j, g, w = largest + 1, float(gradients[0][0][unit, largest]), float(W1[unit, largest])
+    j, g, w = largest + 1, float(gradients[0][0][unit, largest]) + 0.0, float(W1[unit, largest])
     i, last = unit + 1, "L" if len(pairs) > 2 else "2"
     terms = _terms(W1[unit], x[:, 0], None if b1 is None else float(b1[unit, 0]))
     c = int(y.argmax()) if len(y) > 1 else 0

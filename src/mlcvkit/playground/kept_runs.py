@@ -95,12 +95,15 @@ class KeptRuns:
 
 
 def marks_of(changes: Sequence[Change]) -> tuple[tuple[Point, str], ...]:
-    """The marks on a curve: each change of the settings, at its point."""
-    marks = []
-    for change in changes:
-        label = controls()[change.name]["label"] if change.name in controls() else change.name
-        marks.append((change.at, f"{label} {change.before} → {change.after}"))
-    return tuple(marks)
+    """The marks on a curve: each change of the settings, at its point; of several changes of a setting there, one."""
+    told: dict[tuple[int, str], tuple[Point, str, Any, Any]] = {}
+    for index, change in enumerate(changes):
+        is_setting = change.name in controls()
+        place = (change.at.steps, change.name if is_setting else str(index))
+        before = told[place][2] if place in told else change.before
+        label = controls()[change.name]["label"] if is_setting else change.name
+        told[place] = (change.at, label, before, change.after)
+    return tuple((at, f"{label} {before} → {after}") for at, label, before, after in told.values() if before != after)
 
 
 def kept_of(stored: Any) -> tuple[int, tuple[Experiment, tuple[Point, ...], tuple[Change, ...]]]:

@@ -96,6 +96,8 @@ class Page:
         """What a visitor asks of the training is done in order, one thing after the other."""
         self.last_order = ""
         self.kept = KeptRuns()
+        self.painted = ""
+        """The visitor's own points, for when they come back from other data."""
         self.sample: Array | None = None
         self.target: Array | None = None
         self.ticks = self.samples_shown = self.looks = 0
@@ -227,7 +229,10 @@ class Page:
 
     async def _change(self, name: str, value: Any) -> None:
         before = self.session.experiment
+        self.painted = before.points or self.painted
         experiment = before.changed(name, value) if name != "data" else with_data(before, value)
+        if name == "data" and value == PAINTED and self.painted:
+            experiment = experiment.changed("points", self.painted)
         if name == "data":
             self.speed.value = self._own_speed(experiment)
         if isinstance(self.session.start_from, Network) and name not in KEEPS_WEIGHTS:
@@ -452,11 +457,13 @@ class Page:
         self.brought.visible = network.experiment.data in (PAINTED, IMAGES)
         names = network.class_names
         sides = (
-            f"red speaks for {names[1]}, blue for {names[0]}" if len(names) == 2 else "red speaks for it, blue against"
+            f"at the output red speaks for {names[1]}, blue for {names[0]}"
+            if len(names) == 2
+            else "at an output red speaks for its class, blue against it"
         )
+        fires = " Units that are active, and their lines from the input, are orange." if images else ""
         self.legend.text = (
-            f"Lines are weights: {sides}; the thicker, the larger. Units that fire, and their lines from the input, "
-            "are orange."
+            f"Lines are weights, red positive and blue negative: {sides}; the thicker, the larger.{fires}"
         )
         self.looks = 0
         self.answer.show(self.network, self.sample, self.target)
@@ -490,7 +497,9 @@ class Page:
         self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
         (dead, looked_at), total = self.dead, network.experiment.hidden_units
         below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
-        text = f"{len(units)} of {total}, each with its number and {below}; framed as they fire for the sample."
+        text = (
+            f"{len(units)} of {total}, each with its number and {below}; the stronger its frame, the more active it is."
+        )
         if network.experiment.activation == "relu":
             every = total * network.experiment.depth
             text += f" {dead} of {every} are dead: they are 0 for all of {looked_at} training samples."

@@ -62,12 +62,12 @@ class Plane:
 
     def show(self, network: Network, sample: Array | None) -> None:
         """Show what a network answers, and where the sample lies."""
-        self.surface.show_classes(inspection.colours_of(network) != [0, 1])
         points = list(self.shown_points)
         if sample is not None and len(sample) == 2:
             across, down = inspection.place_on_plane(network, sample)
             points.append([round(float(across[0]), 3), round(float(down[0]), 3), 0, MARKED])
-        self.surface.show(inspection.GRID, inspection.surface(network)[None], [("", CAPTION)], points=points)
+        pictures, classes = inspection.surface(network)[None], inspection.colours_of(network) != [0, 1]
+        self.surface.show(inspection.GRID, pictures, [("", CAPTION)], points=points, classes=classes)
 
     def _choose_paint(self) -> None:
         self.surface.paint_with(self.paint.value if self.session.experiment.data == PAINTED else None)

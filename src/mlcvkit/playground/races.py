@@ -86,7 +86,9 @@ class Race:
         self.table.content = self._table()
         if self.ticks % 12 == 0 and running:
             self.spoken.text = "; ".join(
-                f"{name}: {session.curve[-1].validation_accuracy:.1%}" for name, session in self.sessions.items()
+                f"{name}: {session.curve[-1].validation_accuracy:.1%}"
+                for name, session in self.sessions.items()
+                if not math.isnan(session.curve[-1].validation_accuracy)
             )
 
     def _table(self) -> str:
@@ -103,7 +105,7 @@ class Race:
             f"{last.steps:,}",
             f"{last.epochs:,.1f}",
             f"{last.seconds:.1f}",
-            f"{session.state} {session.message}",
+            f"{'' if session.state == 'ready' and session.message else session.state} {session.message}".strip(),
         )
         return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
@@ -123,9 +125,9 @@ async def race_page(limits: Limits, query: dict[str, str]) -> None:
             f"Four ways to train the homework's network on {RACE_SAMPLES:,} images, from the same initial weights and "
             "with equal computing time. The homework's SGD changes one of 25,120 weights per step. As the handout "
             "writes it, each step computes the whole gradient and uses one number of it: this is why the homework "
-            "takes hours. Compiled, the same step computes that one number alone: thousands of steps a second, each of "
-            "them still of one weight. Full-batch Adam changes all weights per step and looks at all images for it; "
-            "mini-batch Adam looks at 128."
+            "takes hours. Compiled, the same step computes that one number alone: tens of thousands of steps a second, "
+            "each of them still of one weight. Full-batch Adam changes all weights per step and looks at all images "
+            "for it; mini-batch Adam looks at 128."
         )
         race = await _entered(limits, entrants)
         if race is not None:

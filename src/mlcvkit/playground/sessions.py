@@ -179,7 +179,9 @@ class Session:
         self.changes += tuple(Change(now, name, getattr(before, name), getattr(experiment, name)) for name in names)
         self._first_step = self._first_step if before.optimizer == experiment.optimizer else self.steps
         self.experiment = experiment
-        self.state, self.message, self._closing = "paused", "", False
+        if self.state != "finished" or "epochs" in names or "optimizer" in names:
+            self.state, self.message = "paused", ""
+        self._closing = False
         if running:
             self.start()
 

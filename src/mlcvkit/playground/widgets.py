@@ -109,25 +109,24 @@ class PixelGrid(ui.element, component="components/pixel_grid.js"):
         captions: Sequence[tuple[str, str]],
         marks: Sequence[float] = (),
         points: Sequence[Sequence[float]] = (),
+        *,
+        classes: bool = False,
     ) -> None:
-        """Show pictures, (n, side · side), of -127 to 127; ``marks`` from 0 to 1 are the strengths of their frames."""
+        """Show pictures, (n, side · side), of -127 to 127; ``marks`` from 0 to 1 are the strengths of their frames.
+
+        With ``classes`` the numbers code other classes than 0 and 1, as in ``inspection.surface``.
+        """
         content = pictures.tobytes()
         marks = [round(float(mark), 2) for mark in marks] or [0.0] * len(captions)
-        if (content, captions, marks, points) == self.sent:
+        if (content, captions, marks, points, classes) == self.sent:
             return
-        self.sent = (content, captions, marks, points)
-        self.run_method("show", side, base64.b64encode(content).decode(), captions, marks, points)
+        self.sent = (content, captions, marks, points, classes)
+        self.run_method("show", side, base64.b64encode(content).decode(), captions, marks, points, classes)
 
     def paint_with(self, kind: int | None) -> None:
         """Let a visitor paint points of a class on the picture; None ends that."""
         self._props["paint"] = kind
         self.update()
-
-    def show_classes(self, many: bool) -> None:
-        """Whether the numbers code other classes than 0 and 1, as in ``inspection.surface``."""
-        if self._props.get("classes") != many:
-            self._props["classes"] = many
-            self.update()
 
     def begin_with(self, side: int, pictures: npt.NDArray[np.int8], captions: Sequence[tuple[str, str]]) -> None:
         """Set the pictures of a grid that the page does not show yet."""
@@ -241,7 +240,7 @@ class Curves:
             "animation": False,
             "lineStyle": {"color": line.colour, "type": "dotted"},
             "label": {"formatter": "{b}", "color": GREY, "fontSize": 10, "position": "insideEndTop"},
-            "data": [{"name": ", ".join(texts), "xAxis": place} for place, texts in at.items()],
+            "data": [{"name": "\n".join(texts), "xAxis": place} for place, texts in at.items()],
         }
 
     def _points(self, line: Line, x: str, logarithmic: bool) -> list[list[float]]:

@@ -8,6 +8,7 @@ import pytest
 from events import wait_for
 from mlcvkit.errors import InputError
 from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.kept_runs import marks_of
 from mlcvkit.playground.limits import Limits, TooManyVisitors
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.sessions import MOST_POINTS, FairSemaphore, Session
@@ -333,6 +334,29 @@ def test_a_weight_is_set_by_hand_measured_and_trained_on(make):
     session.step(1)
     session.wait()
     assert mlp.pairs(mlp.W)[1][0][0, 2] != 0.75 and abs(mlp.pairs(mlp.W)[1][0][0, 2] - 0.75) < 0.1
+
+
+def test_a_training_that_is_over_stays_over_until_it_has_more_to_do(make):
+    session = make(replace(TOY, epochs=2))
+    session.start()
+    session.wait()
+    session.change(replace(session.experiment, learning_rate=0.5))
+    assert session.state == "finished" and session.message == "all 2 epochs are trained"
+    session.change(replace(session.experiment, epochs=3))
+    assert session.state == "paused"
+
+
+def test_several_changes_of_a_setting_at_one_place_are_one_mark(make):
+    session = make(Experiment(data="moons", hidden_units=3))
+    session.step(2)
+    session.wait()
+    for name, value in (("batch_size", 16), ("learning_rate", 0.1), ("batch_size", 8), ("learning_rate", 0.001)):
+        session.change(replace(session.experiment, **{name: value}))
+    session.set_weight(1, 0, 2, 0.75)
+    session.set_weight(1, 0, 1, 0.5)
+    told = [text for _, text in marks_of(session.changes)]
+    assert told[0] == "Batch size 128 → 8" and len(told) == 3, told  # the learning rate is what it was
+    assert [text.split(" → ")[1] for text in told[1:]] == ["0.75", "0.5"]
 
 
 @pytest.mark.parametrize("place", [(9, 0, 0, 1.0), (0, 9, 0, 1.0), (0, 0, 9, 1.0), (0, 0, 0, math.nan)])

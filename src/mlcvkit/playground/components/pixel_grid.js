@@ -13,7 +13,7 @@ export default {
         <figcaption aria-hidden="true">{{ picture.short }}</figcaption>
       </figure>
     </div>`,
-  props: { label: String, tile: String, first: Array, paint: Number, classes: Boolean },
+  props: { label: String, tile: String, first: Array, paint: Number },
   data: () => ({ pictures: [], side: 1 }),
   mounted() {
     if (this.first) this.show(...this.first);
@@ -24,8 +24,8 @@ export default {
     this.observer.disconnect();
   },
   methods: {
-    async show(side, encoded, captions, marks, points) {
-      this.shown = [side, encoded, captions, marks, points];
+    async show(side, encoded, captions, marks, points, classes) {
+      this.shown = [side, encoded, captions, marks, points, classes];
       const bytes = new Int8Array(Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0)).buffer);
       this.side = side;
       this.pictures = captions.map(([short, caption], i) => ({ short, caption, mark: marks[i] }));
@@ -37,8 +37,8 @@ export default {
         const zero = dark ? 18 : 250;
         for (let p = 0; p < side * side; p++) {
           const byte = bytes[i * side * side + p];
-          const value = this.classes ? (byte % 32) / 40 : byte / 127;
-          const end = this.classes ? COLOURS[byte >> 5] : value > 0 ? RED : BLUE;
+          const value = classes ? (byte % 32) / 40 : byte / 127;
+          const end = classes ? COLOURS[byte >> 5] : value > 0 ? RED : BLUE;
           for (let k = 0; k < 3; k++) image.data[4 * p + k] = zero + Math.abs(value) * (end[k] - zero);
           image.data[4 * p + 3] = 255;
         }

@@ -67,7 +67,8 @@ def as_frame(path: object, kind: str, read_table: "Callable[[ModuleType], pyarro
         table = read_table(arrow)
         table.validate(full=True)
         # new fields, without metadata: a name that is no text is refused here, in good order
-        frame = pl.DataFrame(arrow.Table.from_arrays(table.columns, names=table.column_names))
+        columns = [one.cast(arrow.float64()) if arrow.types.is_decimal256(one.type) else one for one in table.columns]
+        frame = pl.DataFrame(arrow.Table.from_arrays(columns, names=table.column_names))
     except _TooLarge as error:
         raise InputError(f"{path} is too large a table: {error}") from None
     except (arrow.ArrowException, OSError, ValueError, pl.exceptions.PolarsError) as error:

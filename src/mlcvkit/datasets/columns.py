@@ -62,6 +62,9 @@ _DATE = re.compile(
 )
 _MONTH = re.compile(r"((?:1[6-9]|2[01])\d{2})(?:[-/](0[1-9]|1[0-2])|[- ]?Q([1-4]))")
 """A month or a quarter, such as 2020-01 or 2020 Q1."""
+_MONTH_FIRST = re.compile(r"(0[1-9]|1[0-2])[./]((?:19|20)\d{2})")
+"""A month such as 06.2020, with a point or a slash."""
+_MONTHS_ALONE = r"^(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}$"
 _NAMED_DATE = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})()()")
 
 
@@ -200,6 +203,8 @@ def marks_of(column: "polars.Series") -> set[str]:
     """
     text = known_text(column, (*MISSING, *MISSING_NUMBERS)).drop_nulls()
     if not text.str.contains(_MARKED).any():
+        return set()
+    if _are_months(text):
         return set()
     text = text.unique()
     unit = unit_of(text.sort().to_list()[:: max(1, len(text) // FIRST_LOOK)])
@@ -395,6 +400,8 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
         return None if month is None else (int(named[3]), month, int(named[2]), "", "")
     if part := _MONTH.fullmatch(text):
         return int(part[1]), int(part[2] or 3 * int(part[3]) - 2), 1, "", ""
+    if part := _MONTH_FIRST.fullmatch(text):
+        return int(part[2]), int(part[1]), 1, "", ""
     found = _DATE.fullmatch(text)
     if not found:
         return None
@@ -532,8 +539,8 @@ def as_names(text: "polars.Series", fact: PlainData) -> "polars.Series":
     return text
 
 
-def order_in_time(column: "polars.Series") -> int:
-    """Whether the dates of a column go forward from row to row, 1, or back, -1; 0 where neither, or it has no dates.
+def order_in_time(column: "polars.Series") -> int | None:
+    """Whether the dates of a column go forward from row to row, 1, or back, -1; 0 where neither, None without dates.
 
     Parameters
     ----------
@@ -542,16 +549,16 @@ def order_in_time(column: "polars.Series") -> int:
 
     Returns
     -------
-    int
-        1, -1 or 0.
+    int | None
+        1, -1, 0 or None.
     """
     kind = type_of(column.dtype)
     fact = kind_of_text(column, set()) if kind == "text" else {"kind": kind}
     if fact["kind"] not in ("date", "time"):
-        return 0
+        return None
     moments = dates_in(column, fact).drop_nulls()
     if moments.n_unique() < 3:
-        return 0
+        return None
     return 1 if moments.is_sorted() else -int(moments.is_sorted(descending=True))
 
 
@@ -580,9 +587,11 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     if type_of(dtype) != "text":
         return column.cast(pl.Float64, strict=False)
     text = known_text(column, (*MISSING, *MISSING_NUMBERS))
+    if fact.get("clock"):
+        return parsed(text, length_of if fact.get("length") else seconds_of, pl.Float64())
     if "unit" in fact:
         text = text.str.strip_suffix(fact["unit"]).str.strip_chars()
-    thousands = fact.get("thousands") or fact.get("grouping")
+    thousands = fact.get("grouping") or fact.get("thousands")
     numbers = text.cast(pl.Float64, strict=False)
     if thousands is not None and "." in thousands:
         numbers = numbers.set(text.str.contains(".", literal=True).fill_null(False), None)
@@ -595,8 +604,8 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     truth = {"true": 1.0, "false": 0.0}
 
     def parse(one: str) -> float | None:
-        if fact.get("clock"):
-            return length_of(one) if fact.get("length") else seconds_of(one)
+        if "unit" in fact and _DEBIT.fullmatch(one):
+            return None  # beside another unit "Cr" is a unit as well: ten million
         number = number_of(one, thousands)
         return truth.get(one.lower()) if number is None else number
 
@@ -646,6 +655,8 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
         ``kind``: "number", "date", "time" or "text", and how its values are read.
     """
     text = known_text(column).drop_nulls()
+    if len(text) and _are_months(text):
+        return {"kind": "date", "first": "day"}
     if len(text) and _are_plain(text):
         return {"kind": "number"}
     different = text.unique().sort().to_list()  # so that the order of the rows makes no difference
@@ -658,7 +669,10 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     unit = unit_of(some)
     if unit is not None:
         bare = kind_of_text(text.str.strip_suffix(unit), decimals)
-        return bare | {"unit": unit} if bare["kind"] == "number" and not bare.get("clock") else {"kind": "text"}
+        if bare["kind"] != "number" or bare.get("clock"):
+            return {"kind": "text"}
+        has_others = any(_DEBIT.fullmatch(one) for one in texts)
+        return bare | {"unit": unit} | ({"loose": True} if has_others else {})
     forms = (number_of, length_of, _date_parts)
     if max(sum(form(one) is not None for one in some) for form in forms) < len(some) / 2:
         return {"kind": "text"}
@@ -688,6 +702,11 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
             fact["short_years"] = True
         return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 else {"loose": True})
     return {"kind": "text"}
+
+
+def _are_months(text: "polars.Series") -> bool:
+    """Whether all are months such as 06.2020; of numbers with four decimal places none begins with 0 and ends so."""
+    return text.str.contains(_MONTHS_ALONE).all() and text.str.starts_with("0").any()
 
 
 def _are_plain(text: "polars.Series") -> bool:

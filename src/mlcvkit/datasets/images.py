@@ -89,6 +89,25 @@ def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray
     return np.ascontiguousarray(stack[..., 0]) if grey else stack
 
 
+def in_same_colours(*parts: Values) -> tuple[Values, ...]:
+    """Several arrays of images, all with colours where one of them has some.
+
+    Parameters
+    ----------
+    *parts
+        The images, (N, H, W) or (N, H, W, 3) each.
+
+    Returns
+    -------
+    tuple[Array, ...]
+        The images.
+    """
+    has_colours = any(images.ndim == 4 for images in parts)
+    return tuple(
+        np.repeat(images[..., None], 3, axis=3) if has_colours and images.ndim == 3 else images for images in parts
+    )
+
+
 def _pixels(path: Path, image_size: int | None) -> Values:
     """An image as it is to be seen: (H, W), or (H, W, 3) with colours."""
     from PIL import Image, ImageOps

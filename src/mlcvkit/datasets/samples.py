@@ -25,7 +25,7 @@ from mlcvkit.datasets.columns import (
     type_of,
     unit_of,
 )
-from mlcvkit.datasets.images import IMAGE_SUFFIXES, TEST_FOLDERS, files_by_class, read_images
+from mlcvkit.datasets.images import IMAGE_SUFFIXES, TEST_FOLDERS, files_by_class, in_same_colours, read_images
 from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
 from mlcvkit.datasets.numpy_files import read_idx, read_npy, read_npz, read_svmlight
 from mlcvkit.datasets.text_files import TextReader
@@ -368,7 +368,7 @@ def _target_values(
         numbers = numbers.set(numbers.str.contains(r"(?i)^[+-]?inf(inity)?$").fill_null(False), None)
         unit = unit_of(numbers.drop_nulls().unique().to_list()) or ""
         bare = numbers.drop_nulls().unique().str.strip_suffix(unit).str.strip_chars()
-        are_numbers = all(number_of(one) is not None for one in bare.to_list())
+        are_numbers = len(bare) > 0 and all(number_of(one) is not None for one in bare.to_list())
         text = numbers if are_numbers else text
         return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
     fact = kind_of_text(column, marks)
@@ -384,7 +384,8 @@ def _target_values(
             (values == np.round(values)).all()
         )
         values = values.astype(np.int64) if whole and np.abs(values).max() < 2**53 else values
-        return values, present.to_numpy(), fact.get("thousands") or grouping(numbers, marks) or ""
+        later = grouping(numbers, marks)
+        return values, present.to_numpy(), later if later == ".," else fact.get("thousands") or later or ""
     return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
 
 
@@ -560,7 +561,10 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
     ):
         samples = _image_folder(parts["train"], None, image_size)
         others = None if test is None else _image_folder(test, None, image_size)
-        held_out = None if others is None or others.y is None else (others.X, others.y)
+        held_out = None
+        if others is not None and others.y is not None:
+            X, test_X = in_same_colours(np.asarray(samples.X), np.asarray(others.X))
+            samples, held_out = replace(samples, X=X), (test_X, others.y)
         unused = [parts[name].name for name in parts if name != "train" and parts[name] != test]
         notes = [*samples.notes, *(others.notes if others else ())]
         if test is not None and unused:

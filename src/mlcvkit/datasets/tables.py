@@ -1,9 +1,11 @@
 """Columns of any kind as numbers, by facts that are stored with a model as plain data."""
 
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from math import sqrt
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,6 +22,7 @@ from mlcvkit.datasets.columns import (
     known_text,
     marks_in,
     marks_of,
+    number_of,
     numbers_in,
     type_of,
 )
@@ -41,6 +44,8 @@ ROW_NUMBER = re.compile(
     r"(id|index|idx|row|row.?(id|names?|numbers?)|unnamed.*|column \d+|nr|no|#|_c0|)", re.IGNORECASE
 )
 """Names of columns that may number the rows."""
+_OF_PANDAS = re.compile(r"__index_level_\d+__")
+_WITH_THREE_PLACES = r"[.,]\d{3,}\D*$"
 
 
 class TableEncoder:
@@ -166,8 +171,16 @@ class TableEncoder:
         """
         if transform not in (None, "default", "pandas", "polars"):
             raise InputError(f"transform must be 'default', 'pandas' or 'polars'; got {transform!r}")
-        self._output = transform or getattr(self, "_output", "default")
+        if transform:
+            self._sklearn_output_config = {"transform": transform}  # by this name, for scikit-learn's clone
         return self
+
+    @property
+    def _output(self) -> str:
+        """What ``transform`` returns: as was chosen here, or for all transformers of scikit-learn."""
+        own = getattr(self, "_sklearn_output_config", {}).get("transform")
+        sklearn = sys.modules.get("sklearn")
+        return str(own or (sklearn.get_config()["transform_output"] if sklearn else "default"))
 
     def __repr__(self) -> str:
         """The parameters that are not the defaults."""
@@ -208,14 +221,15 @@ class TableEncoder:
         InputError
             If no column tells anything.
         """
-        if self.decimal not in (None, ".", ","):
-            raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
+        self._require_sound()
         frame = _frame(X)
         self._rows = len(frame)
         if isinstance(frame, _Numbers) and self.categorical:
             raise InputError("categorical is for tables with named columns; got an array of numbers")
         self.grouping_: dict[str, str] = {}
         """The mark between thousands where none occurred, by column."""
+        self.percents_: list[str] = []
+        """The columns of numbers with a percent sign."""
         if isinstance(frame, _Numbers):
             self.columns_: dict[str, PlainData] = {name: {"kind": "number"} for name in frame.names}
         else:
@@ -241,6 +255,20 @@ class TableEncoder:
         self.n_features_in_ = len(self.columns_)
         self.feature_names_in_ = np.array(list(self.columns_), dtype=object)
         return self
+
+    def _require_sound(self) -> None:
+        """Refuse parameters that mean nothing."""
+        if self.decimal not in (None, ".", ","):
+            raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
+        for name, allowed in (("day_first", (None, True, False)), ("clip", (True, False))):
+            if not any(getattr(self, name) is one for one in allowed):
+                raise InputError(f"{name} must be one of {allowed}; got {getattr(self, name)!r}")
+        for name in ("max_categories", "min_frequency"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise InputError(f"{name} must be a whole number, 1 or more; got {value!r}")
+        if isinstance(self.categorical, str):
+            raise InputError(f"categorical must be a list of columns; got the text {self.categorical!r}")
 
     def _learn_scales(self, values: npt.NDArray[np.float64], counted: Values) -> None:
         """What numbers are filled with, centred and scaled by, and clipped to."""
@@ -328,13 +356,14 @@ class TableEncoder:
             For a column that is missing, or has text where numbers were, with the column and the row.
         """
         rows = self._encoded(self._checked(X))
-        if getattr(self, "_output", "default") == "default":
+        if self._output == "default":
             return rows
         names = self.get_feature_names_out().tolist()
         if self._output == "pandas":
             import pandas
 
-            named: Values = pandas.DataFrame(rows, columns=names, index=getattr(X, "index", None))
+            index = X.index if isinstance(X, pandas.DataFrame) else None
+            named: Values = pandas.DataFrame(rows, columns=names, index=index)
             return named
         import polars as pl
 
@@ -424,6 +453,23 @@ class TableEncoder:
                 continue
             if len(unread):
                 found[name] = len(unread), f"{what}: {unread[0]!r}"
+        return found | self._other_percents(frame)
+
+    def _other_percents(self, frame: "polars.DataFrame") -> dict[str, tuple[int, str]]:
+        """Numbers with a percent sign where the training had none, and the other way round: they may differ by 100."""
+        found = {}
+        for name, fact in self.columns_.items():
+            if fact["kind"] != "number" or fact.get("clock"):
+                continue
+            text, is_percent = (
+                known_text(frame[name], (*MISSING, *MISSING_NUMBERS)).drop_nulls(),
+                name in self.percents_,
+            )
+            others = text.filter(text.str.contains("%", literal=True) ^ is_percent)
+            if len(others):
+                what = "lack the percent sign" if is_percent else "have a percent sign, unlike those"
+                number = number_of(others[0], fact.get("thousands"))
+                found[name] = len(others), f"{what} of the training: {others[0]!r} is read as {number}"
         return found
 
     def _checked(self, X: RawRows) -> "polars.DataFrame | _Numbers":
@@ -450,7 +496,7 @@ class TableEncoder:
         for name, fact in self.columns_.items():
             levels = [*fact["categories"], OTHER] if fact["kind"] == "category" else [*fact.get("others", ())]
             names += [f"{name} = {level}" for level in [*levels, *([IS_MISSING] if fact.get("missing") else [])]]
-        return np.array(names, dtype=object)
+        return np.array(_made_unique(names), dtype=object)
 
     def to_dict(self) -> tuple[PlainData, dict[str, Values]]:
         """The state of the encoder as plain data and arrays.
@@ -464,7 +510,8 @@ class TableEncoder:
         if self.low_ is not None:
             arrays |= {"low": self.low_, "high": self.high_}
         facts = {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}
-        return facts | ({"grouping": self.grouping_} if self.grouping_ else {}), arrays
+        facts |= {"grouping": self.grouping_} if self.grouping_ else {}
+        return facts | ({"percents": self.percents_} if self.percents_ else {}), arrays
 
     def blank_row(self) -> RawRows:
         """A row of the table that was fitted, in which everything is missing or 0."""
@@ -482,6 +529,7 @@ class TableEncoder:
         self.set_params(**facts["parameters"])
         self.columns_ = {name: _as_read_now(fact) for name, fact in facts["columns"].items()}
         self.grouping_ = dict(facts.get("grouping", {}))  # which earlier versions did not learn
+        self.percents_ = list(facts.get("percents", []))
         self.fill_, self.mean_, self.scale_ = (arrays[name] for name in ("fill", "mean", "scale"))
         self.low_, self.high_ = arrays.get("low"), arrays.get("high")  # which earlier versions did not learn
         self.kept_ = arrays["kept"].astype(bool)
@@ -501,6 +549,8 @@ class TableEncoder:
         """What a column is, by how its values are written in all rows of the table."""
         import polars as pl
 
+        if _OF_PANDAS.fullmatch(column.name):
+            return {"kind": "dropped", "reason": "it is the index of a data frame of pandas"}
         kind = type_of(column.dtype)
         if kind == "other" and column.dtype != pl.Null:
             return {"kind": "dropped", "reason": f"values of kind {column.dtype} cannot be used"}
@@ -518,8 +568,8 @@ class TableEncoder:
             return self._look_at_names(text)
         if isinstance(column.dtype, pl.Time | pl.Duration):
             fact |= {"clock": True} | ({"length": True} if column.dtype != pl.Time else {})
-        if fact["kind"] == "number" and not fact.keys() & {"clock", "thousands"}:
-            self._learn_grouping(column, fact, decimals)
+        if fact["kind"] == "number" and not fact.get("clock"):
+            self._learn_marks(column, fact, decimals)
         if fact.get("unsure") and self.day_first is not None:
             fact = {"kind": fact["kind"], "first": "day" if self.day_first else "month"}
         if fact.get("loose") and fact["kind"] == "number" and not fact.get("clock"):
@@ -527,14 +577,21 @@ class TableEncoder:
             fact["others"] = self._frequent(others)[0]
         return fact
 
-    def _learn_grouping(self, column: "polars.Series", fact: PlainData, decimals: set[str]) -> None:
-        """The mark between thousands: as given, or one that may occur later."""
+    def _learn_marks(self, column: "polars.Series", fact: PlainData, decimals: set[str]) -> None:
+        """The mark between thousands, as given, or one that may occur later; whether numbers have a percent sign."""
         is_text = type_of(column.dtype) == "text"
-        if self.decimal is not None and is_text:
+        text = known_text(column)
+        if is_text and text.str.contains("%", literal=True).any():
+            self.percents_.append(column.name)
+        if is_text and self.decimal is not None and "thousands" not in fact:
             fact["thousands"] = "," if self.decimal == "." else "."
+        if self.decimal is not None and is_text:
+            return
+        if is_text and "thousands" not in fact and text.str.contains(_WITH_THREE_PLACES).any():
             return
         own = marks_of(column) if is_text else set[str]()
-        if (mark := grouping(numbers_in(column, fact), own or decimals)) is not None:
+        mark = grouping(numbers_in(column, fact), own or decimals)
+        if mark is not None and (mark == ".," or "thousands" not in fact):
             self.grouping_[column.name] = mark
 
     def _look_at_names(self, text: "polars.Series", *, are_numbers: bool = False) -> PlainData:
@@ -631,6 +688,10 @@ class TableEncoder:
             if any(fact["kind"] != "number" for fact in self.columns_.values()):
                 raise InputError("the model was trained on a table with names or dates; got an array of numbers")
             return
+        for name in set(frame.columns) & set(self.columns_):
+            of = frame[name].dtype
+            if self.columns_[name]["kind"] != "dropped" and of.is_nested():
+                raise InputError(f"column {name!r} has values of kind {of}, which cannot be used")
         needed = [name for name, fact in self.columns_.items() if fact["kind"] != "dropped"]
         missing = [name for name in needed if name not in frame.columns]
         if missing:
@@ -638,6 +699,15 @@ class TableEncoder:
                 f"the table lacks {len(missing)} column(s) that the model was trained on: {', '.join(missing[:20])}; "
                 f"it has {', '.join(frame.columns[:30])}"
             )
+
+
+def _made_unique(names: list[str]) -> list[str]:
+    """The names, each that occurred before with a number: a column may have a name called "other"."""
+    unique: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name} ({n})" for n in count(2))
+        unique[name if name not in unique else next(one for one in numbered if one not in unique)] = None
+    return list(unique)
 
 
 def encoder_for(X: RawRows, **options: Any) -> TableEncoder | ImageEncoder:
@@ -715,14 +785,16 @@ def _frame(X: RawRows) -> "polars.DataFrame | _Numbers":
 
     if isinstance(X, np.ndarray):
         return pl.DataFrame([pl.Series(f"x{i}", column.tolist(), strict=False) for i, column in enumerate(X.T)])
-    if isinstance(X, pl.DataFrame):
-        return X
+    if isinstance(X, pl.DataFrame | pl.LazyFrame):
+        return X.lazy().collect()
     if isinstance(X, list) and all(isinstance(row, Mapping) for row in X):
         return pl.DataFrame(X, infer_schema_length=None)
     if hasattr(X, "columns"):  # pandas
-        if not X.columns.is_unique:
-            raise InputError(f"the data frame has a column name twice: {', '.join(map(str, X.columns))}")
-        named = X.rename(columns=str)
+        if not (hasattr(X, "rename") and hasattr(X.columns, "is_unique")):
+            raise InputError(f"samples must be a polars or pandas data frame or an array; got {type(X).__name__}")
+        named = X.rename(columns=str) if X.columns.nlevels == 1 else X.set_axis(list(map(str, X.columns)), axis=1)
+        if not named.columns.is_unique:
+            raise InputError(f"the data frame has a column name twice: {', '.join(named.columns)}")
         return pl.DataFrame({name: _of_pandas(named[name]) for name in named.columns})
     raise InputError(f"samples must be a polars or pandas data frame or an array; got {type(X).__name__}")
 
@@ -735,7 +807,7 @@ def _of_pandas(column: "pandas.Series") -> "polars.Series":
         column = column.sparse.to_dense()
     try:
         return pl.Series(column.name, pl.from_pandas(column))
-    except (pl.exceptions.PolarsError, ValueError, TypeError, ArithmeticError) as error:
+    except (pl.exceptions.PolarsError, ValueError, TypeError, ArithmeticError, NotImplementedError) as error:
         values = [None if gone else value for value, gone in zip(column, column.isna(), strict=True)]
         if column.dtype != object or not all(value is None or isinstance(value, str | Real) for value in values):
             raise InputError(f"the column {column.name!r} of the data frame cannot be used: {error}") from None
@@ -773,13 +845,18 @@ def _counted(rows: int) -> str:
 def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
     import polars as pl
 
+    is_clock = bool(fact.get("clock"))
+    of_time = isinstance(column.dtype, pl.Date | pl.Datetime | pl.Duration | pl.Time)
+    what = "only numbers" if not is_clock else "lengths of time" if fact.get("length") else "times of day"
     try:
+        if (of_time and not is_clock) or (is_clock and column.dtype.is_numeric() and len(column.drop_nulls())):
+            raise pl.exceptions.InvalidOperationError
         numbers = numbers_in(column, fact)
     except pl.exceptions.PolarsError:
         raise InputError(
-            f"column {column.name!r} has values of kind {column.dtype} where the training saw only numbers"
+            f"column {column.name!r} has values of kind {column.dtype} where the training saw {what}"
         ) from None
-    _require_read(column, numbers, fact, "only numbers")
+    _require_read(column, numbers, fact, what)
     return numbers.fill_null(float("nan"))
 
 

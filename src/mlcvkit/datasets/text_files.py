@@ -98,7 +98,8 @@ class TextReader:
     def _separator(self, text: str, *, known: bool) -> tuple[str, str]:
         """The separator, and the text without the line that tells it; of one column for a model nothing separates."""
         first, _, rest = text.partition("\n")
-        if first.lower().startswith("sep=") and len(first.strip("\r\n")) == 5:
+        first = first.strip('\r\n"')
+        if first.lower().startswith("sep=") and len(first) == 5:
             return first[4], rest
         lines = [line for line in islice(io.StringIO(text), LOOKED_AT) if line.strip()]
         if text.count("\n") >= LOOKED_AT:
@@ -175,17 +176,22 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
     """
     if separator == " ":
         text = "\n".join(line.strip(" ") for line in text.split("\n"))
+    text = text.rstrip("\n") + "\n"
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     first: list[str] = []
     second: list[str] = []
     width = 0
     plain = separator != " "  # whether the text can stay as it is
+    has_quotes = '"' in text
     has_row_names = ends_with_separator = False
     try:
         for row in rows:
-            plain = plain and not _is_blank(row, width)
+            plain = plain and bool(row) and not _is_blank(row, width)
+            # polars takes a quotation mark inside a field without any, such as 24", for the beginning of text
+            plain = plain and not (has_quotes and any('"' in field for field in row))
             if _is_blank(row, width):
                 continue
+            row = row or [""]
             if not first:
                 first, width = row, len(row)
                 continue
@@ -198,6 +204,7 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
                     first, width = ([""] * has_row_names + first), width + has_row_names
             if len(row) != width + ends_with_separator:
                 hint = "; if the names are in this line, remove those above it" if len(row) > width else ""
+                hint += ", and numbers with a decimal comma need quotes" if hint and separator == "," else ""
                 raise InputError(
                     f"{path}, line {rows.line_num}: {len(row)} fields where the header has {width} columns{hint}"
                 )
@@ -206,12 +213,17 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
     if not first:
         raise InputError(f"{path} is empty")
     names, notes = _names(path, first[:width], second, header)
+    if has_row_names:
+        notes.append(
+            f"{path.name}: each row has one field more than the first line has names: the first field is taken for the "
+            "name of the row"
+        )
     if plain and f"{separator} " not in text and width == len(first) == len(second):
         return names, text, notes
     tidy = io.StringIO()
     again = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     writer = csv.writer(tidy, delimiter="," if separator == " " else separator)
-    kept = (row for row in again if not _is_blank(row, width))
+    kept = (row or [""] for row in again if not _is_blank(row, width))
     for i, row in enumerate(kept):
         fields = [""] * (has_row_names and i == 0) + row
         writer.writerow([field.strip(" \t") for field in fields[:width]])
@@ -219,18 +231,21 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
 
 
 def _is_blank(row: list[str], width: int) -> bool:
-    """Whether a line holds nothing, or blanks alone where there are several columns."""
-    return not row or (width > 1 and len(row) == 1 and not row[0].strip())
+    """Whether a line holds nothing, or blanks alone, where there are several columns; of one it is a missing value."""
+    return width != 1 and (not row or (width > 1 and len(row) == 1 and not row[0].strip()))
 
 
 def _one_field_more(text: str, separator: str, width: int) -> tuple[bool, bool]:
-    """Whether all rows have a field more than the header: an empty one at their ends, or R's names of the rows."""
+    """Whether all rows have a field more than the header: an empty one at their ends, or R's names of the rows.
+
+    Those are all different; anything else may be a column without a name, or decimal commas beside commas.
+    """
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     body = [row for row in rows if not _is_blank(row, width)][1:]
     if any(len(row) != width for row in body):
         return False, False
     are_empty = all(not row[-1].strip() for row in body)
-    return are_empty, not are_empty
+    return are_empty, not are_empty and len({row[0] for row in body}) == len(body)
 
 
 def _names(path: Path, first: list[str], second: list[str], header: bool | None) -> tuple[list[str], list[str]]:
@@ -253,8 +268,8 @@ def _names(path: Path, first: list[str], second: list[str], header: bool | None)
 def _typed(table: "polars.DataFrame", decimal: str | None, marks: Mapping[str, set[str]]) -> "polars.DataFrame":
     """The table with its columns of nothing but plain numbers or ISO dates as such; the others stay text.
 
-    Text stays what a model must know the marks of: numbers with thousands, and those with a decimal comma beside them;
-    and what may be codes, since it begins with 0.
+    Text stays what a model must know the marks of: numbers with thousands, those with a decimal comma beside them, and
+    those such as 1.250 where all end in 0; what has a percent sign; and what may be codes, since it begins with 0.
     """
     import polars as pl
 
@@ -264,7 +279,7 @@ def _typed(table: "polars.DataFrame", decimal: str | None, marks: Mapping[str, s
     for name in table.columns:
         text = known_text(table[name])
         known = text.drop_nulls()
-        if known.is_empty() or known.str.to_lowercase().is_in(TRUTH).any() or known.str.contains(r"^0\d").any():
+        if known.is_empty() or known.str.to_lowercase().is_in(TRUTH).any() or known.str.contains(r"^0\d|%").any():
             continue
         if known.str.contains(r"^[+-]?\d+$").all():
             values = text.cast(pl.Int64, strict=False)
@@ -272,6 +287,8 @@ def _typed(table: "polars.DataFrame", decimal: str | None, marks: Mapping[str, s
             values = text.str.to_date("%Y-%m-%d", strict=False)
         elif decimal is None and facts[name] == {"kind": "number"} and not (has_thousands and "," in marks[name]):
             values = numbers_in(table[name], {})
+            if known.str.contains(r"[.,]\d{3,}$").any() and (values == values.round(2)).all():
+                continue  # written with three decimal places, which the numbers do not show
         else:
             continue
         if values.null_count() == text.null_count():

@@ -1,6 +1,7 @@
 """What is learned of how values are written: from all rows of a table, whatever their order, and for later files."""
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from PIL import Image
 from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, prepare
 from mlcvkit.datasets import Samples, describe, read, restored_encoder
 from mlcvkit.datasets.columns import date_of, kind_of_text, number_of
+from mlcvkit.experiments import folds_of
 
 RNG = np.random.default_rng(0)
 
@@ -461,3 +463,159 @@ def test_what_keeps_a_target_from_being_numbers_is_named(tmp_path):
     lines = ["x,y", *(f"{i % 9},{'unknown' if i == 7 else i + 0.5}" for i in range(100))]
     with pytest.raises(InputError, match="or correct 'unknown': 99 of the others are numbers"):
         trained(written(tmp_path, lines), "y")
+
+
+def test_marks_of_inches_do_not_join_fields(tmp_path):
+    inches = [f'"Cable",{i % 3},{20 + i}",{40 - i % 9}",{i + 0.25}' for i in range(60)]
+    table = read(written(tmp_path, ["item,y,width,height,price", *inches]), "y").X
+    assert table["width"].to_list() == [f'{20 + i}"' for i in range(60)]
+    assert table["price"].to_list() == [i + 0.25 for i in range(60)]
+    odd = ["c0|c1|c2", *['r1|5"|"a;b"', 'r2|k|7"', 'r3|"a;b"|k', "r4|-|7"] * 5]
+    assert read(written(tmp_path, odd)).X.rows()[:3] == [("r1", '5"', "a;b"), ("r2", "k", '7"'), ("r3", "a;b", "k")]
+
+
+@pytest.mark.parametrize("last", ["0", "5"])
+def test_a_field_more_in_each_row_is_refused_unless_it_is_the_rows_name(tmp_path, last):
+    rows = [f"{i % 7}.5,{i % 3}.5,{i % 5},{last}" for i in range(30)]
+    with pytest.raises(InputError, match=r"line 2: 4 fields where the header has 3 columns.* comma need quotes"):
+        read(written(tmp_path, ["x,z,y", *rows]), "y")
+    named = read(written(tmp_path, ["x,z,y", *(f"n{i},{row[:-2]}" for i, row in enumerate(rows))]), "y")
+    assert named.y.tolist()[:3] == [0, 1, 2]
+    assert "the first field is taken for the name of the row" in " ".join(named.notes)
+
+
+def test_a_line_of_nothing_is_a_missing_value_of_the_only_column(tmp_path):
+    table = read(written(tmp_path, ["x", "", "5.5", "", "7.5", "", ""]), known=True).X
+    assert table["x"].to_list() == [None, "5.5", None, "7.5"]
+
+
+def first_numbers(encoder, path):
+    return encoder._numbers(read(path, known=True).X)[:, 0].tolist()
+
+
+@pytest.mark.parametrize("mark", [",", "."])
+def test_whole_numbers_in_thousands_may_come_with_the_other_mark(tmp_path, mark):
+    def rows(mark):
+        return [f"{i:,}".replace(",", mark) + f";{i % 7}" for i in range(900, 90_000, 777)]
+
+    samples = read(written(tmp_path, ["a;y", *rows(mark), f"1{mark}000{mark}000;1"]), "y")
+    encoder = TableEncoder().fit(samples.X, decimals=samples.decimals)
+    other = written(tmp_path, ["a;b", *rows("," if mark == "." else ".")], "other.csv")
+    assert first_numbers(encoder, other) == [float(i) for i in range(900, 90_000, 777)]
+
+
+def test_three_decimal_places_that_end_in_0_are_seen(tmp_path):
+    samples = read(written(tmp_path, ["kg,y", *(f"{i / 4:.3f},{i % 3}" for i in range(1, 80))]), "y")
+    encoder = TableEncoder().fit(samples.X, decimals=samples.decimals)
+    later = written(tmp_path, ["kg;b", "1,250;0", "0,500;1", "7.750;1"], "later.csv")
+    assert first_numbers(encoder, later) == [1.25, 0.5, 7.75]
+
+
+def test_crores_among_lakhs_are_no_credit(tmp_path):
+    values = [f"{i} Lac" if i % 20 else f"{i}.20 Cr" for i in range(1, 101)]
+    samples = read(written(tmp_path, ["price,y", *(f"{v},{i % 3}" for i, v in enumerate(values))]), "y")
+    numbers = TableEncoder().fit(samples.X, decimals=samples.decimals)._numbers(samples.X)[:, 0]
+    assert [i + 1 for i in range(100) if np.isnan(numbers[i])] == [20, 40, 60, 80, 100]
+
+
+@pytest.mark.parametrize("separator", [".", "/"])
+def test_months_before_years_are_dates(tmp_path, separator):
+    rows = [f"{i % 12 + 1:02d}{separator}{2019 + i % 3},{i % 4}.5,{i % 2}" for i in range(60)]
+    samples = read(written(tmp_path, ["month,w,y", *rows]), "y")
+    encoder = TableEncoder().fit(samples.X, decimals=samples.decimals)
+    assert encoder.columns_["month"]["kind"] == "date"
+    assert first_numbers(encoder, written(tmp_path, ["month,w", f"07{separator}2020,1"], "l.csv")) == [
+        pytest.approx(2020 + 182 / 366)
+    ]
+
+
+def test_a_percent_sign_that_was_none_is_told(tmp_path):
+    percent = written(tmp_path, ["rate,y", *(f"{i / 4}%,{i % 2}" for i in range(40))])
+    share = written(tmp_path, ["rate,y", *(f"{i / 400},{i % 2}" for i in range(40))], "share.csv")
+    for training, later, words in ((percent, share, "lack the percent sign"), (share, percent, "have a percent sign")):
+        encoder = TableEncoder().fit(read(training, "y").X)
+        encoder = restored_encoder(*encoder.to_dict())
+        count, told = encoder.unread(read(later, "y", known=True).X)["rate"]
+        assert count == 40 and words in told
+        assert encoder.unread(read(training, "y", known=True).X) == {}
+
+
+@pytest.mark.parametrize(
+    ("learned", "later"),
+    [
+        (polars.Series([f"{i % 24:02d}:{i % 60:02d}" for i in range(40)]), polars.Series([0.75])),
+        (polars.Series([f"{i % 24:02d}:{i % 60:02d}" for i in range(40)]), polars.Series(["0.75"])),
+        (polars.Series([1.0, 2, 3, 4] * 10), polars.Series([date(2020, 1, 1)])),
+        (polars.Series([1.0, 2, 3, 4] * 10), polars.Series([timedelta(minutes=7)])),
+        (polars.Series([f"{i} min" for i in range(40)]), polars.Series([timedelta(minutes=7)])),
+        (polars.Series(list("abcd") * 10), polars.Series([["a"]])),
+    ],
+)
+def test_a_column_that_became_another_kind_is_refused(learned, later):
+    frame = polars.DataFrame({"a": learned, "b": range(40)})
+    encoder = TableEncoder().fit(frame)
+    encoder.transform(frame)
+    with pytest.raises(InputError, match="column 'a' has"):
+        encoder.transform(polars.DataFrame({"a": later, "b": [1]}))
+
+
+def test_rows_of_the_class_na_alone_are_measured(tmp_path):
+    rows = [f"{i % 10},{'NA' if i % 10 > 5 else 'EU'}" for i in range(100)]
+    predictor = trained(written(tmp_path, ["x,region", *rows]), "region").fit().predictor
+    of_one = written(tmp_path, ["x,region", *(row for row in rows if row.endswith("NA"))], "na.csv")
+    later = read(of_one, "region", known=True)
+    assert predictor.measure(later.X, later.y)["samples"] == 40
+
+
+def test_truth_values_are_the_classes_0_and_1(tmp_path):
+    predictor = trained(written(tmp_path, ["x,y", *(f"{i % 9},{i % 2}" for i in range(100))]), "y").fit().predictor
+    later = read(written(tmp_path, ["x,y", "1,TRUE", "2,false", "3,False"], "b.csv"), "y", known=True)
+    assert sum(predictor.measure(later.X, later.y)["confusion"]["0"].values()) == 2
+
+
+def test_targets_of_a_measure_are_one_for_each_row(tmp_path):
+    path = written(tmp_path, ["x,y", *(f"{i % 9},{i * 1.5}" for i in range(100))])
+    done = trained(path, "y").fit()
+    X, y = done.test
+    plain = done.predictor.measure(X, y)
+    for same in (y[:, None], y.tolist(), polars.Series(y)):
+        assert done.predictor.measure(X, same) == plain
+    for other in (y[:1], y[:-1], np.c_[y, y]):
+        with pytest.raises(InputError, match="one target for each of the 20 rows"):
+            done.predictor.measure(X, other)
+
+
+def test_decimals_of_256_bits_and_the_index_of_pandas(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = {"v": pyarrow.array([Decimal(i) for i in range(40)], pyarrow.decimal256(50, 2)), "y": [0, 1] * 20}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "d.parquet")
+    assert read(tmp_path / "d.parquet", "y").X["v"].to_list() == list(range(40))
+    pd.DataFrame({"x": np.arange(40.0) % 7, "y": [0, 1] * 20}).iloc[::-1].to_parquet(tmp_path / "p.parquet")
+    encoder = TableEncoder().fit(read(tmp_path / "p.parquet", "y").X)
+    assert encoder.transform(polars.DataFrame({"x": [1.0]})).shape == (1, 1)
+
+
+def test_a_folder_of_images_with_few_of_its_own_to_test_with(tmp_path):
+    for part, count in (("train", 60), ("test", 5)):
+        for kind in "ab":
+            folder = tmp_path / part / kind
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(RNG.integers(0, 255, (4, 4)).astype(np.uint8)).save(folder / f"{i}.png")
+    prepared = prepare(Experiment(data=str(tmp_path)))
+    assert prepared.samples == 96 and len(prepared.validation[1]) == 24
+    coloured = RNG.integers(0, 255, (4, 4, 3)).astype(np.uint8)
+    Image.fromarray(coloured).save(tmp_path / "test/a/coloured.png")
+    samples = read(tmp_path)
+    assert samples.X.shape == (120, 4, 4, 3) and samples.test[0].shape == (11, 4, 4, 3)
+    np.testing.assert_array_equal(samples.test[0][5], coloured)
+
+
+def test_folds_in_order_of_rows_that_are_in_none_are_told(tmp_path):
+    days = RNG.permutation(60)
+    lines = ["d,x,y", *(f"{date(2020, 1, 1) + timedelta(int(day))},{i % 7},{i % 2}" for i, day in enumerate(days))]
+    experiment = Experiment(data=str(written(tmp_path, lines)), target="y")
+    [(_, samples), *_] = folds_of(experiment, 3, in_order=True)
+    assert "the rows are not sorted by d" in " ".join(samples.notes)

@@ -85,6 +85,9 @@ def _train_one(
     prepared = prepare(one, samples)
     if not len(prepared.test[1]):
         raise InputError("the scores are those of test rows: give a test_fraction above 0")
+    if not scores:
+        for note in prepared.notes:
+            console.print(f"[bold]Note[/bold] {escape(note)}")
     console.print(title)
     trained = prepared.fit(callbacks=[EndBySignals(handler), *([ProgressBar(console)] if shows_bar else [])])
     with handler.saving():

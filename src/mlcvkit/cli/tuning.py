@@ -412,6 +412,8 @@ def _print_search(study: "Study") -> None:
         f"{early} {'was' if early == 1 else 'were'} ended early"
         + (f", {counts['fail']} failed" if counts.get("fail") else "")
     )
+    for reason, times in study.failures().items():
+        console.print(f"[yellow]{times} failed:[/yellow] {escape(reason)}")
 
 
 def _print_comparison(study: "Study", found: "Comparison", *, is_default: bool) -> None:

@@ -4,7 +4,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
@@ -190,6 +190,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             If the loss diverges.
         """
         self._check_parameters()
+        y = _dense(y)
         with self._as_it_was_after_an_error():
             go_on = self.warm_start and hasattr(self, "model_")
             X, targets = self._validated(X, y, sample_weight, reset=True, first=not go_on)
@@ -199,20 +200,28 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             validation: Validation | None = None
             chosen = None
             if validation_data is not None:
+                if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+                    raise TypeError("validation_data must be (X, y) or (X, y, sample_weight)")
                 validation = self._validation(*validation_data)
             elif self.validation_fraction:
                 if lies_elsewhere(X):
                     raise ValueError("samples on a cluster are not split: give validation_data")
                 chosen, held_out = self._split(targets, random)
+                if self._y_numeric and not go_on:  # the mean and the scale of what is trained on
+                    values = np.asarray(y, np.float64)
+                    self._targets = self._targets_of(values[chosen], None if weights is None else weights[chosen])
+                    targets = self._targets.encode(values, X.dtype)
                 validation = (X[held_out], targets[held_out])
                 if weights is not None:
-                    validation = (*validation, _of_mean_1(weights[held_out]))
+                    validation = (*validation, _of_mean_1(weights[held_out]).astype(X.dtype))
+            if weights is not None:
+                weights = _of_mean_1(weights, chosen).astype(X.dtype)
             targets = self._smoothed(targets)
             if go_on:
                 self._require_same_network(X, targets)
             seed = int(random.randint(2**31 - 1)) if seed is None else seed
             if not go_on:
-                self._begin(X, targets, seed)
+                self._begin(X, targets, seed, weights, chosen)
             hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
             restore = None if checkpoint is None else checkpoint.restore
             self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
@@ -244,19 +253,21 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         seed = drawn if checkpoint is None else checkpoint.hyperparameters.seed
         return np.random.RandomState(seed), seed
 
-    def _begin(self, X: Rows, targets: Array, seed: int) -> None:
+    def _begin(self, X: Rows, targets: Array, seed: int, weights: Array | None, chosen: Indices | None = None) -> None:
+        """A new network, for the ``chosen`` samples."""
         self.model_: MLP | NN2 = self._initialized(X, targets, seed)
         if getattr(self, "initialization", None) == "linear":
             if not isinstance(self.model_, MLP):
                 raise ValueError("initialization='linear' needs ReLU units with biases; choose another, such as 'he'")
-            start_as_linear(self.model_, X, targets)
+            start_as_linear(self.model_, X, targets, weights, chosen)
         self._drawn_by = getattr(self, "initialization", None)
 
     def _validation(self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None = None) -> Validation:
         """Samples to stop by, encoded, with their weights and those of their classes."""
+        y = _dense(y)
         rows, targets = self._validated(X, y, None, reset=False, first=False)
         weights = self._sample_weight(rows, y, sample_weight)
-        return (rows, targets) if weights is None else (rows, targets, weights)
+        return (rows, targets) if weights is None else (rows, targets, _of_mean_1(weights).astype(rows.dtype))
 
     def save(self, path: Path | str) -> None:
         """Write the fitted estimator as a safetensors file, which ``load_estimator`` reads without running code.
@@ -296,6 +307,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _require_same_network(self, X: Rows, targets: Array) -> None:
         there, wanted = architecture(self.model_), architecture(self._initialized(X, targets, 0))
+        expected = as_mlp(self.model_).pairs(self.model_.W)[0][0].shape[1]
+        if X.shape[1] != expected:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {expected} features as input: "
+                "the training goes on with the network that is there; fit a new estimator"
+            )
         differ = [name for name, value in wanted.items() if there.get(name) != value]
         initialization = getattr(self, "initialization", None)
         if initialization != getattr(self, "_drawn_by", initialization):
@@ -311,13 +328,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         for name in ("average_epochs", "validation_fraction"):
             if getattr(self, name):
                 raise ValueError(f"{name} is for fit, which knows all epochs: partial_fit needs {name}=0")
+        y = _dense(y)
         with self._as_it_was_after_an_error():
             X, targets = self._validated(X, y, sample_weight, reset=first, first=first)
             targets = self._smoothed(targets)
-            weights = self._sample_weight(X, y, sample_weight, normalised=False)  # what is to come is not known
+            weights = self._sample_weight(X, y, sample_weight)  # as they are: what is to come is not known
+            weights = None if weights is None else weights.astype(X.dtype)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             if first:
-                self._begin(X, targets, seed)
+                self._begin(X, targets, seed, weights)
                 self._passes, self._fitted_epochs = 0, 0
                 self.history_: History = {}
             else:
@@ -358,11 +377,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._state = run.state
 
     def _hyperparameters(self, N: int, seed: int, **changed: Any) -> Hyperparameters:
-        names = {field.name for field in fields(NetworkEstimator)} & {field.name for field in fields(Hyperparameters)}
+        names = {field.name for field in fields(self)} & {field.name for field in fields(Hyperparameters)}
         values = {name: getattr(self, name) for name in names} | {
             "batch_size": min(FULL_BATCH if self.batch_size == "auto" else self.batch_size, N),
+            "hidden_units": as_mlp(self.model_).hidden_units,
             "seed": seed,
         }
+        if isinstance(values.get("loss"), Loss):  # which has no name
+            del values["loss"]
         return Hyperparameters(**values | changed)
 
     def _validated(
@@ -386,7 +408,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if self._y_numeric:
             y = _as_numbers(y)
         if first:
-            self._targets: Targets = self._targets_of(y, sample_weight)
+            self._targets = self._targets_of(y, sample_weight)
         if not reset and hasattr(self, "model_"):
             X = X.astype(self.model_.W[0].dtype, copy=False)
         return X, self._targets.encode(y, X.dtype)
@@ -401,10 +423,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self._targets = self._targets_of(y.distinct() if classes else X.some(y, MEASURED_SAMPLES, 0)[1], None)
         return X, y.map(partial(self._targets.encode, dtype=X.dtype, smoothing=self._smoothing()))
 
-    def _sample_weight(
-        self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None, *, normalised: bool = True
-    ) -> Array | None:
-        """The weights, of mean 1 where ``normalised``; None if all samples count alike."""
+    def _sample_weight(self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None) -> Array | None:
+        """The weights, those of the classes among them; None if all samples count alike."""
         if lies_elsewhere(X):
             if sample_weight is not None or getattr(self, "class_weight", None) is not None:
                 raise ValueError("samples on a cluster count all alike: leave out sample_weight and class_weight")
@@ -412,11 +432,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         balance = self._class_balance(y)
         if sample_weight is None and balance is None:
             return None
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if balance is not None:
-            weights = weights * balance
-        scaled: Array = (_of_mean_1(weights) if normalised else weights).astype(X.dtype)
-        return scaled
+        weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return weights if balance is None else weights * balance
 
     def _split(self, targets: Array, random: np.random.RandomState) -> tuple[Indices, Indices]:
         if not 0 < self.validation_fraction < 1:
@@ -458,6 +475,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     _multi_label = False
     _y_numeric = False
+    _targets: Targets = field(init=False)
 
     @abstractmethod
     def _targets_of(self, y: Values, sample_weight: npt.ArrayLike | None) -> Targets:
@@ -513,11 +531,19 @@ class MLPParameters:
         return scale_weights(model, self.initialization)
 
 
-def _of_mean_1(weights: Array) -> Array:
-    if weights.sum() == 0:
+def _of_mean_1(weights: Array, samples: Indices | None = None) -> Array:
+    """Weights whose mean is 1, over some of the samples where those are given."""
+    counted = weights if samples is None else weights[samples]
+    if counted.sum() == 0:
         raise ValueError("the weights are zero for every sample: there is nothing to learn from, or to stop by")
-    scaled: Array = weights * (len(weights) / weights.sum())
+    scaled: Array = weights * (len(counted) / counted.sum())
     return scaled
+
+
+def _dense(y: Values) -> Values:
+    """Labels in a sparse matrix as an array; anything else as it is."""
+    dense: Values = y.toarray() if hasattr(y, "toarray") else y
+    return dense
 
 
 class _OnePass(Callback):

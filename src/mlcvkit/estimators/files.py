@@ -1,7 +1,9 @@
 """Estimators as model files: what stands around a model, as plain data."""
 
+from collections.abc import Hashable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,8 @@ ESTIMATORS: PlainData = {
 def saved_model(estimator: NetworkEstimator) -> SavedModel:
     """A fitted estimator as what ``mlcvkit.storage.save_model`` writes and ``export_onnx`` exports.
 
-    Callbacks, a custom loss and a random state that is no number are not saved.
+    Callbacks, a custom loss, a random state that is no number and the state of the optimizer are not saved: a
+    ``partial_fit`` goes on with the schedule, and with a new state of the optimizer.
 
     Parameters
     ----------
@@ -48,9 +51,12 @@ def saved_model(estimator: NetworkEstimator) -> SavedModel:
         "parameters": {name: _plain(value) for name, value in parameters.items() if _is_plain(value)},
         "n_features": int(estimator.n_features_in_),
     }
-    if isinstance(getattr(estimator, "class_weight", None), dict):
-        weights = estimator.class_weight.items()
-        facts["class_weight"] = [[_plain(label), float(weight)] for label, weight in weights]
+    class_weight = getattr(estimator, "class_weight", None)
+    if isinstance(class_weight, dict):
+        facts["class_weight"] = _pairs_of(class_weight)
+    elif isinstance(class_weight, list | tuple):
+        facts["class_weights"] = [_pairs_of(of_a_label) for of_a_label in class_weight]
+    facts["passes"] = [estimator.n_iter_, getattr(estimator, "_passes", 0), getattr(estimator, "_fitted_epochs", 0)]
     if hasattr(estimator, "feature_names_in_"):
         facts["feature_names"] = list(estimator.feature_names_in_)
     facts |= estimator._targets.to_dict()
@@ -81,16 +87,20 @@ def restored_estimator(saved: SavedModel) -> NetworkEstimator:
         if isinstance(parameters.get("hidden_units"), list):
             parameters["hidden_units"] = tuple(parameters["hidden_units"])
         if "class_weight" in facts:
-            parameters["class_weight"] = {label: float(weight) for label, weight in facts["class_weight"]}
+            parameters["class_weight"] = _weights_of(facts["class_weight"])
+        if "class_weights" in facts:
+            parameters["class_weight"] = [_weights_of(pairs) for pairs in facts["class_weights"]]
         estimator: NetworkEstimator = ESTIMATORS[facts["kind"]](**parameters)
         estimator.n_features_in_ = facts["n_features"]
         if "feature_names" in facts:
             estimator.feature_names_in_ = np.array(facts["feature_names"], dtype=object)
         estimator._targets = targets_from_dict(facts)
+        epochs = len(saved.history.get("epoch", []))
+        iterations, passes, fitted = map(int, facts.get("passes", (epochs, 0, epochs)))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the file holds a model and no estimator around it: {error}") from None
     estimator.model_, estimator.history_ = saved.model, saved.history
-    estimator.n_iter_ = len(saved.history.get("epoch", []))
+    estimator.n_iter_, estimator._passes, estimator._fitted_epochs = iterations, passes, fitted
     estimator.interrupted_ = False
     return estimator
 
@@ -136,13 +146,21 @@ def load_estimator(path: Path | str) -> NetworkEstimator:
         raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
 
 
+def _pairs_of(class_weight: dict[Hashable, float]) -> list[list[object]]:
+    return [[_plain(label), float(weight)] for label, weight in class_weight.items()]
+
+
+def _weights_of(pairs: list[list[Any]]) -> dict[Hashable, float]:
+    return {label: float(weight) for label, weight in pairs}
+
+
 def _is_plain(value: object) -> bool:
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple | list | np.ndarray):
         return all(_is_plain(item) for item in value)
     return value is None or isinstance(value, bool | int | float | str | np.integer | np.floating | np.bool_)
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple | list | np.ndarray):
         return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value

@@ -46,7 +46,7 @@ KINDS: dict[KindName, Kind] = {
             "l2": "its loss has no penalty; weight_decay works on its weights",
         }
     ),
-    "nn1": Kind(_NO_HIDDEN_LAYER),
+    "nn1": Kind(_NO_HIDDEN_LAYER, {"learning_rate": 0.02}),
     "perceptron": Kind(
         _NO_HIDDEN_LAYER
         | {

@@ -153,7 +153,7 @@ class Predictor:
         X
             The raw rows.
         y
-            Their targets, (N,).
+            Their targets, (N,) or (N, 1).
 
         Returns
         -------
@@ -161,7 +161,13 @@ class Predictor:
             For classes ``accuracy``, ``log_loss`` where there are probabilities, and ``confusion``, a row for each true
             class, those that the model does not know among them, with how often each class was predicted; for numbers
             ``r2``, ``rmse`` and ``mae``.
+
+        Raises
+        ------
+        InputError
+            If the targets are not one for each row, or none that the model knows.
         """
+        y = one_for_each(X, y)
         if isinstance(self.targets, Classes):
             return self._measure_classes(self.targets, X, y)
         y = as_numbers(y, self.target, self.thousands)
@@ -337,6 +343,35 @@ def confusion_matrix(truth: Values, predicted: Values, classes: int) -> npt.NDAr
     return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
+def one_for_each(X: RawRows, y: Values) -> Values:
+    """Targets of any kind as an array of one for each row.
+
+    Parameters
+    ----------
+    X
+        The raw rows.
+    y
+        Their targets: an array, (N,) or (N, 1), a list, or a column of a data frame.
+
+    Returns
+    -------
+    Array
+        The targets, (N,).
+
+    Raises
+    ------
+    InputError
+        If there is not one for each row.
+    """
+    given: Values = np.asarray(y)
+    values = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+    if values.shape != (len(X),):
+        raise InputError(
+            f"there must be one target for each of the {len(X):,} rows; got targets of shape {given.shape}"
+        )
+    return values
+
+
 def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | None = None) -> Values:
     """Targets in any form as the classes that a model knows.
 
@@ -368,6 +403,8 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
     elif targets.names and y.dtype.kind not in "fiub" and np.isin(y.astype(str), targets.names).any():
         known = dict(zip(targets.names, classes.tolist(), strict=True))
         y = np.array([known.get(str(value), -1) for value in y])
+    elif classes.tolist() == [0, 1] and y.dtype.kind in "UO" and _are_truth_values(np.unique(y.astype(str))):
+        y = (np.char.lower(y.astype(str)) == "true").astype(classes.dtype)
     else:
         y = as_numbers(y, name, thousands)
     if not np.isin(y, classes).any():
@@ -380,7 +417,7 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
 
 def _are_truth_values(classes: Values) -> bool:
     """Whether classes are true and false, which files spell in several ways."""
-    return {str(one).lower() for one in classes} == {"true", "false"}
+    return {str(one).lower() for one in classes} <= {"true", "false"}
 
 
 def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:

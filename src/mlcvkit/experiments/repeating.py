@@ -76,7 +76,7 @@ def folds_of(
     if samples.test is not None or experiment.test_fraction != TEST_FRACTION:
         raise InputError("folds are what is tested with: leave out a test set and test_fraction")
     if in_order:
-        _require_forward(samples)
+        samples = replace(samples, notes=(*samples.notes, *_require_forward(samples)))
     y, task = checked_target(samples, experiment.task)
     X, groups = samples.X, None
     if group is not None:
@@ -99,14 +99,18 @@ def folds_of(
         yield replace(experiment, task=task), rest
 
 
-def _require_forward(samples: Samples) -> None:
-    """Refuse rows whose dates go back: a network would learn from what came later."""
+def _require_forward(samples: Samples) -> list[str]:
+    """Refuse rows whose dates go back: a network would learn from what came later. A note where none are in order."""
     if isinstance(samples.X, np.ndarray):
-        return
+        return []
     orders = {column.name: order_in_time(column) for column in samples.X}
     if -1 in orders.values() and 1 not in orders.values():
-        name = next(name for name, order in orders.items() if order < 0)
+        name = next(name for name, order in orders.items() if order == -1)
         raise InputError(f"{samples.name} begins with the latest {name}: sort its rows, the earliest first")
+    dates = [name for name, order in orders.items() if order == 0]
+    if not dates or 1 in orders.values():
+        return []
+    return [f"the rows are not sorted by {' or '.join(dates)}: a fold may be trained on what came after it"]
 
 
 def split_folds(

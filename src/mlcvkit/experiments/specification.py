@@ -1,6 +1,7 @@
 """An experiment: the data, the network and its hyperparameters, and nothing else decides what is trained."""
 
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -98,10 +99,20 @@ class Experiment:
             raise InputError(f"class_weight must be 'balanced', or left out; got {self.class_weight!r}")
         if self.decimal not in (None, ".", ","):
             raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
-        if self.max_categories is not None and self.max_categories < 1:
-            raise InputError(f"max_categories must be 1 or more; got {self.max_categories}")
-        if not 0 <= self.test_fraction < 1:
-            raise InputError(f"test_fraction must be at least 0 and below 1; got {self.test_fraction}")
+        if not any(self.day_first is one for one in (None, True, False)):
+            raise InputError(f"day_first must be True or False, or left out; got {self.day_first!r}")
+        if self.max_categories is not None and not _is_count(self.max_categories):
+            raise InputError(f"max_categories must be a whole number, 1 or more; got {self.max_categories!r}")
+        if not (isinstance(self.test_fraction, Real) and 0 <= self.test_fraction < 1):
+            raise InputError(f"test_fraction must be at least 0 and below 1; got {self.test_fraction!r}")
+        for name in ("categorical", "leave_out"):
+            if isinstance(getattr(self, name), str):
+                raise InputError(f"{name} must be a list of columns; got the text {getattr(self, name)!r}")
+        if not isinstance(self.data, str | Path):
+            raise InputError(
+                f"data must be a file, a folder or the name of a data set; got {type(self.data).__name__}. For arrays "
+                "and data frames there are MLPClassifier and MLPRegressor, with TableEncoder before them"
+            )
 
     def read(self) -> Samples:
         """Read the data.
@@ -209,3 +220,7 @@ def portable(source: str | None) -> str | None:
     if source is None or source in datasets.TOYS or "://" in source:
         return source
     return str(Path(source).resolve())
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1

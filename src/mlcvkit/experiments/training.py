@@ -336,10 +336,12 @@ def prepare_rows(
         watched: Validation | None = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
     else:
         watched = _held_out_part(rows, encoded, weights, held_out)
+    if weights is not None and chosen is not None:
+        weights = weights / weights[chosen].mean()
     if hp.label_smoothing:
         encoded = targets.encode(y, encoded.dtype, hp.label_smoothing)
     model = make_network(kind, hp, targets, int(np.prod(rows.shape[1:])), model_seed)
-    hp = _begun(model, hp, rows, encoded, chosen, has_weights=start is not None)
+    hp = _begun(model, hp, (rows, encoded, weights), chosen, has_weights=start is not None)
     return Preparation(
         experiment=replace(experiment, hyperparameters=hp),
         encoder=encoder,
@@ -399,23 +401,28 @@ def _with_weights(model: MLP | NN2, start: Predictor, run: str | None) -> MLP | 
 
 
 def _begun(
-    model: MLP | NN2, hp: Hyperparameters, X: Rows, y: Array, chosen: Indices | None, *, has_weights: bool
+    model: MLP | NN2,
+    hp: Hyperparameters,
+    weighted: tuple[Rows, Array, Array | None],
+    chosen: Indices | None,
+    *,
+    has_weights: bool,
 ) -> Hyperparameters:
     """Start a network as the linear model of the training rows, if that is requested or left to us.
 
-    Returns the hyperparameters with what was done.
+    ``weighted`` holds all rows, their targets and their weights. Returns the hyperparameters with what was done.
     """
     if hp.initialization not in (None, "linear") or has_weights:
         return hp if hp.initialization else replace(hp, initialization="he")
-    reason = (
-        why_not_linear(model, X) if isinstance(model, MLP) else "this kind of network has no ReLU units with biases"
-    )
+    reason: str | None = "this kind of network has no ReLU units with biases"
+    if isinstance(model, MLP):
+        reason = why_not_linear(model, weighted[0])
     if reason and hp.initialization == "linear":
         raise InputError(f"initialization=linear cannot be used: {reason}; leave it out")
     if reason:
         return replace(hp, initialization="he")
     assert isinstance(model, MLP)
-    start_as_linear(model, *(part if chosen is None else part[chosen] for part in (X, y)))
+    start_as_linear(model, *weighted, chosen)
     return replace(hp, initialization="linear")
 
 
@@ -438,8 +445,7 @@ def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool
 
     Of images always, of other rows only where the training stops by them, and a fifth of all at most. Where the number
     is left to us, a tenth of a table's rows, 1,000 at most, and none of fewer than 5,000: they teach more than they
-    tell. Where images have test rows of their own, exactly
-    ``validation_samples``.
+    tell. Where images have test rows of their own, exactly ``validation_samples``, where that is not as in a recipe.
 
     Parameters
     ----------
@@ -459,7 +465,8 @@ def validation_rows(hp: Hyperparameters, N: int, *, images: bool, own_test: bool
     """
     if N < FEWEST_TO_VALIDATE or not (images or hp.patience):
         return 0
-    if images and own_test:
+    usual = {recipe.validation_samples for recipe in RECIPES.values()}
+    if images and own_test and hp.validation_samples not in usual:
         return hp.validation_samples
     if images or hp.validation_samples != RECIPES["table"].validation_samples:
         return min(hp.validation_samples, N // 5)

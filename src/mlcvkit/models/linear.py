@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlcvkit.arrays import Rows
+from mlcvkit.arrays import Indices, Rows
 from mlcvkit.models.mlp import MLP
 from mlcvkit.models.outputs import OUTPUTS
 from mlcvlab.nn import Array
@@ -42,7 +42,7 @@ def why_not_linear(model: MLP, X: Rows) -> str | None:
     return None
 
 
-def fit_linear(X: Array, y: Array, output: str, l2: float) -> tuple[Array, Array]:
+def fit_linear(X: Array, y: Array, output: str, l2: float, sample_weight: Array | None = None) -> tuple[Array, Array]:
     """The linear model z = Wᵀ x + b of least risk, with an L2 penalty.
 
     Each step minimises a quadratic function that is nowhere below the risk and touches it at the present weights:
@@ -50,7 +50,7 @@ def fit_linear(X: Array, y: Array, output: str, l2: float) -> tuple[Array, Array
         W ← W - (c Xᵀ X / N + λ I)⁻¹ (Xᵀ (σ(X W + b) - Y) / N + λ W),    c = 1, 1/4, 1/2
 
     for identity, sigmoid and softmax, with centred columns; so no step goes uphill. For numbers one step is ridge
-    regression.
+    regression. With weights of the samples each mean over the samples is a weighted one.
 
     Parameters
     ----------
@@ -62,6 +62,8 @@ def fit_linear(X: Array, y: Array, output: str, l2: float) -> tuple[Array, Array
         The output's activation, a name in ``BENDS``.
     l2
         The penalty's λ, 0 or more.
+    sample_weight
+        The weight of each row, (N,), not all 0; by default all are equal.
 
     Returns
     -------
@@ -75,22 +77,30 @@ def fit_linear(X: Array, y: Array, output: str, l2: float) -> tuple[Array, Array
     Böhning (1992), "Multinomial logistic regression algorithm", section 2, for the bounds 1/4 and 1/2.
     """
     N, c = len(X), BENDS[output]
-    centre, share = X.mean(axis=0), np.clip(y.mean(axis=0), 1e-3, 1 - 1e-3)
+    weights = None if sample_weight is None else (sample_weight / sample_weight.mean())[:, None]
+
+    def weighted(rows: Array) -> Array:
+        return rows if weights is None else weights * rows
+
+    centre, middle = weighted(X).mean(axis=0), weighted(y).mean(axis=0)
+    share = np.clip(middle, 1e-3, 1 - 1e-3)
     X = X - centre
-    values, vectors = np.linalg.eigh(X.T @ X / N)
+    values, vectors = np.linalg.eigh(X.T @ weighted(X) / N)
     shrink = c * np.maximum(values, 0) + max(l2, 1e-9 * c * max(values[-1], 1e-300))
     W = np.zeros((X.shape[1], y.shape[1]))
-    start = {"identity": y.mean(axis=0), "sigmoid": np.log(share / (1 - share)), "softmax": np.log(share)}
+    start = {"identity": middle, "sigmoid": np.log(share / (1 - share)), "softmax": np.log(share)}
     b = start[output]
     for _ in range(1 if output == "identity" else STEPS):
-        residual = OUTPUTS[output].function((X @ W + b).T).T - y
+        residual = weighted(OUTPUTS[output].function((X @ W + b).T).T - y)
         slope = X.T @ residual / N + l2 * W
         W = W - vectors @ ((vectors.T @ slope) / shrink[:, None])
         b = b - residual.mean(axis=0) / c
     return W, b - centre @ W
 
 
-def start_as_linear(model: MLP, X: Array, y: Array) -> MLP:
+def start_as_linear(
+    model: MLP, X: Rows, y: Array, sample_weight: Array | None = None, samples: Indices | None = None
+) -> MLP:
     """Give a network of ReLU units the answers of the linear model of the same rows.
 
     Two units of each layer carry an output's plane, max(0, wᵀx) - max(0, -wᵀx) = wᵀx, and share its size evenly with
@@ -105,6 +115,10 @@ def start_as_linear(model: MLP, X: Array, y: Array) -> MLP:
         The rows, (N, K).
     y
         The encoded targets, (N,) or (N, C).
+    sample_weight
+        The weight of each row, (N,), not all 0; by default all are equal.
+    samples
+        The rows that are trained on; by default all.
 
     Returns
     -------
@@ -118,8 +132,11 @@ def start_as_linear(model: MLP, X: Array, y: Array) -> MLP:
     """
     if reason := why_not_linear(model, X):
         raise ValueError(f"a network cannot start as a linear model here: {reason}")
+    if samples is not None:
+        X, y = X[samples], y[samples]
+        sample_weight = None if sample_weight is None else sample_weight[samples]
     rows, targets = X.astype(np.float64), y.reshape(len(X), -1).astype(np.float64)
-    weights, biases = fit_linear(rows, targets, model.output, model.l2)
+    weights, biases = fit_linear(rows, targets, model.output, model.l2, sample_weight)
     size = np.sqrt(np.linalg.norm(weights, axis=0))
     signs, pairs = np.tile([1.0, -1.0], len(size)), np.repeat(np.arange(len(size)), 2)
     planes = signs * (weights / np.where(size > 0, size, 1))[:, pairs]  # (K, 2C)

@@ -77,4 +77,5 @@ def _lead(subject: Subject) -> str:
     if not subject.classifies:
         return f"{kind} trained on {data}, measured on {subject.X.shape[1]:,} samples."
     correct = float((subject.predicted == subject.truth).mean())
-    return f"{kind} trained on {data}: right for {correct:.2%} of {subject.X.shape[1]:,} test samples."
+    lead = f"{kind} trained on {data}: right for {correct:.2%} of {subject.X.shape[1]:,} test samples."
+    return f"{lead} {subject.left_out}".strip()

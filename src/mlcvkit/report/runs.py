@@ -92,7 +92,7 @@ def _summary(subject: Subject) -> Part:
     ]
     rows += [(name.replace("_", " "), number(value)) for name, value in _told(subject.saved.configuration).items()]
     rows += [(name, str(value)) for name, value in subject.saved.provenance.items() if name in ("mlcvlab", "numpy")]
-    words = "" if subject.X.shape[1] else subject.missing
+    words = subject.left_out if subject.X.shape[1] else subject.missing
     return Part("In short", words, tables=[Table(("", ""), rows)])
 
 

@@ -311,8 +311,9 @@ def _found(study: Study, judged: Judged) -> Part:
     complete, early = counts[TrialState.COMPLETE], counts[TrialState.PRUNED]
     words = (
         f"{count_of_trials(complete)} went to {'its' if complete == 1 else 'their'} end, "
-        f"{early} {'was' if early == 1 else 'were'} ended early or diverged, {counts[TrialState.FAIL]} failed."
+        f"{early} {'was' if early == 1 else 'were'} ended early or diverged, {counts[TrialState.FAIL]} failed"
     )
+    words += "".join(f"; {times} of them: {reason}" for reason, times in study.failures().items()) + "."
     ranked = sorted(study.trials(TrialState.COMPLETE), key=lambda trial: -(trial.value or 0))[:10]
     rows = [(f"validation {study.score}", *(f"{trial.value:.4f}" for trial in ranked))]
     rows += [(_words(name), *(_words(number(trial.params[name])) for trial in ranked)) for name in judged.names]

@@ -13,6 +13,7 @@ from mlcvkit.arrays import RawRows
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Classes, Numbers, Predictor, targets_as_known, test_rows
 from mlcvkit.models import MLP, OUTPUTS, as_mlp
+from mlcvkit.report.page import percent
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import as_columns
 from mlcvlab.nn import Array
@@ -52,6 +53,8 @@ class Subject:
         The mean and the scale of a target of numbers.
     missing
         Why there are no test samples.
+    unknown
+        The number of samples whose class the model does not know, which are not among these.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Subject:
     names: list[str]
     scale: tuple[float, float] = (0.0, 1.0)
     missing: str = ""
+    unknown: int = 0
 
     @property
     def model(self) -> MLP:
@@ -119,6 +123,18 @@ class Subject:
         """The predicted class, (N,)."""
         classes: npt.NDArray[np.intp] = (self.z[0] > 0).astype(int) if len(self.z) == 1 else self.z.argmax(axis=0)
         return classes
+
+    @property
+    def left_out(self) -> str:
+        """A sentence on the samples that cannot be among those measured, "" if there are none."""
+        if not self.unknown:
+            return ""
+        right = float((self.predicted == self.truth).sum())
+        share = percent(right / (self.unknown + len(self.truth)))
+        return (
+            f"{self.unknown:,} samples more are left out: the model does not know their class. With them, all wrong, "
+            f"the accuracy is {share}."
+        )
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.intp] | None:
@@ -217,7 +233,8 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
     y = targets_as_known(targets, y, predictor.target, predictor.thousands)
     rows = np.flatnonzero(np.isin(y, targets.classes))
     encoded = as_columns(targets.encode(y[rows], X.dtype))
-    return Subject(name, saved, X[:, rows], encoded, raw[rows], list(targets.class_names))
+    unknown = len(y) - len(rows)
+    return Subject(name, saved, X[:, rows], encoded, raw[rows], list(targets.class_names), unknown=unknown)
 
 
 def _unmeasured(name: str, saved: SavedModel, predictor: Predictor, missing: str) -> Subject:

@@ -116,6 +116,10 @@ def load_model(run: Path) -> SavedModel:
     """
     path = run / MODEL_FILE if run.is_dir() else run
     if not path.is_file():
+        inside = sorted(path.parent.glob(f"*/{MODEL_FILE}")) if run.is_dir() else []
+        if inside:
+            names = ", ".join(str(one.parent) for one in inside[:5])
+            raise InputError(f"{run} holds several runs: give one of them, {names}")
         raise InputError(f"{path} does not exist; give a folder that 'mlcvlab train' wrote, or its {MODEL_FILE}")
     tensors, metadata = read_arrays(path, FORMAT_1, FORMAT)
     if metadata["format"] == FORMAT_1:

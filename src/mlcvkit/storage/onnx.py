@@ -1,12 +1,14 @@
 """ONNX: the whole way from raw columns to the answer as one graph that any runtime can run."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.arrays import Values
+from mlcvkit.arrays import PlainData, Values
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
 from mlcvkit.files import write_whole
@@ -52,6 +54,22 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
             raise
         raise InputError(f"the model cannot be written as ONNX, its file is damaged: {error}") from None
     write_whole(path, content)
+
+
+def _spellings(fact: PlainData) -> dict[str, int]:
+    """How the names of a column may be written, as the encoder reads them, and the column of each.
+
+    Blanks around a name are not among them: ONNX has no operator that strips text.
+    """
+    names: list[str] = fact["categories"]
+    places = {name: at for at, name in enumerate(names)}
+    if fact.get("truth"):
+        truth = {name: at for name, at in places.items() if name in ("true", "false")}
+        places |= {spelled(name): at for name, at in truth.items() for spelled in (str.upper, str.title)}
+    if fact.get("numbers"):
+        places |= {f"{name}.0": at for name, at in places.items() if re.fullmatch(r"-?\d+", name)}
+    places = {normalize("NFD", name): at for name, at in places.items()} | places
+    return places | ({"": len(names) + 1} if fact.get("missing") else {})
 
 
 class _Graph:
@@ -111,7 +129,7 @@ class _Graph:
             parts = [self._scaled(self.node("Concat", *inputs.values(), axis=1))]
         for name, fact in columns.items():
             if fact["kind"] == "category":
-                parts.append(self._one_hot(name, fact["categories"], fact.get("missing", False)))
+                parts.append(self._one_hot(name, fact))
             elif fact.get("missing"):
                 parts.append(self._lacks(inputs[name]))
         return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=1)
@@ -143,21 +161,19 @@ class _Graph:
         centred = self.node("Sub", filled, self.constant(mean[kept]))
         return self.node("Cast", self.node("Div", centred, self.constant(scale[kept])), to=1)
 
-    def _one_hot(self, name: str, categories: list[str], missing: bool) -> str:
-        """The columns of a name; a missing one is the empty text."""
+    def _one_hot(self, name: str, fact: PlainData) -> str:
+        """The columns of a name: of the frequent ones in each spelling, of all others, and of the missing."""
         text = self._input(name, 1, text=True)
-        levels = [*categories, *([""] if missing else [])]
-        encoded = self.node("OneHotEncoder", text, domain="ai.onnx.ml", cats_strings=levels, zeros=1)
+        places = _spellings(fact)
+        encoded = self.node("OneHotEncoder", text, domain="ai.onnx.ml", cats_strings=list(places), zeros=1)
         known = self.node("Squeeze", encoded, self.constant(np.array([1], np.int64)))
-        count = self.node("ReduceSum", known, self.constant(np.array([1], np.int64)), keepdims=1)
-        other = self.node("Sub", self.constant(np.float32(1)), count)
-        if not missing:
-            return self.node("Concat", known, other, axis=1)
-        names, lacking = (
-            self.node("Gather", known, self.constant(np.array(which)), axis=1)
-            for which in (range(len(categories)), [len(categories)])
-        )
-        return self.node("Concat", names, other, lacking, axis=1)
+        # an unknown name has no column so far: of each known one, "other" lacks the 1 that it begins with
+        columns = np.zeros((len(places), len(fact["categories"]) + 1 + bool(fact.get("missing"))), np.float32)
+        columns[np.arange(len(places)), list(places.values())] = 1
+        columns[:, len(fact["categories"])] -= 1
+        rest = np.zeros(columns.shape[1], np.float32)
+        rest[len(fact["categories"])] = 1
+        return self.node("Add", self.node("MatMul", known, self.constant(columns)), self.constant(rest))
 
     def _network(self, a: str) -> str:
         """The logits."""

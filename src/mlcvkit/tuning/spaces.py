@@ -173,7 +173,7 @@ def _require(name: str, value: Choice) -> None:
         if not 1 <= value <= 8:  # type: ignore[operator]
             raise InputError(f"depth must be from 1 to 8; got {value}")
         return
-    epochs = {"epochs": value} if name == "average_epochs" else {}  # its limit is the length of the run
+    epochs = {"epochs": value} if name == "average_epochs" and value else {}  # its limit is the length of the run
     Hyperparameters(**epochs, **{name: value})  # type: ignore[arg-type]
 
 

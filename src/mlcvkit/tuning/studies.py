@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -271,6 +272,10 @@ class Study:
         """The trial with the largest score among those that went to their end."""
         done = self.trials(TrialState.COMPLETE)
         return max(done, key=lambda trial: (trial.value, -trial.number)) if done else None
+
+    def failures(self) -> dict[str, int]:
+        """Why trials failed, and how many for each reason."""
+        return dict(Counter(str(trial.user_attrs.get("failed", "no reason")) for trial in self.trials(TrialState.FAIL)))
 
     def seconds(self) -> float:
         """The time in which trials ran that have ended, with those at the same time counted once."""

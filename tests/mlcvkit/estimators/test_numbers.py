@@ -4,11 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.model_selection import cross_val_score
 
 from mlcvkit import Hyperparameters, InputError, MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier, fit
+from mlcvkit.estimators import load_estimator
+from mlcvkit.experiments import split_rows
 from mlcvkit.models import MLP
-from mlcvkit.training import Callback, WriteCheckpoints
+from mlcvkit.training import Callback, StopTraining, WriteCheckpoints
 from mlcvlab.models.nn2 import NN2
 
 
@@ -260,3 +263,96 @@ def test_a_gradient_whose_squares_overflow_is_clipped_and_not_dropped():
         assert np.isinf(np.square(X[0] * y[0]))
     fit(model, X, y, hyperparameters=Hyperparameters(clip_norm=0.5, **options))
     assert model.W[0] - before == pytest.approx(0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("initialization", ["he", "linear"])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_held_out_rows_and_their_weights_do_not_touch_the_training(kind, initialization):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 5)), np.arange(100) % 2
+    options = {"hidden_units": (16,), "epochs": 3, "patience": 0, "initialization": initialization, "random_state": 0}
+    held_out = split_rows(100, 20, y if kind is MLPClassifier else None, np.random.RandomState(0))[1]
+    changed, weights = X.copy(), np.ones(100)
+    changed[held_out], weights[held_out] = 7, 1000
+    before = kind(validation_fraction=0.2, **options).fit(X, y)
+    after = kind(validation_fraction=0.2, **options).fit(changed, y, sample_weight=weights)
+    assert before.history_["validation_loss"] != after.history_["validation_loss"], "these are the rows held out"
+    np.testing.assert_allclose(after.history_["train_loss"], before.history_["train_loss"], rtol=1e-12)
+    for now, then in zip(after.model_.W, before.model_.W, strict=True):
+        np.testing.assert_allclose(now, then, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("initialization", ["he", "linear"])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_weight_is_a_number_of_repetitions_however_the_network_begins(kind, initialization):
+    rng = np.random.default_rng(1)
+    X, weights = rng.normal(size=(60, 6)), rng.integers(0, 4, 60)
+    y = (X[:, 0] + rng.normal(size=60) > 0).astype(int)
+    options = {"hidden_units": (16,), "initialization": initialization, "random_state": 0, "epochs": 20}
+    weighted = kind(**options).fit(X, y, sample_weight=weights)
+    repeated = kind(**options).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+    scores = (model._scores(X) for model in (weighted, repeated))
+    np.testing.assert_allclose(*scores, rtol=1e-6, atol=1e-8)
+
+
+class _StopsAt7(Callback):
+    def on_epoch(self, run):
+        if run.epoch == 7:
+            raise StopTraining
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"activation": "tanh"},
+        {"loss": "mse"},
+        {"dropout": 0.5},
+        {"l2": 0.5},
+        {"initialization": "glorot"},
+        {"hidden_units": (4,)},
+        {"label_smoothing": 0.1},
+        {"learning_rate": 0.1},
+    ],
+)
+def test_a_checkpoint_of_other_parameters_is_refused(tmp_path, rows, changed):
+    X, y, _ = rows
+    options = {"hidden_units": (8,), "epochs": 30, "random_state": 0}
+    MLPClassifier(callbacks=[WriteCheckpoints(tmp_path, 1), _StopsAt7()], **options).fit(X, y)
+    with pytest.raises(InputError, match=f"{next(iter(changed))} is .* there, not"):
+        MLPClassifier(**options | changed).fit(X, y, resume=tmp_path)
+
+
+def test_a_file_keeps_every_parameter_and_the_passes(tmp_path, rows):
+    X, y, _ = rows
+    path = tmp_path / "m.safetensors"
+    model = MLPClassifier(hidden_units=np.array([8, 4]), epochs=30, random_state=0)
+    for _ in range(5):
+        model.partial_fit(X, y, classes=[0, 1])
+    model.save(path)
+    loaded = load_estimator(path)
+    assert tuple(loaded.hidden_units) == (8, 4) and loaded.n_iter_ == 5
+    for one in (model, loaded):
+        one.partial_fit(X, y)
+    assert loaded.n_iter_ == model.n_iter_ == 6
+    assert loaded.history_["learning_rate"] == model.history_["learning_rate"]
+    of_labels = [{0: 1, 1: 3}, {0: 2, 1: 1}]
+    MLPClassifier(class_weight=of_labels, epochs=2).fit(X, np.c_[y, 1 - y]).save(path)
+    assert load_estimator(path).class_weight == of_labels
+
+
+def test_what_fit_cannot_use_is_said_in_its_own_words(rows):
+    X, y, _ = rows
+    for wrong in ((X,), X):
+        with pytest.raises(TypeError, match=r"validation_data must be \(X, y\)"):
+            MLPClassifier(epochs=1).fit(X, y, validation_data=wrong)
+    model = MLPClassifier(epochs=1, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="X has 1 features, but MLPClassifier is expecting 2 features"):
+        model.fit(X[:, :1], y)
+
+
+def test_labels_may_be_sparse(rows):
+    X, y, _ = rows
+    labels = np.c_[y, 1 - y]
+    options = {"epochs": 2, "random_state": 0}
+    dense, sparse = (MLPClassifier(**options).fit(X, of(labels)) for of in (np.asarray, scipy.sparse.csr_matrix))
+    np.testing.assert_array_equal(dense.predict_proba(X), sparse.predict_proba(X))

@@ -345,3 +345,15 @@ def test_names_of_classes_are_no_formulae(tmp_path):
     command("train", "money.csv", "--target", "band", "--epochs", "2", "--name", "m", folder=tmp_path)
     command("report", "runs/m", folder=tmp_path)
     assert "$10-$20" in (tmp_path / "runs/m/report.html").read_text()
+
+
+def test_samples_of_unknown_classes_are_counted_as_in_evaluate(of_tables, tmp_path):
+    numbers = np.random.default_rng(1).normal(40_000, 5000, 60)
+    rows = [f"{a:.2f},{a / 1000:.4f},{(0, 1, 7)[i % 3]}" for i, a in enumerate(numbers)]
+    (tmp_path / "u.csv").write_text("\n".join(["income,part,target", *rows]) + "\n")
+    measured = run("evaluate", of_tables / "large", "u.csv", "--json", folder=tmp_path)
+    share = re.search(r'"accuracy": ([\d.]+)', measured.stdout)[1]
+    _, lead, parts = report_on(of_tables / "large", str(tmp_path / "u.csv"))
+    told = "20 samples more are left out: the model does not know their class. "
+    told += f"With them, all wrong, the accuracy is {float(share):.2%}"
+    assert told in lead and told in next(iter(parts)).words

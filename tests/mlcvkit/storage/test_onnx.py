@@ -232,3 +232,26 @@ def test_classes_come_out_as_they_are(tmp_path, classes):
     values = [str(value) for value in got["label"]]
     expected = [classes[index] for index in got["probabilities"].argmax(axis=1)]
     assert values == [str(int(value)) if isinstance(value, bool) else str(value) for value in expected]
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        (["True", "False", "maybe"], {}),
+        (["TRUE", "false", "True"], {"categorical": ("c",)}),
+        (["1.5", "2.0", "3.0"], {"categorical": ("c",)}),
+        (["Zo\u0065\u0308", "Zoé", "Ana"], {}),
+    ],
+)
+def test_names_may_be_written_there_as_in_the_training(tmp_path, names, options):
+    rng = np.random.default_rng(0)
+    x, chosen = rng.normal(size=300), rng.integers(0, 3, 300)
+    pairs = zip(x, np.array(names)[chosen], (chosen == 0) * 2 + x > 1, strict=True)
+    (tmp_path / "t.csv").write_text("x,c,y\n" + "".join(f"{a},{c},{'pq'[int(b)]}\n" for a, c, b in pairs))
+    experiment = Experiment(data=str(tmp_path / "t.csv"), target="y", **options)
+    predictor = train(experiment).predictor
+    export_onnx(predictor.saved(), tmp_path / "t.onnx")
+    raw = {"x": x.astype(np.float32)[:, None], "c": np.array(names, object)[chosen][:, None]}
+    there = outputs(tmp_path / "t.onnx", raw)["probabilities"][:, 0]
+    table = polars.DataFrame({"x": x, "c": np.array(names)[chosen]})
+    np.testing.assert_allclose(there, predictor.predict_columns(table)["probability p"], atol=1e-5)

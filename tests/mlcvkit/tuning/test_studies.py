@@ -15,6 +15,7 @@ from command import run as run_command
 from events import wait_for
 from mlcvkit import Experiment, InputError
 from mlcvkit.experiments import recipe_for
+from mlcvkit.report.studies import Judged, study_parts
 from mlcvkit.training import RECIPES, Hyperparameters
 from mlcvkit.tuning import (
     Settings,
@@ -340,3 +341,25 @@ def test_where_the_best_is_the_defaults_one_network_is_trained_and_that_is_said(
     found = comparison(study)
     assert is_default(study) and found.best == found.defaults and len(found.best) == 5
     assert len(finals(study).trials()) == 5
+
+
+def test_why_trials_failed_is_told(tmp_path):
+    searched = ["--activation", "relu,tanh", "--initialization", "linear"]
+    trials = ["--trials", "6", "--epochs", "2", "--workers", "1"]
+    done = run_command("tune", "moons", *trials, *searched, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "failed: initialization=linear cannot be used: the hidden layers must be ReLU" in " ".join(
+        done.stdout.split()
+    )
+    study = open_study(next((tmp_path / "runs").iterdir()))
+    [(reason, times)] = study.failures().items()
+    assert times == len(study.trials(TrialState.FAIL)) > 0 and "ReLU" in reason
+    page = study_parts(Judged(study))
+    assert any(f"{times} of them: initialization=linear" in part.words for part in page)
+
+
+def test_no_average_is_one_of_the_values_to_search(tmp_path):
+    plain = settings(space={"average_epochs": "0,2"}, epochs=3)
+    study = begin_search(tmp_path / "s", replace(plain, base=plain.base | {"patience": 0}))
+    run(study, workers=1, on_progress=lambda _: None, most_trials=3)
+    assert {trial.params["average_epochs"] for trial in study.trials(TrialState.COMPLETE)} <= {0, 2}

@@ -1,9 +1,8 @@
 """Estimators as model files: what stands around a model, as plain data."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -150,7 +149,7 @@ def _pairs_of(class_weight: dict[Hashable, float]) -> list[list[object]]:
     return [[_plain(label), float(weight)] for label, weight in class_weight.items()]
 
 
-def _weights_of(pairs: list[list[Any]]) -> dict[Hashable, float]:
+def _weights_of(pairs: Iterable[tuple[Hashable, float]]) -> dict[Hashable, float]:
     return {label: float(weight) for label, weight in pairs}
 
 

@@ -188,7 +188,8 @@ def without_old_defaults(stored: PlainData, kind: KindName) -> PlainData:
         return dict(stored)
     as_stored = {name: list(value) if isinstance(value, tuple) else value for name, value in recipe.items()}
     dropped = {name for name in unused if stored.get(name) in (recipe[name], as_stored[name])}
-    return {name: value for name, value in stored.items() if name not in dropped | KINDS[kind].defaults.keys()}
+    dropped |= KINDS[kind].defaults.keys() if kind == "perceptron" else set()
+    return {name: value for name, value in stored.items() if name not in dropped}
 
 
 def with_used_only(hyperparameters: Hyperparameters) -> Hyperparameters:

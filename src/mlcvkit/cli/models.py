@@ -65,7 +65,7 @@ def predict(
         Data of the kind it was trained on, a table with or without the target; one picture or a folder of them; for a
         model of MNIST's digits: 28 x 28 grey pixels, a light digit on black.
     output
-        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions, with exact texts for programs. By default
+        A .csv, .tsv, .parquet, .arrow or .feather file for the predictions, with all digits. By default
         they are printed: for one picture as a sentence, otherwise as CSV.
     clip
         Clip numbers outside the range of the training to it, with a margin; a line says which. --no-clip keeps them.

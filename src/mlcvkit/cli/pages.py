@@ -83,7 +83,7 @@ def play(
     submissions
         Folder in which students' homework is looked for, for the page on which one's own code trains.
     visitors
-        How many may be there at the same time.
+        The most visitors at the same time.
     minutes
         How long one training may compute.
     open

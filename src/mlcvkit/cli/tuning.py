@@ -48,7 +48,7 @@ def _sentences() -> dict[str, str]:
     for field_, text in pairwise(body):
         if isinstance(field_, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field_.target, ast.Name):
             words = " ".join(str(ast.literal_eval(text.value)).split())
-            sentences[field_.target.id] = re.split(r"(?<=[a-z0-9])[.:;] ", words)[0].rstrip(".") + "."
+            sentences[field_.target.id] = re.split(r"(?<=[a-z0-9])[.;] ", words)[0].rstrip(".") + "."
     return sentences | {"depth": "Hidden layers of --hidden-units each."}
 
 

@@ -110,7 +110,7 @@ def show_unit(network: Network, layer: int, unit: int) -> bool:
         ui.html(f"<h2>Hidden unit {unit + 1}{of}</h2>", sanitize=False)
         if layer == 0:
             what = "Its weights: it fires for ink where they are red, and not for ink where they are blue."
-            ui.label(what if images else "What it answers over the plane: red is more, blue is less than nothing.")
+            ui.label(what if images else "Its activation over the plane: red is positive, blue is negative.")
             picture = inspection.unit_pictures(network, [unit])[0].pixels[None]
             large = PixelGrid("The unit in large", "220px").style("max-width: 240px")
             large.begin_with(side, picture, [("", f"Hidden unit {unit + 1}")])

@@ -101,7 +101,7 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     left_out = [column for column in table.columns if column not in (across, up, target)]
     rest = f" Left out, because a plane has two axes: {', '.join(left_out)}." if left_out else ""
     lacking = len(table) - len(whole)
-    rest += f" Left out, because a value is missing: {lacking:,} rows." if lacking else ""
+    rest += f" Left out, because a value is missing: {lacking:,} row{'s' * (lacking != 1)}." if lacking else ""
     rest += "".join(f" {note}." for note in samples.notes)
     rows = f"{len(chosen):,} of {len(table):,} rows" if len(chosen) < len(table) else f"all {len(table):,} rows"
     return points, f"{name}: {across} to the right, {up} up, {target} as colours ({colours}); {rows}.{rest}", numbers

@@ -112,9 +112,9 @@ class Hyperparameters:
     """On a cluster: the mini-batches that each shard trains on before the weights of all are averaged. 0: each epoch is
     one step with the exact gradient of all samples."""
     validation_samples: int = within(ZERO_OR_MORE, 5000)
-    """Training samples held out to watch the progress; the test set is never used for that. For data of your own 1000,
-    the default, is a tenth of the rows, 1,000 at most, and none of fewer than 5,000; another number is taken as it
-    is, up to a fifth of the rows."""
+    """Training samples held out to watch the progress; the test set is never used for that. By default a tenth of
+    your own rows, at most 1,000, and none if there are fewer than 5,000; of your own images a fifth, at most 1,000.
+    Another number is taken as it is, up to a fifth of the rows."""
     seed: int = within(SEED, 0)
     """Where all randomness comes from: the same seed gives the same weights."""
 

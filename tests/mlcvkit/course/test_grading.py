@@ -842,3 +842,49 @@ def test_a_result_that_is_nearly_large_enough_is_shown_as_less(replaced, grade):
     told = " ".join(of(grade(files), "cross_entropy_grad").feedback)
     found = re.search(r"of this size or more: expected \[\[ *-?([\d.]+).*?got \[\[ *-?([\d.]+)", told)
     assert float(found[2]) < float(found[1]) == 100, told
+
+
+CLIPPED = "\n\nwhole = NN2.{0}\nNN2.{0} = lambda self, *args, **named: {1}\n"
+L2_GRAD = """
+def l2_grad(y, y_hat, *, axis=None):
+    error = np.asarray(y_hat, float) - y
+    return error / np.sqrt((error**2).sum(axis=axis, keepdims=axis is not None) + 1e-3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "tests"),
+    [
+        (NN2, "return a1, linear(a1, w2.T)", "return a1, linear(a1[:-1], w2[:-1].T)", ["nn2"]),
+        (NN2, "gradient += delta1 @ linear_grad(x).T", "gradient[:-1] += (delta1 @ linear_grad(x).T)[:-1]", ["grad"]),
+        (NN2, "", CLIPPED.format("nn2", "np.clip(whole(self, *args), 0.1, 0.9)"), ["nn2"]),
+        (NN2, "", CLIPPED.format("_backward", "[np.clip(g, -1, 1) for g in whole(self, *args, **named)]"), ["grad"]),
+        (ACTIVATIONS, "", "\n\ndef step(x):\n    return (np.asarray(x) >= 0.5).astype(float)\n", ["step"]),
+        (LOSSES, "", L2_GRAD, ["l2_grad"]),
+        (
+            LOSSES,
+            "",
+            "\n\ndef cross_entropy(y, y_hat):\n"
+            "    return -(y * np.log(y_hat + 1e-5) + (1 - y) * np.log(1 - y_hat + 1e-5))\n",
+            ["cross_entropy"],
+        ),
+    ],
+    ids=[
+        "a unit less",
+        "a row less",
+        "clipped output",
+        "clipped gradient",
+        "threshold",
+        "softened root",
+        "far epsilon",
+    ],
+)
+def test_a_mistake_that_is_in_no_catalogue_costs_the_same_at_every_class_seed(
+    of_code, reference, file, right, wrong, tests
+):
+    source = reference[file].decode()
+    assert source.count(right) == 1 or not right
+    files = {**reference, file: (source.replace(right, wrong) if right else source + wrong).encode()}
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    lost_by = {lost_properties(report[tests[0]]) for _, report in reports(grader, files, range(12), tests)}
+    assert len(lost_by) == 1 and lost_by != {()}

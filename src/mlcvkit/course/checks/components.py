@@ -81,7 +81,7 @@ def column(rng: Draw, size: int = 5) -> Array:
     """A column of small and large entries of both signs, none near 0, where some functions have a kink."""
     sizes, signs = rng.uniform(0.2, 2.5, size), rng.choice([-1, 1], size)
     few = min(4, size)
-    sizes[:few] = np.where(np.arange(few) % 2, rng.uniform(1.2, 2.5, few), rng.uniform(0.2, 0.8, few))
+    sizes[:few] = np.where(np.arange(few) % 2, rng.uniform(1.2, 2.5, few), rng.uniform(0.15, 0.45, few))
     signs[:few] = np.where(np.arange(few) < 2, 1, -1)
     return np.asarray(rng.permutation(sizes * signs)[:, None])
 
@@ -150,14 +150,16 @@ def _softmax_grad(rng: Draw) -> list[Case]:
 
 def _norm(rng: Draw) -> list[Case]:
     pairs = [(column(rng, size), rng.normal(size=(size, 1))) for size in (4, 6)]
-    row = (rng.normal(size=(1, 5)), rng.normal(size=(1, 5)))
+    y = rng.normal(size=(1, 5))
+    row = (y, y + rng.uniform(0.1, 0.3, (1, 5)) * rng.choice([-1, 1], (1, 5)))  # near: what is added to z shows
     return [*(Case("value", pair) for pair in (*pairs, row)), Case("edge", (pairs[0][0], pairs[0][0].copy()))]
 
 
 def _entropy(rng: Draw) -> list[Case]:
     def pair(count: int) -> tuple[Array, Array]:
-        y = (np.arange(count) % 2).astype(float)[None]
-        return y, rng.uniform(0.05, 0.95, (1, count))
+        y, y_hat = (np.arange(count) % 2).astype(float)[None], rng.uniform(0.1, 0.9, (1, count))
+        y_hat[0, :2] = 0.98, 0.02  # wrong, and rather sure: what is added to ŷ shows, but for the handout's 10⁻⁶
+        return y, y_hat
 
     certain = np.array([[0.0, 1.0]])
     return [

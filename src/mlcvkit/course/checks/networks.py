@@ -68,11 +68,14 @@ def _says_yes(W: Weights, X: Array) -> Array:
 
 
 def _samples(rng: np.random.Generator, count: int, *weights: Weights) -> Array:
-    """Samples with hidden units on and off, none near ReLU's kink, for each of the weights. Several samples have both
-    predictions for each of the weights: otherwise a network that never predicts 1 would be right.
+    """Samples with hidden units on and off, none near ReLU's kink, for each of the weights.
+
+    Several samples have both predictions for each of the weights: otherwise a network that never predicts 1 would be
+    right. The second is the first one's negative, so that each hidden unit is on for one of the two.
     """
     while True:
         X = _samples_alone(rng, count, *weights)
+        X[:, 1:2] = -X[:, : min(1, count - 1)]
         answers = [_says_yes(W, X) for W in weights]
         if count == 1 or all(yes.any() and not yes.all() for yes in answers):
             return X
@@ -114,7 +117,9 @@ def _large(rng: np.random.Generator) -> Case:
         own = _weights(rng)
         X = _samples(rng, 5, own)
         z1 = own[0] @ X
-        z2, *others = (own[1].T @ hidden for hidden in (np.maximum(z1, 0), z1, np.sign(z1), z1 > 0, np.abs(z1)))
+        on = np.maximum(z1, 0)
+        without_one = [np.where(np.arange(HIDDEN)[:, None] == m, 0, on) for m in range(HIDDEN)]
+        z2, *others = (own[1].T @ hidden for hidden in (on, z1, np.sign(z1), z1 > 0, np.abs(z1), *without_one))
         answers = z2 > 0
         overflows = z2.max() > 0.8  # times 1000 e to this power is none of float64's numbers
         if (
@@ -126,14 +131,37 @@ def _large(rng: np.random.Generator) -> Case:
             return Case("stability", [50 * own[0], 20 * own[1]], (X,))
 
 
+def _sure(rng: np.random.Generator, own: Weights) -> tuple[Weights, Array, Array]:
+    """Weights and two samples, each with a rather sure prediction of the wrong class, the first of 0.97 or 0.03.
+
+    Both gradients of the first have large entries, and the predictions are one of each class.
+    """
+    model = NN2()
+    while True:
+        X = np.hstack([_sample(rng, [own]), _sample(rng, [own])])
+        z2 = (own[1].T @ np.maximum(own[0] @ X, 0))[0]
+        factor = 3.5 / max(1e-9, abs(z2[0]))
+        z2, model.W = factor * z2, [own[0], factor * own[1]]
+        y = (z2 < 0).astype(float)[None]
+        are_large = all(np.abs(gradient).max() > 1.2 for gradient in model.grad(X[:, :1], y[:, :1]))
+        if are_large and 0.5 < abs(z2[1]) < 4 and y[0, 0] != y[0, 1]:
+            return model.W, X, y
+
+
 @lru_cache(maxsize=64)
 def prediction_table(seed: int) -> Table:
     rng = np.random.default_rng([seed, 2])
-    own = _weights(rng)
+    own, other = _weights(rng), _weights(rng)
+    x = _samples(rng, 1, own)
+    large, of_large, _ = _sure(rng, own)
     cases = [
-        *(Case("value", W, (_samples(rng, 1, W),)) for W in (own, _weights(rng))),
+        Case("value", own, (x,)),
+        Case("value", other, (_samples(rng, 1, other),)),
         Case("batch", own, (_samples(rng, 6, own),)),
         _large(rng),
+        Case("value", own, (-x,)),
+        Case("value", large, (of_large[:, :1],)),
+        Case("batch", large, (of_large,)),
     ]
     return Table("nn2", cases, _call("nn2"), NN2)
 
@@ -176,8 +204,11 @@ def gradient_table(seed: int) -> Table:
     own, other, third = (_weights(rng) for _ in range(3))
     one, zero = np.array([[1.0]]), np.array([[0.0]])
     x, wrong_side = _samples(rng, 1, own, other, third), _samples(rng, 1, own)
-    z2 = float((own[1].T @ np.maximum(own[0] @ wrong_side, 0))[0, 0])
-    saturated = [own[0], own[1] * 40 / z2]
+    saturated, other_side = (
+        [own[0], own[1] * 40 / float((own[1].T @ np.maximum(own[0] @ side, 0))[0, 0])]
+        for side in (wrong_side, -wrong_side)
+    )
+    large, of_large, wrong = _sure(rng, own)
     X, y = _samples(rng, 5, own), np.array([[1.0, 0.0, 0.0, 1.0, 1.0]])
     cases = [
         Case("value", own, (x, one, own)),
@@ -186,6 +217,12 @@ def gradient_table(seed: int) -> Table:
         Case("weights", own, (x, zero, None)),
         Case("batch", own, (X, y, own)),
         Case("saturated", saturated, (wrong_side, zero, saturated)),
+        Case("value", own, (-x, zero, own)),
+        Case("value", large, (of_large[:, :1], wrong[:, :1], large)),
+        Case("weights", own, (of_large[:, :1], wrong[:, :1], large)),
+        Case("batch", large, (of_large, wrong, large)),
+        Case("weights", own, (-x, one, None)),
+        Case("saturated", other_side, (-wrong_side, zero, other_side)),
     ]
     return Table("grad", cases, _call("grad"), NN2)
 
@@ -201,10 +238,12 @@ def check_gradient(ask: AsksNetwork, seed: int) -> Report:
     report = _judge_gradient(table, answers, all_correct)
     report.look = _look_at_passes("grad", answers)
     if any(prop.credit < 1 and not prop.reading for prop in report.properties[:5]) and not _forward_is_right(
-        ask, cases[:2]
+        ask, [case for case in cases if case.property == "value"]
     ):
-        of_own = [_differences(ask, case) for case in cases[:5]]
-        of_own.append(_as_it_is(answers[5], all_correct[5]))
+        of_own = [
+            _as_it_is(answer, correct) if case.property == "saturated" else _differences(ask, case)
+            for case, answer, correct in zip(cases, answers, all_correct, strict=True)
+        ]
         if _teach(of_own):
             by_own = _judge_gradient(table, answers, of_own, rtol=1e-4)
             if by_own.credit > report.credit:

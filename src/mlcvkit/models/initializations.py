@@ -1,7 +1,7 @@
 """Standard deviations of the weights before the first step: each a function of a layer's inputs, units and gain.
 
-The gain is the activation's: 2 for ReLU, which silences half of its inputs, else 1. A new one is a row in
-``INITIALIZATIONS``.
+The gain is the activation's: 2 for ReLU, which silences half of its inputs, 1 for tanh and the sigmoid. A new one is a
+row in ``INITIALIZATIONS``.
 """
 
 from collections.abc import Callable
@@ -98,7 +98,7 @@ class Initialization(NamedTuple):
 
 
 INITIALIZATIONS = {
-    "he": Initialization(he, r"W \sim \mathcal{N}(0, g / K), \quad g = 2\ \mathrm{for\ relu}, 1\ \mathrm{else}"),
+    "he": Initialization(he, r"W \sim \mathcal{N}(0, g / K), \quad g = 2\ \mathrm{for\ relu}, 1\ \mathrm{for\ tanh}"),
     "glorot": Initialization(glorot, r"W \sim \mathcal{N}\left(0, \frac{2}{K + M}\right)"),
     "small": Initialization(small, r"W \sim \mathcal{N}(0, 0.01^2)"),
     "large": Initialization(large, r"W \sim \mathcal{N}(0, 1)"),

@@ -200,6 +200,9 @@ def _equation_in(experiment: Experiment, name: str) -> str:
     """The equation of a control in an experiment, some of whose other settings change it."""
     if name == "loss" and experiment.outputs > 1 and experiment.loss == "cross_entropy":
         return str(LOSSES["categorical_cross_entropy"].latex)
+    if name == "initialization" and experiment.initialization == "he":
+        gain, activation = ACTIVATIONS[experiment.activation].gain, experiment.activation.replace("_", r"\ ")
+        return rf"W \sim \mathcal{{N}}(0, g / K), \quad g = {gain:.3g}\ \mathrm{{for\ {activation}}}"
     if name == "weight_decay" and experiment.optimizer == "adamw":
         return str(OPTIMIZERS["adamw"].latex)
     if name == "beta1" and experiment.optimizer == "handout_adam":

@@ -14,7 +14,15 @@ from mlcvkit import experiments
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import with_used_only
 from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS, losses_behind
-from mlcvkit.playground.points import FIRST_POINTS, MOST_POINTS, WELL_FORMED, classes_of, painted, problem_with
+from mlcvkit.playground.points import (
+    FIRST_POINTS,
+    MOST_NAMES,
+    MOST_POINTS,
+    WELL_FORMED,
+    classes_of,
+    painted,
+    problem_with,
+)
 from mlcvkit.training import OPTIMIZERS, RECIPES, SCHEDULES, Hyperparameters, with_fields_of_optimizers
 
 MNIST_IMAGES = 60_000
@@ -99,7 +107,7 @@ class Experiment:
     samples: int = 55_000
     seed: int = 0
     points: str = ""
-    """Painted points: for each its distance from the left and the top, two hexadecimal digits each, and its class."""
+    """Painted points, as in ``mlcvkit.playground.points``."""
     images: str = ""
     """The key of a set of images that a visitor brought: the number of its classes, and its fingerprint."""
 
@@ -111,7 +119,7 @@ class Experiment:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and low <= value <= high):
                 raise InputError(f"{name} must be from {low:g} to {high:g}; got {value!r}")
-        if not (WELL_FORMED.fullmatch(self.points) and len(self.points) <= 5 * MOST_POINTS):
+        if not (WELL_FORMED.fullmatch(self.points) and len(self.points.partition("~")[0]) <= 5 * MOST_POINTS):
             raise InputError(f"points must be at most {MOST_POINTS} places and classes")
         if self.data == PAINTED and problem_with(self.points):
             raise InputError(problem_with(self.points))
@@ -311,7 +319,7 @@ def read_experiment(values: Mapping[str, Any]) -> Experiment:
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name} must be a {'whole ' if kinds[name] is int else ''}number") from None
-        most = 5 * MOST_POINTS + 1 if name == "points" else 40
+        most = 5 * MOST_POINTS + MOST_NAMES + 1 if name == "points" else 40
         read[name] = kinds[name](number) if kinds[name] in (int, float) else str(value)[:most]
     return Experiment(**read)
 

@@ -117,7 +117,7 @@ def _experiment(configuration: dict[str, Any], folder: Path) -> Experiment:
     elif Path(str(values.get("data"))).name == POINTS_FILE and (folder / POINTS_FILE).is_file():
         table = read(folder / POINTS_FILE, "class")
         places = np.asarray(table.X if isinstance(table.X, np.ndarray) else table.X.to_numpy(), float)
-        values |= {"data": PAINTED, "points": from_table(places, np.asarray(table.y).astype(int))}
+        values |= {"data": PAINTED, "points": from_table(places, np.asarray(table.y))}
     elif Path(str(values.get("data"))).name == IMAGES_FILE and (folder / IMAGES_FILE).is_file():
         values |= {"data": IMAGES, "images": IMAGE_SETS.add(read(folder / IMAGES_FILE, "y"))}
     elif values.get("data") not in (PARITY, DIGITS, "moons", "circles", "spirals", "xor"):

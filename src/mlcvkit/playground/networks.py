@@ -22,7 +22,7 @@ from mlcvkit.playground.experiments import (
     PARITY,
     Experiment,
 )
-from mlcvkit.playground.points import as_csv, classes_of, painted
+from mlcvkit.playground.points import as_csv, names_of_classes, painted
 from mlcvkit.playground.uploads import IMAGE_SETS
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import History, Run, Training, accuracy, as_columns, coordinates_of
@@ -133,7 +133,8 @@ def make_network(experiment: Experiment) -> Network:
         samples = IMAGE_SETS.get(experiment.images)
     elif experiment.data == PAINTED:
         fingerprint = sha256(as_csv(experiment.points)).hexdigest()
-        samples = Samples(PAINTED, *painted(experiment.points), "class", fingerprint)
+        of_classes = tuple(names_of_classes(experiment.points)) if "~" in experiment.points else ()
+        samples = Samples(PAINTED, *painted(experiment.points), "class", fingerprint, class_names=of_classes)
     else:
         samples = _read(experiment.data)
     prepared = prepare(experiment.specification(), samples)
@@ -173,7 +174,7 @@ def class_names(experiment: Experiment, samples: Samples) -> list[str]:
         return ["odd", "even"]
     if experiment.data in (DIGITS, IMAGES):
         return [str(name) for name in np.unique(np.asarray(samples.y))]
-    return [f"class {kind}" for kind in (classes_of(experiment.points) if experiment.points else (0, 1))]
+    return names_of_classes(experiment.points) if experiment.points else ["class 0", "class 1"]
 
 
 def _as_columns(X: Array, y: Array) -> tuple[Array, Array]:

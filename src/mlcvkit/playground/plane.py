@@ -8,7 +8,7 @@ from nicegui import ui
 from mlcvkit.playground import inspection
 from mlcvkit.playground.experiments import PAINTED
 from mlcvkit.playground.networks import Network
-from mlcvkit.playground.points import COLOURS, MOST_POINTS, painted, problem_with
+from mlcvkit.playground.points import COLOURS, MOST_POINTS, painted, problem_with, with_more
 from mlcvkit.playground.sessions import Session
 from mlcvkit.playground.widgets import PixelGrid
 from mlcvlab.nn import Array
@@ -80,13 +80,14 @@ class Plane:
         """Add painted points, (x, y) from 0 to 1 from the left and the top."""
         if self.session.experiment.data != PAINTED or not isinstance(places, list):
             return
+        more = ""
         for place in places[:MOST_POINTS]:
             if isinstance(place, list) and len(place) == 2 and all(isinstance(at, int | float) for at in place):
                 x, y = (round(255 * min(1, max(0, at))) for at in place)
-                self.points += f"{x:02x}{y:02x}{self.paint.value}"
-        if len(self.points) > 5 * MOST_POINTS:
+                more += f"{x:02x}{y:02x}{self.paint.value}"
+        if len(painted(self.points)[0]) + len(more) // 5 > MOST_POINTS:
             ui.notify(f"There can be {MOST_POINTS} points at most: the others are left out")
-            self.points = self.points[: 5 * MOST_POINTS]
+        self.points = with_more(self.points, more)
         await self._show_painted()
 
     async def _show_painted(self) -> None:

@@ -1,7 +1,12 @@
-"""Points of a plane that a visitor paints or brings in a table: as text of a link, as numbers, as a CSV file."""
+"""Points of a plane that a visitor paints or brings in a table: as text of a link, as numbers, as a CSV file.
 
+As text each point is five characters, and the names of the classes follow if there are some: ``5a80aa55f1~lily~rose``.
+"""
+
+import csv
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +20,11 @@ COLOURS = ("Blue", "Red", "Green", "Amber")
 """One for each class."""
 NEEDS = "needs two columns of numbers, and one with two to four classes: the colours"
 NAMES_OF_TARGETS = ("class", "target", "label", "species", "y")
-WELL_FORMED = re.compile("([0-9a-f]{4}[0-3])*")
-"""For each point its distance from the left and the top, two hexadecimal digits each, and its class."""
+LONGEST_NAME = 24
+"""The characters of a class's name that are kept."""
+MOST_NAMES = len(COLOURS) * (LONGEST_NAME + 1)
+WELL_FORMED = re.compile(rf"([0-9a-f]{{4}}[0-3])*(~[^~]{{1,{LONGEST_NAME}}}){{0,{len(COLOURS)}}}")
+"""For each point its distance from the left and the top, two hexadecimal digits each, and its class; then the names."""
 FIRST_POINTS = "".join(
     f"{x + dx:02x}{y + dy:02x}{kind}"
     for kind, x, y in ((0, 90, 160), (1, 165, 95))
@@ -27,6 +35,7 @@ FIRST_POINTS = "".join(
 
 def painted(points: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """The coordinates of points, (N, 2), from -1 to 1 to the right and up, and their classes, (N,)."""
+    points, _, _ = points.partition("~")
     each = [points[i : i + 5] for i in range(0, len(points), 5)]
     places = np.array([(int(one[:2], 16), 255 - int(one[2:4], 16)) for one in each], float).reshape(-1, 2)
     return places / 127.5 - 1, np.array([int(one[4]) for one in each], int)
@@ -34,20 +43,49 @@ def painted(points: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]
 
 def classes_of(points: str) -> list[int]:
     """The classes that have points."""
-    return sorted({int(kind) for kind in points[4::5]})
+    return sorted({int(kind) for kind in points.partition("~")[0][4::5]})
+
+
+def with_more(points: str, more: str) -> str:
+    """The points and more of them, but no more than there may be."""
+    places, mark, names = points.partition("~")
+    return (places + more)[: 5 * MOST_POINTS] + mark + names
+
+
+def names_of_classes(points: str) -> list[str]:
+    """The names of the classes that have points, in their order."""
+    _, *names = points.split("~")
+    return [names[kind] if kind < len(names) else f"class {kind}" for kind in classes_of(points)]
 
 
 def as_csv(points: str) -> bytes:
-    """Points as a CSV file with the columns x0, x1 and class."""
+    """Points as a CSV file with the columns x0, x1 and class: its name, or its number if it has none."""
     places, classes = painted(points)
-    lines = [f"{x!r},{y!r},{c}" for (x, y), c in zip(places.tolist(), classes, strict=True)]
-    return "\n".join(["x0,x1,class", *lines, ""]).encode()
+    of_kind = {kind: name if "~" in points else str(kind) for kind, name in _named_kinds(points)}
+    file = io.StringIO()
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(["x0", "x1", "class"])
+    rows.writerows([repr(x), repr(y), of_kind[c]] for (x, y), c in zip(places.tolist(), classes.tolist(), strict=True))
+    return file.getvalue().encode()
 
 
-def from_table(places: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> str:
+def _named_kinds(points: str) -> Iterable[tuple[int, str]]:
+    return zip(classes_of(points), names_of_classes(points), strict=True)
+
+
+def from_table(places: npt.NDArray[np.float64], classes: npt.NDArray[np.generic]) -> str:
     """Points from the columns of ``as_csv``."""
+    names, kinds = np.unique(classes, return_inverse=True)
+    has_names = classes.dtype.kind == "U"
     x, y = np.clip(np.rint(127.5 * (places + 1)), 0, 255).astype(int).T
-    return "".join(f"{a:02x}{255 - b:02x}{c}" for a, b, c in zip(x, y, classes, strict=True))
+    of_points = zip(x, y, kinds if has_names else classes.astype(int), strict=True)
+    return "".join(f"{a:02x}{255 - b:02x}{c}" for a, b, c in of_points) + _written(names if has_names else ())
+
+
+def _written(names: Iterable[object]) -> str:
+    """The names of classes as they follow the points; "" if they are numbers, or alike at their beginnings."""
+    short = [" ".join(str(name).replace("~", "-").split())[:LONGEST_NAME] or "-" for name in names]
+    return "".join(f"~{name}" for name in short if len({*short}) == len(short) and not all(map(str.isdecimal, short)))
 
 
 def problem_with(points: str) -> str:
@@ -96,7 +134,7 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     places, kinds = places[chosen], kinds[chosen]
     low, size = places.min(axis=0, initial=np.inf), np.ptp(places, axis=0) if len(places) else np.ones(2)
     x, y = np.rint(10 + 235 * (places - low) / np.where(size > 0, size, 1)).astype(int).T
-    points = "".join(f"{a:02x}{255 - b:02x}{kind}" for a, b, kind in zip(x, y, kinds, strict=True))
+    points = "".join(f"{a:02x}{255 - b:02x}{kind}" for a, b, kind in zip(x, y, kinds, strict=True)) + _written(names)
     colours = ", ".join(f"{COLOURS[i].lower()} is {value}" for i, value in enumerate(names))
     left_out = [column for column in table.columns if column not in (across, up, target)]
     rest = f" Left out, because a plane has two axes: {', '.join(left_out)}." if left_out else ""

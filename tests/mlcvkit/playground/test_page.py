@@ -1112,6 +1112,8 @@ def test_points_come_from_a_file_and_are_trained_on(visitor, tmp_path):
     one.wait(lambda: "data=points" in one.page.url and "points=" in one.page.url)
     points = dict(parse_qsl(urlsplit(one.page.url).query))["points"]
     assert np.bincount(painted(points)[1]).tolist() == [12, 12, 12]
+    one.press("A random sample")
+    one.wait(lambda: re.search(r"\b[pqr], with probability", one.page.locator(".answer").text_content()))
     one.press("Start")
     one.wait_for_steps(50)
     one.page.reload()

@@ -8,10 +8,21 @@ import pytest
 from sklearn.datasets import load_iris
 
 from mlcvkit import InputError
+from mlcvkit.datasets import read
 from mlcvkit.playground import inspection
-from mlcvkit.playground.experiments import default_experiment, read_experiment
+from mlcvkit.playground.experiments import Experiment, default_experiment, read_experiment
 from mlcvkit.playground.networks import make_network
-from mlcvkit.playground.points import MOST_POINTS, classes_of, painted, points_of_file, problem_with
+from mlcvkit.playground.points import (
+    MOST_POINTS,
+    as_csv,
+    classes_of,
+    from_table,
+    names_of_classes,
+    painted,
+    points_of_file,
+    problem_with,
+    with_more,
+)
 from mlcvkit.playground.uploads import take
 
 IRIS = load_iris(as_frame=True).frame
@@ -72,7 +83,7 @@ def test_a_column_that_tells_nothing_is_no_axis(tmp_path, a, words):
 def test_what_was_left_out_of_a_file_is_said(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(f"{i}.5,{i * i % 13}.1,{'pq'[i % 2]}" for i in range(40)) + "\n5.5,,p\n")
     _, told, _ = points_of_file(tmp_path / "t.csv")
-    assert "the first line looks like data" in told and "because a value is missing: 1 rows." in told
+    assert "the first line looks like data" in told and "because a value is missing: 1 row." in told
 
 
 def test_the_same_points_from_another_way_to_write_the_table(tmp_path, iris):
@@ -138,3 +149,26 @@ def test_the_python_of_three_classes_trains_the_very_network_of_the_page(tmp_pat
 def test_a_class_that_there_is_no_colour_for_is_refused():
     with pytest.raises(InputError, match="places and classes"):
         read_experiment({"data": "points", "points": "10104" * 10})
+
+
+def test_classes_keep_their_names_in_the_link_the_file_and_the_network(tmp_path, iris):
+    points, _ = in_file(tmp_path, iris)
+    assert names_of_classes(points) == ["setosa", "versicolor", "virginica"]
+    more = with_more(points, "00003" * 5)
+    assert names_of_classes(more) == ["setosa", "versicolor", "virginica", "class 3"]
+    network = make_network(Experiment(data="points", points=points))
+    assert network.class_names == ["setosa", "versicolor", "virginica"]
+    (tmp_path / "points.csv").write_bytes(as_csv(points))
+    table = read(tmp_path / "points.csv", "class")
+    assert from_table(table.X.to_numpy(), table.y) == points
+    predictor = network.prepared.predictor()
+    assert predictor.measure(table.X.to_numpy(), table.y)["confusion"].keys() == {*iris["species"].unique()}
+
+
+def test_names_that_cannot_be_told_apart_or_are_numbers_are_left_out(tmp_path):
+    for names, kept in ((["0", "1"], 0), (["a~b", ""], 2), (["x" * 30 + "a", "x" * 30 + "b"], 0)):
+        kinds = [names[i % 2] or "c" for i in range(40)]
+        frame = polars.DataFrame({"a": range(40), "b": [i % 7 for i in range(40)], "kind": kinds})
+        points, _ = in_file(tmp_path, frame)
+        assert points.count("~") == kept
+        Experiment(data="points", points=points)

@@ -322,7 +322,8 @@ def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Pat
     if run.interrupted:
         console.print(f"Stopped by {signal} after {run.epoch} complete epochs of {epochs}")
     elif run.epoch < epochs:
-        console.print(f"Stopped after {run.epoch} epochs: it got no better")
+        which = "validation" if "validation_loss" in run.history else "training"
+        console.print(f"Stopped after {run.epoch} epochs: the {which} loss got no better")
     result: PlainData = {}
     try:
         result = _measured(trained)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlcvkit.datasets.columns import (
     ambiguous_number,
@@ -150,6 +150,16 @@ def _decoded(path: Path, content: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
+class _Layout(NamedTuple):
+    """How the lines of a text are cut: the first two, the width of all, and what has to be done to them."""
+
+    first: list[str]
+    second: list[str]
+    width: int
+    has_row_names: bool
+    is_plain: bool
+
+
 def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -> tuple[list[str], str, list[str]]:
     """The column names, and the text without empty lines and without spaces before the fields.
 
@@ -177,11 +187,23 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
     if separator == " ":
         text = "\n".join(line.strip(" ") for line in text.split("\n"))
     text = text.rstrip("\n") + "\n"
+    layout = _layout(path, text, separator, header)
+    names, notes = _names(path, layout.first[: layout.width], layout.second, header)
+    if layout.has_row_names:
+        notes.append(
+            f"{path.name}: each row has one field more than the first line has names: the first field is taken for the "
+            "name of the row"
+        )
+    return names, text if layout.is_plain else _tidied(text, separator, layout), notes
+
+
+def _layout(path: Path, text: str, separator: str, header: bool | None) -> _Layout:
+    """How the lines are cut; InputError where one has another number of fields."""
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     first: list[str] = []
     second: list[str] = []
     width = 0
-    plain = separator != " "  # whether the text can stay as it is
+    plain = separator != " " and f"{separator} " not in text  # whether the text can stay as it is
     has_quotes = '"' in text
     has_row_names = ends_with_separator = False
     try:
@@ -212,22 +234,19 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
         raise InputError(f"{path}, line {rows.line_num}: {error}") from None
     if not first:
         raise InputError(f"{path} is empty")
-    names, notes = _names(path, first[:width], second, header)
-    if has_row_names:
-        notes.append(
-            f"{path.name}: each row has one field more than the first line has names: the first field is taken for the "
-            "name of the row"
-        )
-    if plain and f"{separator} " not in text and width == len(first) == len(second):
-        return names, text, notes
+    return _Layout(first, second, width, has_row_names, plain and width == len(first) == len(second))
+
+
+def _tidied(text: str, separator: str, layout: _Layout) -> str:
+    """The text with its fields cut and quoted anew, a line for each row."""
     tidy = io.StringIO()
-    again = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     writer = csv.writer(tidy, delimiter="," if separator == " " else separator)
-    kept = (row or [""] for row in again if not _is_blank(row, width))
+    kept = (row or [""] for row in rows if not _is_blank(row, layout.width))
     for i, row in enumerate(kept):
-        fields = [""] * (has_row_names and i == 0) + row
-        writer.writerow([field.strip(" \t") for field in fields[:width]])
-    return names, tidy.getvalue(), notes
+        fields = [""] * (layout.has_row_names and i == 0) + row
+        writer.writerow([field.strip(" \t") for field in fields[: layout.width]])
+    return tidy.getvalue()
 
 
 def _is_blank(row: list[str], width: int) -> bool:

@@ -200,17 +200,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             validation: Validation | None = None
             chosen = None
             if validation_data is not None:
-                if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
-                    raise TypeError("validation_data must be (X, y) or (X, y, sample_weight)")
-                validation = self._validation(*validation_data)
+                validation = self._given(validation_data)
             elif self.validation_fraction:
-                if lies_elsewhere(X):
-                    raise ValueError("samples on a cluster are not split: give validation_data")
-                chosen, held_out = self._split(targets, random)
-                if self._y_numeric and not go_on:  # the mean and the scale of what is trained on
-                    values = np.asarray(y, np.float64)
-                    self._targets = self._targets_of(values[chosen], None if weights is None else weights[chosen])
-                    targets = self._targets.encode(values, X.dtype)
+                chosen, held_out = self._split(X, targets, random)
+                if self._y_numeric and not go_on:
+                    targets = self._learned_anew(np.asarray(y, np.float64), weights, chosen).astype(X.dtype)
                 validation = (X[held_out], targets[held_out])
                 if weights is not None:
                     validation = (*validation, _of_mean_1(weights[held_out]).astype(X.dtype))
@@ -261,6 +255,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 raise ValueError("initialization='linear' needs ReLU units with biases; choose another, such as 'he'")
             start_as_linear(self.model_, X, targets, weights, chosen)
         self._drawn_by = getattr(self, "initialization", None)
+
+    def _given(self, validation_data: tuple[Values, ...]) -> Validation:
+        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+            raise TypeError("validation_data must be (X, y) or (X, y, sample_weight)")
+        return self._validation(*validation_data)
 
     def _validation(self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None = None) -> Validation:
         """Samples to stop by, encoded, with their weights and those of their classes."""
@@ -435,7 +434,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return weights if balance is None else weights * balance
 
-    def _split(self, targets: Array, random: np.random.RandomState) -> tuple[Indices, Indices]:
+    def _learned_anew(self, y: Values, weights: Array | None, chosen: Indices) -> Array:
+        """Targets that are numbers, encoded by the mean and the scale of those that are trained on."""
+        self._targets = self._targets_of(y[chosen], None if weights is None else weights[chosen])
+        return self._targets.encode(y, np.float64)
+
+    def _split(self, X: Rows, targets: Array, random: np.random.RandomState) -> tuple[Indices, Indices]:
+        if lies_elsewhere(X):
+            raise ValueError("samples on a cluster are not split: give validation_data")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be at least 0 and below 1; got {self.validation_fraction}")
         count = round(self.validation_fraction * len(targets))

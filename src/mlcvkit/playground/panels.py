@@ -183,11 +183,12 @@ class ConfusionMatrix:
             )
         images = self.session.network.experiment.has_images
         self.summary.text = text + (" Click a number to see its images." if images else "")
+        last = "recall" if found.rows == found.columns else "right"
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in found.columns)
         rows = "".join(self._row(found, i, of_digits, images) for i in range(len(found.rows)))
         self.table.content = (
             '<table class="path"><caption class="sr-only">Confusion matrix</caption>'
-            f'<tr><th scope="col">true</th>{head}<th scope="col">recall</th></tr>{rows}</table>'
+            f'<tr><th scope="col">true</th>{head}<th scope="col">{last}</th></tr>{rows}</table>'
         )
 
     def _row(self, found: Confusion, i: int, of_digits: bool, images: bool) -> str:

@@ -66,6 +66,7 @@ class ProgressBar(Callback):
     def on_end(self, run: Run) -> None:
         """Leave the bar as it is."""
         if hasattr(self, "bar"):
+            self.bar.update(self.task, description=f"epoch {run.epoch}/{run.hyperparameters.epochs}")
             self.bar.stop()
             del self.bar  # a bar holds locks, which can be neither copied nor pickled
 

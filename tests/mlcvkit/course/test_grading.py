@@ -888,3 +888,13 @@ def test_a_mistake_that_is_in_no_catalogue_costs_the_same_at_every_class_seed(
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
     lost_by = {lost_properties(report[tests[0]]) for _, report in reports(grader, files, range(12), tests)}
     assert len(lost_by) == 1 and lost_by != {()}
+
+
+def test_a_transpose_in_the_right_shape_is_not_told_as_transposed(of_code, reference):
+    wrong = "[(delta1 @ linear_grad(x).T).T.reshape(w2.shape[0], -1)][0]"
+    source = reference[NN2].decode()
+    assert source.count("delta1 @ linear_grad(x).T") == 1
+    files = {**reference, NN2: source.replace("delta1 @ linear_grad(x).T", wrong).encode()}
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for _, report in reports(grader, files, range(3), ["grad"]):
+        assert lost_properties(report["grad"]) and report["grad"].diagnosis is None

@@ -461,7 +461,8 @@ class Page:
             if len(names) == 2
             else "at an output red speaks for its class, blue against it"
         )
-        fires = " Units that are active, and their lines from the input, are orange." if images else ""
+        lines = ", and their lines from the input, are" if images else " for the sample are framed in"
+        fires = f" Units that are active{lines} orange."
         self.legend.text = (
             f"Lines are weights, red positive and blue negative: {sides}; the thicker, the larger.{fires}"
         )

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -117,16 +118,17 @@ class Sandbox:
         *,
         whole: bool = False,
     ) -> Iterator["Session"]:
-        """A process for a submission; it ends with the block."""
+        """A process for a submission; it ends with the block. Without a sandbox it has a current folder of its own."""
         command = self.command(submission, limits, shown or {}, whole=whole)
-        cache = str((shown or {}).get("/cache", "/cache")) if self.unsafe else "/cache"
-        session = Session(command, limits, supplied or {}, cache)
+        cache = str((shown or {}).get("/cache", Path("/cache")).resolve()) if self.unsafe else "/cache"
+        folder = tempfile.TemporaryDirectory(prefix="scratch-", ignore_cleanup_errors=True) if self.unsafe else None
+        session = Session(command, limits, supplied or {}, cache, None if folder is None else folder.name)
         self.live.add(session)
         try:
             self.require_running()
             try:
                 session.ask("limit", at_most=START_SECONDS, **self._limits(limits))
-                place = str(submission) if self.unsafe else "/submission"
+                place = str(submission.resolve()) if self.unsafe else "/submission"
                 session.ask("configure", at_most=START_SECONDS, path=place, forbidden=list(self.forbidden))
                 session.begin()
             except (Ended, Failed) as error:
@@ -136,6 +138,8 @@ class Sandbox:
         finally:
             session.end()
             self.live.discard(session)
+            if folder is not None:
+                folder.cleanup()
 
     def stop(self) -> None:
         """End all processes, and start no others."""
@@ -176,7 +180,9 @@ class _Request:
 class Session:
     """A student's process, which gets one request at a time."""
 
-    def __init__(self, command: list[str], limits: Limits, supplied: Supplied, cache: str = "/cache") -> None:
+    def __init__(
+        self, command: list[str], limits: Limits, supplied: Supplied, cache: str = "/cache", folder: str | None = None
+    ) -> None:
         self.limits, self.supplied, self.cache = limits, supplied, cache
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
         environment |= {"XDG_CACHE_HOME": cache, "MPLBACKEND": "Agg"}
@@ -187,6 +193,7 @@ class Session:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
+            cwd=folder,
             start_new_session=True,
             bufsize=0,
         )

@@ -331,3 +331,13 @@ def test_a_notebook_may_end_with_exit(grade_notebook):
 def test_a_library_that_is_not_installed_fails_where_it_is_used(grade_notebook):
     grade = grade_notebook(DATA, "import seaborn\nseaborn.set_theme()")
     assert "seaborn is not installed where this is graded" in feedback(grade)
+
+
+def test_without_a_sandbox_nothing_is_left_in_the_current_folder(digits, reference, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assignment = read_assignment(only=(4,))
+    grader = Grader(assignment, Sandbox(libraries(assignment), unsafe=True), 20, digits)
+    cells = ("open('left.txt', 'w').write('here')", "%run test_basis.py", DATA)
+    grade = grader.grade(Submission("a", {**reference, NOTEBOOK: notebook(*cells)}))
+    assert points(grade)["preprocessing"] == 2 and "code cell" not in feedback(grade), feedback(grade)
+    assert list(tmp_path.iterdir()) == []

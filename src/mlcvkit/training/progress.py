@@ -67,7 +67,10 @@ class ProgressBar(Callback):
         """Leave the bar as it is."""
         if hasattr(self, "bar"):
             self.bar.update(self.task, description=f"epoch {run.epoch}/{run.hyperparameters.epochs}")
-            self.bar.stop()
+            try:
+                self.bar.stop()
+            except IndexError:  # Ctrl-C ended its start half way
+                self.bar.console.show_cursor(True)
             del self.bar  # a bar holds locks, which can be neither copied nor pickled
 
 

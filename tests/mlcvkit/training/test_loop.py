@@ -1,10 +1,12 @@
 import dataclasses
+import io
 import linecache
 import math
 import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mlcvkit import InputError
 from mlcvkit.datasets import scale_images
@@ -12,6 +14,7 @@ from mlcvkit.training import (
     Callback,
     Epoch,
     Hyperparameters,
+    ProgressBar,
     StopTraining,
     Training,
     accuracy,
@@ -382,3 +385,16 @@ def test_an_unmeasured_training_takes_the_same_steps():
     *_, last = Training(other, X, y, hyperparameters=hp, measured=False)
     assert last.record.keys() == {"epoch", "learning_rate", "samples_per_second"}
     assert all(np.array_equal(a, b) for a, b in zip(one.W, other.W, strict=True))
+
+
+def test_control_c_while_the_bar_begins_is_no_other_error(monkeypatch):
+    def interrupted(hook):
+        raise KeyboardInterrupt
+
+    console = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(console, "push_render_hook", interrupted)
+    model = NN2().initialize(4, 3, seed=0)
+    X, y = np.ones((8, 4), np.float32), np.ones(8, np.float32)
+    hp = Hyperparameters(hidden_units=(3,), epochs=1)
+    assert fit(model, X, y, hyperparameters=hp, callbacks=[ProgressBar(console)]).interrupted
+    assert console.file.getvalue().endswith("\x1b[?25h"), "the cursor is shown again"

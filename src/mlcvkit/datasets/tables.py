@@ -228,8 +228,8 @@ class TableEncoder:
             raise InputError("categorical is for tables with named columns; got an array of numbers")
         self.grouping_: dict[str, str] = {}
         """The mark between thousands where none occurred, by column."""
-        self.percents_: list[str] = []
-        """The columns of numbers with a percent sign."""
+        self.percents_: list[str] | None = []
+        """The columns of numbers with a percent sign; None if that was not learned."""
         if isinstance(frame, _Numbers):
             self.columns_: dict[str, PlainData] = {name: {"kind": "number"} for name in frame.names}
         else:
@@ -459,7 +459,7 @@ class TableEncoder:
         """Numbers with a percent sign where the training had none, and the other way round: they may differ by 100."""
         found = {}
         for name, fact in self.columns_.items():
-            if fact["kind"] != "number" or fact.get("clock"):
+            if fact["kind"] != "number" or fact.get("clock") or self.percents_ is None:
                 continue
             text, is_percent = (
                 known_text(frame[name], (*MISSING, *MISSING_NUMBERS)).drop_nulls(),
@@ -511,7 +511,7 @@ class TableEncoder:
             arrays |= {"low": self.low_, "high": self.high_}
         facts = {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}
         facts |= {"grouping": self.grouping_} if self.grouping_ else {}
-        return facts | ({"percents": self.percents_} if self.percents_ else {}), arrays
+        return facts | ({} if self.percents_ is None else {"percents": self.percents_}), arrays
 
     def blank_row(self) -> RawRows:
         """A row of the table that was fitted, in which everything is missing or 0."""
@@ -529,7 +529,7 @@ class TableEncoder:
         self.set_params(**facts["parameters"])
         self.columns_ = {name: _as_read_now(fact) for name, fact in facts["columns"].items()}
         self.grouping_ = dict(facts.get("grouping", {}))  # which earlier versions did not learn
-        self.percents_ = list(facts.get("percents", []))
+        self.percents_ = facts.get("percents")  # which earlier versions did not learn
         self.fill_, self.mean_, self.scale_ = (arrays[name] for name in ("fill", "mean", "scale"))
         self.low_, self.high_ = arrays.get("low"), arrays.get("high")  # which earlier versions did not learn
         self.kept_ = arrays["kept"].astype(bool)
@@ -581,7 +581,7 @@ class TableEncoder:
         """The mark between thousands, as given, or one that may occur later; whether numbers have a percent sign."""
         is_text = type_of(column.dtype) == "text"
         text = known_text(column)
-        if is_text and text.str.contains("%", literal=True).any():
+        if is_text and self.percents_ is not None and text.str.contains("%", literal=True).any():
             self.percents_.append(column.name)
         if is_text and self.decimal is not None and "thousands" not in fact:
             fact["thousands"] = "," if self.decimal == "." else "."

@@ -537,6 +537,9 @@ def test_a_percent_sign_that_was_none_is_told(tmp_path):
         encoder = restored_encoder(*encoder.to_dict())
         count, told = encoder.unread(read(later, "y", known=True).X)["rate"]
         assert count == 40 and words in told
+        facts, arrays = encoder.to_dict()
+        earlier = restored_encoder({name: fact for name, fact in facts.items() if name != "percents"}, arrays)
+        assert earlier.unread(read(later, "y", known=True).X) == {}, "an earlier version did not learn it"
         assert encoder.unread(read(training, "y", known=True).X) == {}
 
 

@@ -40,9 +40,10 @@ def _adam_step(
     for i in range(w.size):
         mi = m[i] + (one - beta1) * (g[i] - m[i])
         si = s[i] + (one - beta2) * (g[i] * g[i] - s[i])
-        m[i] = zero if abs(mi) <= tiny else mi  # so that NaN stays
-        s[i] = zero if si <= tiny else si
-        w[i] -= decay * w[i] + step_size * m[i] / (np.sqrt(correction * s[i]) + epsilon)
+        mi = zero if abs(mi) <= tiny else mi  # so that NaN stays
+        si = zero if si <= tiny else si
+        m[i], s[i] = mi, si  # and not read again: what was just stored across two cache lines is slow to read
+        w[i] -= decay * w[i] + step_size * mi / (np.sqrt(correction * si) + epsilon)
 
 
 def _adam_step_numpy(
@@ -110,6 +111,12 @@ def _packed_rows(X: Values, order: Values, scale: float, features: Values, out: 
             features[n] = k
             lengths[runs - 1] += np.uint64(1)
             n += 1
+    if n == K:  # a loop of its own, whose code is vectorised
+        for i in range(order.size):
+            row, values = X[order[i]], out[i * n : (i + 1) * n]
+            for k in range(K):
+                values[k] = out.dtype.type(row[k]) * scale
+        return n
     for i in range(order.size):
         row, values = X[order[i]], out[i * n : (i + 1) * n]
         at = np.uint64(0)

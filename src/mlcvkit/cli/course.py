@@ -269,12 +269,7 @@ def _ledger(course: ModuleType, assignment: "Assignment", folder: Path, of_class
 
 
 def check(
-    tree: Path = Path(),
-    /,
-    *,
-    problems: tuple[int, ...] = (1, 2, 3),
-    seed: int | None = None,
-    json: bool = False,
+    tree: Path = Path(), /, *, problems: tuple[int, ...] = (1, 2, 3), seed: int | None = None, json: bool = False
 ) -> int:
     """Check your own work on the homework, as the grader does, and say what is wrong. No points.
 

@@ -16,14 +16,7 @@ from rich.markup import escape
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import (
-    INTERRUPTED,
-    console,
-    limited_threads,
-    print_json,
-    read_config,
-    say,
-)
+from mlcvkit.cli.app import INTERRUPTED, console, limited_threads, print_json, read_config, say
 from mlcvkit.cli.interrupts import EndBySignals, Interrupts, interrupts
 from mlcvkit.cli.models import print_measures
 from mlcvkit.cli.runs import RESULT_FILE, train_repeatedly
@@ -185,9 +178,7 @@ def train(
     """
     console.quiet = json
     experiment = (source or Source()).experiment(
-        data,
-        init=None if init is None else str(init.resolve()),
-        hyperparameters=hyperparameters or Hyperparameters(),
+        data, init=None if init is None else str(init.resolve()), hyperparameters=hyperparameters or Hyperparameters()
     )
     options = _cluster_options(cluster, cluster_file, shards, allow_missing)
     _require_used_on_cluster(experiment, options)

@@ -24,10 +24,7 @@ SAME = ("mlcvlab", "numpy", "dask", "distributed")
 NEEDED = ("fsspec", "threadpoolctl", "polars", "pyarrow")
 """What must be there as well."""
 
-SETTINGS = {
-    "distributed.scheduler.allowed-failures": 10,
-    "distributed.scheduler.worker-ttl": "30s",
-}
+SETTINGS = {"distributed.scheduler.allowed-failures": 10, "distributed.scheduler.worker-ttl": "30s"}
 """For a cluster on this machine: a worker may be lost often, and one that hangs is given up after half a minute."""
 
 

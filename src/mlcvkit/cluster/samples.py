@@ -250,10 +250,7 @@ def drawn(N: int, most: int, seed: int | Sequence[int]) -> npt.NDArray[np.intp]:
 
 
 def _rows_of(
-    loaded: Loaded,
-    shared: None,
-    wanted: dict[int, npt.NDArray[np.intp]],
-    function: Callable[[Values], Values] | None,
+    loaded: Loaded, shared: None, wanted: dict[int, npt.NDArray[np.intp]], function: Callable[[Values], Values] | None
 ) -> tuple[Values, Values] | None:
     rows = wanted[loaded.index]
     if not len(rows):

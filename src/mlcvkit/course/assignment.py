@@ -138,8 +138,7 @@ def _with_points(assignment: Assignment, points: Sequence[float]) -> Assignment:
         )
     problems = tuple(
         replace(
-            problem,
-            parts=tuple(replace(part, points=part.points * value / problem.points) for part in problem.parts),
+            problem, parts=tuple(replace(part, points=part.points * value / problem.points) for part in problem.parts)
         )
         for problem, value in zip(assignment.problems, points, strict=True)
     )

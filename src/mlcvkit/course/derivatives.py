@@ -152,11 +152,7 @@ def _diagnosed(
     for factor, name, message in (
         (-1, "sign", "the sign is reversed"),
         (size, "missing_mean", f"your gradient is N = {size} times what it should be: is the mean missing?"),
-        (
-            -size,
-            "missing_mean_and_sign",
-            "the sign is reversed, and it is N times too large: is the mean missing?",
-        ),
+        (-size, "missing_mean_and_sign", "the sign is reversed, and it is N times too large: is the mean missing?"),
         (1 / size, "mean_twice", f"your gradient is divided by N = {size} once too often: is the mean taken twice?"),
         (2, "twice", "your gradient is twice what it should be"),
         (0.5, "half", "your gradient is half of what it should be: is a factor 2 missing?"),

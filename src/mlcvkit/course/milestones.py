@@ -250,12 +250,7 @@ def _plane(X: Array, y: Array, answer: Callable[[Array], Array], points: int = 4
 
 MILESTONES: "list[tuple[int, str, str, Callable[[Reader], tuple[bool, str, Figure]]]]" = [
     (1958, "The perceptron", "A machine that learns from its mistakes. Two separable clouds are told apart.", _clouds),
-    (
-        1969,
-        "Exclusive or",
-        "Minsky and Papert prove that no perceptron learns it. The field falls asleep.",
-        _xor_line,
-    ),
+    (1969, "Exclusive or", "Minsky and Papert prove that no perceptron learns it. The field falls asleep.", _xor_line),
     (
         1986,
         "Back-propagation",

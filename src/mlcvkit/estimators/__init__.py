@@ -12,13 +12,6 @@ from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, Percept
 from mlcvkit.estimators.files import load_estimator, saved_model  # noqa: E402
 from mlcvkit.estimators.regressor import MLPRegressor  # noqa: E402
 
-__all__ = [
-    "MLPClassifier",
-    "MLPRegressor",
-    "NN2Classifier",
-    "PerceptronClassifier",
-    "load_estimator",
-    "saved_model",
-]
+__all__ = ["MLPClassifier", "MLPRegressor", "NN2Classifier", "PerceptronClassifier", "load_estimator", "saved_model"]
 
 __getattr__ = resolved(__name__)

@@ -420,11 +420,7 @@ class Numbers:
 
     def to_dict(self) -> PlainData:
         """What a model file records."""
-        return {
-            "target_mean": self.mean.tolist(),
-            "target_scale": self.scale.tolist(),
-            "one_column": self.one_column,
-        }
+        return {"target_mean": self.mean.tolist(), "target_scale": self.scale.tolist(), "one_column": self.one_column}
 
 
 Targets = Classes | Labels | Numbers

@@ -28,15 +28,7 @@ from mlcvkit.models import (
     start_as_linear,
     why_not_linear,
 )
-from mlcvkit.training import (
-    RECIPES,
-    Augmentation,
-    Callback,
-    Hyperparameters,
-    Run,
-    Validation,
-    split_validation,
-)
+from mlcvkit.training import RECIPES, Augmentation, Callback, Hyperparameters, Run, Validation, split_validation
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
 from mlcvlab.nn.losses import LOSSES as HANDOUT_LOSSES

@@ -373,11 +373,7 @@ ACTIVATIONS = {
         gain=2.81,
     ),
     "softplus": Activation(
-        softplus,
-        softplus_grad,
-        r"\sigma(z) = \log(1 + e^{z})",
-        lambda graph, z: graph.node("Softplus", z),
-        gain=1.0,
+        softplus, softplus_grad, r"\sigma(z) = \log(1 + e^{z})", lambda graph, z: graph.node("Softplus", z), gain=1.0
     ),
 }
 """By name, in the order of choices."""

@@ -68,10 +68,7 @@ OUTPUTS = {
         lambda graph, z: graph.node("Sigmoid", z),
     ),
     "softmax": Output(
-        _softmax,
-        _softmax_backward,
-        "categorical_cross_entropy",
-        lambda graph, z: graph.node("Softmax", z, axis=1),
+        _softmax, _softmax_backward, "categorical_cross_entropy", lambda graph, z: graph.node("Softmax", z, axis=1)
     ),
     "identity": Output(_identity, lambda y_hat, upstream: upstream, "mse", lambda graph, z: z),
     "step": Output(step, lambda y_hat, upstream: np.zeros_like(upstream), "perceptron"),

@@ -9,15 +9,7 @@ import numpy as np
 from mlcvkit import storage
 from mlcvkit.datasets import read
 from mlcvkit.errors import InputError
-from mlcvkit.playground.experiments import (
-    DIGITS,
-    IMAGES,
-    MNIST_IMAGES,
-    PAINTED,
-    PARITY,
-    Experiment,
-    read_experiment,
-)
+from mlcvkit.playground.experiments import DIGITS, IMAGES, MNIST_IMAGES, PAINTED, PARITY, Experiment, read_experiment
 from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.playground.points import as_csv, from_table
 from mlcvkit.playground.sessions import Session

@@ -36,15 +36,7 @@ from mlcvkit.playground.networks import Network
 from mlcvkit.playground.panels import UNITS_OF_PATH, Answer, ConfusionMatrix, StepByStep
 from mlcvkit.playground.plane import Plane
 from mlcvkit.playground.sessions import AT_LIMIT, Point, Session
-from mlcvkit.playground.widgets import (
-    AXES,
-    Curves,
-    DrawingPad,
-    LiveText,
-    PixelGrid,
-    share,
-    signed,
-)
+from mlcvkit.playground.widgets import AXES, Curves, DrawingPad, LiveText, PixelGrid, share, signed
 from mlcvkit.training import OPTIMIZERS
 from mlcvlab.nn import Array
 

@@ -25,14 +25,7 @@ from mlcvkit.errors import InputError, first_line
 from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.files import open_run
-from mlcvkit.playground.limits import (
-    OPENING,
-    Limits,
-    TooManyVisitors,
-    in_thread,
-    share_memory_arenas,
-    when_gone,
-)
+from mlcvkit.playground.limits import OPENING, Limits, TooManyVisitors, in_thread, share_memory_arenas, when_gone
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.page import Page, experiment_of
 from mlcvkit.playground.sessions import Session

@@ -239,13 +239,7 @@ class Curves:
             "symbol": "none",
             "animation": False,
             "lineStyle": {"color": line.colour, "type": "dotted"},
-            "label": {
-                "formatter": "{b}",
-                "color": GREY,
-                "fontSize": 9,
-                "lineHeight": 12,
-                "position": "insideEndTop",
-            },
+            "label": {"formatter": "{b}", "color": GREY, "fontSize": 9, "lineHeight": 12, "position": "insideEndTop"},
             "data": [{"name": "\n".join(texts), "xAxis": place} for place, texts in at.items()],
         }
 

@@ -5,14 +5,7 @@ from dataclasses import dataclass, fields
 
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
-from mlcvkit.models import (
-    ACTIVATIONS,
-    INITIALIZATIONS,
-    LOSSES,
-    ActivationName,
-    InitializationName,
-    LossName,
-)
+from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS, LOSSES, ActivationName, InitializationName, LossName
 from mlcvkit.training.augmentation import Augmentation
 from mlcvkit.training.optimizers import OPTIMIZERS, Optimizer, OptimizerName, with_fields_of_optimizers
 from mlcvkit.training.ranges import (

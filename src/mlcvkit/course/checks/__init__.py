@@ -265,11 +265,7 @@ def diagnosis(function: str, name: str) -> Diagnosis:
 
 
 def judge(
-    report: Report,
-    tables: Sequence[Table],
-    cases: Sequence[Looked],
-    wrong: Sequence[int],
-    is_alike: Alike = alike,
+    report: Report, tables: Sequence[Table], cases: Sequence[Looked], wrong: Sequence[int], is_alike: Alike = alike
 ) -> dict[str, str]:
     """Find the mistake behind wrong results, and for each wrong property the reading of the handout that explains it.
 

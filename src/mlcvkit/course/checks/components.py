@@ -277,10 +277,7 @@ def _describe(component: Component, case: Case, answer: Any, expected: Array) ->
 
 
 def _shape(
-    report: Report,
-    cases: Sequence[Case],
-    got: Sequence[Any],
-    expected: Sequence[Array],
+    report: Report, cases: Sequence[Case], got: Sequence[Any], expected: Sequence[Array]
 ) -> tuple[float, str | None, str]:
     for case, value, correct in zip(cases, got, expected, strict=True):
         if case.property in ("value", "batch", "standing") and not same_shape(value, correct):

@@ -294,12 +294,7 @@ def _asked(ask: AsksNetwork, method: str, case: Case) -> Any:
     return answer
 
 
-def _judge_gradient(
-    table: Table,
-    answers: Sequence[Any],
-    all_correct: Sequence[Any],
-    rtol: float = 1e-5,
-) -> Report:
+def _judge_gradient(table: Table, answers: Sequence[Any], all_correct: Sequence[Any], rtol: float = 1e-5) -> Report:
     cases = table.cases
     report = Report("grad", equation=equation(NN2.grad))
     report.relative_error = _error_of_gradients(answers[:5], all_correct[:5])
@@ -548,9 +543,5 @@ def _is_layer(layer: int, answers: Sequence[Any], correct: Sequence[Array]) -> b
 
 
 CHECKS = {"nn2": check_prediction, "grad": check_gradient, "emp_loss_grad": check_empirical}
-BUILT_ON = {
-    "nn2": (),
-    "grad": ("nn2",),
-    "emp_loss_grad": ("nn2", "grad"),
-}
+BUILT_ON = {"nn2": (), "grad": ("nn2",), "emp_loss_grad": ("nn2", "grad")}
 """The methods that a check supplies besides the functions of Problem 1 if it did not pass without them."""

@@ -120,12 +120,7 @@ def supplied_optimizers(seconds: float) -> dict[str, Callable[..., Any]]:
 
 
 def check_notebook(
-    session: Session,
-    cells: Sequence[str],
-    digits: Digits,
-    seed: int,
-    accuracy: Mapping[str, float],
-    seconds: float,
+    session: Session, cells: Sequence[str], digits: Digits, seed: int, accuracy: Mapping[str, float], seconds: float
 ) -> tuple[dict[str, Report], float | None]:
     """Run a notebook and check its variables; return the reports, and the accuracy on the real test images.
 

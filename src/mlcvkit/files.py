@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,34 @@ except ImportError:  # not a POSIX system: nothing is locked there
 PARTIAL = ".partial"
 RANDOM_NAME = re.compile(r"\.[0-9a-f]{16}\.partial")
 HOST_FILE = ".host"
+
+
+def read_toml(path: Path, name: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What it is called in an error.
+
+    Returns
+    -------
+    dict[str, Any]
+        Its tables and values.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is not TOML: {error}") from None
 
 
 def write_whole(path: Path, content: bytes) -> None:

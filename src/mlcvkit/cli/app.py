@@ -5,7 +5,6 @@ import json as json_format
 import os
 import sys
 import threading
-import tomllib
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,6 +20,7 @@ from rich.markup import escape
 from mlcvkit.cli.output import Output, guard
 from mlcvkit.errors import InputError
 from mlcvkit.extras import own_version
+from mlcvkit.files import read_toml
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -163,12 +163,7 @@ def _exit_code() -> int:
 
 def read_config(path: Path) -> "PlainData":
     """Read a TOML file with options."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"the configuration {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"the configuration {path} is not TOML: {error}") from None
+    return read_toml(path, f"the configuration {path}")
 
 
 def print_json(wanted: bool, result: object) -> None:

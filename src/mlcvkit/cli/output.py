@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,27 +26,22 @@ class Output:
 
     def write(self, text: str) -> int:
         """Write a text, and return its length, written or dropped."""
-        if self.error is None:
-            try:
-                self.stream.write(text)
-            except (OSError, ValueError) as error:
-                self.error = error
+        self._unless_it_failed(lambda: self.stream.write(text))
         return len(text)
 
     def write_data(self, data: bytes) -> None:
         """Write data as they are, whatever the encoding of the console."""
         self.flush()
-        if self.error is None:
-            try:
-                self.stream.buffer.write(data)
-            except (OSError, ValueError) as error:
-                self.error = error
+        self._unless_it_failed(lambda: self.stream.buffer.write(data))
 
     def flush(self) -> None:
         """Write what is held back."""
+        self._unless_it_failed(lambda: self.stream.flush())
+
+    def _unless_it_failed(self, work: Callable[[], object]) -> None:
         if self.error is None:
             try:
-                self.stream.flush()
+                work()
             except (OSError, ValueError) as error:
                 self.error = error
 

@@ -2,9 +2,10 @@
 
 import io
 import json as json_format
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -215,8 +216,9 @@ def _train_once(
                 configuration = training.configuration | {"checkpoint_every": every}
                 callbacks = _callbacks(handler, target_folder, configuration, every, json)
                 text = training.description if resume is None else f"{training.description}; resumed from {resume}"
-                notes = (f"[bold]Note[/bold] {escape(note)}" for note in training.notes)
-                trained = training.fit([_Say(f"Training {text}", *notes), *callbacks], resume)
+                lines = [f"Training {text}", *(f"[bold]Note[/bold] {escape(note)}" for note in training.notes)]
+                say_what = _OnStart(partial(console.print, *lines, sep="\n"))
+                trained = training.fit([say_what, *callbacks], resume)
                 saved = trained.predictor.saved(configuration)
                 with handler.saving():
                     storage.save_model(folder / storage.MODEL_FILE, saved)
@@ -303,7 +305,9 @@ def _callbacks(
 ) -> list[Callback]:
     callbacks: list[Callback] = [EndBySignals(handler), *([] if json else [ProgressBar(console)])]
     if every is not None:
-        callbacks += [_KeepConfiguration(folder, configuration), WriteCheckpoints(folder, every)]
+        # beside the checkpoints, so that the folder is enough to continue
+        keep = _OnStart(partial(storage.write_configuration, folder, configuration))
+        callbacks += [keep, WriteCheckpoints(folder, every)]
     return callbacks
 
 
@@ -420,25 +424,14 @@ def _client(options: PlainData, every: int | None, folder: Path) -> Iterator["Cl
         raise ClusterError(f"{error}; {advice}") from None
 
 
-class _Say(Callback):
-    """Prints something when the training starts, and nothing if it cannot start."""
+class _OnStart(Callback):
+    """Does something when the training starts, and nothing if it cannot start."""
 
-    def __init__(self, *lines: str) -> None:
-        self.lines = lines
-
-    def on_start(self, run: Run) -> None:
-        for line in self.lines:
-            console.print(line)
-
-
-class _KeepConfiguration(Callback):
-    """Writes the configuration beside the checkpoints, so that the folder is enough to continue."""
-
-    def __init__(self, folder: Path, configuration: PlainData) -> None:
-        self.folder, self.configuration = folder, configuration
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.work = work
 
     def on_start(self, run: Run) -> None:
-        storage.write_configuration(self.folder, self.configuration)
+        self.work()
 
 
 def _checkpoint_every(resume: Path | None, given: int | None, name: str | None) -> int | None:

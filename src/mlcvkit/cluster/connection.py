@@ -151,7 +151,7 @@ def require_workers(client: "Client", place: str) -> None:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
     except TimeoutError:
         raise ClusterError(f"the scheduler at {place} has no workers: start some with 'dask worker ADDRESS'") from None
-    here = _versions(SAME + NEEDED)
+    here = _prober(SAME + NEEDED)()
     wrong = [
         f"{address}: {differences}"
         for address, its in client.run(_prober(SAME + NEEDED)).items()
@@ -177,7 +177,7 @@ def _differ(here: Mapping[str, str | None], there: Mapping[str, str | None]) -> 
 
 
 def _prober(names: tuple[str, ...]) -> Any:
-    """``_versions`` as a self-contained function, for workers that may not have this package."""
+    """A function that tells the versions of packages, for workers that may not have this one."""
 
     def versions() -> dict[str, str | None]:
         import importlib.metadata
@@ -192,7 +192,3 @@ def _prober(names: tuple[str, ...]) -> Any:
         return found
 
     return versions
-
-
-def _versions(names: tuple[str, ...]) -> dict[str, str | None]:
-    return _prober(names)()  # type: ignore[no-any-return]

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from mlcvkit.arrays import Values, float_rows
+from mlcvkit.arrays import Indices, Values, float_rows
 from mlcvkit.cluster.placement import Loaded, PlacedShards
 from mlcvkit.errors import InputError
 from mlcvkit.models import MLP
@@ -210,9 +209,7 @@ class ShardedArray:
 
         return (Averaging if hp.local_steps else Synchronous)(model, self, y, hp)
 
-    def _gathered(
-        self, rows: npt.NDArray[np.intp], function: Callable[[Values], Values] | None
-    ) -> tuple[Values, Values]:
+    def _gathered(self, rows: Indices, function: Callable[[Values], Values] | None) -> tuple[Values, Values]:
         """Some rows, ascending, with their targets."""
         ends = np.cumsum([facts.rows for facts in self.data.at_first.values()])
         if rows.size and (rows[0] < 0 or rows[-1] >= ends[-1]):
@@ -227,7 +224,7 @@ class ShardedArray:
         return np.concatenate(X), np.concatenate(y)
 
 
-def drawn(N: int, most: int, seed: int | Sequence[int]) -> npt.NDArray[np.intp]:
+def drawn(N: int, most: int, seed: int | Sequence[int]) -> Indices:
     """Draw some of N indices.
 
     Parameters
@@ -250,7 +247,7 @@ def drawn(N: int, most: int, seed: int | Sequence[int]) -> npt.NDArray[np.intp]:
 
 
 def _rows_of(
-    loaded: Loaded, shared: None, wanted: dict[int, npt.NDArray[np.intp]], function: Callable[[Values], Values] | None
+    loaded: Loaded, shared: None, wanted: dict[int, Indices], function: Callable[[Values], Values] | None
 ) -> tuple[Values, Values] | None:
     rows = wanted[loaded.index]
     if not len(rows):

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from mlcvkit import datasets
-from mlcvkit.arrays import RawRows, Values
+from mlcvkit.arrays import Indices, RawRows, Values
 from mlcvkit.datasets import FORMATS, TOYS
 from mlcvkit.errors import InputError
 from mlcvkit.extras import require
@@ -99,7 +98,7 @@ class NamedShard:
     """
 
     name: str
-    samples: npt.NDArray[np.intp]
+    samples: Indices
     location: str
 
     @property
@@ -230,7 +229,7 @@ def find_shards(
     return found
 
 
-def named_shards(name: str, samples: npt.NDArray[np.intp], shards: int | None = None) -> list[Shard]:
+def named_shards(name: str, samples: Indices, shards: int | None = None) -> list[Shard]:
     """Cut a set that needs no file into shards.
 
     Parameters
@@ -425,24 +424,19 @@ class _Parquet:
 
 class _NPZ:
     def layout(self, file: _File, target: str | None) -> tuple[int, int]:
-        with self._opened(file) as archive:
+        with file.open() as content, zipfile.ZipFile(content) as archive:
             features, _ = datasets.choose_arrays(file.source, self._names(archive), target)
             with archive.open(f"{features}.npy") as member:
                 shape, _, dtype = datasets.npy_header(file.source, features, member)
         return _rows_and_bytes(file.source, shape, dtype)
 
     def load(self, file: _File, target: str | None, rows: slice) -> tuple[RawRows, Values]:
-        with self._opened(file) as archive:
+        with file.open() as content, zipfile.ZipFile(content) as archive:
             features, given = datasets.choose_arrays(file.source, self._names(archive), target)
             if given is None:
                 raise InputError(f"{file.source} has no array of targets, y; it has {', '.join(self._names(archive))}")
             X, y = (self._rows(file, archive, name, rows) for name in (features, given))
         return X, _checked(file, X, y, given)
-
-    @contextmanager
-    def _opened(self, file: _File) -> Iterator[zipfile.ZipFile]:
-        with file.open() as content, zipfile.ZipFile(content) as archive:
-            yield archive
 
     def _names(self, archive: zipfile.ZipFile) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
@@ -533,11 +527,8 @@ def _some_rows(file: _File, rows: slice) -> Values:
         if rows.stop <= shape[0] and file.local and dtype.isnative and dtype.kind in "fiub":
             return np.memmap(file.path, dtype, "r", offset, shape)[rows]
         content.seek(offset + rows.start * row_bytes)
-        return _streamed(file, content, (shape[0] - rows.start, *shape[1:]), dtype, _shifted(rows), to_the_end=False)
-
-
-def _shifted(rows: slice) -> slice:
-    return slice(0, rows.stop - rows.start)
+        own = slice(0, rows.stop - rows.start)
+        return _streamed(file, content, (shape[0] - rows.start, *shape[1:]), dtype, own, to_the_end=False)
 
 
 def _streamed(

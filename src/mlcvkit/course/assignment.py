@@ -10,6 +10,7 @@ from typing import Any
 
 import mlcvlab
 from mlcvkit.errors import InputError
+from mlcvkit.files import read_toml
 
 PACKAGE = Path(__file__).parents[1]
 """The folder of the package mlcvkit."""
@@ -92,7 +93,7 @@ def read_assignment(
     Raises: InputError if the file cannot be read, is not TOML, or has keys that this homework does not have.
     """
     defaults = tomllib.loads(files(__package__).joinpath("assignment.toml").read_text(encoding="utf-8"))
-    values = defaults if path is None else _laid_over(defaults, _read_toml(path), str(path))
+    values = defaults if path is None else _laid_over(defaults, read_toml(path, f"the rubric {path}"), str(path))
     try:
         assignment = _from_values(values)
         _require_sound(assignment, {test for p in defaults["problem"] for part in p["part"] for test in part["tests"]})
@@ -143,15 +144,6 @@ def _with_points(assignment: Assignment, points: Sequence[float]) -> Assignment:
         for problem, value in zip(assignment.problems, points, strict=True)
     )
     return replace(assignment, problems=problems)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"the rubric {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"the rubric {path} is not TOML: {error}") from None
 
 
 def _laid_over(base: dict[str, Any], over: dict[str, Any], path: str, of: str = "") -> dict[str, Any]:

@@ -9,7 +9,6 @@ import hashlib
 import io
 import math
 import re
-import tomllib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from mlcvkit.course.assignment import Assignment
 from mlcvkit.course.scoring import Grade, Terms
 from mlcvkit.course.submissions import OF_CANVAS, OF_MOODLE
 from mlcvkit.errors import InputError
+from mlcvkit.files import read_toml
 
 OVERRIDES = "overrides.toml"
 OWN = ("name", "id", "login", "email", "submission", "submitted", "extension", "bonus")
@@ -224,14 +224,7 @@ def read_overrides(path: Path, assignment: Assignment) -> dict[str, Override]:
 
     Raises: InputError for an impossible override.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}") from None
+    values = read_toml(path, str(path)) if path.exists() else {}
     most = {test: part.points_of(test) for p in assignment.problems for part in p.parts for test in part.tests}
     return {name: _override(f"{path}, {name}", value, most) for name, value in values.items()}
 

@@ -35,13 +35,9 @@ from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import activations, basis, losses
 
 SUPPLIED_BY = {
-    name: next(module for module in (basis, activations, losses) if name in vars(module) and module.__name__ == of)
-    for name, of in (
-        *((component.name, component.module) for component in COMPONENTS_CHECKED.values()),
-        ("sigmoid_cross_entropy", losses.__name__),
-        ("sigmoid_cross_entropy_grad", losses.__name__),
-    )
-}
+    component.name: {module.__name__: module for module in (basis, activations, losses)}[component.module]
+    for component in COMPONENTS_CHECKED.values()
+} | dict.fromkeys(("sigmoid_cross_entropy", "sigmoid_cross_entropy_grad"), losses)
 NN_MODULES = ("mlcvlab.nn.basis", "mlcvlab.nn.activations", "mlcvlab.nn.losses")
 PACKAGES = ("mlcvlab", "mlcvlab.nn", "mlcvlab.models", "mlcvlab.optim")
 NETWORK = "mlcvlab.models.nn2"

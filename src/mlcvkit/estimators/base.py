@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from mlcvkit.arrays import Indices, PlainData, Rows, Values
@@ -364,7 +365,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self, X: Rows, targets: Array, hp: Hyperparameters, callbacks: Sequence[Callback] | None = None, **options: Any
     ) -> None:
         callbacks = [*(self.callbacks if callbacks is None else callbacks), *([ProgressBar()] if self.verbose else [])]
-        trained = self._trained_model(X)
+        trained = as_mlp(self.model_) if hasattr(X, "tocsr") else self.model_  # NN2 takes none, and is the faster one
         options |= {"tolerance": self.tol, "measured": self.verbose}
         run = fit_network(trained, X, targets, hp, self._targets, callbacks=callbacks, **options)
         self.model_.W = trained.W
@@ -428,7 +429,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             if sample_weight is not None or getattr(self, "class_weight", None) is not None:
                 raise ValueError("samples on a cluster count all alike: leave out sample_weight and class_weight")
             return None
-        balance = self._class_balance(y)
+        class_weight = getattr(self, "class_weight", None)
+        balance = None if class_weight is None else compute_sample_weight(class_weight, y)
         if sample_weight is None and balance is None:
             return None
         weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -456,15 +458,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """The argument z of the output for each row, (N, C)."""
         check_is_fitted(self, "model_")
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
-        model = self._twin()
+        model = as_mlp(self.model_)
         return model.logits(X.astype(model.W[0].dtype, copy=False).T).T
-
-    def _twin(self) -> MLP:
-        """The model as an MLP, which takes sparse samples and tells z."""
-        return as_mlp(self.model_)
-
-    def _trained_model(self, X: Rows) -> MLP | NN2:
-        return self.model_
 
     def _smoothed(self, targets: Array) -> Array:
         """Training targets with label smoothing; those that lie elsewhere have it already."""
@@ -475,9 +470,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _smoothing(self) -> float:
         return getattr(self, "label_smoothing", 0.0)
-
-    def _class_balance(self, y: Values) -> Array | None:
-        return None
 
     _multi_label = False
     _y_numeric = False
@@ -523,17 +515,15 @@ class MLPParameters:
     dropout: float = 0.0
     l2: float = 1e-3
 
-    def _mlp(self, output: str) -> MLP:
+    def _initialized(self, X: Rows, targets: Array, seed: int) -> MLP:
         names = ("activation", "loss", "biases", "dropout", "l2")
         units = (self.hidden_units,) if isinstance(self.hidden_units, Integral) else tuple(self.hidden_units)
         if not all(isinstance(count, Integral) for count in units):
             raise ValueError(f"hidden_units must be whole numbers; got {self.hidden_units!r}")
         units = tuple(int(count) for count in units)
-        return MLP(units, output=output, **{name: getattr(self, name) for name in names})
-
-    def _initialized_mlp(self, X: Rows, seed: int) -> MLP:
-        targets: Targets = self._targets  # type: ignore[attr-defined]
-        model = self._mlp(targets.output).initialize(X.shape[1], targets.outputs, seed=seed, dtype=X.dtype)
+        of: Targets = self._targets  # type: ignore[attr-defined]
+        model = MLP(units, output=of.output, **{name: getattr(self, name) for name in names})
+        model.initialize(X.shape[1], of.outputs, seed=seed, dtype=X.dtype)
         return scale_weights(model, self.initialization)
 
 

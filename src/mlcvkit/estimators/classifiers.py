@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from mlcvkit.arrays import PlainData, Rows, Values
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
 from mlcvkit.experiments import Classes, Labels
-from mlcvkit.models import MLP, InitializationName, Perceptron, scale_weights
+from mlcvkit.models import InitializationName, Perceptron, as_mlp, scale_weights
 from mlcvkit.training import OptimizerName
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn import Array
@@ -96,18 +95,13 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             )
         return Classes(classes)
 
-    def _class_balance(self, y: Values) -> Array | None:
-        if self.class_weight is None:
-            return None
-        return compute_sample_weight(self.class_weight, y)  # type: ignore[no-any-return]
-
 
 class _Probabilities(_Classifier):
     def predict_proba(self, X: Rows) -> Array:
         """The probability of each class, (N, C), or of each label."""
         check_is_fitted(self, "model_")
         scores = self._scores(X)
-        return self._targets.probabilities(scores, self._twin().output)
+        return self._targets.probabilities(scores, as_mlp(self.model_).output)
 
     def predict_log_proba(self, X: Rows) -> Array:
         """The logarithm of ``predict_proba``."""
@@ -167,9 +161,6 @@ class MLPClassifier(MLPParameters, _Probabilities):
 
     _multi_label = True
 
-    def _initialized(self, X: Rows, targets: Array, seed: int) -> MLP:
-        return self._initialized_mlp(X, seed)
-
     def __sklearn_tags__(self) -> "Tags":
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
@@ -219,10 +210,6 @@ class NN2Classifier(_Probabilities):
     def _initialized(self, X: Rows, targets: Array, seed: int) -> NN2:
         model = NN2(loss=self.loss).initialize(X.shape[1], self.hidden_units, seed=seed, dtype=X.dtype)
         return scale_weights(model, self.initialization)
-
-    def _trained_model(self, X: Rows) -> NN2 | MLP:
-        """NN2 itself, which has the faster gradient; for sparse samples the MLP that is equal to it."""
-        return self._twin() if hasattr(X, "tocsr") else self.model_
 
     def __sklearn_tags__(self) -> "Tags":
         tags = super().__sklearn_tags__()

@@ -10,7 +10,6 @@ from sklearn.utils.validation import _check_sample_weight
 from mlcvkit.arrays import Rows, Values
 from mlcvkit.estimators.base import MLPParameters, NetworkEstimator
 from mlcvkit.experiments import Numbers
-from mlcvkit.models import MLP
 from mlcvlab.nn import Array
 
 if TYPE_CHECKING:
@@ -114,9 +113,6 @@ class MLPRegressor(RegressorMixin, MLPParameters, NetworkEstimator):  # type: ig
 
     def _targets_of(self, y: Values, sample_weight: npt.ArrayLike | None) -> Numbers:
         return Numbers.of(y, None if sample_weight is None else _check_sample_weight(sample_weight, y))
-
-    def _initialized(self, X: Rows, targets: Array, seed: int) -> MLP:
-        return self._initialized_mlp(X, seed)
 
     def __sklearn_tags__(self) -> "Tags":
         tags = super().__sklearn_tags__()

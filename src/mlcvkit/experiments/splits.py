@@ -6,7 +6,7 @@ They are drawn as scikit-learn's ``train_test_split`` draws them: a seed holds o
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.arrays import RawRows, Values
+from mlcvkit.arrays import Indices, RawRows, Values
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
 
@@ -15,8 +15,6 @@ TEST_FRACTION = 0.2
 
 LabelledRows = tuple[RawRows, Values]
 """Raw rows and their targets."""
-
-Indices = npt.NDArray[np.intp]
 
 
 def split_rows(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlcvkit.arrays import PlainData, RawRows, Rows, Values
+from mlcvkit.arrays import Indices, PlainData, RawRows, Rows, Values
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, are_images, encoder_for, notes_of
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_from, fit_network
@@ -16,7 +16,7 @@ from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, requi
 from mlcvkit.experiments.penalty import with_penalty
 from mlcvkit.experiments.predictor import Predictor, load
 from mlcvkit.experiments.specification import Experiment
-from mlcvkit.experiments.splits import Indices, LabelledRows, split_rows, split_test_rows
+from mlcvkit.experiments.splits import LabelledRows, split_rows, split_test_rows
 from mlcvkit.experiments.targets import Targets, Task, balanced_weights, checked_target, learn_targets, notes_of_target
 from mlcvkit.models import (
     MLP,

@@ -398,12 +398,5 @@ class Session:
 
 def as_series(curve: tuple[Point, ...], x: str, y: str) -> list[list[float]]:
     """Two quantities of a curve, as pairs for a chart."""
-    return [[round(getattr(point, x), 4), _rounded(getattr(point, y))] for point in curve if _finite(point, y)]
-
-
-def _finite(point: Point, name: str) -> bool:
-    return math.isfinite(getattr(point, name))
-
-
-def _rounded(value: Any) -> float:
-    return float(f"{value:.5g}")
+    pairs = [(getattr(point, x), getattr(point, y)) for point in curve]
+    return [[round(at, 4), float(f"{value:.5g}")] for at, value in pairs if math.isfinite(value)]

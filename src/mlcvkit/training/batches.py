@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from mlcvkit.arrays import Rows
+from mlcvkit.arrays import Indices, Rows
 from mlcvkit.training import kernels
 from mlcvkit.training.augmentation import Augmentation
 from mlcvlab.nn import Array
@@ -41,7 +40,7 @@ class Batch(NamedTuple):
 
     x: Array
     y: Array
-    features: npt.NDArray[np.intp]
+    features: Indices
     sample_weight: Array | None
     rng: np.random.Generator
 
@@ -79,7 +78,7 @@ class Batches:
         y: Array,
         batch_size: int,
         *,
-        samples: npt.NDArray[np.intp] | None = None,
+        samples: Indices | None = None,
         sample_weight: Array | None = None,
         augmentation: Augmentation | None = None,
         packed: bool = False,
@@ -122,9 +121,7 @@ class Batches:
                 x, features = (X[rows], self._features) if self.sparse else self._make(X, rows, rng)
                 yield Batch(x, self.y[chosen], features, weights, rng)
 
-    def _make(
-        self, X: Array, order: npt.NDArray[np.intp], rng: np.random.Generator
-    ) -> tuple[Array, npt.NDArray[np.intp]]:
+    def _make(self, X: Array, order: Indices, rng: np.random.Generator) -> tuple[Array, Indices]:
         B, scale, rows = len(order), self._scale, order
         if self.augmentation is not None:
             distorted = self._distorted[:B]
@@ -140,9 +137,7 @@ class Batches:
             np.multiply(X[rows], x.dtype.type(scale), out=x)
         return x, self._features[:n]
 
-    def _pools(
-        self, rng: np.random.Generator
-    ) -> Iterator[tuple[Array, npt.NDArray[np.intp] | None, npt.NDArray[np.intp]]]:
+    def _pools(self, rng: np.random.Generator) -> Iterator[tuple[Array, Indices | None, Indices]]:
         """Samples in memory, their indices (None for all), and the order to visit them in, in whole batches."""
         if not self._read_ahead:
             yield self.X, None, rng.permutation(self.samples)
@@ -172,7 +167,7 @@ class Batches:
         mapped = isinstance(X, np.memmap) and X._mmap is not None and X.mode != "c"  # type: ignore[attr-defined]
         return mapped and X.nbytes > POOL_BYTES
 
-    def _read(self, chunks: npt.NDArray[np.intp]) -> tuple[Array, npt.NDArray[np.intp]]:
+    def _read(self, chunks: Indices) -> tuple[Array, Indices]:
         """The samples of some chunks of the file, copied behind room for those left over; and their indices."""
         samples = np.concatenate([self.samples[c * CHUNK_SAMPLES : (c + 1) * CHUNK_SAMPLES] for c in np.sort(chunks)])
         pool = np.empty((self.batch_size + len(samples), self.X.shape[1]), self.X.dtype)

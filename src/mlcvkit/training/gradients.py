@@ -309,11 +309,8 @@ class MLPGradient:
 
 
 def _product(a: Array, b: Array, out: Array) -> Array:
-    """Compute a @ b into ``out``, as the transpose where the columns are contiguous; ``a`` may be sparse."""
-    if not isinstance(a, np.ndarray):
-        out[...] = a @ b
-    elif out.flags.c_contiguous:
-        product(a, b, out)
-    else:
-        product(b.T, a.T, out.T)
+    """Compute a @ b into ``out``; ``a`` may be sparse."""
+    if isinstance(a, np.ndarray):
+        return product(a, b, out)
+    out[...] = a @ b
     return out

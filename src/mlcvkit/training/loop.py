@@ -4,13 +4,13 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from inspect import signature
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from mlcvkit.arrays import PlainData, Rows, float_rows
+from mlcvkit.arrays import Indices, PlainData, Rows, float_rows
 from mlcvkit.errors import InputError
 from mlcvkit.models import Model, as_trained, predictions
 from mlcvkit.training.gradients import as_columns, flatten
@@ -217,9 +217,7 @@ class StopTraining(Exception):
     """
 
 
-def split_validation(
-    N: int, samples: int, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def split_validation(N: int, samples: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """Draw validation samples from the training samples.
 
     Parameters
@@ -319,7 +317,7 @@ class Training:
         X: Rows,
         y: Array,
         *,
-        samples: npt.NDArray[np.intp] | None = None,
+        samples: Indices | None = None,
         sample_weight: Array | None = None,
         validation: Validation | None = None,
         hyperparameters: Hyperparameters | None = None,
@@ -340,7 +338,7 @@ class Training:
         self.run = Run(hp, flat, self.steps.start(flat), self.steps.samples, fingerprint=self.steps.fingerprint)
         if resume is not None:
             resume(self.run)
-        self.rate = Rate(hp, self.steps.steps)
+        self.rate = partial(_rate, hp, hp.epochs * self.steps.steps)
         self.parts: dict[str, Measured] = {"train": self.steps.some(MEASURED_SAMPLES)} if measured else {}
         if measured and validation is not None:
             validation_X, validation_y, *weights = validation
@@ -395,7 +393,7 @@ def fit(
     X: Rows,
     y: Array,
     *,
-    samples: npt.NDArray[np.intp] | None = None,
+    samples: Indices | None = None,
     sample_weight: Array | None = None,
     validation: Validation | None = None,
     hyperparameters: Hyperparameters | None = None,
@@ -491,12 +489,7 @@ def fit(
 
 
 def _steps(
-    model: Model,
-    X: Rows,
-    y: Array,
-    hp: Hyperparameters,
-    samples: npt.NDArray[np.intp] | None,
-    sample_weight: Array | None,
+    model: Model, X: Rows, y: Array, hp: Hyperparameters, samples: Indices | None, sample_weight: Array | None
 ) -> Steps:
     if not lies_elsewhere(X):
         return MiniBatchSteps(model, X, y, hp, samples=samples, sample_weight=sample_weight)
@@ -505,30 +498,15 @@ def _steps(
     return X.steps(model, y, hp)  # type: ignore[no-any-return]
 
 
-class Rate:
-    """The learning rate as a function of the step.
-
-    Parameters
-    ----------
-    hp
-        The hyperparameters.
-    steps_per_epoch
-        The number of steps in an epoch.
-    """
-
-    def __init__(self, hp: Hyperparameters, steps_per_epoch: int) -> None:
-        self.hp, self.steps = hp, hp.epochs * steps_per_epoch
-
-    def __call__(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
-        hp = self.hp
-        return hp.learning_rate * warmed_up(SCHEDULES[hp.schedule].function, step / self.steps, hp.warm_up)
+def _rate(hp: Hyperparameters, steps: int, step: int) -> float:
+    """The learning rate of a step, counted from 0."""
+    return hp.learning_rate * warmed_up(SCHEDULES[hp.schedule].function, step / steps, hp.warm_up)
 
 
 def _check(
     X: Rows,
     y: Array,
-    samples: npt.NDArray[np.intp] | None,
+    samples: Indices | None,
     sample_weight: Array | None,
     validation: Validation | None,
     hp: Hyperparameters,

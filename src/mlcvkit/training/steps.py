@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 
-from mlcvkit.arrays import PlainData, Rows, float_rows
+from mlcvkit.arrays import Indices, PlainData, Rows, float_rows
 from mlcvkit.errors import InputError
 from mlcvkit.models import Model
 from mlcvkit.threads import Pace
@@ -134,7 +133,7 @@ class MiniBatchSteps:
         y: Array,
         hp: Hyperparameters,
         *,
-        samples: npt.NDArray[np.intp] | None = None,
+        samples: Indices | None = None,
         sample_weight: Array | None = None,
     ) -> None:
         if hp.make_augmentation().active and (X.ndim != 3 or X.dtype != np.uint8):

@@ -104,14 +104,12 @@ class Journal(JournalFileBackend):
     Parameters
     ----------
     path
-        The file.
-    lock
-        The lock that writers hold.
+        The file. Beside it is the lock that writers hold, which the system gives back when its holder is killed.
     """
 
-    def __init__(self, path: Path, lock: "JournalLock") -> None:
-        super().__init__(str(path), lock)  # type: ignore[arg-type]
-        self.path, self.lock = path, lock.lock
+    def __init__(self, path: Path) -> None:
+        self.path, self.lock = path, FileLock(path.with_name(".journal.lock"))
+        super().__init__(str(path), self.lock)  # type: ignore[arg-type]
 
     def append_logs(self, logs: list[PlainData]) -> None:
         """Add lines, after a line that was not completed is removed."""
@@ -134,28 +132,6 @@ def _tail(file: BinaryIO, end: int) -> bytes:
     start = max(0, end - (1 << 20))
     file.seek(start)
     return file.read(end - start)
-
-
-class JournalLock:
-    """A lock of Optuna's kind that the system gives back when its holder is killed.
-
-    Parameters
-    ----------
-    path
-        The file that is locked.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.lock = FileLock(path)
-
-    def acquire(self) -> bool:
-        """Wait for the lock."""
-        self.lock.acquire()
-        return True
-
-    def release(self) -> None:
-        """Give the lock back."""
-        self.lock.release()
 
 
 @dataclass
@@ -481,5 +457,4 @@ def open_study(folder: Path) -> Study:
 
 
 def _storage(folder: Path) -> JournalStorage:
-    path = folder / JOURNAL_FILE
-    return JournalStorage(Journal(path, JournalLock(folder / ".journal.lock")))
+    return JournalStorage(Journal(folder / JOURNAL_FILE))

@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 import optuna
 from filelock import FileLock
@@ -134,7 +133,7 @@ def _run(study: Study, problem: Problem, trial: optuna.Trial, deadline: float) -
         trial.set_user_attr("failed", str(error) or "not enough memory")
         study.optuna.tell(trial, state=TrialState.FAIL)
     except OutOfTime:
-        study.queue_again(_frozen(study, trial), "the time was over", counts=False)
+        study.queue_again(study.storage.get_trial(trial._trial_id), "the time was over", counts=False)
     else:
         _keep(study, trial, trained)
 
@@ -150,10 +149,6 @@ def _keep(study: Study, trial: optuna.Trial, trained: Trained) -> None:
     history = {name: [float(f"{value:.6g}") for value in values] for name, values in trained.history.items()}
     trial.set_user_attr("history", history)
     study.optuna.tell(trial, trained.score)
-
-
-def _frozen(study: Study, trial: optuna.Trial) -> Any:
-    return study.storage.get_trial(trial._trial_id)
 
 
 def main() -> None:

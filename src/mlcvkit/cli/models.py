@@ -1,5 +1,6 @@
 """The commands for data before a training, and for models after it."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +38,10 @@ def evaluate(
     """
     console.quiet = json
     predictor, saved = Predictor.load(run)
-    X, y = test_rows(predictor, saved.configuration, data, target)
+    notes: list[str] = []
+    X, y = test_rows(predictor, saved.configuration, data, target, notes)
+    for note in notes:
+        say("note", note)
     say_unread(predictor, X, clip)
     result = predictor.measure(X, y)
     print_measures(result)
@@ -75,6 +79,7 @@ def predict(
         Print the predictions as JSON, and nothing else.
     """
     predictor, saved = Predictor.load(run)
+    _require_other(output, storage.model_file(run), data)
     configuration = saved.configuration
     is_picture = data.is_file() and data.suffix.lower() in datasets.IMAGE_SUFFIXES
     if invert and not is_picture:
@@ -100,7 +105,8 @@ def predict(
         console.print(f"[bold]{escape(str(columns[predictor.target][0]))}[/bold], with probability {probability:.4f}")
         return 0
     if files:
-        columns = {"file": np.array(files), **columns}
+        names = [os.fsencode(name).decode(errors="replace") for name in files]
+        columns = {"file": np.array(names), **columns}
     if output is not None:
         storage.write_whole(output, datasets.as_file(columns, output.suffix))
         console.print(f"{len(columns[predictor.target]):,} predictions written to {escape(str(output))}")
@@ -109,6 +115,13 @@ def predict(
     else:
         print_data(datasets.as_file(columns, ".csv"))
     return 0
+
+
+def _require_other(output: Path | None, *inputs: Path) -> None:
+    """Refuse an output that would take the place of what is read."""
+    for path in inputs:
+        if output is not None and output.exists() and path.exists() and output.samefile(path):
+            raise InputError(f"--output {output} would overwrite {path}, which is read: give another file")
 
 
 def say_unread(predictor: Predictor, X: RawRows, clip: bool) -> None:
@@ -211,6 +224,7 @@ def export(
     console.quiet = json
     saved = completed(storage.load_model(run))
     path = output or (run if run.is_dir() else run.parent) / f"model.{to}"
+    _require_other(path, storage.model_file(run))
     storage.export_onnx(saved, path)
     console.print(f"Written to [bold]{escape(str(path))}[/bold]")
     print_json(json, {"file": str(path)})

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from mlcvkit import storage
 from mlcvkit.arrays import PlainData
-from mlcvkit.cli.app import INTERRUPTED, console, print_json, say, table_of
+from mlcvkit.cli.app import FAILED, INTERRUPTED, console, print_json, say, table_of
 from mlcvkit.cli.interrupts import EndBySignals, Interrupts, interrupts
 from mlcvkit.datasets import Samples
 from mlcvkit.errors import InputError
@@ -45,67 +45,71 @@ def train_repeatedly(
         if repeats is not None
         else folds_of(experiment, folds or 0, group=group, in_order=in_order)
     )
-    root = output / (name or datetime.now().strftime("%Y-%m-%d-%H%M%S"))
-    if root.exists():
-        raise InputError(f"{root} exists: give another --name")
+    if name is not None and (output / name).exists():
+        raise InputError(f"{output / name} exists: give another --name")
     total = repeats or folds or 0
     scores: list[PlainData] = []
     interrupted = False
-    with interrupts() as handler:
+    with interrupts() as handler, storage.claimed(output, name) as (_, root):
         try:
             for number, (one, samples) in enumerate(trainings, 1):
                 title = f"Training {number} of {total}"
                 own_name = f"fold-{number}" if repeats is None else f"seed-{one.hyperparameters.seed}"
-                interrupted = _train_one(one, samples, root, own_name, title, handler, scores, shows_bar=not json)
+                entry, interrupted = _train_one(one, samples, root, own_name, title, handler, is_quiet=json)
+                scores.append(entry)
                 if interrupted:
                     break
         except KeyboardInterrupt:
             if not scores:
                 raise
             interrupted = True
-        summary = summarised(scores)
-        storage.write_whole(root / RESULT_FILE, json_format.dumps({"runs": scores, **summary}).encode())
-    _print_scores(scores, summary)
-    print_json(json, {"runs": scores, **summary})
-    return INTERRUPTED if interrupted else 0
+        finally:
+            complete = [one for one in scores if "failed" not in one]
+            summary = {"runs": scores, **summarised(complete)}
+            if scores:
+                root.mkdir(parents=True, exist_ok=True)
+                storage.write_whole(root / RESULT_FILE, json_format.dumps(summary).encode())
+                _print_scores(summary, len(complete), total)
+    print_json(json, summary)
+    return INTERRUPTED if interrupted else 0 if complete else FAILED
 
 
 def _train_one(
-    one: Experiment,
-    samples: Samples | None,
-    root: Path,
-    name: str,
-    title: str,
-    handler: Interrupts,
-    scores: list[PlainData],
-    *,
-    shows_bar: bool,
-) -> bool:
-    """Train and measure one network, save it with its scores, and add these; whether its training was interrupted."""
+    one: Experiment, samples: Samples | None, root: Path, name: str, title: str, handler: Interrupts, *, is_quiet: bool
+) -> tuple[PlainData, bool]:
+    """Train, save and measure one network: its scores, or why it has none, and whether it was interrupted."""
     prepared = prepare(one, samples)
     if not len(prepared.test[1]):
         raise InputError("the scores are those of test rows: give a test_fraction above 0")
-    if not scores:
+    if not root.exists():
         for note in prepared.notes:
             console.print(f"[bold]Note[/bold] {escape(note)}")
     console.print(title)
-    trained = prepared.fit(callbacks=[EndBySignals(handler), *([ProgressBar(console)] if shows_bar else [])])
-    with handler.saving():
-        with storage.new_run(root, name) as (folder, place):
-            storage.save_model(folder / storage.MODEL_FILE, trained.predictor.saved(prepared.configuration))
-            if samples is None:  # no configuration gives a fold again
-                storage.write_configuration(folder, prepared.configuration)
+    try:
+        trained = prepared.fit(callbacks=[EndBySignals(handler), *([] if is_quiet else [ProgressBar(console)])])
+    except FloatingPointError as error:
+        return {"run": str(root / name), "failed": str(error)}, False
+    scores: PlainData = {}
+    with handler.saving(), storage.new_run(root, name) as (folder, place):
+        storage.save_model(folder / storage.MODEL_FILE, trained.predictor.saved(prepared.configuration))
+        if samples is None:  # no configuration gives a fold again
+            storage.write_configuration(folder, prepared.configuration)
+        try:
             measured = trained.predictor.measure(*trained.test)
             storage.write_whole(folder / RESULT_FILE, json_format.dumps(measured).encode())
-        scores.append({"run": str(place)} | scores_of(measured))
-    return trained.run.interrupted
+            scores = scores_of(measured)
+        except InputError as error:
+            scores = {"failed": str(error)}
+    if trained.run.interrupted:
+        scores["failed"] = f"cut short after {trained.run.epoch} of {trained.run.hyperparameters.epochs} epochs"
+    return {"run": str(place)} | scores, trained.run.interrupted
 
 
-def _print_scores(scores: list[PlainData], summary: PlainData) -> None:
+def _print_scores(summary: PlainData, complete: int, total: int) -> None:
     names = list(summary["mean"])
     table = table_of("run", *names, left=("run",))
-    for one in scores:
-        table.add_row(escape(one["run"]), *(f"{one[name]:.4g}" for name in names))
+    for one in summary["runs"]:
+        table.add_row(escape(one["run"]), *(f"{one[name]:.4g}" if name in one else "" for name in names))
     table.add_section()
     for which in ("mean", "std"):
         shown = (summary[which][name] for name in names)
@@ -113,6 +117,11 @@ def _print_scores(scores: list[PlainData], summary: PlainData) -> None:
             "mean" if which == "mean" else "standard deviation", *("" if v is None else f"{v:.4g}" for v in shown)
         )
     console.print(table)
+    for one in summary["runs"]:
+        if "failed" in one:
+            console.print(f"Not counted: {escape(one['run'])}, {escape(one['failed'])}")
+    if complete < total:
+        console.print(f"The mean and the standard deviation are of {complete} of {total} trainings")
 
 
 def runs(*chosen: Path, output: Path = Path("runs"), json: bool = False) -> int:

@@ -185,7 +185,7 @@ def train(
     _require_used_on_cluster(experiment, options)
     with limited_threads(threads):
         if repeats is not None or folds is not None or group is not None or in_order:
-            _require_alone(resume=resume, cluster=options or None, checkpoint_every=checkpoint_every)
+            _require_alone(init=init, resume=resume, cluster=options or None, checkpoint_every=checkpoint_every)
             how: PlainData = {"repeats": repeats, "folds": folds, "group": group, "in_order": in_order}
             return train_repeatedly(experiment, output, name, **how, json=json)
         if resume is not None:

@@ -316,7 +316,7 @@ def _listed(source: str | Path | Iterable[str | Path]) -> list[str]:
     place = str(source)
     with _naming(place):
         system, path = _file_system(place)
-        if glob.has_magic(path):
+        if glob.has_magic(path) and not system.exists(path):
             found = sorted(system.glob(path))
         elif system.isdir(path):
             found = sorted(file for file in system.ls(path, detail=False) if datasets.suffix_of(Path(file)) in KINDS)

@@ -20,7 +20,6 @@ from mlcvkit.experiments import (
     USUAL_PENALTY,
     Experiment,
     Predictor,
-    Targets,
     Trained,
     checked_target,
     circumstances,
@@ -173,12 +172,19 @@ def train_on_shards(
         PreparedShard(shards[survey.index], survey.index, plan, encoder, y.dtype) for survey in surveys
     ]
     data = ShardedSamples(prepared, client, allow_missing=allow_missing)
-    learned_from = data.y.distinct() if task == "classification" else data.X.some(data.y, MEASURED_SAMPLES, 0)[1]
+    watched_X, watched_y = _joined([survey.validation for survey in surveys])
+    watched_y = _of_kind(watched_y, y.dtype)
+    if task == "classification":
+        learned_from = np.concatenate([data.y.distinct(), watched_y]) if len(watched_y) else data.y.distinct()
+    else:
+        learned_from = data.X.some(data.y, MEASURED_SAMPLES, 0)[1]
     targets = learn_targets(learned_from, task, () if built_in is None else built_in.class_names)
     require_fits(kind, hp, targets, on_cluster=True, **known)
     seed = int(np.random.RandomState(hp.seed).randint(2**31 - 1))
     model = make_network(kind, hp, targets, data.X.shape[1], seed)
-    validation = _validation(surveys, encoder, targets, y.dtype, data.X.dtype)
+    validation: Validation | None = None
+    if len(watched_y):
+        validation = encoder.transform(watched_X), targets.encode(watched_y, data.X.dtype)
     encode = partial(targets.encode, dtype=data.X.dtype, smoothing=hp.label_smoothing)
     rows = data.X, data.y.map(encode)  # which make steps of their own
     fit = partial(fit_network, model, *rows, replace(hp, seed=seed), targets)  # type: ignore[arg-type]
@@ -197,17 +203,6 @@ def _surveyed(
     """What is looked at of each shard, and those that cannot be read; the workers hold none of it any more."""
     placed = PlacedShards(shards, client, allow_missing=allow_missing, kind=partial(Survey, plan))
     return placed.each(_loaded), placed.left_out
-
-
-def _validation(
-    surveys: "list[Survey]",
-    encoder: TableEncoder | ImageEncoder,
-    targets: Targets,
-    target_dtype: np.dtype[np.generic],
-    dtype: np.dtype[np.generic],
-) -> Validation | None:
-    X, y = _joined([survey.validation for survey in surveys])
-    return (encoder.transform(X), targets.encode(_of_kind(y, target_dtype), dtype)) if len(y) else None
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def as_gradescope(grade: Grade) -> dict[str, Any]:
     results: dict[str, Any] = {
         "score": grade.points,
         "execution_time": round(grade.seconds),
-        "output": "\n".join(f"Rule broken ({v.rule}): {v.message}" for v in grade.violations),
+        "output": "\n".join(f"Rule broken ({v.rule}): {v.message}" for v in grade.broken),
         "output_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",

@@ -28,8 +28,11 @@ CANVAS = ("Student", "ID", "SIS Login ID", "Section")
 """The columns of a gradebook of Canvas; the column of the assignment follows."""
 MOODLE = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Feedback comments")
 """The columns of Moodle's grading worksheet, in upper or lower case."""
-TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d",
-    "%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M")  # fmt: skip
+TIMES = (
+    *("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"),
+    *("%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M"),
+    *("%d %B %Y, %I:%M %p", "%B %d, %Y, %I:%M %p", "%d %B %Y, %H:%M"),
+)
 Keep = Literal["last", "best"]
 Kind = Literal["canvas", "moodle", "own"]
 KNOWN_BY = {
@@ -38,6 +41,10 @@ KNOWN_BY = {
     "own": ("name", ("id", "login", "email", "submission")),
 }
 """For each kind of roster the column with the names, and those by which students are known, in lower case."""
+SURE = 5
+"""An id or login of so many characters stands in a submission's name by no chance."""
+EXTENDED = re.compile(r"extension granted until:?\s*(.+?)(?: - .*)?$", re.IGNORECASE)
+"""In the column Status of Moodle's worksheet."""
 NO_STUDENTS = ("Points Possible", "Student, Test")
 """Rows of Canvas's gradebook."""
 
@@ -60,6 +67,8 @@ class Student:
         Extra days after the due date, or another due date for this student.
     bonus
         Points above the homework's.
+    unread
+        A time of submission that cannot be read.
     """
 
     row: int
@@ -68,6 +77,7 @@ class Student:
     submitted: datetime | None = None
     extension: timedelta | datetime = timedelta(0)
     bonus: float = 0.0
+    unread: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,13 +94,34 @@ class Roster:
     def student_of(self, submission: str, pattern: str | None = None) -> Student | None:
         """The student who handed in a submission, by its name; None if it is nobody's or could be two people's.
 
-        By default the ids in the names of Moodle's and Canvas's downloads, ids and logins that stand in the name, or
-        the student's own name. A ``pattern`` has a group called id, or one called name.
+        By default the ids in the names of Moodle's and Canvas's downloads; else the student's own name, where all its
+        words stand in the submission's name, or an id or login that does. Where an id says another student than the
+        name, it is nobody's. A ``pattern`` has a group called id, or one called name.
         """
         ids, names = _identities(submission, pattern)
         by_id = [student for student in self.students if any(_stands_in(key, ids) for key in student.keys)]
-        found = by_id or [student for student in self.students if _letters(student.name) & names]
-        return found[0] if len({student.row for student in found}) == 1 else None
+        if isinstance(ids, set):
+            return _only(by_id or [student for student in self.students if _letters(student.name) & names])
+        by_name = self._named_in(submission)
+        sure = [s for s in by_id if any(len(key) >= SURE and _stands_in(key, ids) for key in s.keys)]
+        if len(by_name) == 1 and all(student.row == by_name[0].row for student in sure):
+            return by_name[0]
+        return None if by_name and sure and not {s.row for s in by_name} & {s.row for s in sure} else _only(by_id)
+
+    def _named_in(self, submission: str) -> list[Student]:
+        """The students all of whose names' words stand in a submission's name; the longest of such names."""
+        there, whole = _words(submission), _letters(submission)
+        found = [
+            student
+            for student in self.students
+            if (len(own := _words(student.name)) > 1 and own <= there) or _letters(student.name) & whole
+        ]
+        return [s for s in found if not any(_words(s.name) < _words(other.name) for other in found)]
+
+
+def _only(students: Sequence[Student]) -> Student | None:
+    """The one student among some, None if there are two, or none."""
+    return students[0] if len({student.row for student in students}) == 1 else None
 
 
 def _identities(submission: str, pattern: str | None) -> tuple[set[str] | str, set[str]]:
@@ -119,6 +150,12 @@ def _letters(name: str) -> set[str]:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z]+", plain) or re.findall(r"\w+", name.lower())
     return {"".join(words), "".join(sorted(words))} if words else set()
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name in lower case without accents."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return set(re.findall(r"[a-z]+", plain) or re.findall(r"[^\W\d_]+", name.lower()))
 
 
 def read_roster(path: Path) -> Roster:
@@ -159,14 +196,17 @@ def _students(path: Path, kind: Kind, rows: Sequence[Mapping[str, str]]) -> Iter
     for i, row in enumerate(rows):
         plain = {column.strip().lower(): value.strip() for column, value in row.items()}
         name, keys = plain.get(name_column, ""), [plain.get(column, "") for column in key_columns]
-        if kind == "own":
-            yield Student(i, name, tuple(filter(None, keys)), *_own_terms(f"the roster {path}, row {i + 2}", plain))
-        elif kind == "moodle":
+        if kind == "canvas" and (not keys[0] or name in NO_STUDENTS):
+            continue
+        unread = ""
+        if kind == "moodle":
             keys[0] = re.sub(r"\D", "", keys[0])
-            submitted = _time(plain.get("last modified (submission)", ""))
-            yield Student(i, name, tuple(filter(None, keys)), submitted)
-        elif keys[0] and name not in NO_STUDENTS:
-            yield Student(i, name, tuple(filter(None, keys)))
+            handed_in, extended = plain.get("last modified (submission)", ""), EXTENDED.search(plain.get("status", ""))
+            unread = "" if handed_in in ("", "-") or _time(handed_in) else handed_in
+            plain.setdefault("submitted", handed_in if _time(handed_in) else "")
+            plain.setdefault("extension", extended[1] if extended else "")
+        terms = _own_terms(f"the roster {path}, row {i + 2}", plain)
+        yield Student(i, name, tuple(filter(None, keys)), *terms, unread)
 
 
 def _own_terms(where: str, plain: Mapping[str, str]) -> tuple[datetime | None, timedelta | datetime, float]:
@@ -288,6 +328,14 @@ class Ledger:
     overrides: Mapping[str, Override] = field(default_factory=dict)
     anonymous: bool = False
     real: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for student in self.roster.students if self.roster and self.due else ():
+            if student.unread:
+                raise InputError(
+                    f"the roster has {student.unread!r} as the time of {student.name}, which cannot be read: write it "
+                    "as 2026-02-20 23:59, in a column submitted"
+                )
 
     def show(self, names: Sequence[str], seed: int) -> list[str]:
         """The names to show for submissions."""
@@ -417,6 +465,10 @@ def in_short(grade: Grade) -> str:
     return f"{grade.comment}{' ' if grade.comment else ''}{grade.points:g} of {grade.out_of:g} points: {where}."
 
 
+OF_THE_GRADER = re.compile(r"[\d.]+ of [\d.]+ points: .*\.$", re.DOTALL)
+"""What ``in_short`` wrote into a cell before."""
+
+
 def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> Export:
     """The roster with the grades in it, as the platform takes it.
 
@@ -445,7 +497,11 @@ def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> E
 
 def _fill_canvas(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> str:
     numbered = [name for name in columns if re.search(r"\(\d+\)$", name)]
-    titled = [name for name in columns if name.lower().startswith(of.title.lower())]
+    title, names = of.title.lower(), {name: re.sub(r"\s*\(\d+\)$", "", name).strip().lower() for name in columns}
+    titled = [name for name, plain in names.items() if plain == title]
+    titled = titled or [name for name in numbered if re.match(rf"{re.escape(title)}(?![\w.])", names[name])]
+    if len(titled) > 1:
+        raise InputError(f"the roster has {len(titled)} columns of the title {of.title!r}: {', '.join(titled)}")
     column = (titled or (numbered if len(numbered) == 1 else []) or [of.title])[0]
     if column not in columns:
         columns.append(column)
@@ -467,7 +523,8 @@ def _fill_moodle(columns: list[str], rows: list[dict[str, str]], points: Mapping
     for i, row in enumerate(rows):
         if i in points:
             row[names["grade"]] = f"{points[i].points:g}"
-            row[names["feedback comments"]] = in_short(points[i])
+            before = OF_THE_GRADER.sub("", row.get(names["feedback comments"]) or "").strip()
+            row[names["feedback comments"]] = f"{before}{' ' if before else ''}{in_short(points[i])}"
     return names["grade"]
 
 

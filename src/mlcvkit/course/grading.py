@@ -191,17 +191,28 @@ class Examination:
         return test in reached
 
     def _network(self, test: str, process: "Process") -> Report:
-        """With the submission's components and, if that is not fully right, with the reference's."""
+        """With the submission's components; if that is not fully right, with the reference's of Problem 1, and then
+        also with its methods.
+
+        A method that is supplied does not do what the submission's own does besides, such as keeping what it computed.
+        """
         check = networks.CHECKS[test]
-        supplied = supplied_functions() | {name: supplied_network()[name] for name in networks.BUILT_ON[test]}
+        functions = supplied_functions()
+        methods = {name: supplied_network()[name] for name in networks.BUILT_ON[test]}
+        ended = process.ended.keys()  # what blocked once would block again
         report = None
-        if not process.ended.keys() & supplied.keys():  # what blocked once would block again
+        if not ended & (functions | methods).keys():
             report = check(process.network, self.grader.seed)
             if report.is_whole or report.reason == NOT_IMPLEMENTED:
                 return report
-        with self._process((*NN_MODULES, NETWORK), supplied) as second_process:
-            second = check(second_process.network, self.grader.seed)
-        return report if report is not None and report.credit > second.credit else second
+        for supplied in ([functions] if methods and not ended & methods.keys() else []) + [functions | methods]:
+            with self._process((*NN_MODULES, NETWORK), supplied) as second_process:
+                second = check(second_process.network, self.grader.seed)
+            report = report if report is not None and report.credit > second.credit else second
+            if report.is_whole:
+                break
+        assert report is not None
+        return report
 
     def _is_code_whole(self, reports: Mapping[str, Report]) -> bool:
         """Whether all code of the submission is right, also in problems that are not graded."""

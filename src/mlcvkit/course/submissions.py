@@ -29,11 +29,10 @@ from mlcvkit.errors import InputError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 CODE = (".py", ".ipynb")
-UNOPENED = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst", ".dmg", ".iso", ".pdf", ".doc", ".docx", ".odt", ".pages")
+DOCUMENTS = (".pdf", ".doc", ".docx", ".odt", ".pages")
+UNOPENED = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst", ".dmg", ".iso", *DOCUMENTS)
 """What students hand in nevertheless, and what is not opened."""
 PACKAGES = ("nn", "models", "optim")
-GIVEN = "ASSIGNMENT.md"
-"""What the handout has beside ``hw1/``."""
 CHUNK = 1 << 20
 LONGEST_NAME, DEEPEST = 200, 20
 MOST_PROBLEMS = 20
@@ -52,6 +51,7 @@ HEADERS = (
 LARGEST_HEADER = 1 << 20
 OF_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_\w*", re.DOTALL)
 OF_CANVAS = re.compile(r"(?P<who>[^_]+(?:_LATE)?_\d+)_\d+_(?P<file>.+)", re.DOTALL)
+FILE_OF_MOODLE = re.compile(r"(?P<who>.+_\d+_assignsubmission_file)_(?P<file>.+\..+)", re.DOTALL)
 """The names of students' files in the downloads of two platforms; Canvas adds a number to each file."""
 ONLINE_TEXT = "_assignsubmission_onlinetext_"
 """The end of Moodle's folders for text that was typed into the page, without a file."""
@@ -178,6 +178,8 @@ def is_submission(path: Path) -> bool:
     if (path / "hw1/mlcvlab").is_dir():
         return not any(_is_kind(child.name, ARCHIVES) or (child.is_dir() and is_submission(child)) for child in others)
     loose = [child for child in children if child.is_file() and child.name in _own_names()]
+    if sum((child / "hw1/mlcvlab").is_dir() or (child / "mlcvlab").is_dir() for child in children) > 1:
+        return False  # a class, with a file of the homework beside it
     return bool(loose) and not any(_is_kind(child.name, ARCHIVES) for child in children)
 
 
@@ -196,13 +198,16 @@ def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
         if child.name.startswith(".") or child.name in IGNORED:
             continue
         if child.is_dir() and not child.name.endswith(ONLINE_TEXT):
-            found.append(_found(child))
+            found += _in_folder(child, passed_by) if _is_class(child) else [_found(child)]
         elif child.is_file() and _is_kind(child.name, (*ARCHIVES, *UNOPENED, *CODE)):
             grouped.setdefault(_who(child.name), []).append(child)
         elif passed_by is not None:
             passed_by.append(child)
     for who, paths in grouped.items():
-        found.append(_found(paths[0]) if who == paths[0].name else Found(who, tuple(path.resolve() for path in paths)))
+        if who != paths[0].name:
+            found.append(Found(who, tuple(path.resolve() for path in paths)))
+        else:
+            found += _in_archive(paths[0], passed_by, of_platform=True) or [_found(paths[0])]
     if not found:
         raise InputError(f"{folder} is no submission, and there is none in it: a folder with mlcvlab/, or archives")
     if len(found) == 1 and (inside := _in_archive(found[0].paths[0], passed_by)):
@@ -212,18 +217,31 @@ def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
 
 def _own_name(name: str) -> str:
     """The name of a single file without the prefix of the platform."""
-    of_platform = OF_CANVAS.fullmatch(name)
+    of_platform = FILE_OF_MOODLE.fullmatch(name) or OF_CANVAS.fullmatch(name)
     return of_platform["file"] if of_platform else name
 
 
 def _who(name: str) -> str:
     """The owner of a single file: the student in the platform's prefix, or the file's own name."""
-    of_platform = OF_CANVAS.fullmatch(name)
+    of_platform = FILE_OF_MOODLE.fullmatch(name) or OF_CANVAS.fullmatch(name)
     return of_platform["who"] if of_platform else name
 
 
-def _in_archive(path: Path, passed_by: list[Path] | None) -> list[Found]:
-    """The submissions in an archive of a class, as in a folder of one; none if the archive is one submission."""
+def _is_class(folder: Path) -> bool:
+    """Whether a folder in that of a class holds several submissions: those of a platform, by their names."""
+    names = [_who(child.name) for child in folder.iterdir()]
+    return len({name for name in names if _is_of_platform(name)}) > 1
+
+
+def _is_of_platform(who: str) -> bool:
+    return bool(OF_MOODLE.fullmatch(who) or OF_CANVAS.fullmatch(f"{who}_1_x"))
+
+
+def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool = False) -> list[Found]:
+    """The submissions in an archive of a class, as in a folder of one; none if the archive is one submission.
+
+    Arguments: ``of_platform``, whether only names that a platform gave tell that it is one of a class.
+    """
     if not path.is_file() or path.is_symlink() or not _is_kind(path.name, ARCHIVES):
         return []
     try:
@@ -242,6 +260,8 @@ def _in_archive(path: Path, passed_by: list[Path] | None) -> list[Found]:
         inside_of.setdefault(_who(top) if len(place.parts) == 1 else top, []).append(place)
     typed = {top for top in inside_of if top.endswith(ONLINE_TEXT)}
     units = [top for top, inside in inside_of.items() if top not in typed and _is_unit(top, inside)]
+    if of_platform and sum(map(_is_of_platform, units)) < 2:
+        return []
     if root.name == "hw1" or inside_of.keys() & {"hw1", "mlcvlab", *_own_names()} or len(units) + len(typed) < 2:
         return []
     taken = [
@@ -256,7 +276,7 @@ def _in_archive(path: Path, passed_by: list[Path] | None) -> list[Found]:
 
 def _is_unit(top: str, inside: list[PurePosixPath]) -> bool:
     """Whether a part of an archive is a complete submission."""
-    if _is_kind(top, ARCHIVES) or OF_MOODLE.fullmatch(top) or OF_CANVAS.fullmatch(f"{top}_1_x"):
+    if _is_kind(top, ARCHIVES) or _is_of_platform(top):
         return True
     trees = any(a == "mlcvlab" and b in PACKAGES for place in inside for a, b in pairwise(place.parts))
     return trees or any(_is_kind(place.name, ARCHIVES) for place in inside)
@@ -550,18 +570,21 @@ def _placed(taken: _Taken) -> tuple[dict[str, bytes], list[str], list[str]]:
         if own is not None and own not in tree_files():
             files.pop(own, None)
         problems.append(f"{place} is not where it belongs, and is graded as {missing}")
-    if not any(_is_kind(name, CODE) for name in files):
-        closed = [name for name in (*files, *(name for name, _ in taken.ignored)) if _is_kind(name, UNOPENED)]
-        problems += [f"{name} cannot be opened here: hand in the folder hw1 as a .zip" for name in closed]
-        problems += [] if closed or taken.problems else ["there is no file of the homework in it"]
+    has_code = any(_is_kind(name, CODE) for name in files)
+    closed = [
+        name
+        for name in (*taken.files, *(name for name, _ in taken.ignored))
+        if _is_kind(name, UNOPENED) and not (has_code and _is_kind(name, DOCUMENTS))
+    ]
+    problems += [f"{name} cannot be opened here: hand in the folder hw1 as a .zip" for name in closed]
+    if not (has_code or closed or taken.problems):
+        problems.append("there is no file of the homework in it")
     ignored = [(name, size) for name, size in taken.ignored if PurePosixPath(name).is_relative_to(root)]
     if ignored:
         problems.append(f"no part of the homework, and ignored: {_listed(ignored)}")
     outside = [(name, size) for name, size in taken.ignored if not PurePosixPath(name).is_relative_to(root)]
     outside += [
-        (name, len(content))
-        for name, content in taken.files.items()
-        if not PurePosixPath(name).is_relative_to(root) and PurePosixPath(name).name != GIVEN
+        (name, len(content)) for name, content in taken.files.items() if not PurePosixPath(name).is_relative_to(root)
     ]
     notes = [f"beside the homework's folder, and not looked at: {_listed(outside)}"] if outside else []
     return files, problems, notes

@@ -1,7 +1,6 @@
 """What data hold, for a person: what each column is, and what is to be known before its numbers are trusted."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -47,8 +46,11 @@ def describe(samples: Samples, **options: object) -> PlainData:
     else:
         frame = pl.DataFrame({f"x{i}": column for i, column in enumerate(X.T)}) if isinstance(X, np.ndarray) else X
         encoder = TableEncoder().set_params(**options)
-        with suppress(InputError):  # a table without a useful column is described nevertheless
+        try:
             encoder.fit(frame, decimals=samples.decimals)
+        except InputError:  # a table without a useful column is described nevertheless
+            if not hasattr(encoder, "columns_"):
+                raise
         rows = [_described_column(frame[name], fact) for name, fact in encoder.columns_.items()]
     if samples.y is not None:
         y = pl.Series(samples.target, samples.y)

@@ -328,6 +328,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         for name in ("average_epochs", "validation_fraction"):
             if getattr(self, name):
                 raise ValueError(f"{name} is for fit, which knows all epochs: partial_fit needs {name}=0")
+        if getattr(self, "class_weight", None) == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is for fit, which knows how many samples each class has: partial_fit needs "
+                "the weights themselves, as compute_class_weight gives them"
+            )
         y = _dense(y)
         with self._as_it_was_after_an_error():
             X, targets = self._validated(X, y, sample_weight, reset=first, first=first)

@@ -11,9 +11,9 @@ from mlcvkit.experiments.kinds import (
     with_used_only,
     without_old_defaults,
 )
-from mlcvkit.experiments.measuring import test_rows
+from mlcvkit.experiments.measuring import SPLIT, test_rows
 from mlcvkit.experiments.penalty import USUAL_PENALTY
-from mlcvkit.experiments.predictor import Predictor, completed, confusion_matrix, load, targets_as_known
+from mlcvkit.experiments.predictor import Predictor, as_numbers, completed, confusion_matrix, load, targets_as_known
 from mlcvkit.experiments.repeating import MEASURES, folds_of, repeats_of, scores_of, summarised
 from mlcvkit.experiments.specification import Experiment, portable
 from mlcvkit.experiments.splits import TEST_FRACTION, LabelledRows, require_fraction_used, split_rows, split_test_rows
@@ -42,6 +42,7 @@ from mlcvkit.experiments.training import (
 __all__ = [
     "KINDS",
     "MEASURES",
+    "SPLIT",
     "TEST_FRACTION",
     "USUAL_PENALTY",
     "Classes",
@@ -56,6 +57,7 @@ __all__ = [
     "Targets",
     "Task",
     "Trained",
+    "as_numbers",
     "checked_target",
     "circumstances",
     "completed",

@@ -9,8 +9,8 @@ import numpy as np
 
 from mlcvkit.arrays import Rows
 from mlcvkit.errors import InputError
-from mlcvkit.experiments.targets import Targets
-from mlcvkit.models import Model, predictions
+from mlcvkit.experiments.targets import Classes, Targets
+from mlcvkit.models import MLP, Model, predictions
 from mlcvkit.training import Callback, Checkpoint, Hyperparameters, Metric, Run, StopTraining, Validation, accuracy, fit
 from mlcvlab.nn import Array
 
@@ -75,7 +75,10 @@ def fit_network(
     hp = replace(hp, batch_size=min(hp.batch_size, N), patience=hp.patience if validation is not None else 0)
     # a pass over the training rows for its own sake is a third of an epoch: only where it decides or is seen
     is_measured = validation is not None or measured or is_perceptron
-    metrics = {targets.score: METRICS[targets.score]} if is_measured else {}
+    score = METRICS[targets.score]
+    if is_perceptron and isinstance(targets, Classes) and targets.outputs > 1:
+        score = accuracy_of_classes
+    metrics = {targets.score: score} if is_measured else {}
     run = fit(model, X, y, hyperparameters=hp, validation=validation, metrics=metrics, callbacks=callbacks, **options)
     model.W = [w.copy() for w in model.W]  # of their own, not views of the run's vector
     return run
@@ -172,6 +175,29 @@ def r2(model: Model, X: Rows, y: Array, *, sample_weight: Array | None = None) -
     residual = np.average(np.square(y - predictions(model, X)), axis=1, weights=sample_weight)
     total = np.average(np.square(y - mean), axis=1, weights=sample_weight)
     return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0).mean())
+
+
+def accuracy_of_classes(model: MLP, X: Array, y: Array, *, sample_weight: Array | None = None) -> float:
+    """Share of the samples whose class has the largest logit, as it is predicted where each unit tells one class.
+
+    Parameters
+    ----------
+    model
+        The network.
+    X
+        The samples, (K, N), one a column.
+    y
+        The encoded classes, (C, N).
+    sample_weight
+        What each sample counts, (N,). By default all count alike.
+
+    Returns
+    -------
+    float
+        The share, from 0 to 1.
+    """
+    correct = model.logits(X).argmax(axis=0) == y.argmax(axis=0)
+    return float(np.average(correct, weights=sample_weight))
 
 
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "r2": r2}

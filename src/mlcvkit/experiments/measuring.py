@@ -3,15 +3,24 @@
 from pathlib import Path
 
 from mlcvkit.arrays import PlainData
-from mlcvkit.datasets import MNIST_NAMES, read
+from mlcvkit.datasets import MNIST_NAMES, TOYS, read
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.predictor import Predictor
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import LabelledRows, split_test_rows
 from mlcvkit.experiments.targets import checked_target
 
+SPLIT = " split by seed "
+"""Stands in the fingerprint of a study's model before the seed of its test rows, where that is not its own seed."""
 
-def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, target: str | None) -> LabelledRows:
+
+def test_rows(
+    predictor: Predictor,
+    configuration: PlainData,
+    data: str | None,
+    target: str | None,
+    notes: list[str] | None = None,
+) -> LabelledRows:
     """The rows to measure on: those of a file, or those that the training held out.
 
     Parameters
@@ -24,6 +33,8 @@ def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, 
         The file to measure with. By default the rows that the training held out.
     target
         The column of the target in that file. By default that of the training.
+    notes
+        What was read from the file and what was left out is added here, a line each.
 
     Returns
     -------
@@ -45,19 +56,24 @@ def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, 
             )
         if data in MNIST_NAMES and stored.data in MNIST_NAMES and data != stored.data:
             raise InputError(f"{data} has other targets than {stored.data}, which it was trained on: leave out {data}")
+        own = None if configuration or data in TOYS or predictor.target == "prediction" else predictor.target
         samples = read(
             data,
-            target or stored.target,
+            target or stored.target or own,
             image_size=stored.image_size,
             header=stored.header,
             known=True,
             features=predictor.features,
         )
+        if notes is not None:
+            notes += samples.notes
         if samples.test is not None:
             return samples.test
         if samples.y is None:
             raise InputError(f"{data} has no target to compare with")
         return samples.X, samples.y
+    if not configuration and predictor.fingerprint:
+        raise InputError("the model does not say what it was trained on: give the data to measure it with")
     if " without fold " in predictor.fingerprint:
         raise InputError(
             f"the model was trained on {stored.data}{predictor.fingerprint[64:]}: give the data to measure it with"
@@ -67,12 +83,14 @@ def test_rows(predictor: Predictor, configuration: PlainData, data: str | None, 
             f"the rows of {stored.data} that were held out on a cluster are not kept: give data to measure with"
         )
     samples = stored.read()
-    if predictor.fingerprint not in ("", samples.fingerprint):
+    known, _, seed = predictor.fingerprint.partition(SPLIT)
+    if known not in ("", samples.fingerprint):
         raise InputError(
             f"{stored.data} is not what the model was trained on any more: give the data to measure it with"
         )
     y, task = checked_target(samples, stored.task)
-    _, test = split_test_rows(samples, y, stored.test_fraction, task, stored.hyperparameters.seed)
+    drawn_by = int(seed) if seed else stored.hyperparameters.seed
+    _, test = split_test_rows(samples, y, stored.test_fraction, task, drawn_by)
     if not len(test[1]):
         raise InputError("the training kept no rows apart to measure with: give data that it has not seen")
     return test

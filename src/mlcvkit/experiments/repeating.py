@@ -202,7 +202,7 @@ def summarised(scores: list[PlainData]) -> PlainData:
     PlainData
         ``mean`` and ``std``, each by the names of the scores.
     """
-    names = [name for name in MEASURES if all(name in one for one in scores)]
+    names = [name for name in MEASURES if scores and all(name in one for one in scores)]
     values = {name: [float(one[name]) for one in scores] for name in names}
     return {
         "mean": {name: mean(of) for name, of in values.items()},

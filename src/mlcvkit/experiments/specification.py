@@ -1,5 +1,6 @@
 """An experiment: the data, the network and its hyperparameters, and nothing else decides what is trained."""
 
+import os
 from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -108,11 +109,26 @@ class Experiment:
         for name in ("categorical", "leave_out"):
             if isinstance(getattr(self, name), str):
                 raise InputError(f"{name} must be a list of columns; got the text {getattr(self, name)!r}")
+        for name in ("data", "target", "test", "init"):
+            self._require_text(name)
         if not isinstance(self.data, str | Path):
             raise InputError(
                 f"data must be a file, a folder or the name of a data set; got {type(self.data).__name__}. For arrays "
                 "and data frames there are MLPClassifier and MLPRegressor, with TableEncoder before them"
             )
+
+    def _require_text(self, name: str) -> None:
+        """Turn a path into text, and refuse one that no file could hold."""
+        value = getattr(self, name)
+        if isinstance(value, Path):
+            value = str(value)
+            object.__setattr__(self, name, value)
+        if isinstance(value, str) and not value.isprintable():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                text = os.fsencode(value).decode(errors="replace")
+                raise InputError(f"the name {text} is not UTF-8, and a run could not record it: rename it") from None
 
     def read(self) -> Samples:
         """Read the data.

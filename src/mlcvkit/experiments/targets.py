@@ -471,17 +471,29 @@ def learn_targets(y: Values, task: Task, names: tuple[str, ...] = ()) -> Targets
     task
         Whether they are classes or numbers.
     names
-        The names of the classes.
+        The names of the classes; of more classes than there are here, that of class 0 first.
 
     Returns
     -------
     Targets
         The targets' description.
+
+    Raises
+    ------
+    InputError
+        If a class has no name, and others have.
     """
-    return Numbers.of(y) if task == "regression" else Classes(np.unique(y), names)
+    if task == "regression":
+        return Numbers.of(y)
+    classes = np.unique(y)
+    if len(names) in (0, len(classes)):
+        return Classes(classes, names)
+    if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= len(names):
+        raise InputError(f"there are {len(names)} names for the {len(classes)} classes {', '.join(map(str, classes))}")
+    return Classes(classes, tuple(names[c] for c in classes))
 
 
-def balanced_weights(y: Values, targets: Targets) -> Array:
+def balanced_weights(y: Values, targets: Targets, counted: Values | None = None) -> Array:
     """Weights of the rows, with a mean of 1, that give all classes equal weight.
 
         ω_i = N / (C n_c)      for a row of class c, of which there are n_c
@@ -492,6 +504,8 @@ def balanced_weights(y: Values, targets: Targets) -> Array:
         The targets, (N,).
     targets
         The description of the targets.
+    counted
+        The targets among which the classes are counted, where they are others; the mean is theirs then.
 
     Returns
     -------
@@ -505,8 +519,9 @@ def balanced_weights(y: Values, targets: Targets) -> Array:
     """
     if targets.task != "classification":
         raise InputError("class_weight is for classes: leave it out for a target of numbers")
-    _, classes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    weights: Array = (len(y) / (len(counts) * counts[classes])).astype(np.float32)
+    counted = y if counted is None else counted
+    classes, counts = np.unique(counted, return_counts=True)
+    weights: Array = (len(counted) / (len(counts) * counts[np.searchsorted(classes, y)])).astype(np.float32)
     return weights
 
 

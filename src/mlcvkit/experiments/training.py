@@ -68,7 +68,7 @@ def train(
     samples: Samples | None = None,
     *,
     callbacks: Sequence[Callback] = (),
-    resume: Path | None = None,
+    resume: Path | str | None = None,
 ) -> Trained:
     """Train a network on the rows of an experiment that are not held out.
 
@@ -184,7 +184,7 @@ class Preparation:
             **circumstances(self.X),
         )
 
-    def fit(self, *, callbacks: Sequence[Callback] = (), resume: Path | None = None) -> Trained:
+    def fit(self, *, callbacks: Sequence[Callback] = (), resume: Path | str | None = None) -> Trained:
         """Train the network.
 
         Parameters
@@ -206,7 +206,7 @@ class Preparation:
         """
         fit = partial(fit_network, self.model, self.X, self.y, self.hyperparameters, self.targets)
         fit = partial(fit, samples=self.rows, sample_weight=self.sample_weight, validation=self.validation)
-        run = fit_from(resume, lambda begin: fit(callbacks=callbacks, resume=begin))
+        run = fit_from(None if resume is None else Path(resume), lambda begin: fit(callbacks=callbacks, resume=begin))
         return Trained(self.predictor(run.history), run, self.test)
 
     def predictor(self, history: dict[str, list[float]] | None = None) -> Predictor:
@@ -266,7 +266,21 @@ def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparati
     prepared = prepare_rows(replace(e, task=task), samples, training)
     prepared.experiment = replace(prepared.experiment, task=e.task)
     prepared.test = test
+    if len(test[1]) and samples.test is None and _has_seen(e, samples):
+        note = f"some of the test rows are among those that {e.init} was trained on: the scores are too good"
+        prepared.notes = (*prepared.notes, note)
     return prepared
+
+
+def _has_seen(experiment: Experiment, samples: Samples) -> bool:
+    """Whether the run to start from was trained on other rows of the same data than are trained on here."""
+    if experiment.init is None:
+        return False
+    start, saved = Predictor.load(Path(experiment.init))
+    there = Experiment.from_dict(saved.configuration)
+    known, hp = samples.fingerprint, experiment.hyperparameters
+    same_rows = there.test_fraction == experiment.test_fraction and there.hyperparameters.seed == hp.seed
+    return start.fingerprint[: len(known)] == known and not (same_rows and start.fingerprint == known)
 
 
 def _encoded(
@@ -274,6 +288,8 @@ def _encoded(
 ) -> tuple[TableEncoder | ImageEncoder, Targets, Rows, Array]:
     """The encoder and the targets, learned or of the run to start from, and the rows and targets that they make."""
     assert experiment.task is not None
+    if start is not None and experiment.encoding:
+        raise InputError(f"{', '.join(experiment.encoding)}: how {experiment.init} reads a table is used; leave it out")
     encoder = _learned_encoder(experiment, samples, X) if start is None else start.encoder
     targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
     has_weights = start is not None
@@ -325,9 +341,12 @@ def prepare_rows(
     chosen, held_out, model_seed, seed = _draw(encoded, count, hp.seed, targets, images)
     weights = None if experiment.class_weight is None else balanced_weights(y, targets)
     if validation is not None:
-        watched: Validation | None = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
+        own = None if weights is None else balanced_weights(validation[1], targets, y)
+        parts = encoder.transform(validation[0]), targets.encode(validation[1], encoded.dtype)
+        watched: Validation | None = _weighted(*parts, own)
     else:
-        watched = _held_out_part(rows, encoded, weights, held_out)
+        own = None if weights is None else weights[held_out]
+        watched = None if held_out is None else _weighted(rows[held_out], encoded[held_out], own)
     if weights is not None and chosen is not None:
         weights = weights / weights[chosen].mean()
     if hp.label_smoothing:
@@ -364,12 +383,9 @@ def _learned_encoder(experiment: Experiment, samples: Samples, X: RawRows) -> Ta
     return encoder
 
 
-def _held_out_part(X: Rows, y: Array, weights: Array | None, held_out: Indices | None) -> Validation | None:
-    if held_out is None:
-        return None
-    if weights is None:
-        return X[held_out], y[held_out]
-    return X[held_out], y[held_out], weights[held_out] / weights[held_out].mean()
+def _weighted(X: Rows, y: Array, weights: Array | None) -> Validation:
+    """Rows to watch the training by, with weights of mean 1 where there are any."""
+    return (X, y) if weights is None else (X, y, weights / weights.mean())
 
 
 def _require_as_at_the_start(start: Predictor, X: RawRows, task: Task, run: str | None) -> None:

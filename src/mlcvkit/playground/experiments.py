@@ -274,7 +274,7 @@ class Experiment:
             "",
             f'prepared = prepare(Experiment(model="nn2", hyperparameters=Hyperparameters({named})))',
             f"rows = np.sort(prepared.rows)[:{self.most_at_once}]",
-            "X, y = scale_images(prepared.X[rows]).T, prepared.y[rows][None]",
+            "X, y = np.ascontiguousarray(scale_images(prepared.X[rows]).T), prepared.y[rows][None]",
             call,
             f"held_out_X, held_out_y = (part[:{MEASURED}] for part in prepared.validation)",
             "print(accuracy(prepared.model, scale_images(held_out_X).T, held_out_y[None]))",

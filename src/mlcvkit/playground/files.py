@@ -22,7 +22,11 @@ POINTS_FILE, IMAGES_FILE = "points.csv", "images.npz"
 
 def save_run(root: Path, name: str, session: Session) -> Path:
     """Save the network as it is now as a run of ``mlcvlab train``; InputError for an impossible or used name."""
-    session.rest()
+    with session.resting():
+        return _saved(root, name, session)
+
+
+def _saved(root: Path, name: str, session: Session) -> Path:
     if session.network.has_diverged:
         raise InputError("the training diverged: there is nothing to save")
     experiment, network = session.experiment, session.network
@@ -40,9 +44,12 @@ def save_run(root: Path, name: str, session: Session) -> Path:
             samples = IMAGE_SETS.get(experiment.images)
             storage.write_whole(folder / IMAGES_FILE, as_npz(np.asarray(samples.X), np.asarray(samples.y)))
             configuration |= {"data": str(target / IMAGES_FILE)}
-        saved = network.save(configuration, session.history)
-        if experiment.optimizer not in OPTIMIZERS:  # which the command does not have
-            configuration.pop("optimizer")
+        saved = network.save(dict(configuration), session.history)
+        if experiment.points:
+            saved.provenance |= {"points": experiment.points}
+        if experiment.optimizer not in OPTIMIZERS:  # which the command does not have, and refuses
+            configuration["optimizer"] = experiment.optimizer
+            saved.configuration.pop("optimizer")
             saved.provenance |= {"optimizer": experiment.optimizer}
         storage.save_model(folder / storage.MODEL_FILE, saved)
         storage.write_configuration(folder, configuration)
@@ -64,7 +71,7 @@ def open_run(root: Path, name: Any) -> Network:
         raise InputError("there is no such run")
     saved = storage.load_model(root / name)
     try:
-        experiment = _experiment(saved.configuration, root / name)
+        experiment = _experiment(saved.configuration, saved.provenance, root / name)
     except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError(f"{name} cannot be opened here: {error}") from None
     network = make_network(experiment)
@@ -75,6 +82,13 @@ def open_run(root: Path, name: Any) -> Network:
     network.model.W = [w.astype(current.dtype) for w, current in zip(saved.model.W, network.model.W, strict=True)]
     network.note = _not_on_the_page(saved.configuration)
     return network
+
+
+def _points_of(file: Path) -> str:
+    """The points of a run that was saved by an earlier version."""
+    table = read(file, "class")
+    places = np.asarray(table.X if isinstance(table.X, np.ndarray) else table.X.to_numpy(), float)
+    return from_table(places, np.asarray(table.y))
 
 
 def _not_on_the_page(configuration: dict[str, Any]) -> str:
@@ -90,9 +104,10 @@ def _not_on_the_page(configuration: dict[str, Any]) -> str:
     )
 
 
-def _experiment(configuration: dict[str, Any], folder: Path) -> Experiment:
+def _experiment(configuration: dict[str, Any], provenance: dict[str, Any], folder: Path) -> Experiment:
     known = vars(Experiment()).keys()
     values = {name: value for name, value in configuration.items() if name in known and value is not None}
+    values |= {"optimizer": provenance["optimizer"]} if "optimizer" in provenance else {}
     units = configuration.get("hidden_units", [64])
     values |= {"hidden_units": units[0] if units else 0, "depth": len(units)}
     if len(set(units)) != 1:
@@ -107,9 +122,7 @@ def _experiment(configuration: dict[str, Any], folder: Path) -> Experiment:
     elif configuration.get("test_fraction", 0.2) != 0.2:
         raise InputError("the page keeps a fifth of the rows apart, and the run another share of them")
     elif Path(str(values.get("data"))).name == POINTS_FILE and (folder / POINTS_FILE).is_file():
-        table = read(folder / POINTS_FILE, "class")
-        places = np.asarray(table.X if isinstance(table.X, np.ndarray) else table.X.to_numpy(), float)
-        values |= {"data": PAINTED, "points": from_table(places, np.asarray(table.y))}
+        values |= {"data": PAINTED, "points": str(provenance.get("points") or _points_of(folder / POINTS_FILE))}
     elif Path(str(values.get("data"))).name == IMAGES_FILE and (folder / IMAGES_FILE).is_file():
         values |= {"data": IMAGES, "images": IMAGE_SETS.add(read(folder / IMAGES_FILE, "y"))}
     elif values.get("data") not in (PARITY, DIGITS, "moons", "circles", "spirals", "xor"):

@@ -276,7 +276,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     i, last = unit + 1, "L" if len(pairs) > 2 else "2"
     terms = _terms(W1[unit], x[:, 0], None if b1 is None else float(b1[unit, 0]))
     c = int(y.argmax()) if len(y) > 1 else 0
-    of = f" of class {c}" if len(y) > 1 else ""
+    of = f" of class {network.class_names[c].removeprefix('class ')}" if len(y) > 1 else ""
     sums = _terms(pairs[-1][0][c], walk.layers[-1], float(walk.bias[c]) if biased else None)
     output = {"sigmoid": r"\sigma"}.get(mlp.output, rf"\mathrm{{{mlp.output}}}")
     sigma, named, plus = mlp.activation, rf"\mathrm{{{mlp.activation}}}", " + b" if biased else ""

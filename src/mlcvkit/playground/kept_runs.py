@@ -103,6 +103,8 @@ def marks_of(changes: Sequence[Change]) -> tuple[tuple[Point, str], ...]:
         before = told[place][2] if place in told else change.before
         label = controls()[change.name]["label"] if is_setting else change.name
         told[place] = (change.at, label, before, change.after)
+        names = controls()[change.name].get("names", {}) if is_setting else {}
+        told[place] = (*told[place][:2], *(names.get(str(value), value) for value in (before, change.after)))
     return tuple((at, f"{label} {before} → {after}") for at, label, before, after in told.values() if before != after)
 
 

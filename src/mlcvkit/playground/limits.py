@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from nicegui import Client, background_tasks, run
 
 from mlcvkit.errors import InputError
-from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.experiments import KEEPS_WEIGHTS, Experiment
 from mlcvkit.playground.networks import Network
 from mlcvkit.playground.sessions import FairSemaphore, Session
 
@@ -120,11 +120,19 @@ class Limits:
         """A new training."""
         return Session(start, self.semaphore, self.most_seconds)
 
-    def session_of(self, tab: str, experiment: Experiment) -> Session | None:
-        """The training that a tab showed before a reload or a lost connection; None if it was another experiment."""
+    def session_of(self, tab: str, experiment: Experiment | None, base: dict[str, str] | None = None) -> Session | None:
+        """The training that a tab showed before a reload, a lost connection or another page.
+
+        Parameters: ``experiment``, None for whichever it was; ``base``, the guide or the run of its address. Returns
+        None if it was another experiment, also but for settings that keep the weights.
+        """
         with self.lock:
             session = self.tabs.get(tab)
-        return session if session is not None and session.experiment == experiment else None
+        if session is None or experiment is None:
+            return session
+        names = {name for name, value in vars(experiment).items() if value != getattr(session.experiment, name)}
+        keeps = names <= KEEPS_WEIGHTS and experiment.is_nn2 == session.experiment.is_nn2
+        return session if not names or (keeps and session.base == (base or {})) else None
 
     def show(self, tab: str, client: int, session: Session) -> Callable[[], None]:
         """Note that a tab shows a training; what is returned ends its thread once no page of the tab shows it."""

@@ -92,6 +92,7 @@ def drawn(network: Network, units: list[list[int]], x: Array | None, names: list
         "layers": layers,
         "weights": [_rounded(gap) for gap in gaps],
         "names": names,
+        "colours": inspection.colours_of(network),
         "answers": None if walk is None else np.nan_to_num(walk.answers.astype(np.float64)).tolist(),
     }
 

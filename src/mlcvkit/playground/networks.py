@@ -94,10 +94,13 @@ class Network:
             pass
         return training.run
 
-    def descend(self, experiment: Experiment, tick: Tick, done: int = 0) -> None:
+    def descend(
+        self, experiment: Experiment, tick: Tick, done: int = 0, is_slow: Callable[[], bool] = lambda: False
+    ) -> None:
         """Train by the handout's optimizers, on as many training samples as fit, until ``tick`` raises.
 
-        Parameters: ``done``, the steps that were taken before, after which a training is gone on with.
+        Parameters: ``done``, the steps that were taken before, after which a training is gone on with; ``is_slow``,
+        whether the next steps are to be taken one by one.
         """
         X, y = (np.ascontiguousarray(part) for part in self.every(experiment.most_at_once))
         if experiment.optimizer == FULL_BATCH_ADAM:
@@ -106,8 +109,8 @@ class Network:
         literal = experiment.optimizer == LITERAL_SGD
         coordinates = (ModelCoordinates if literal else coordinates_of(self.model))(self.model, X, y)
         rng = np.random.default_rng([experiment.seed, done] if done else experiment.seed)
-        at_once = 1 if isinstance(coordinates, ModelCoordinates) else COORDINATES_AT_ONCE
         while True:
+            at_once = 1 if literal or is_slow() or isinstance(coordinates, ModelCoordinates) else COORDINATES_AT_ONCE
             self.model.W = descend(coordinates, experiment.learning_rate, at_once, rng)
             tick(at_once)
 

@@ -30,7 +30,7 @@ from mlcvkit.playground.experiments import (
 )
 from mlcvkit.playground.files import open_run, save_run
 from mlcvkit.playground.kept_runs import KeptRuns
-from mlcvkit.playground.limits import Limits, in_thread
+from mlcvkit.playground.limits import OPENING, Limits, in_thread
 from mlcvkit.playground.network_view import NetworkView, drawn, drawn_units
 from mlcvkit.playground.networks import Network
 from mlcvkit.playground.panels import UNITS_OF_PATH, Answer, ConfusionMatrix, StepByStep
@@ -82,14 +82,14 @@ class Page:
     ) -> None:
         self.limits, self.session, self.tab, self.is_opening = limits, session, tab, is_opening
         self.network = session.network
-        self.base = dict(base)
-        """The guide or the run of the address, whose settings the address does not repeat."""
+        if base:
+            session.base = dict(base)
         self.orders = asyncio.Lock()
         """What a visitor asks of the training is done in order, one thing after the other."""
         self.last_order = ""
         self.kept = KeptRuns()
-        self.painted = ""
-        """The visitor's own points, for when they come back from other data."""
+        self.own: dict[str, tuple[str, str]] = {}
+        """The visitor's own points and images, with what is told of them, for when they come back from other data."""
         self.sample: Array | None = None
         self.target: Array | None = None
         self.ticks = self.samples_shown = self.looks = 0
@@ -100,11 +100,12 @@ class Page:
         self.drawn_units: list[list[int]] = []
         self.edge_dialog: ui.dialog | None = None
         self.version = -1
+        self.had_epochs = True
 
     def build(self) -> None:
         """Show everything."""
-        if self.base.get("guide") in texts("guide"):
-            self._guide(texts("guide")[self.base["guide"]])
+        if self.session.base.get("guide") in texts("guide"):
+            self._guide(texts("guide")[self.session.base["guide"]])
         with ui.element("div").classes("columns"):
             with ui.element("section").classes("column main").props('aria-label="The network"'):
                 self._network()
@@ -205,13 +206,13 @@ class Page:
 
     def _query(self) -> str:
         """The query of the address that brings this experiment again."""
-        base = urlencode(self.base)
+        base = urlencode(self.session.base)
         return "&".join(part for part in (base, self.session.experiment.as_query(self._base_settings())) if part)
 
     def _base_settings(self) -> Mapping[str, Any]:
         if isinstance(self.session.start_from, Network):
             return asdict(self.session.start_from.experiment)
-        return dict(texts("guide").get(self.base.get("guide", ""), {}).get("settings", {}))
+        return dict(texts("guide").get(self.session.base.get("guide", ""), {}).get("settings", {}))
 
     def _follow_in_address(self, how: str) -> None:
         """Keep the address equal to the experiment, for reloads, the way back and bookmarks."""
@@ -221,15 +222,16 @@ class Page:
 
     async def _change(self, name: str, value: Any) -> None:
         before = self.session.experiment
-        self.painted = before.points or self.painted
-        experiment = before.changed(name, value) if name != "data" else with_data(before, value)
-        if name == "data" and value == PAINTED and self.painted:
-            experiment = experiment.changed("points", self.painted)
+        if before.data in (PAINTED, IMAGES):
+            self.own[before.data] = getattr(before, before.data), self.brought.text
+        experiment = before.changed(name, value) if name != "data" else with_data(before, value, self.own)
+        if name == "data":
+            self.brought.text = self.own.get(value, ("", ""))[1]
         if name == "data":
             self.speed.value = self._own_speed(experiment)
         if isinstance(self.session.start_from, Network) and name not in KEEPS_WEIGHTS:
             ui.notify("A new network: it does not have the weights of the opened run")
-            self.base = {}
+            self.session.base = {}
         await in_thread(self.session.change, experiment)
         if name == "optimizer":
             self._choose_axis()
@@ -285,7 +287,7 @@ class Page:
         async with self._order("open"):
             network = await in_thread(open_run, self.limits.runs, name)
             await in_thread(self.session.take, network)
-            self.base = {"run": name}
+            self.session.base = {"run": name}
             self.controls.show(self.session.experiment)
             self._follow_in_address("pushState")
             return True
@@ -314,12 +316,18 @@ class Page:
         async def change(value: float) -> None:
             async with self._order("weight"):
                 await in_thread(self.session.set_weight, layer, to, from_, value)
-            self.samples_shown += 1
 
+        self._close_edge()
+        running = self.session.wants_to_run
         async with self._order("weight"):
             await in_thread(self.session.rest)
-        self._close_edge()
-        self.edge_dialog = dialogs.change_weight(self.network, (layer, to, from_), change, self._close_edge)
+
+        def close() -> None:
+            self._close_edge()
+            if running:
+                self.session.start()
+
+        self.edge_dialog = dialogs.change_weight(self.network, (layer, to, from_), change, close)
 
     def _close_edge(self) -> None:
         if self.edge_dialog is not None:
@@ -360,8 +368,7 @@ class Page:
         if network.experiment.has_images:
             self.pad.show((255 * X[:, chosen]).astype(np.uint8))
         self.sample, self.target = X[:, [chosen]], y[:, [chosen]]
-        chosen_class = int(self.target[0, 0]) if len(y) == 1 else int(self.target.argmax())
-        self.steps.label.value = network.class_names[chosen_class]
+        self.steps.label.value = network.class_names[self._class_of_target()]
         self._sample_is_new()
         fires = inspection.path(network, self.sample).layers[0]
         self.steps.unit.value = int(np.abs(fires).argmax()) + 1
@@ -395,7 +402,7 @@ class Page:
         self._show_status(session.curve)
         if self.ticks % CURVES_EVERY == 0 or not session.wants_to_run:
             self._show_curves(session.curve)
-        seen = (self.version, session.steps, self.samples_shown, *self.units)
+        seen = (self.version, session.steps, session.edits, self.samples_shown, *self.units)
         if seen != self.seen:  # a look into a network takes time that others can use
             self.seen = seen
             self._look()
@@ -407,8 +414,10 @@ class Page:
 
     def _choose_axis(self) -> None:
         """Each step of the homework's optimizers sees all samples, so that epochs are of no use for them."""
-        if self.axis.value != "seconds":
-            self.axis.value = "epochs" if self.session.experiment.optimizer in OPTIMIZERS else "steps"
+        has_epochs = self.session.experiment.optimizer in OPTIMIZERS
+        if has_epochs != self.had_epochs and self.axis.value != "seconds":
+            self.axis.value = "epochs" if has_epochs else "steps"
+        self.had_epochs = has_epochs
 
     def _choose_units(self) -> None:
         """Choose the strongest units, and those that add most to the answer for the sample."""
@@ -436,7 +445,9 @@ class Page:
         images = network.experiment.has_images
         if self.shown_data != (shown := (network.experiment.data, network.experiment.images)):
             self.shown_data, self.target = shown, None  # the sample's label was one of other classes
-            self.sample = self.sample if images and self.sample is not None and len(self.sample) == SIDE**2 else None
+            if self.sample is not None and not (images and len(self.sample) == SIDE**2):
+                self.sample = None
+                self.pad.clear_pad()
         self._choose_units()
         self._choose_axis()
         self.plane.begin(network)
@@ -446,12 +457,11 @@ class Page:
         is_deep = network.experiment.depth > 2  # and needs all the width
         self.stage.classes(add="deep" if is_deep else "", remove="" if is_deep else "deep")
         self.pad_title.content = f"<h2>Draw {'a digit' if network.experiment.is_mnist else 'a picture'}</h2>"
-        self.brought.visible = network.experiment.data in (PAINTED, IMAGES)
         names = network.class_names
         sides = (
-            f"at the output red speaks for {names[1]}, blue for {names[0]}"
+            f"at the output a red one speaks for {names[1]}, a blue one for {names[0]}"
             if len(names) == 2
-            else "at an output red speaks for its class, blue against it"
+            else "at an output a red one speaks for its class, a blue one against it"
         )
         lines = ", and their lines from the input, are" if images else " for the sample are framed in"
         fires = f" Units that are active{lines} orange."
@@ -460,7 +470,13 @@ class Page:
         )
         self.looks = 0
         self.answer.show(self.network, self.sample, self.target)
-        self.steps.begin()
+        self.steps.begin(self._class_of_target())
+
+    def _class_of_target(self) -> int:
+        """The class of the sample that is shown; 0 if it has none."""
+        if self.target is None:
+            return 0
+        return int(self.target[0, 0]) if len(self.target) == 1 else int(self.target.argmax())
 
     def _show_status(self, curve: tuple[Point, ...]) -> None:
         session, last = self.session, curve[-1]
@@ -499,12 +515,13 @@ class Page:
         self.units_line.show(text)
 
 
-def with_data(experiment: Experiment, data: Any) -> Experiment:
-    """The experiment with other data. Settings that were the default for the data become the new default."""
-    plain, now = settings({}, {"data": experiment.data}), asdict(experiment)
-    fresh = settings({}, {"data": str(data)})
-    kept = {name: now[name] for name in now if now[name] != plain[name] and name not in ("data", "points", "images")}
-    return read_experiment(fresh | kept)
+def with_data(experiment: Experiment, data: Any, own: Mapping[str, tuple[str, str]]) -> Experiment:
+    """The experiment with other data, or a visitor's own. Settings that nobody chose become the data's default."""
+    plain, now, opening = settings({}, {"data": experiment.data}), asdict(experiment), asdict(OPENING)
+    usual = {name: (plain[name], opening[name] if experiment.data == OPENING.data else plain[name]) for name in now}
+    kept = {name: now[name] for name in now if now[name] not in usual[name] and name not in ("data", PAINTED, IMAGES)}
+    brought = {str(data): own[data][0]} if data in own else {}
+    return read_experiment(settings({}, {"data": str(data)}) | kept | brought)
 
 
 def experiment_of(query: Mapping[str, str], run: Experiment | None = None) -> tuple[Experiment, str]:

@@ -103,10 +103,10 @@ class StepByStep:
                 ui.button("From the start", on_click=self.restart).props("flat")
             self.stages = ui.element("div").classes("w-full").props("aria-live=polite")
 
-    def begin(self) -> None:
-        """Offer the classes of a new network."""
+    def begin(self, chosen: int = 0) -> None:
+        """Offer the classes of a new network, and choose one."""
         names = self.session.network.class_names
-        self.label.set_options(names, value=names[0])
+        self.label.set_options(names, value=names[chosen])
         self.restart()
 
     def restart(self) -> None:
@@ -114,11 +114,14 @@ class StepByStep:
         self.shown = 0
         self.stages.clear()
 
-    def _next(self) -> None:
+    async def _next(self) -> None:
+        if self.session.wants_to_run:  # its weights would be others at each stage
+            await in_thread(self.session.rest)
         sample, network = self.sample(), self.session.network
         unit = self.unit.value if isinstance(self.unit.value, int | float) else 1
         unit = int(min(max(1, unit), network.experiment.hidden_units)) - 1
-        followed = (self.session.version, self.session.steps, sample.tobytes(), unit, self.label.value)
+        session = self.session
+        followed = (session.version, session.steps, session.edits, sample.tobytes(), unit, self.label.value)
         if followed != self.followed:
             self.restart()
             self.followed = followed
@@ -149,7 +152,7 @@ class ConfusionMatrix:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.seen: tuple[int, int] | None = None
+        self.seen: tuple[int, ...] | None = None
         self.found: Confusion | None = None
         self.measuring = False
         with ui.expansion("Confusion matrix: what is mistaken for what").classes("w-full group") as self.box:
@@ -159,7 +162,7 @@ class ConfusionMatrix:
 
     async def refresh(self) -> None:
         """Measure again if the panel is open and the network has changed."""
-        now = (self.session.version, self.session.steps)
+        now = (self.session.version, self.session.steps, self.session.edits)
         if not self.box.value or self.measuring or now == self.seen:
             return
         self.measuring = True

@@ -83,9 +83,11 @@ def from_table(places: npt.NDArray[np.float64], classes: npt.NDArray[np.generic]
 
 
 def _written(names: Iterable[object]) -> str:
-    """The names of classes as they follow the points; "" if they are numbers, or alike at their beginnings."""
+    """The names of classes as they follow the points; "" if they are 0, 1, ..., or alike at their beginnings."""
     short = [" ".join(str(name).replace("~", "-").split())[:LONGEST_NAME] or "-" for name in names]
-    return "".join(f"~{name}" for name in short if len({*short}) == len(short) and not all(map(str.isdecimal, short)))
+    return "".join(
+        f"~{name}" for name in short if len({*short}) == len(short) and short != [str(i) for i in range(len(short))]
+    )
 
 
 def problem_with(points: str) -> str:

@@ -25,7 +25,7 @@ from mlcvkit.errors import InputError, first_line
 from mlcvkit.playground.controls import texts
 from mlcvkit.playground.experiments import Experiment
 from mlcvkit.playground.files import open_run
-from mlcvkit.playground.limits import OPENING, Limits, TooManyVisitors, in_thread, share_memory_arenas, when_gone
+from mlcvkit.playground.limits import OPENING_STEPS, Limits, TooManyVisitors, in_thread, share_memory_arenas, when_gone
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.page import Page, experiment_of
 from mlcvkit.playground.sessions import Session
@@ -213,7 +213,8 @@ async def _playground(limits: Limits, query: dict[str, str]) -> None:
         return
     when_gone(client, await in_thread(limits.show, tab, id(client), session))
     base: dict[str, str] = {name: query[name] for name in ("guide", "run") if name in query and not problem}
-    Page(limits, session, tab, base, is_opening=is_opening and not problem).build()
+    is_opening = is_opening and not problem and session.steps == OPENING_STEPS
+    Page(limits, session, tab, base, is_opening=is_opening).build()
 
 
 def _session(limits: Limits, tab: str, query: dict[str, str]) -> tuple[Session, str]:
@@ -229,9 +230,11 @@ def _session(limits: Limits, tab: str, query: dict[str, str]) -> tuple[Session, 
             problem = f"The link cannot be used: {error}"
     experiment, wrong = experiment_of(query, network.experiment if network is not None else None)
     problem = problem or wrong
-    if not query:
-        experiment = OPENING
-    if (earlier := limits.session_of(tab, experiment)) is not None and not problem:
+    base: dict[str, str] = {name: query[name] for name in ("guide", "run") if name in query}
+    earlier = limits.session_of(tab, experiment if query else None, base)
+    if earlier is not None and not problem:
+        if query:
+            earlier.change(experiment)  # the way back after a change that keeps the weights
         return earlier, ""
     if not query:
         return limits.trained_session(), ""

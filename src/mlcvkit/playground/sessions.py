@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlcvkit.errors import InputError
-from mlcvkit.playground.experiments import KEEPS_WEIGHTS, Experiment
+from mlcvkit.playground.experiments import FULL_BATCH_ADAM, KEEPS_WEIGHTS, Experiment
 from mlcvkit.playground.networks import Network, make_network
 from mlcvkit.training import OPTIMIZERS, Epoch, Run
 
@@ -118,6 +118,10 @@ class Session:
     message: str = ""
     steps_per_second: float = math.inf
     version: int = 0
+    edits: int = 0
+    """How many weights were changed by hand."""
+    base: dict[str, str] = field(default_factory=dict)
+    """The guide or the run of the address, whose settings the address does not repeat."""
     rivals: tuple["Session", ...] = ()
     shown_by: int = 0
 
@@ -179,7 +183,8 @@ class Session:
         self.changes += tuple(Change(now, name, getattr(before, name), getattr(experiment, name)) for name in names)
         self._first_step = self._first_step if before.optimizer == experiment.optimizer else self.steps
         self.experiment = experiment
-        if self.state != "finished" or "epochs" in names or "optimizer" in names:
+        over = self.state == "failed" or (self.state == "finished" and not {"epochs", "optimizer"} & {*names})
+        if not over:
             self.state, self.message = "paused", ""
         self._closing = False
         if running:
@@ -202,6 +207,17 @@ class Session:
         """Pause, and wait until the current step is done."""
         self.pause()
         self.wait()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Rest during the block, and go on after it if it ran."""
+        running = self.wants_to_run
+        self.rest()
+        try:
+            yield
+        finally:
+            if running:
+                self.start()
 
     def wait(self) -> None:
         """Wait until the requested steps are taken."""
@@ -236,6 +252,7 @@ class Session:
         now = self._point(self.network)
         self.curve += (now,)
         self.changes += (Change(now, "one weight", f"{before:.3g}", f"{value:.3g}"),)
+        self.edits += 1
         self.state, self._closing = "paused", False
         if running:
             self.start()
@@ -284,18 +301,28 @@ class Session:
                 self._take_steps()
             else:
                 done = self.steps - self._first_step
-                self.network.descend(self.experiment, lambda steps: self.tick(steps, steps), done)
+                self.network.descend(self.experiment, self._tick_of_the_handout, done, self._is_slow)
             self._end("finished", self._all_are_trained())
         except Ended:
             pass
         except FloatingPointError:
             self._end(
-                "failed", self.message or "it diverged: the loss is no longer a number; try a smaller learning rate"
+                "failed",
+                self.message
+                or "it diverged: the loss is no longer a number; try a smaller learning rate, and press Reset",
             )
         except Exception as error:
             self._end("failed", str(error))
         finally:
             self.semaphore.release()
+
+    def _tick_of_the_handout(self, steps: int) -> None:
+        """Steps on all samples are epochs, and those on one weight are not."""
+        self.tick(steps, steps if self.experiment.optimizer == FULL_BATCH_ADAM else 0)
+
+    def _is_slow(self) -> bool:
+        """Whether steps are counted or waited for, so that they are taken one by one."""
+        return math.isfinite(self._allowed) or math.isfinite(self.steps_per_second)
 
     def _all_are_trained(self) -> str:
         epochs = self.experiment.epochs

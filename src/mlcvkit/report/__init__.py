@@ -21,7 +21,7 @@ __all__ = ["Part", "Subject", "read_subject", "report_on", "run_parts", "write_r
 JOURNAL_FILE = "journal.log"  # of mlcvkit.tuning, which needs Optuna
 
 
-def report_on(run: Path, data: str | None = None, target: str | None = None) -> tuple[str, str, Iterator[Part]]:
+def report_on(run: Path | str, data: str | None = None, target: str | None = None) -> tuple[str, str, Iterator[Part]]:
     """The title, the lead and the parts of the report of a run or a study.
 
     Parameters
@@ -49,6 +49,7 @@ def report_on(run: Path, data: str | None = None, target: str | None = None) -> 
     """
     if data is None and target is not None:
         raise InputError(f"the target {target} is one of data of your own: give their file as well, or leave it out")
+    run = Path(run)
     if not (run / JOURNAL_FILE).is_file():
         subject = read_subject(run, data, target)
         return subject.name, _lead(subject), run_parts(subject)

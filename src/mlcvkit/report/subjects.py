@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mlcvkit.arrays import RawRows
 from mlcvkit.errors import InputError
-from mlcvkit.experiments import Classes, Numbers, Predictor, targets_as_known, test_rows
+from mlcvkit.experiments import Classes, Numbers, Predictor, as_numbers, targets_as_known, test_rows
 from mlcvkit.models import MLP, OUTPUTS, as_mlp
 from mlcvkit.report.page import percent
 from mlcvkit.storage import SavedModel
@@ -147,7 +147,7 @@ class Subject:
         columns = list(state.get("columns", {}))
         if state.get("encoder") == "images":
             places = np.arange(self.X.shape[0])
-            count = len(places)
+            count = len(places) if len(set(state.get("shape", ()))) == 1 else 0
         elif all(_PIXEL.fullmatch(name) for name in columns) and _are_bytes(self.raw):
             kept = [i for i, fact in enumerate(state["columns"].values()) if "reason" not in fact]
             places, count = np.array(kept, int), len(columns)
@@ -227,7 +227,8 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
     X = predictor.encoder.transform(raw).T.astype(saved.model.W[0].dtype)
     if isinstance(targets, Numbers):
         scale = float(targets.mean[0]), float(targets.scale[0])
-        return Subject(name, saved, X, targets.encode(np.asarray(y, np.float64), np.float64)[None], raw, [], scale)
+        numbers = as_numbers(y, predictor.target, predictor.thousands)
+        return Subject(name, saved, X, targets.encode(numbers, np.float64)[None], raw, [], scale)
     if not isinstance(targets, Classes):
         return _unmeasured(name, saved, predictor, "it predicts several labels")
     y = targets_as_known(targets, y, predictor.target, predictor.thousands)

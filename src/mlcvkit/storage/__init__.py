@@ -2,7 +2,7 @@
 
 from mlcvkit.files import write_whole
 from mlcvkit.storage.arrays import read_arrays, write_arrays
-from mlcvkit.storage.models import MODEL_FILE, SavedModel, load_model, save_model
+from mlcvkit.storage.models import MODEL_FILE, SavedModel, load_model, model_file, save_model
 from mlcvkit.storage.onnx import export_onnx
 from mlcvkit.storage.runs import CONFIG_FILE, claimed, new_resumable_run, new_run, open_run, write_configuration
 
@@ -13,6 +13,7 @@ __all__ = [
     "claimed",
     "export_onnx",
     "load_model",
+    "model_file",
     "new_resumable_run",
     "new_run",
     "open_run",

@@ -58,7 +58,7 @@ class SavedModel:
 _TEXTS = ("configuration", "history", "estimator", "preprocessing", "provenance")
 
 
-def save_model(path: Path, saved: SavedModel) -> None:
+def save_model(path: Path | str, saved: SavedModel) -> None:
     """Write a model as a safetensors file, with all that is not an array as JSON metadata.
 
     A custom loss is not saved; the default loss is recorded instead, which predicts the same.
@@ -88,10 +88,27 @@ def save_model(path: Path, saved: SavedModel) -> None:
     metadata = {"format": FORMAT, "kind": kind, "architecture": json.dumps(made_of)}
     tensors = {f"W.{i}": w for i, w in enumerate(saved.model.W)}
     tensors |= {f"preprocessing.{name}": array for name, array in saved.arrays.items()}
-    write_arrays(path, tensors, metadata | {name: json.dumps(text) for name, text in texts.items()})
+    write_arrays(Path(path), tensors, metadata | {name: json.dumps(text) for name, text in texts.items()})
 
 
-def load_model(run: Path) -> SavedModel:
+def model_file(run: Path | str) -> Path:
+    """The model file of a run.
+
+    Parameters
+    ----------
+    run
+        The folder of a run, or a model file.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    run = Path(run)
+    return run / MODEL_FILE if run.is_dir() else run
+
+
+def load_model(run: Path | str) -> SavedModel:
     """Read what ``save_model`` wrote, now or in an earlier version.
 
     Parameters
@@ -114,7 +131,7 @@ def load_model(run: Path) -> SavedModel:
     save_model : Writes it.
     load : The predictor in it.
     """
-    path = run / MODEL_FILE if run.is_dir() else run
+    run, path = Path(run), model_file(run)
     if not path.is_file():
         inside = sorted(path.parent.glob(f"*/{MODEL_FILE}")) if run.is_dir() else []
         if inside:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OPSET, ML_OPSET = 17, 3
 
 
-def export_onnx(saved: SavedModel, path: Path) -> None:
+def export_onnx(saved: SavedModel, path: Path | str) -> None:
     """Write a model with its preprocessing as an ONNX file.
 
     Where all columns are numbers there is one input, "X", (N, K), float32, with NaN for a missing value; else one for
@@ -53,7 +53,7 @@ def export_onnx(saved: SavedModel, path: Path) -> None:
         if isinstance(error, InputError):
             raise
         raise InputError(f"the model cannot be written as ONNX, its file is damaged: {error}") from None
-    write_whole(path, content)
+    write_whole(Path(path), content)
 
 
 def _spellings(fact: PlainData) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
@@ -483,7 +484,8 @@ def fit(
         raise
     finally:
         for callback in callbacks:
-            callback.on_end(run)
+            with suppress(StopTraining):  # it has ended
+                callback.on_end(run)
     training.choose_weights()
     return run
 

@@ -10,6 +10,7 @@ import numpy as np
 from mlcvkit.arrays import PlainData
 from mlcvkit.experiments import (
     KINDS,
+    SPLIT,
     Experiment,
     LabelledRows,
     Predictor,
@@ -100,7 +101,10 @@ class Problem:
             The training, with the score of the other training rows.
         """
         prepared = prepare_rows(replace(self.experiment, hyperparameters=hp), self.samples, *self._parts)
-        history = prepared.fit(callbacks=callbacks).run.history
+        trained = prepared.fit(callbacks=callbacks)
+        history = trained.run.history
+        if hp.average_epochs:  # the history is that of the weights before they were averaged
+            return Trained(self._measured(trained.predictor, self._parts[1]), history)
         return Trained(final_score(history, self.score, hp), history)
 
     def test(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
@@ -121,8 +125,13 @@ class Problem:
         hp = hp if hp.patience else replace(hp, validation_samples=0)
         prepared = prepare_rows(replace(self.experiment, hyperparameters=hp), self.samples, self.training)
         predictor: Predictor = prepared.fit(callbacks=callbacks).predictor
-        score = predictor.measure(*self.test_rows)[self.score]
-        return Trained(float("nan") if score is None else score, predictor.history, predictor.saved())
+        if hp.seed != self.seed:
+            predictor = replace(predictor, fingerprint=f"{self.fingerprint}{SPLIT}{self.seed}")
+        return Trained(self._measured(predictor, self.test_rows), predictor.history, predictor.saved())
+
+    def _measured(self, predictor: Predictor, rows: LabelledRows) -> float:
+        score = predictor.measure(*rows)[self.score]
+        return float("nan") if score is None else float(score)
 
 
 def final_score(history: History, score: str, hp: Hyperparameters) -> float:

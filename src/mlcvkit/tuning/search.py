@@ -1,5 +1,6 @@
 """Searches and sweeps from their start to their end: worker processes, and the trainings at the end."""
 
+import json
 import math
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from mlcvkit.threads import cores
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.problems import Problem, space_to_search
 from mlcvkit.tuning.spaces import Choice, Range, grid, grid_size, lists, split_space, with_parameters
-from mlcvkit.tuning.studies import Settings, Study, create_study
+from mlcvkit.tuning.studies import JOURNAL_FILE, Settings, Study, create_study, open_study
 
 LOOKED_AT_EVERY = 0.3
 FINAL_SEEDS = 5
@@ -131,12 +132,22 @@ def tune(
     options = experiment.to_dict()
     data = options.pop("data")
     settings = Settings("tune", data, options, asdict(base), searched, seed=seed)
-    study, count = begin_search(Path(folder), settings), workers or cores()
+    study, count = _begun_or_found(Path(folder), settings), workers or cores()
     run(study, workers=count, on_progress=_in_silence, most_trials=trials)
     found = run_final(study, experiment.to_dict(), workers=count, on_progress=_in_silence)
     best = study.best()
     assert best is not None
     return Tuned(study.hyperparameters(best), found, Path(folder))
+
+
+def _begun_or_found(folder: Path, settings: Settings) -> Study:
+    """A new study, or the one in the folder, which is gone on with where it is of the same."""
+    if not (folder / JOURNAL_FILE).is_file():
+        return begin_search(folder, settings)
+    study = open_study(folder)
+    if asdict(study.settings) != json.loads(json.dumps(asdict(settings))):
+        raise InputError(f"{folder} holds another study, with other data or another space: give another folder")
+    return study
 
 
 def _in_silence(study: Study) -> None:

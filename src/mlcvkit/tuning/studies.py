@@ -412,11 +412,18 @@ def create_study(
     -------
     Study
         The study.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written, or holds a study.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"the study's folder {folder} cannot be written: {error.strerror}") from None
+    if (folder / JOURNAL_FILE).exists():
+        raise InputError(f"{folder} holds a study already: go on with it by --resume, or give another folder")
     study = optuna.create_study(study_name="search", storage=_storage(folder), direction="maximize")
     study.set_user_attr("score", score)
     study.set_user_attr("fingerprint", fingerprint)

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -305,3 +305,67 @@ def test_a_roster_of_another_separator_is_read_and_written_back_with_it(separato
     assert own.student_of("bo").bonus == 1.5
     text = export([score(of_code, found("bo")(of_code))], Ledger(own), of_code).text
     assert text.splitlines()[0] == separator.join([*OWN.splitlines()[0].split(","), "points", "out_of", "graded"])
+
+
+def test_a_name_in_a_file_name_goes_before_a_short_id_and_never_to_another(roster):
+    numbered = roster("name,id\nAnn Adams,1\nBob Baker,2\nCy Cole,3\n")
+    names = {"Ann Adams (2)": "Ann Adams", "Bob Baker hw 1": "Bob Baker", "Cy Cole hw 1": "Cy Cole", "hw1-2-3": None}
+    assert {name: getattr(numbered.student_of(name), "name", None) for name in names} == names
+    lee = roster("name,login\nAnn Lee,lee\nBob Lee,bobl\n")
+    assert lee.student_of("Bob Lee").name == "Bob Lee" and lee.student_of("Ann Lee").name == "Ann Lee"
+    written = roster("name,id\nAnn Adams,1001\nBob Baker,1002\nBob Baker Smith,88213\n")
+    names = {
+        "Ann_Adams_hw1": "Ann Adams",
+        "hw1_Bob_Baker": "Bob Baker",
+        "hw1_Bob_Baker_Smith": "Bob Baker Smith",
+        "1001-777 - Ann Adams - Feb 20, 2026 1159 PM": "Ann Adams",
+        "Ann Adams 88213": None,  # an id of one and the name of another
+    }
+    assert {name: getattr(written.student_of(name), "name", None) for name in names} == names
+
+
+def test_grades_go_to_the_column_of_their_own_title(roster, of_code):
+    header, row = "Student,ID,SIS Login ID,Section", '"Adams, Ann",101,adamsann,1'
+    of_one = replace(of_code, title="Homework 1")
+    own = roster(f"{header},Homework 10 (222),Homework 1 (111)\n{row},77,\n")
+    assert export([], Ledger(own), of_one).column == "Homework 1 (111)"
+    two = roster(f"{header},Homework 1 (5),Homework 1 (6)\n{row},77,\n")
+    with pytest.raises(InputError, match="2 columns of the title"):
+        export([], Ledger(two), of_one)
+
+
+def test_what_an_instructor_wrote_stays_before_what_the_grader_writes(roster, of_code):
+    own = roster(MOODLE.replace('11:30 PM",-,', '11:30 PM",-,Please see me.'))
+    grade = score(of_code, found("Ann Adams_5001_assignsubmission_file_")(of_code))
+    first = export([grade], Ledger(own), of_code).text
+    assert "Please see me. 19 of 19 points: all right." in first
+    assert export([grade], Ledger(roster(first)), of_code).text.count("all right") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("28 February 2026, 11:59 PM", 28),
+        ("Saturday, 28 February 2026, 11:59 PM", 28),
+        ("February 28, 2026, 11:59 PM", 28),
+        ("28 February 2026, 23:59", 28),
+    ],
+)
+def test_moodles_times_are_read_with_and_without_a_day_of_the_week(text, day, roster):
+    own = roster(f'Identifier,Full name,Last modified (submission)\nParticipant 5001,Ann Adams,"{text}"\n')
+    assert own.students[0].submitted == datetime(2026, 2, day, 23, 59)
+
+
+def test_a_time_that_cannot_be_read_is_told_where_it_counts(roster):
+    text = 'Identifier,Full name,Last modified (submission)\nParticipant 5001,Ann,"Samstag, 28. Februar 2026, 23:59"\n'
+    Ledger(roster(text))
+    with pytest.raises(InputError, match=r"Samstag, 28\. Februar 2026, 23:59.*Ann"):
+        Ledger(roster(text), due=datetime(2026, 2, 20))
+
+
+def test_extensions_of_every_platform_count(roster):
+    status = "Submitted for grading - Extension granted until: Saturday, 28 February 2026, 11:59 PM"
+    moodle = roster(f'Identifier,Full name,Status\nParticipant 5001,Ann Adams,"{status}"\n')
+    assert moodle.students[0].extension == datetime(2026, 2, 28, 23, 59)
+    header, _, first, *_ = CANVAS.strip().splitlines()
+    assert roster(f"{header},extension\n{first},3\n").students[0].extension == timedelta(days=3)

@@ -29,6 +29,7 @@ from mlcvkit.course.checks.components import COMPONENTS_CHECKED, component_table
 from mlcvkit.course.checks.notebook import Digits, supplied_optimizers
 from mlcvkit.course.checks.optimizers import adam_tables
 from mlcvkit.course.classroom import feedback
+from mlcvkit.course.feedback import as_gradescope
 from mlcvkit.course.grading import Grader, libraries, supplied_functions, supplied_network
 from mlcvkit.course.handout import handout
 from mlcvkit.course.sandbox import Sandbox
@@ -898,3 +899,124 @@ def test_a_transpose_in_the_right_shape_is_not_told_as_transposed(of_code, refer
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
     for _, report in reports(grader, files, range(3), ["grad"]):
         assert lost_properties(report["grad"]) and report["grad"].diagnosis is None
+
+
+def with_methods(reference, **methods):
+    """The reference with methods of NN2 written anew."""
+    code = "".join(f"\n\n{source}\nNN2.{name} = {name}\n" for name, source in methods.items())
+    return appended(reference, NN2, code)
+
+
+KEEPS = {
+    "nn2": """
+def nn2(self, x):
+    self.a1 = relu(linear(x, self.W[0]))
+    self.out = sigmoid(linear(self.a1, self.W[1].T))
+    return self.out
+""",
+    "grad": """
+def grad(self, x, y, W=None):
+    before = self.W
+    if W is not None:
+        self.W = W
+    d2 = self.nn2(x) - y
+    both = [(self.W[1] @ d2 * relu_grad(self.a1)) @ x.T, self.a1 @ d2.T]
+    self.W = before
+    return both
+""",
+    "emp_loss_grad": """
+def emp_loss_grad(self, train_X, train_y, W=None, layer=None):
+    both = [g / train_X.shape[1] for g in self.grad(train_X, train_y, W)]
+    return both if layer is None else both[layer]
+""",
+}
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "def relu_grad(y): return (np.asarray(y) >= 0) * 1.0",
+        "def sigmoid(x): return 1 / (1 + np.exp(np.asarray(x)))",
+        "def relu(x): return np.abs(np.asarray(x))",
+    ],
+)
+def test_a_mistake_of_problem_1_costs_nothing_of_a_network_that_keeps_what_it_computes(mistake, grade, reference):
+    files = appended(with_methods(reference, **KEEPS), ACTIVATIONS, mistake)
+    result = grade(files)
+    assert lost(result) == {mistake.split("(")[0].split()[1]}, result
+
+
+FOOTNOTE = """
+def {name}(self, x, y, W=None{layer}):
+    W1, w2 = self.W if W is None else W
+    a1 = relu(linear(x, W1))
+    p = sigmoid(linear(a1, w2.T))
+    d2 = {delta} * p * (1 - p) / {count}
+    both = [(w2 @ d2 * relu_grad(a1)) @ x.T, a1 @ d2.T]
+    return {returned}
+"""
+OF_ALL = {"layer": ", layer=None", "count": "x.shape[1]", "returned": "both if layer is None else both[layer]"}
+OF_ONE = {"layer": "", "count": "1", "returned": "both"}
+
+
+@pytest.mark.parametrize(
+    ("name", "delta"),
+    [
+        ("emp_loss_grad", "((1 - y) / (1 - p + 1e-6) - y / (p + 1e-6))"),
+        ("grad", "((1 - y) / (1 - p + 1e-6) - y / (p + 1e-6))"),
+        ("grad", "(p - y) / (p * (1 - p) + 1e-6)"),
+    ],
+)
+def test_a_small_number_in_the_denominators_costs_nothing_whatever_the_class_seed(name, delta, of_code, reference):
+    source = FOOTNOTE.format(name=name, delta=delta, **(OF_ONE if name == "grad" else OF_ALL))
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for seed, found in judged(grader, with_methods(reference, **{name: source}), range(30)):
+        [result] = [test for test in found if test.name == name]
+        assert result.points == result.out_of, (seed, result)
+
+
+def test_a_layer_that_is_counted_from_1_is_not_told_as_ignored(grade, reference):
+    source = """
+def emp_loss_grad(self, train_X, train_y, W=None, layer=None):
+    both = [g / train_X.shape[1] for g in self.grad(train_X, train_y, W)]
+    return {1: both[0], 2: both[1]}.get(layer, both)
+"""
+    result = of(grade(with_methods(reference, emp_loss_grad=source)), "emp_loss_grad")
+    assert result.points < result.out_of and "ignored" not in (result.diagnosed or ""), result
+
+
+@pytest.mark.parametrize("threshold", [1e-3, 0.02])
+def test_sgd_that_ends_early_is_not_told_to_end_in_its_first_step(threshold, of_code, reference):
+    step = f"W[k].flat[j] -= lr * g[k].flat[j]; model.W = W\n        if abs(g[k].flat[j]) < {threshold}: break"
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    files = appended(reference, SGD, ONE_BY_ONE.format(less="", step=step))
+    for seed, found in reports(grader, files, range(8), ["SGD"]):
+        assert getattr(found["SGD"].diagnosis, "mistake", "") != "one_step", seed
+
+
+def test_a_row_that_is_moved_at_once_is_found_whatever_is_drawn_first(of_code, reference):
+    code = """
+def SGD(model, train_X, train_y, *, lr=0.1, R=100, seed=None, callback=None):
+    W = [w.copy() for w in model.W]
+    rng = np.random.default_rng(seed)
+    for r in range(R):
+        l = int(r > 0 and rng.integers(2) == 0) ^ 1
+        k = rng.integers(len(W[l]))
+        W[l][k] -= lr * model.emp_loss_grad(train_X, train_y, W)[l][k]
+    model.W = W
+    return W
+"""
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    for seed, found in reports(grader, appended(reference, SGD, code), range(3), ["SGD"]):
+        assert "coordinate" in lost_properties(found["SGD"]), seed
+
+
+def test_a_note_is_no_broken_rule_on_gradescope(grade, reference):
+    results = as_gradescope(grade(appended(reference, ACTIVATIONS, "import cupy")))
+    assert results["score"] == 19 and "Rule broken" not in results["output"]
+
+
+def test_the_folder_of_an_editor_may_be_in_the_imports(grade, reference):
+    files = {name: content.replace(b"from mlcvlab.", b"from hw1.mlcvlab.") for name, content in reference.items()}
+    result = grade(files)
+    assert (result.points, lost(result)) == (19, set()), result

@@ -499,3 +499,49 @@ def test_a_virtual_environment_beside_the_homework_does_not_hide_it(inside, tmp_
     (tmp_path / "a.zip").write_bytes(zipped({**packages, **FILES}))
     for path in (tmp_path / "folder", tmp_path / "a.zip"):
         assert FILES.items() <= read_submission(path, **LIMITS).files.items()
+
+
+def names_of(folder):
+    return [found.name for found in find_submissions([folder])]
+
+
+def test_moodles_lone_files_of_one_student_are_one_submission(tmp_path):
+    for file in ("basis.py", "activations.py", "losses.py"):
+        (tmp_path / f"Cy Cole_5003_assignsubmission_file_{file}").write_bytes(b"a = 1\n")
+    write_zip(tmp_path / "Ann Lee_5001_assignsubmission_file_hw1.zip", FILES)
+    ann, cy = find_submissions([tmp_path])
+    assert (ann.name, cy.name) == ("Ann Lee_5001_assignsubmission_file", "Cy Cole_5003_assignsubmission_file")
+    assert {name.rsplit("/")[-1] for name in read_submission(cy, **LIMITS).files} == {
+        "basis.py",
+        "activations.py",
+        "losses.py",
+    }
+    assert read_submission(ann, **LIMITS).files == FILES
+
+
+def test_a_class_may_lie_one_folder_deeper_or_in_several_archives(tmp_path):
+    moodle = [f"{name}_{5000 + i}_assignsubmission_file_" for i, name in enumerate(("Ann Lee", "Bo Ray", "Cy Cole"))]
+    for name in moodle:
+        write_folder(tmp_path / "downloads" / "CS101-HW1-371" / name / "hw1", FILES)
+    assert names_of(tmp_path / "downloads") == moodle
+    for section, names in {"A": moodle[:2], "B": moodle[1:]}.items():
+        (tmp_path / "sections").mkdir(exist_ok=True)
+        inside = {f"{name}/hw1/{file}": content for name in names for file, content in FILES.items()}
+        write_zip(tmp_path / "sections" / f"section{section}.zip", inside)
+    assert len(names_of(tmp_path / "sections")) == 4
+    for name in ("ann", "bob"):
+        write_folder(tmp_path / "class" / name / "hw1", FILES)
+    (tmp_path / "class" / "HW1_MNIST_NN2.ipynb").write_bytes(b"{}")
+    assert {"ann", "bob"} <= set(names_of(tmp_path / "class"))
+
+
+def test_what_platforms_and_editors_leave_costs_nothing(tmp_path):
+    beside = (".github/workflows/x.yml", "README.md", "ASSIGNMENT.md", ".spyproject/a.ini", ".python-version", ".env")
+    left = dict.fromkeys((*beside, "mlcvlab/nn/basis.py.bak", "build/lib/mlcvlab/nn/basis.py"), b"x")
+    submission = read_submission(write_folder(tmp_path / "ann", FILES | left), **LIMITS)
+    assert (submission.files, submission.problems) == (FILES, ())
+
+
+def test_an_archive_that_cannot_be_opened_is_told_also_beside_code(tmp_path):
+    submission = read_submission(write_folder(tmp_path / "ann", {"basis.py": b"a = 1", "hw1.rar": b"Rar!"}), **LIMITS)
+    assert any(problem.startswith("hw1.rar cannot be opened here") for problem in submission.problems)

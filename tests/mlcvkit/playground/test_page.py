@@ -1385,3 +1385,70 @@ def test_the_words_on_buttons_can_be_read_in_both_themes(visitor, scheme):
             assert (high + 0.05) / (low + 0.05) >= 4.5, (name, word, behind)
     finally:
         one.page.emulate_media(color_scheme="light")
+
+
+def test_the_way_back_to_the_playground_and_to_a_setting_keeps_the_weights(visitor):
+    one = visitor().open("/?data=moons")
+    one.press("Start")
+    one.wait_for_steps(100)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+    steps = one.steps
+    fill(one, "Learning rate", "0.05")
+    one.wait(lambda: "learning_rate=0.05" in one.page.url)
+    one.page.go_back()
+    one.wait(lambda: "learning_rate" not in one.page.url and "step " in one.status and one.steps == steps)
+    one.page.get_by_role("link", name="Race", exact=True).first.click()
+    one.page.wait_for_url("**/race")
+    one.page.get_by_role("link", name="Playground", exact=True).first.click()
+    one.wait(lambda: "step " in one.status and one.steps == steps)
+
+
+def test_step_by_step_follows_one_network_and_the_samples_own_label(visitor):
+    one = visitor().open("/")
+    answer = one.page.locator(".answer").first
+    one.page.get_by_text("Step by step: forward and back").click()
+    one.wait(lambda: "its label is" in (answer.text_content() or ""))
+    while not answer.text_content().endswith("even"):
+        before = answer.text_content()
+        one.press("A random sample")
+        one.wait(lambda before=before: answer.text_content() != before)
+    one.press("Reset and watch it learn")
+    one.wait_for_steps(3)
+    for count in range(1, 5):
+        one.press("Next")
+        one.wait(lambda count=count: one.page.locator(".stage").count() == count)
+    assert one.page.get_by_label("Its label", exact=True).first.input_value() == "even"
+    assert one.status.startswith("paused")
+
+
+def test_a_weight_that_is_changed_by_hand_is_in_every_picture_and_the_training_goes_on(visitor):
+    one = visitor().open("/?data=moons&hidden_units=2")
+    one.press("Start")
+    one.wait_for_steps(100)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+
+    def right():
+        return re.search(r"accuracy ([\d.]+)%", one.status)[1]
+
+    before = right()
+    one.page.get_by_text("Confusion matrix: what is mistaken for what").click()
+    summary = one.page.get_by_text(re.compile("Rows are the true classes"))
+    one.wait(lambda: summary.count() and f"Correct: {before}%" in summary.text_content())
+    edge = view(one, LAST_EDGE)
+    click_in_view(one, edge["x"], edge["y"])
+    dialog = one.page.get_by_role("dialog")
+    weight = one.page.get_by_role("spinbutton", name="Weight")
+    one.wait(weight.count)
+    weight.fill("-9" if float(weight.input_value()) > 0 else "9")
+    one.wait(lambda: right() != before)
+    one.wait(lambda: f"Correct: {right()}%" in summary.text_content())
+    dialog.get_by_role("button", name="Close").click()
+    one.press("Start")
+    one.wait_for_steps(one.steps + 20)
+    edge = view(one, LAST_EDGE)
+    click_in_view(one, edge["x"], edge["y"])
+    one.wait(lambda: one.status.startswith("paused"))
+    dialog.get_by_role("button", name="Close").click()
+    one.wait(lambda: one.status.startswith("running"))

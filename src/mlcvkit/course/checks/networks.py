@@ -301,7 +301,7 @@ def _judge_gradient(table: Table, answers: Sequence[Any], all_correct: Sequence[
     slack = [_of_the_footnote(case) for case in cases]
     wrong = {i: _wrong_layers(answers[i], all_correct[i], rtol, slack[i]) for i in range(len(cases))}
     failing = [i for i, layers in wrong.items() if layers]
-    readings = judge(report, [table], _looked_at(cases, answers, all_correct), failing)
+    readings = judge(report, [table], _looked_at(cases, answers, all_correct, slack), failing)
     for layer, name in enumerate(("hidden_layer", "output_layer")):
         first = next((i for i in failing if cases[i].property == "value" and layer in wrong[i]), None)
         text = None if first is None else _describe_gradient(cases[first], answers[first], all_correct[first], layer)
@@ -330,11 +330,16 @@ def _of_the_footnote(case: Case) -> float:
     return min(5e-3, 2.5e-6 / float(np.minimum(y_hat, 1 - y_hat).min()))
 
 
-def _looked_at(cases: Sequence[Case], answers: Sequence[Any], all_correct: Sequence[Any]) -> list[Looked]:
-    return [
-        Looked(case.property, answer if isinstance(answer, str) else _joined(answer["value"]), _joined(correct))
-        for case, answer, correct in zip(cases, answers, all_correct, strict=True)
-    ]
+def _looked_at(
+    cases: Sequence[Case], answers: Sequence[Any], all_correct: Sequence[Any], slack: Sequence[float]
+) -> list[Looked]:
+    looked_at = []
+    for case, answer, correct, share in zip(cases, answers, all_correct, slack, strict=True):
+        expected = _joined(correct)
+        tolerance = (1e-4, 2e-6 + share * float(np.abs(expected).max()))  # as much as a right result may be off
+        got = answer if isinstance(answer, str) else _joined(answer["value"])
+        looked_at.append(Looked(case.property, got, expected, tolerance=tolerance))
+    return looked_at
 
 
 def _error_of_gradients(answers: Sequence[Any], all_correct: Sequence[Any]) -> float | None:
@@ -484,8 +489,9 @@ def _judge_empirical(table: Table, answers: Sequence[Any], all_correct: Sequence
     cases = table.cases
     report = Report("emp_loss_grad", equation=equation(NN2.emp_loss_grad))
     report.relative_error = _error_of_gradients(answers[:4], all_correct)
-    failing = [i for i in range(4) if _wrong_layers(answers[i], all_correct[i], 1e-5)]
-    looked_at = _looked_at(cases[:4], answers[:4], all_correct)
+    slack = [_of_the_footnote(case) for case in cases[:4]]
+    failing = [i for i in range(4) if _wrong_layers(answers[i], all_correct[i], 1e-5, slack[i])]
+    looked_at = _looked_at(cases[:4], answers[:4], all_correct, slack)
     readings = judge(report, [table], looked_at, failing)
     add_properties(
         report,
@@ -502,7 +508,7 @@ def _judge_empirical(table: Table, answers: Sequence[Any], all_correct: Sequence
 
 
 def _describe_empirical(case: Case, answer: Any, correct: Sequence[Array]) -> str:
-    layer = next(iter(_wrong_layers(answer, correct, 1e-5)))
+    layer = next(iter(_wrong_layers(answer, correct, 1e-5, _of_the_footnote(case))))
     text = _describe_gradient(Case("value", case.own, case.args[:3]), answer, correct, layer)
     where = (
         "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"
@@ -520,7 +526,7 @@ def _layer(report: Report, answers: Sequence[Any], all_correct: Sequence[Any]) -
         return 0.0, f"with layer={layer}: {answer}"
     value = answer["value"]
     is_ignored = isinstance(value, list) and len(value) == 2
-    if is_ignored and len(wrong) == 2:
+    if all(not isinstance(one, str) and _is_whole(one["value"], answers[0]) for one in answers[4:6]):
         report.diagnosis = report.diagnosis or diagnosis("emp_loss_grad", "layer_ignored")
     elif any(same_values(value, np.asarray(correct)) for correct in all_correct[0]):
         report.diagnosis = report.diagnosis or diagnosis("emp_loss_grad", "other_layer")
@@ -528,6 +534,15 @@ def _layer(report: Report, answers: Sequence[Any], all_correct: Sequence[Any]) -
     hint = "; layer=1 is right: is 0 taken for no layer?" if is_ignored and wrong == [0] else ""
     expected = shown(np.asarray(all_correct[0][layer]))
     return 0.0, f"with layer={layer} the result must be {name} alone, {expected}; got {shown(value)}{hint}"
+
+
+def _is_whole(value: Any, of_both: Any) -> bool:
+    """Whether both gradients are returned, as without ``layer``."""
+    is_pair = isinstance(value, list) and len(value) == 2 and not isinstance(of_both, str)
+    return is_pair and all(
+        (array := as_array(one)) is not None and same_values(array, np.asarray(as_array(other)))
+        for one, other in zip(value, of_both["value"], strict=True)
+    )
 
 
 def _is_layer(layer: int, answers: Sequence[Any], correct: Sequence[Array]) -> bool:

@@ -6,6 +6,7 @@ separable model they are counted. A wrong number of steps, a wrong update and wr
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,11 @@ def check_sgd(ask: AsksOptimizer, seed: int) -> Report:
     counts = _counts(long, curvature, factor)
     _add_steps(report, names, singles, long, counts, per_step)
     if names.get("steps") == diagnosis("SGD", "one_step"):
-        farther = _watched(ask, NetworkModel(), start, X, y, {"lr": FAR, "R": 8})
-        if isinstance(farther, Seen) and len(farther.changes) > 1:  # it ends early, and not after each first step
-            names["steps"] = None
+        for times, rate in product((1, 3), (0.3 * FAR, RATE, FAR)):
+            other = _watched(ask, NetworkModel(), [times * W for W in start], X, y, {"lr": rate, "R": 8})
+            if isinstance(other, Seen) and (len(other.changes) > 1 or len(other.asked) > 1):
+                names["steps"] = None  # it ends early, and not after each first step
+                break
     _add_draws(report, names, long, counts)
     _name(report, names)
     add_returned(report, [seen.answer for seen in singles])
@@ -155,6 +158,8 @@ def _add_coordinates(
     """Whether an update changes one parameter; the number of updates of each step."""
     of_long = [] if isinstance(long, str) else long.moved
     moved = [places for seen in singles for places in seen.moved] or of_long[:6]
+    if len(of_long) >= LONG // 2 and sum(len(places) > 1 for places in of_long) > len(of_long) // 5:
+        moved = [*moved, *of_long]
     one = bool(moved) and all(len(places) == 1 for places in moved)
     per_run = {len(seen.changes) for seen in singles}
     together = max(per_run) if len(per_run) == 1 and max(per_run) > 1 and len(of_long) == LONG * max(per_run) else 1

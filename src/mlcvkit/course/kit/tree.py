@@ -8,10 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 MOST_NAMED = 5
-IGNORED = {
-    "__pycache__", "__MACOSX", ".git", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv",
-    "venv", "site-packages", ".idea", ".vscode", ".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini",
-}  # fmt: skip
+IGNORED = {"__pycache__", "__MACOSX", "venv", "site-packages", "build", "dist", "Thumbs.db", "desktop.ini"}
+GIVEN = {"assignment.md", "readme.md", "readme.txt", "readme", "license"}
+"""What the handout or a platform has beside the homework."""
 Parse = Callable[[str | bytes], ast.Module]
 
 
@@ -20,8 +19,9 @@ def is_ignored(place: str) -> bool:
     parts = PurePosixPath(place.replace("\\", "/")).parts
     return (
         bool(IGNORED & set(parts))
-        or any(part.startswith("._") or part.endswith((".egg-info", "~")) for part in parts)
-        or place.endswith((".pyc", ".pyo", ".swp", ".swo"))
+        or any((part[:1] == "." and part not in (".", "..")) or part.endswith((".egg-info", "~")) for part in parts)
+        or place.endswith((".pyc", ".pyo", ".swp", ".swo", ".bak"))
+        or (bool(parts) and parts[-1].lower() in GIVEN)
     )
 
 

@@ -1,5 +1,6 @@
 // A network, drawn: the sample, the units of each hidden layer, the edges between them, and the answer. One canvas.
 const BLUE = [47, 111, 179], RED = [200, 60, 40], AMBER = [230, 160, 0], GREY = [136, 136, 136];
+const OF_CLASSES = [BLUE, RED, [0, 140, 105], [214, 150, 0]];
 const INPUT = 84, TILE = 34, ROUND = 11, LEFT = 8, TOP = 22;
 const NEAR = 5; // pixels from an edge that still touch it
 
@@ -185,11 +186,12 @@ export default {
       if (net.names.length === 2) {
         const [low, high] = net.names, p = net.answers ? net.answers[0] : 0, h = Math.min(150, height - 70), top = (height - h) / 2;
         const x = last + 26;
-        bar(x, top, 16, h, net.answers ? 1 : 0, BLUE);
-        if (net.answers) { c.fillStyle = rgba(RED, 1); c.fillRect(x, top, 16, h * p); }
+        const [below, above] = net.colours.map((kind) => OF_CLASSES[kind]);
+        bar(x, top, 16, h, net.answers ? 1 : 0, below);
+        if (net.answers) { c.fillStyle = rgba(above, 1); c.fillRect(x, top, 16, h * p); }
         c.fillStyle = ink;
-        c.fillText(high, x - 4, top - 12);
-        c.fillText(low, x - 4, top + h + 14);
+        c.fillText(high, x - 4, top - 12, 72);
+        c.fillText(low, x - 4, top + h + 14, 72);
         if (net.answers) c.fillText(share(Math.max(p, 1 - p)), x + 20, top + (p >= 0.5 ? h * p / 2 : h * (p + (1 - p) / 2)));
       } else {
         const widest = Math.max(...net.names.map((name) => c.measureText(name).width));

@@ -845,6 +845,12 @@ def test_a_result_that_is_nearly_large_enough_is_shown_as_less(replaced, grade):
     assert float(found[2]) < float(found[1]) == 100, told
 
 
+RELU_AT_THE_OUTPUT = """
+
+def of_relu(self, x):
+    return sigmoid(relu(linear(relu(linear(x, self.W[0])), self.W[1].T)))
+NN2.nn2 = of_relu
+"""
 CLIPPED = "\n\nwhole = NN2.{0}\nNN2.{0} = lambda self, *args, **named: {1}\n"
 L2_GRAD = """
 def l2_grad(y, y_hat, *, axis=None):
@@ -869,6 +875,7 @@ def l2_grad(y, y_hat, *, axis=None):
             "    return -(y * np.log(y_hat + 1e-5) + (1 - y) * np.log(1 - y_hat + 1e-5))\n",
             ["cross_entropy"],
         ),
+        (NN2, "", RELU_AT_THE_OUTPUT, ["nn2"]),
     ],
     ids=[
         "a unit less",
@@ -878,6 +885,7 @@ def l2_grad(y, y_hat, *, axis=None):
         "threshold",
         "softened root",
         "far epsilon",
+        "a ReLU at the output",
     ],
 )
 def test_a_mistake_that_is_in_no_catalogue_costs_the_same_at_every_class_seed(

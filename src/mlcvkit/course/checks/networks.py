@@ -162,6 +162,7 @@ def prediction_table(seed: int) -> Table:
         Case("value", own, (-x,)),
         Case("value", large, (of_large[:, :1],)),
         Case("batch", large, (of_large,)),
+        Case("value", large, (of_large[:, 1:],)),  # which is predicted to be of the other class
     ]
     return Table("nn2", cases, _call("nn2"), NN2)
 

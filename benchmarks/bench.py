@@ -1,12 +1,13 @@
 """Ratios against the peers, measured alternately in one run: `make bench`.
 
-Each side is a process of its own, asked in turns, so that one works at a time. A ratio is the peer's time over ours,
-more is better: the median of the repeats' ratios, with the lowest and the highest.
+Each side is a process of its own, asked in turns, each time in another order, so that one works at a time. A ratio is
+the peer's time over ours, more is better: the median of the repeats' ratios, with the lowest and the highest.
 """
 
 import argparse
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -83,7 +84,7 @@ class Bench:
     def __init__(self, peers_python, repeats):
         self.commands = {OURS: [sys.executable, "with_mlcvlab.py"], FLOOR: [sys.executable, "with_products.py"]}
         self.commands |= {name: [peers_python, *command] for name, command in PEERS.items()}
-        self.repeats, self.rows, self.info = repeats, [], {}
+        self.repeats, self.rows, self.info, self.order = repeats, [], {}, random.Random(0)
 
     def row(self, name, ours, peer, peer_name, unit="s"):
         """Add a row from the repeats of both sides, which alternated."""
@@ -95,8 +96,8 @@ class Bench:
         """A request to several sides in turns, ours against each."""
         times = {side: [] for side in sides}
         for _ in track(range(self.repeats), name, console=console, transient=True):
-            for side, process in sides.items():
-                times[side].append(process.ask(*request))
+            for side in self.order.sample(list(sides), len(sides)):  # what stands before a side may slow it down
+                times[side].append(sides[side].ask(*request))
                 time.sleep(0.1)  # the threads of one side fall asleep before the next begins
         for side in sides:
             if side != OURS:

@@ -24,6 +24,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--no-opt --no-maglev",  # a page lives for seconds: to optimize its code takes longer than it saves
     # The first of these are pages of the browser's own, which each window begins, and without a screen again and again.
     # The others are those that Playwright would leave out, which its own list no longer does beside this one.
     "--disable-features=PreloadTopChromeWebUI,WebUIReloadButton,InitialWebUI,WebUIToolbar,HttpsUpgrades,PaintHolding,MediaRouter,OptimizationHints,LensOverlay,"

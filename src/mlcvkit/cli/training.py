@@ -33,6 +33,7 @@ from mlcvkit.experiments import (
     recipe_for,
     without_old_defaults,
 )
+from mlcvkit.models import architecture, as_mlp
 from mlcvkit.training import (
     CHECKPOINT_FILE,
     RECIPES,
@@ -88,8 +89,9 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
 
 def _network_of(run: Path) -> PlainData:
     """The options that make the network of a run."""
-    configuration = storage.load_model(run).configuration
-    return {name: configuration[name] for name in ("model", "hidden_units", "activation") if name in configuration}
+    saved = storage.load_model(run)
+    made_of = saved.configuration or architecture(as_mlp(saved.model))  # a model saved from Python may say no more
+    return {name: made_of[name] for name in ("model", "hidden_units", "activation") if made_of.get(name)}
 
 
 def _configuration_of(run: Path) -> PlainData:

@@ -108,6 +108,8 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     InputError without such columns.
     """
     samples, name = read(path), path.name
+    if any("--no-header" in note for note in samples.notes):
+        samples = read(path, header=False)
     table = samples.X
     if isinstance(table, np.ndarray):
         raise InputError(f"{name} is no table with named columns, such as a CSV file")

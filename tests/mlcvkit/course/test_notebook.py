@@ -341,3 +341,36 @@ def test_without_a_sandbox_nothing_is_left_in_the_current_folder(digits, referen
     grade = grader.grade(Submission("a", {**reference, NOTEBOOK: notebook(*cells)}))
     assert points(grade)["preprocessing"] == 2 and "code cell" not in feedback(grade), feedback(grade)
     assert list(tmp_path.iterdir()) == []
+
+
+EACH_BY_ITSELF = {
+    "standardised": ("part - train_X.mean(0)", "/ (train_X.std(0) + 1e-8)", ["scale"]),
+    "from 0 to 1": ("part - train_X.min(0)", "/ (np.ptp(train_X, axis=0) + 1e-8)", ["scale"]),
+    "black or white": ("part > 0.5", "* 1.0", []),
+}
+
+
+@pytest.mark.parametrize("how", EACH_BY_ITSELF)
+def test_pixels_that_are_scaled_each_by_itself_cost_neither_labels_nor_partition(how, grade_notebook):
+    first, second, lost = EACH_BY_ITSELF[how]
+    cell = f"train_X, test_X = [({first}) {second} for part in (train_X, test_X)]"
+    grade = grade_notebook(DATA, cell, TRAINING, TESTING)
+    [test] = [one for one in grade.tests if one.name == "preprocessing"]
+    assert [line.partition(":")[0] for line in test.feedback if not test.right] == lost, feedback(grade)
+
+
+def test_the_files_hold_mnists_test_labels_and_no_image_twice(digits):
+    place = digits.folder / "mlcvlab" / "mnist"
+    labels = np.frombuffer((place / "t10k-labels-idx1-ubyte").read_bytes()[8:], np.uint8)
+    assert np.array_equal(labels, mnist().test_y)
+    contents = ((place / f"{part}-images-idx3-ubyte").read_bytes()[16:] for part in ("train", "t10k"))
+    train, test = ({image.tobytes() for image in np.frombuffer(c, np.uint8).reshape(-1, 784)} for c in contents)
+    true = {image.tobytes() for image in mnist().test_X}
+    assert len(test) == 10_000
+    assert not test & train
+    assert not test & true
+
+
+def test_a_helper_that_the_notebook_writes_is_imported(grade_notebook):
+    grade = grade_notebook("%%writefile helper.py\nhalf = 0.5", "from helper import half", DATA)
+    assert points(grade)["preprocessing"] == 2 and "helper" not in feedback(grade), feedback(grade)

@@ -245,6 +245,8 @@ def test_a_model_that_does_not_say_its_data_is_measured_with_data_that_are_given
     result = run("evaluate", "served.safetensors", "noise.csv", folder=folder)
     assert result.returncode == 0, result
     assert "100 samples" in result.stdout
+    again = run("train", "noise.csv", "--target", "y", "--init", "served.safetensors", *FEW, folder=folder)
+    assert again.returncode == 0, again
 
 
 def test_a_search_from_python_goes_on_where_it_was(tmp_path):

@@ -47,16 +47,24 @@ class Digits:
 
     @classmethod
     def make(cls, folder: Path, seed: int) -> "Digits":
-        """Write the files for a notebook to a folder."""
+        """Write the files for a notebook to a folder.
+
+        In place of the test images there are training images, with the true test labels; among the training images
+        they are moved by a pixel, so that no image is in both parts.
+        """
         digits = datasets.mnist()
         rng = np.random.default_rng([seed, 7])
-        chosen = np.sort(rng.choice(len(digits.train_X), TEST_SAMPLES, replace=False))
-        stand_ins = np.roll(digits.train_X[chosen], int(rng.choice([-1, 1])), axis=int(rng.choice([1, 2])))
-        labels = digits.train_y[chosen]
+        train, labels = digits.train_X.copy(), digits.test_y
+        chosen = np.empty(len(labels), np.intp)
+        for digit in np.unique(labels):
+            places = np.flatnonzero(labels == digit)
+            chosen[places] = rng.choice(np.flatnonzero(digits.train_y == digit), len(places), replace=False)
+        stand_ins = train[chosen]
+        train[chosen] = np.roll(stand_ins, int(rng.choice([-1, 1])), axis=int(rng.choice([1, 2])))
         place = folder / "mlcvlab" / "mnist"
         place.mkdir(parents=True)
         for name, array in {
-            "train-images-idx3-ubyte": digits.train_X,
+            "train-images-idx3-ubyte": train,
             "train-labels-idx1-ubyte": digits.train_y,
             "t10k-images-idx3-ubyte": stand_ins,
             "t10k-labels-idx1-ubyte": labels,
@@ -65,12 +73,22 @@ class Digits:
             (place / name).write_bytes(header + array.tobytes())
         known = {}
         for images, digits_of_images, first in (
-            (digits.train_X, digits.train_y, 0),
-            (stand_ins, labels, len(digits.train_X)),
+            (train, digits.train_y, 0),
+            (stand_ins, labels, len(train)),
         ):
             for i, (image, digit) in enumerate(zip(images, digits_of_images, strict=True)):
                 known[image.tobytes()] = (first + i, int(digit))
         return cls(folder, known, datasets.scale_images(digits.test_X), datasets.is_even(digits.test_y))
+
+    def by_silhouette(self, above: int) -> dict[bytes, tuple[int, int]]:
+        """The images by which of their pixels are brighter than a grey value, eight in a byte."""
+        images = np.frombuffer(b"".join(self.known), np.uint8).reshape(len(self.known), -1)
+        silhouettes = np.packbits(images > above, axis=1)
+        return {row.tobytes(): image for row, image in zip(silhouettes, self.known.values(), strict=True)}
+
+
+HALF = 127
+"""The grey value above which a pixel is white where there are two."""
 
 
 class _Grey(NamedTuple):
@@ -304,7 +322,14 @@ def _identified(images: Array, digits: Digits) -> tuple[list[tuple[int, int] | N
         if count > most:
             best, best_grey, most = found, grey, count
         if 2 * count > len(images):
-            break
+            return best, best_grey
+    # each pixel may have been scaled by itself, or cut: it is black where it is as dark as in no other image
+    silhouettes = [row.tobytes() for row in np.packbits(images > images.min(axis=0, initial=highest), axis=1)]
+    for above in (0, HALF):
+        by_silhouette = digits.by_silhouette(above)
+        found = [by_silhouette.get(row) for row in silhouettes]
+        if 2 * sum(image is not None for image in found) > len(images):
+            return found, RIGHT_GREY if (lowest, highest) == RIGHT_GREY else _Grey(lowest, highest)
     return best, best_grey
 
 

@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,7 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     samples, name = read(path), path.name
     if any("--no-header" in note for note in samples.notes):
         samples = read(path, header=False)
+        samples = replace(samples, notes=(*samples.notes, "the first line looks like data, and is taken for it"))
     table = samples.X
     if isinstance(table, np.ndarray):
         raise InputError(f"{name} is no table with named columns, such as a CSV file")

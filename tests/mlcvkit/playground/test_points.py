@@ -84,6 +84,7 @@ def test_what_was_left_out_of_a_file_is_said(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(f"{i}.5,{i * i % 13}.1,{'pq'[i % 2]}" for i in range(40)) + "\n5.5,,p\n")
     _, told, _ = points_of_file(tmp_path / "t.csv")
     assert "the first line looks like data" in told and "because a value is missing: 1 row." in told
+    assert "no-header" not in told and "40 of 41 rows" in told
 
 
 def test_the_same_points_from_another_way_to_write_the_table(tmp_path, iris):

@@ -212,7 +212,8 @@ def _submissions_in(course: ModuleType, paths: list[Path]) -> int:
     passed_by: list[Path] = []
     found = course.find_submissions(paths, passed_by)
     if passed_by:
-        console.print(f"Not taken for submissions: {escape(_listed([path.name for path in passed_by]))}")
+        text = f"Not taken for submissions: {_listed([path.name for path in passed_by])}"
+        say("note", text) if console.quiet else console.print(escape(text))
     return len(found)
 
 

@@ -116,6 +116,8 @@ def show_unit(network: Network, layer: int, unit: int) -> bool:
             large.begin_with(side, picture, [("", f"Hidden unit {unit + 1}")])
         looked_at = f"{network.train[0].shape[1]:,}"
         fires = f"It fires for {share(found.share, 0)} of the training samples looked at, {looked_at}."
+        if inspection.is_always_positive(network):
+            fires = f"Its activation is {found.mean:.2f} on average, over {looked_at} training samples."
         ui.label(f"{fires} {_weights_of(network, layer, unit)}")
         if images and found.share:
             ui.label(f"The training images that excite it most, of {looked_at}:")

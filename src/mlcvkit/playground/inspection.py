@@ -358,6 +358,11 @@ def _terms(weights: Array, inputs: Array, bias: float | None, most: int = 3) -> 
     return " + ".join(shown)
 
 
+def is_always_positive(network: Network) -> bool:
+    """Whether the activation is above 0 whatever the sum is, such as a sigmoid, so that a unit never rests."""
+    return float(ACTIVATIONS[network.mlp.activation].function(np.full(1, -10.0))[0]) > 0
+
+
 def dead_units(network: Network) -> tuple[int, int]:
     """The number of dead units in all hidden layers, and the number of training samples looked at.
 

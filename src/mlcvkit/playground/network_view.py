@@ -98,9 +98,10 @@ def drawn(network: Network, units: list[list[int]], x: Array | None, names: list
 
 
 class Exciting(NamedTuple):
-    """The share of training samples for which a unit fires, and the columns of those that excite it most."""
+    """The share of training samples for which a unit fires, its mean activation, and those that excite it most."""
 
     share: float
+    mean: float
     columns: list[int]
     fires: list[float]
 
@@ -112,7 +113,9 @@ def exciting(network: Network, layer: int, unit: int) -> Exciting:
     for W, b in mlp.pairs(mlp.W)[: layer + 1]:
         a = ACTIVATIONS[mlp.activation].function(W @ a + (0 if b is None else b))
     order = np.argsort(-a[unit], kind="stable")[:MOST_EXCITING]
-    return Exciting(float((a[unit] > 0).mean()), [int(n) for n in order], [float(a[unit, n]) for n in order])
+    return Exciting(
+        float((a[unit] > 0).mean()), float(a[unit].mean()), [int(n) for n in order], [float(a[unit, n]) for n in order]
+    )
 
 
 def _encoded(array: Any) -> str:

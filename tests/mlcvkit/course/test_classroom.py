@@ -377,6 +377,8 @@ def test_no_submission_vanishes(write_class, tmp_path, reference):
     assert "Not taken for submissions: readme.txt" in result.stdout and "\x1b[2J" not in result.stdout
     kept = {path.stem for path in (tmp_path / "grades/submissions").glob("*.html")}
     assert kept == points.keys()
+    again = run("grade", folder, "--problems", "1", "-o", tmp_path / "grades", "--json", folder=tmp_path)
+    assert len(json.loads(again.stdout)) == 7 and "Not taken for submissions: readme.txt" in again.stderr
 
 
 @repeated("gradings that are killed, overridden, re-rubriced and handed in again", test=1, soak=5, full=50)

@@ -374,3 +374,11 @@ def test_the_files_hold_mnists_test_labels_and_no_image_twice(digits):
 def test_a_helper_that_the_notebook_writes_is_imported(grade_notebook):
     grade = grade_notebook("%%writefile helper.py\nhalf = 0.5", "from helper import half", DATA)
     assert points(grade)["preprocessing"] == 2 and "helper" not in feedback(grade), feedback(grade)
+
+
+@pytest.mark.parametrize(
+    "said", ["f'{test_accuracy:.2%}'", "f'Accuracy: {100 * test_accuracy:.1f} %'", "str(test_accuracy)"]
+)
+def test_an_accuracy_may_be_the_text_that_is_printed(said, grade_notebook):
+    grade = grade_notebook(DATA, TRAINING, TESTING, f"test_accuracy = {said}")
+    assert points(grade)["testing"] == 2, feedback(grade)

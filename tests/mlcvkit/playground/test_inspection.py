@@ -412,3 +412,15 @@ def test_dead_units_are_counted_in_every_layer():
     first = np.maximum(network.mlp.pairs(network.mlp.W)[0][0] @ network.train[0] + b1, 0)
     second = np.maximum(W2 @ first + b2, 0)
     assert [int((a.max(axis=1) == 0).sum()) for a in (first, second)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("activation", "always"), [("sigmoid", True), ("softplus", True), ("relu", False), ("tanh", False)]
+)
+def test_a_unit_that_never_rests_is_not_told_to_fire(activation, always):
+    network = make_network(Experiment(data="moons", activation=activation, hidden_units=4))
+    assert inspection.is_always_positive(network) == always
+    found = network_view.exciting(network, 0, 1)
+    (W, b), *_ = network.mlp.pairs(network.mlp.W)
+    a = ACTIVATIONS[activation].function(W @ network.train[0] + b)[1]
+    assert found.mean == pytest.approx(float(a.mean()), rel=1e-6)

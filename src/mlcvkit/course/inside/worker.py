@@ -15,6 +15,7 @@ import importlib.machinery
 import inspect
 import io
 import os
+import re
 import signal
 import sys
 import traceback
@@ -606,6 +607,8 @@ def look(request: Request) -> Any:
     value = NAMESPACE[request["name"]]
     if hasattr(value, "nn2"):
         return {"value": sendable([np.asarray(w) for w in value.W])}
+    if isinstance(value, str) and (number := re.fullmatch(r"\D*?(\d+\.?\d*|\.\d+)\s*%?\s*", value)):
+        value = float(number[1])  # such as an accuracy in per cent, as it is printed
     value = np.asarray(value)
     if request["take"] is None:
         return {"shape": list(value.shape)}

@@ -1,5 +1,7 @@
 """Read folders of images as arrays, and encode images as rows of numbers."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -31,7 +33,8 @@ def files_by_class(folder: Path, *, every: bool = False) -> tuple[list[tuple[Pat
     """
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     files: list[tuple[Path, str]] = []
-    left_out: list[str] = []
+    left_out: Counter[str] = Counter()
+    deeper: Counter[str] = Counter()
     depth = None if every else 2 if classes else 1
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
@@ -40,11 +43,46 @@ def files_by_class(folder: Path, *, every: bool = False) -> tuple[list[tuple[Pat
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and depth in (None, len(parts)):
             files.append((path, parts[0] if len(parts) > 1 else folder.name))
         elif depth is None or len(parts) <= depth:
-            left_out.append("/".join(parts))
-    some = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+            left_out["/".join(parts)] += 1
+        elif path.is_file():
+            deeper["/".join(parts[:depth])] += 1
+    left_out |= deeper  # a folder counts as what is in it
+    names = [f"{name} ({deeper[name]:,} files)" if name in deeper else name for name in left_out]
+    some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     where = "or do not lie in the folder of a class" if classes and not every else "by their names"
-    note = f"{len(left_out)} files of {folder.name} are left out, which are no images {where}: {some}"
-    return files, bool(classes), [note] if left_out else []
+    count = sum(left_out.values())
+    notes = [f"{count} files of {folder.name} are left out, which are no images {where}: {some}"] if count else []
+    known = {label for _, label in files}
+    if not every and (empty := [path.name for path in classes if path.name not in known]):
+        notes.append(f"{', '.join(empty[:5])}: without images, and no class")
+    return files, bool(classes), notes
+
+
+def in_two_classes(images: Values, labels: Sequence[str], files: Sequence[Path]) -> list[str]:
+    """A note on images that lie in the folders of several classes.
+
+    Parameters
+    ----------
+    images
+        The images, (N, ...).
+    labels
+        The class of each.
+    files
+        The file of each.
+
+    Returns
+    -------
+    list[str]
+        The note, or none.
+    """
+    first: dict[bytes, int] = {}
+    twice = [(first.setdefault(image.tobytes(), i), i) for i, image in enumerate(images)]
+    twice = [(a, b) for a, b in twice if labels[a] != labels[b]]
+    if not twice:
+        return []
+    a, b = (files[i] for i in twice[0])
+    names = f"{a.parent.name}/{a.name} and {b.parent.name}/{b.name}"
+    return [f"{len(twice):,} images are in two classes, pixel by pixel, such as {names}"]
 
 
 def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray[np.generic]:

@@ -25,7 +25,14 @@ from mlcvkit.datasets.columns import (
     type_of,
     unit_of,
 )
-from mlcvkit.datasets.images import IMAGE_SUFFIXES, TEST_FOLDERS, files_by_class, in_same_colours, read_images
+from mlcvkit.datasets.images import (
+    IMAGE_SUFFIXES,
+    TEST_FOLDERS,
+    files_by_class,
+    in_same_colours,
+    in_two_classes,
+    read_images,
+)
 from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
 from mlcvkit.datasets.numpy_files import read_idx, read_npy, read_npz, read_svmlight
 from mlcvkit.datasets.text_files import TextReader
@@ -577,6 +584,8 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
         )
     images = read_images([path for path, _ in files], image_size)
     y = np.array([label for _, label in files]) if has_classes else None
+    if y is not None and not every:
+        notes += in_two_classes(images, y.tolist(), [path for path, _ in files])
     return Samples(
         folder.name,
         images,

@@ -1,5 +1,6 @@
 """What is learned of how values are written: from all rows of a table, whatever their order, and for later files."""
 
+import shutil
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -622,3 +623,24 @@ def test_folds_in_order_of_rows_that_are_in_none_are_told(tmp_path):
     experiment = Experiment(data=str(written(tmp_path, lines)), target="y")
     [(_, samples), *_] = folds_of(experiment, 3, in_order=True)
     assert "the rows are not sorted by d" in " ".join(samples.notes)
+
+
+def test_what_is_odd_about_a_folder_of_classes_is_told(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for i in range(6):
+            Image.fromarray(rng.integers(0, 255, (5, 5), dtype=np.uint8)).save(tmp_path / label / f"{i}.png")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "a" / "more").mkdir()
+    for i in range(3):
+        shutil.copy(tmp_path / "a" / f"{i}.png", tmp_path / "a" / "more" / f"{i}.png")
+    shutil.copy(tmp_path / "a" / "0.png", tmp_path / "b" / "same.png")
+    samples = read(tmp_path)
+    assert len(samples.y) == 13
+    assert samples.notes == (
+        f"3 files of {tmp_path.name} are left out, which are no images or do not lie in the folder of a class: "
+        "a/more (3 files)",
+        "c: without images, and no class",
+        "1 images are in two classes, pixel by pixel, such as a/0.png and b/same.png",
+    )

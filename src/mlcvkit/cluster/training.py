@@ -33,7 +33,7 @@ from mlcvkit.experiments import (
     require_used,
     used,
 )
-from mlcvkit.training import MEASURED_SAMPLES, Callback, Hyperparameters, Validation
+from mlcvkit.training import MEASURED_SAMPLES, Callback, Hyperparameters
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -174,17 +174,14 @@ def train_on_shards(
     data = ShardedSamples(prepared, client, allow_missing=allow_missing)
     watched_X, watched_y = _joined([survey.validation for survey in surveys])
     watched_y = _of_kind(watched_y, y.dtype)
-    if task == "classification":
-        learned_from = np.concatenate([data.y.distinct(), watched_y]) if len(watched_y) else data.y.distinct()
-    else:
-        learned_from = data.X.some(data.y, MEASURED_SAMPLES, 0)[1]
+    learned_from = data.y.distinct() if task == "classification" else data.X.some(data.y, MEASURED_SAMPLES, 0)[1]
+    if task == "classification" and len(watched_y):
+        learned_from = np.concatenate([learned_from, watched_y])
     targets = learn_targets(learned_from, task, () if built_in is None else built_in.class_names)
     require_fits(kind, hp, targets, on_cluster=True, **known)
     seed = int(np.random.RandomState(hp.seed).randint(2**31 - 1))
     model = make_network(kind, hp, targets, data.X.shape[1], seed)
-    validation: Validation | None = None
-    if len(watched_y):
-        validation = encoder.transform(watched_X), targets.encode(watched_y, data.X.dtype)
+    validation = (encoder.transform(watched_X), targets.encode(watched_y, data.X.dtype)) if len(watched_y) else None
     encode = partial(targets.encode, dtype=data.X.dtype, smoothing=hp.label_smoothing)
     rows = data.X, data.y.map(encode)  # which make steps of their own
     fit = partial(fit_network, model, *rows, replace(hp, seed=seed), targets)  # type: ignore[arg-type]

@@ -47,43 +47,52 @@ def test_rows(
         If there are none, or the data are not those of the training any more.
     """
     stored = Experiment.from_dict(configuration)
-    if data is None and target is not None:
-        raise InputError(f"the target {target} is one of data of your own: give their file as well, or leave it out")
     if data is not None:
-        if target is None and stored.target is not None and Path(stored.target).is_file():
-            raise InputError(
-                f"give the file of the labels of {data} with --target: {stored.target} is that of the training"
-            )
-        if data in MNIST_NAMES and stored.data in MNIST_NAMES and data != stored.data:
-            raise InputError(f"{data} has other targets than {stored.data}, which it was trained on: leave out {data}")
-        own = None if configuration or data in TOYS or predictor.target == "prediction" else predictor.target
-        samples = read(
-            data,
-            target or stored.target or own,
-            image_size=stored.image_size,
-            header=stored.header,
-            known=True,
-            features=predictor.features,
-        )
-        if notes is not None:
-            notes += samples.notes
-        if samples.test is not None:
-            return samples.test
-        if samples.y is None:
-            raise InputError(f"{data} has no target to compare with")
-        return samples.X, samples.y
+        own = predictor.target if not configuration and predictor.target != "prediction" else None
+        return _rows_of(data, target, predictor, stored, own, notes)
+    if target is not None:
+        raise InputError(f"the target {target} is one of data of your own: give their file as well, or leave it out")
     if not configuration and predictor.fingerprint:
         raise InputError("the model does not say what it was trained on: give the data to measure it with")
-    if " without fold " in predictor.fingerprint:
+    return _rows_held_out(predictor, stored)
+
+
+def _rows_of(
+    data: str, target: str | None, predictor: Predictor, stored: Experiment, own: str | None, notes: list[str] | None
+) -> LabelledRows:
+    """The rows of a file; ``own`` is the target that the predictor itself knows."""
+    if target is None and stored.target is not None and Path(stored.target).is_file():
         raise InputError(
-            f"the model was trained on {stored.data}{predictor.fingerprint[64:]}: give the data to measure it with"
+            f"give the file of the labels of {data} with --target: {stored.target} is that of the training"
         )
-    if not predictor.fingerprint and stored.data not in MNIST_NAMES:
+    if data in MNIST_NAMES and stored.data in MNIST_NAMES and data != stored.data:
+        raise InputError(f"{data} has other targets than {stored.data}, which it was trained on: leave out {data}")
+    samples = read(
+        data,
+        target or stored.target or (None if data in TOYS else own),
+        image_size=stored.image_size,
+        header=stored.header,
+        known=True,
+        features=predictor.features,
+    )
+    if notes is not None:
+        notes += samples.notes
+    if samples.test is not None:
+        return samples.test
+    if samples.y is None:
+        raise InputError(f"{data} has no target to compare with")
+    return samples.X, samples.y
+
+
+def _rows_held_out(predictor: Predictor, stored: Experiment) -> LabelledRows:
+    known, _, seed = predictor.fingerprint.partition(SPLIT)
+    if " without fold " in known:
+        raise InputError(f"the model was trained on {stored.data}{known[64:]}: give the data to measure it with")
+    if not known and stored.data not in MNIST_NAMES:
         raise InputError(
             f"the rows of {stored.data} that were held out on a cluster are not kept: give data to measure with"
         )
     samples = stored.read()
-    known, _, seed = predictor.fingerprint.partition(SPLIT)
     if known not in ("", samples.fingerprint):
         raise InputError(
             f"{stored.data} is not what the model was trained on any more: give the data to measure it with"

@@ -1414,7 +1414,7 @@ def test_step_by_step_follows_one_network_and_the_samples_own_label(visitor):
         one.press("A random sample")
         one.wait(lambda before=before: answer.text_content() != before)
     one.press("Reset and watch it learn")
-    one.wait_for_steps(3)
+    one.wait(lambda: one.status.startswith("running"))
     for count in range(1, 5):
         one.press("Next")
         one.wait(lambda count=count: one.page.locator(".stage").count() == count)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -168,8 +168,19 @@ class Visitor:
 
     def choose(self, label, option):
         """Choose from a list, and wait until it is closed: it takes the focus, and what is typed then, until it is."""
-        self.page.get_by_label(label, exact=True).first.click()
+        from playwright.sync_api import TimeoutError as NotYet
+
+        field = self.page.get_by_label(label, exact=True).first
         chosen = self.page.get_by_role("option", name=option, exact=True)
+
+        def is_open():
+            field.click()  # which misses a list that moves while the page unfolds
+            with suppress(NotYet):
+                chosen.wait_for(timeout=5000)
+                return True
+            return False
+
+        self.wait(is_open)
         chosen.click()
         chosen.wait_for(state="detached")
 

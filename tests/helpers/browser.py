@@ -173,10 +173,14 @@ class Visitor:
         field = self.page.get_by_label(label, exact=True).first
         chosen = self.page.get_by_role("option", name=option, exact=True)
 
+        patience = 1000 * PATIENCE / 64
+
         def is_open():
+            nonlocal patience
             field.click()  # which misses a list that moves while the page unfolds
+            patience *= 2
             with suppress(NotYet):
-                chosen.wait_for(timeout=5000)
+                chosen.wait_for(timeout=patience)
                 return True
             return False
 

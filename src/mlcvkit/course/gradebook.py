@@ -465,7 +465,7 @@ def in_short(grade: Grade) -> str:
     return f"{grade.comment}{' ' if grade.comment else ''}{grade.points:g} of {grade.out_of:g} points: {where}."
 
 
-OF_THE_GRADER = re.compile(r"[\d.]+ of [\d.]+ points: .*\.$", re.DOTALL)
+OF_THE_GRADER = re.compile(r"[\d.]+ of [\d.]+ points: (all right|set by the instructor|[\w ]+ -[\d.]+.*)\.$", re.DOTALL)
 """What ``in_short`` wrote into a cell before."""
 
 
@@ -524,6 +524,7 @@ def _fill_moodle(columns: list[str], rows: list[dict[str, str]], points: Mapping
         if i in points:
             row[names["grade"]] = f"{points[i].points:g}"
             before = OF_THE_GRADER.sub("", row.get(names["feedback comments"]) or "").strip()
+            before = before.removesuffix(points[i].comment).strip()  # which is written again
             row[names["feedback comments"]] = f"{before}{' ' if before else ''}{in_short(points[i])}"
     return names["grade"]
 

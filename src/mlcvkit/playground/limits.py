@@ -124,7 +124,7 @@ class Limits:
         """The training that a tab showed before a reload, a lost connection or another page.
 
         Parameters: ``experiment``, None for whichever it was; ``base``, the guide or the run of its address. Returns
-        None if it was another experiment, also but for settings that keep the weights.
+        None if it was another experiment: one that differs in more than settings that keep the weights.
         """
         with self.lock:
             session = self.tabs.get(tab)

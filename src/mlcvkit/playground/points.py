@@ -86,9 +86,8 @@ def from_table(places: npt.NDArray[np.float64], classes: npt.NDArray[np.generic]
 def _written(names: Iterable[object]) -> str:
     """The names of classes as they follow the points; "" if they are 0, 1, ..., or alike at their beginnings."""
     short = [" ".join(str(name).replace("~", "-").split())[:LONGEST_NAME] or "-" for name in names]
-    return "".join(
-        f"~{name}" for name in short if len({*short}) == len(short) and short != [str(i) for i in range(len(short))]
-    )
+    says_more = len({*short}) == len(short) and short != [str(i) for i in range(len(short))]
+    return "".join(f"~{name}" for name in short) if says_more else ""
 
 
 def problem_with(points: str) -> str:

@@ -335,11 +335,13 @@ def test_grades_go_to_the_column_of_their_own_title(roster, of_code):
 
 
 def test_what_an_instructor_wrote_stays_before_what_the_grader_writes(roster, of_code):
-    own = roster(MOODLE.replace('11:30 PM",-,', '11:30 PM",-,Please see me.'))
+    own = roster(MOODLE.replace('11:30 PM",-,', '11:30 PM",-,You lost 2 of 5 points: late. Please see me.'))
     grade = score(of_code, found("Ann Adams_5001_assignsubmission_file_")(of_code))
+    grade = replace(grade, comment="Well explained.")
     first = export([grade], Ledger(own), of_code).text
-    assert "Please see me. 19 of 19 points: all right." in first
-    assert export([grade], Ledger(roster(first)), of_code).text.count("all right") == 1
+    told = "You lost 2 of 5 points: late. Please see me. Well explained. 19 of 19 points: all right."
+    assert told in first
+    assert export([grade], Ledger(roster(first)), of_code).text == first
 
 
 @pytest.mark.parametrize(

@@ -372,7 +372,7 @@ def test_the_files_hold_mnists_test_labels_and_no_image_twice(digits):
 
 
 def test_a_helper_that_the_notebook_writes_is_imported(grade_notebook):
-    grade = grade_notebook("%%writefile helper.py\nhalf = 0.5", "from helper import half", DATA)
+    grade = grade_notebook("%%writefile helper.py\nhalf = 0.5", "from helper import half\nassert half == 0.5", DATA)
     assert points(grade)["preprocessing"] == 2 and "helper" not in feedback(grade), feedback(grade)
 
 

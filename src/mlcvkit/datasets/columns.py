@@ -37,6 +37,8 @@ _NUMBER = re.compile(r"[+-]?\d*[\d.,]*\d(?:[eE][+-]?\d+)?|[+-]?\d+[.,]")
 _BLANKS = re.compile(r"(?<=\d)[ '’\u00a0\u202f](?=\d{3}(?!\d))")
 _WITH_UNIT = re.compile(r"[+−-]?\d(?:[\d., ]*\d)?\s*([A-Za-zµ°Ω²³/'\"][^\d\s]{0,11})")
 """A number and what it is measured in, such as "70 kg"."""
+_FACTOR = re.compile(r"(.*\d)\s*([kKMB])")
+_DIGITS = {"K": 3, "M": 6, "B": 9}
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _MARKED = r"\d[.,]|[.,]\d"
 _PLAIN, _PLAIN_GROUPED = r"^[+-]?\d*\.\d+(?:[eE][+-]?\d+)?$", r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
@@ -51,10 +53,10 @@ _LENGTH = re.compile(
     re.IGNORECASE,
 )
 """A length of time, such as 26:15:00, "1 h 20 min" or PT1H20M."""
-_MONTHS = {
-    name: i + 1
-    for i, name in enumerate(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
-}
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _ZONE = r"(?:\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?:\[[\w/+-]+\])?)?"
 _DATE = re.compile(
     r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})"
@@ -141,6 +143,44 @@ def unit_of(texts: Collection[str]) -> str | None:
     )
     [(unit, times)] = found.most_common(1) or [("", 0)]
     return unit if len(texts) > 2 and times >= MOSTLY * len(texts) else None
+
+
+def measure_notes(fact: PlainData) -> list[str]:
+    """What a person should know of what the numbers of a column are measured in.
+
+    Parameters
+    ----------
+    fact
+        What is known of the column.
+
+    Returns
+    -------
+    list[str]
+        A line for each thing.
+    """
+    named = ", ".join(unit or "none" for unit in fact.get("mixed", ()))
+    notes = [f"{named} are mixed, and read as plain numbers"] if named else []
+    notes += ["K, M and B are read as thousand, million and billion"] if fact.get("factors") else []
+    return notes + ([f"numbers in {fact['unit']!r}"] if fact.get("unit") else [])
+
+
+def _number_with_factor(text: str, thousands: str | None) -> float | None:
+    """A number in thousands, millions or billions, such as 2.5M."""
+    found = _FACTOR.fullmatch(_bare(text))
+    number = None if found is None else number_of(found[1], thousands)
+    return None if found is None or number is None else number * 10.0 ** _DIGITS[found[2].upper()]
+
+
+def _have_factors(texts: Collection[str]) -> bool:
+    """Whether most of the numbers of a column are in thousands, millions or billions, and not all in the same."""
+    found = Counter(
+        match[2].upper() if (match := _FACTOR.fullmatch(_bare(text))) and number_of(match[1]) is not None else ""
+        for text in texts
+        if number_of(text) is not None or _number_with_factor(text, None) is not None
+    )
+    letters = set(found) - {""}
+    are_most = found.total() >= MOSTLY * len(texts) and 2 * found[""] <= found.total()
+    return are_most and len(found) > 1 and (len(letters) > 1 or letters != {"B"})
 
 
 def thousands_in(texts: Iterable[str], decimals: set[str]) -> str | None:
@@ -332,6 +372,12 @@ def length_of(text: str) -> float | None:
     float | None
         The seconds, or None if it is no length of time.
     """
+    if text.startswith("-") and not text.startswith(
+        "--"
+    ):  # pandas writes -1 days +23:00:00 for an hour less than nothing
+        whole, _, rest = text[1:].partition(" +")
+        lengths = length_of(whole), length_of(rest) if rest else 0.0
+        return None if lengths[0] is None or lengths[1] is None else lengths[1] - lengths[0]
     found = _LENGTH.fullmatch(text) or _CLOCK.fullmatch(text)
     if not found or not any(found.groups()):
         return None
@@ -354,7 +400,8 @@ def has_lengths_of_time(texts: Iterable[str]) -> bool:
     bool
         Whether there is one.
     """
-    found = [match for text in texts if seconds_of(text) is None and (match := _LENGTH.fullmatch(text))]
+    lengths = (text.removeprefix("-").replace(" +", " ") for text in texts if seconds_of(text) is None)
+    found = [match for text in lengths if (match := _LENGTH.fullmatch(text))]
     return any(match[2] or sum(part is not None for part in match.groups()) > 1 for match in found)
 
 
@@ -396,7 +443,7 @@ def date_of(text: str, first: str) -> datetime | None:
 def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
     """The three numbers of a date in their order, the time of day, and the time zone."""
     if named := _NAMED_DATE.fullmatch(text):
-        month = _MONTHS.get(named[1][:3].lower())
+        month = _month(named[1])
         return None if month is None else (int(named[3]), month, int(named[2]), "", "")
     if part := _MONTH.fullmatch(text):
         return int(part[1]), int(part[2] or 3 * int(part[3]) - 2), 1, "", ""
@@ -412,10 +459,15 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
     if any(len(part) == 4 and part.startswith("00") for part in (a, c)):
         return None  # such as the empty date 0001-01-01
     if b.isalpha():
-        month = _MONTHS.get(b[:3].lower())
+        month = _month(b)
         year = int(c) + (0 if len(c) > 2 else 2000 if int(c) < 69 else 1900)
         return None if month is None else (year, month, int(a), clock, zone)
     return int(a), int(b), int(c), clock, zone
+
+
+def _month(word: str) -> int | None:
+    """The month that a word names, in full or by its first three letters or more."""
+    return next((i for i, name in enumerate(_MONTHS, 1) if name.startswith(word.lower())), None)
 
 
 def order_of_dates(texts: Iterable[str]) -> tuple[str | None, bool]:
@@ -485,6 +537,8 @@ def known_text(column: "polars.Series", missing: tuple[str, ...] = MISSING) -> "
     if not text.str.contains(r"^[ -~]*$").all():
         text = text.str.replace_all("[\u00a0\u202f]", " ").str.normalize("NFC")
     text = text.str.strip_chars()
+    if text.str.starts_with('="').any():  # what spreadsheets write to keep a text as it is
+        text = text.str.replace(r'^="(.*)"$', "$1")
     return text.set(text.is_in(list(missing)), None)
 
 
@@ -570,8 +624,9 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     column
         The column: numbers, truth values, times of day, lengths of time, or text that holds such.
     fact
-        What is known of the column: its ``thousands``, the ``grouping`` if thousands should occur, its ``unit``, and
-        whether its numbers are times of day, ``clock``, or with that lengths of time, ``length``.
+        What is known of the column: its ``thousands``, the ``grouping`` if thousands should occur, its ``unit``,
+        whether K, M and B are ``factors``, and whether its numbers are times of day, ``clock``, or with that lengths
+        of time, ``length``.
 
     Returns
     -------
@@ -607,6 +662,8 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
         if "unit" in fact and _DEBIT.fullmatch(one):
             return None  # beside another unit "Cr" is a unit as well: ten million
         number = number_of(one, thousands)
+        if number is None and fact.get("factors"):
+            return _number_with_factor(one, thousands)
         return truth.get(one.lower()) if number is None else number
 
     return numbers.fill_null(parsed(rest, parse, pl.Float64()))
@@ -666,6 +723,10 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     if all(one.lower() in ("true", "false") for one in texts):
         return {"kind": "number"}
     some = texts[:: max(1, len(texts) // FIRST_LOOK)]
+    if _have_factors(some):
+        fact: PlainData = {"kind": "number", "factors": True}
+        read = numbers_in(text, fact).is_not_null() | text.is_in(list(MISSING_NUMBERS))
+        return fact if read.all() else fact | {"loose": True}
     unit = unit_of(some)
     if unit is not None:
         bare = kind_of_text(text.str.strip_suffix(unit), decimals)
@@ -677,7 +738,7 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     if max(sum(form(one) is not None for one in some) for form in forms) < len(some) / 2:
         return {"kind": "text"}
     thousands = thousands_in(texts, decimals)
-    fact: PlainData = {"kind": "number"} | ({} if thousands is None else {"thousands": thousands})
+    fact = {"kind": "number"} | ({} if thousands is None else {"thousands": thousands})
     numbers = numbers_in(text, fact).is_not_null()
     known = [one for one in text.to_list() if one not in MISSING_NUMBERS]
     share = int(numbers.sum()) / max(1, len(known))
@@ -719,9 +780,30 @@ def _are_plain(text: "polars.Series") -> bool:
 
 def _mixed_units(texts: Iterable[str]) -> list[str]:
     """The currencies of numbers, with "" for numbers without any where others have a percent sign."""
-    found = {match[0] if (match := re.search(_UNIT, text)) else "" for text in texts}
-    named = {_CURRENCIES.get(unit, unit) for unit in found}
+    named = _units(texts)
     return sorted(named if "%" in named else named - {""})
+
+
+def currencies_of(texts: Iterable[str]) -> list[str]:
+    """The currencies of some numbers.
+
+    Parameters
+    ----------
+    texts
+        The numbers as text.
+
+    Returns
+    -------
+    list[str]
+        The currencies, such as "EUR".
+    """
+    return sorted(_units(texts) - {"", "%"})
+
+
+def _units(texts: Iterable[str]) -> set[str]:
+    """The signs that numbers have before or after them, "" where there is none."""
+    found = {match[0] if (match := re.search(_UNIT, text)) else "" for text in texts}
+    return {_CURRENCIES.get(unit, unit) for unit in found}
 
 
 def _share_of(some: Collection[str], values: Sequence[str]) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlcvkit.arrays import PlainData
-from mlcvkit.datasets.columns import as_names, dates_in, known_text, numbers_in, type_of
+from mlcvkit.datasets.columns import as_names, dates_in, known_text, measure_notes, numbers_in, type_of
 from mlcvkit.datasets.samples import Samples
 from mlcvkit.datasets.tables import TableEncoder
 from mlcvkit.errors import InputError
@@ -100,9 +100,7 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
         notes.append(f"mostly {kind}: {columns_for}the rest counts as missing")
     if fact.get("thousands"):
         notes.append(f"{fact['thousands']!r} stands between thousands")
-    if fact.get("mixed"):
-        named = ", ".join(unit or "none" for unit in fact["mixed"])
-        notes.append(f"{named} are mixed, and read as plain numbers")
+    notes += measure_notes(fact)
     if fact.get("short_years"):
         notes.append("years of two digits: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068")
     if fact.get("unsure"):
@@ -112,8 +110,6 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
     different = names.n_unique()
     if fact["kind"] == "category" and len(fact["categories"]) < different:
         notes.append(f"{len(fact['categories'])} of {different:,} names have a column each, the rarer ones share one")
-    if fact.get("unit"):
-        notes.append(f"numbers in {fact['unit']!r}")
     if fact["kind"] == "category":
         notes += alike_names(names.to_list())
     if fact["kind"] == "number":

@@ -85,6 +85,29 @@ def in_two_classes(images: Values, labels: Sequence[str], files: Sequence[Path])
     return [f"{len(twice):,} images are in two classes, pixel by pixel, such as {names}"]
 
 
+def of_several_pages(paths: Sequence[Path]) -> list[str]:
+    """A note on files that hold several images, of which the first is taken.
+
+    Parameters
+    ----------
+    paths
+        The files.
+
+    Returns
+    -------
+    list[str]
+        The note, or none.
+    """
+    from PIL import Image
+
+    found = []
+    for path in paths:
+        if path.suffix.lower() in (".gif", ".tif", ".tiff", ".webp"):
+            with Image.open(path, formats=IMAGE_FORMATS) as opened:
+                found += [path] if getattr(opened, "n_frames", 1) > 1 else []
+    return [f"{len(found):,} files hold several images, such as {found[0].name}: the first is taken"] if found else []
+
+
 def read_images(paths: list[Path], image_size: int | None = None) -> npt.NDArray[np.generic]:
     """Read images of one size: rotated by their EXIF orientation, and transparent ones on white.
 
@@ -153,6 +176,9 @@ def _pixels(path: Path, image_size: int | None) -> Values:
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as opened:
             image = ImageOps.exif_transpose(opened)
+            if image.mode[0] == "I" and isinstance(clear := image.info.pop("transparency", None), int):
+                deep = np.asarray(image)
+                image = Image.fromarray(np.where(deep == clear, 65535, deep).astype(np.uint16))
             if "A" in image.getbands() or "transparency" in image.info:
                 image = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
@@ -185,7 +211,7 @@ def are_images(X: RawRows) -> bool:
     bool
         Whether they are.
     """
-    return isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype in (np.uint8, np.uint16)
+    return isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype.newbyteorder("=") in (np.uint8, np.uint16)
 
 
 class ImageEncoder:
@@ -210,7 +236,7 @@ class ImageEncoder:
             The encoder itself.
         """
         self.shape_ = X.shape[1:]
-        self.white = 65535 if isinstance(X, np.ndarray) and X.dtype == np.uint16 else 255
+        self.white = 65535 if isinstance(X, np.ndarray) and X.dtype.itemsize == 2 else 255
         return self
 
     def transform(self, X: RawRows) -> npt.NDArray[np.float32]:
@@ -242,7 +268,7 @@ class ImageEncoder:
             )
         if X.dtype.kind not in "iu":
             raise InputError(f"the model reads images of whole numbers from 0 to {self.white:,}; got {X.dtype}")
-        white = {np.dtype(np.uint16): 65535, np.dtype(np.uint8): 255}.get(X.dtype, self.white)
+        white = {np.dtype(np.uint16): 65535, np.dtype(np.uint8): 255}.get(X.dtype.newbyteorder("="), self.white)
         rows: npt.NDArray[np.float32] = np.divide(X.reshape(len(X), -1), white, dtype=np.float32)
         return rows
 

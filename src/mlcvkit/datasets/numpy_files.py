@@ -31,7 +31,8 @@ def _npy(path: Path, name: str, file: IO[bytes], size: int) -> Values:
     if len(content) != needed:
         raise InputError(f"{path} is truncated: {name} should have {needed:,} bytes of data and has {len(content):,}")
     try:
-        return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+        array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+        return array.astype(dtype.newbyteorder("="), copy=False)
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged: {name}: {first_line(error)}") from None
 

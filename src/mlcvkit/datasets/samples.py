@@ -19,6 +19,7 @@ from mlcvkit.datasets.columns import (
     kind_of_text,
     known_text,
     marks_in,
+    measure_notes,
     number_of,
     numbers_in,
     thousands_in,
@@ -31,6 +32,7 @@ from mlcvkit.datasets.images import (
     files_by_class,
     in_same_colours,
     in_two_classes,
+    of_several_pages,
     read_images,
 )
 from mlcvkit.datasets.mnist_digits import PARITY_NAMES, mnist
@@ -290,6 +292,9 @@ def _of_table(
     target = unicodedata.normalize("NFC", str(target))
     how: PlainData = {} if reading is None else {"decimal": reading.decimal, "as_text": reading.known}
     X, y, thousands = split_target(frame, str(target), path, decimals=decimals, **how)
+    if y.dtype.kind in "if" and type_of(frame[target].dtype) == "text":
+        measures = measure_notes(kind_of_text(frame[target], set(decimals)))
+        notes = [*notes, *(f"{target}: {note}" for note in measures)]
     left_out = frame.height - len(y)
     if left_out:
         notes = [*notes, f"{left_out:,} of {frame.height:,} rows are left out, which have no {target}"]
@@ -379,6 +384,8 @@ def _target_values(
         text = numbers if are_numbers else text
         return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
     fact = kind_of_text(column, marks)
+    if fact.get("factors"):
+        raise InputError(f"the target {column.name!r} has numbers with K, M or B behind them and others: write all out")
     if decimal is not None and fact["kind"] == "number":
         fact["thousands"] = "," if decimal == "." else "."
     is_code = known.str.contains(r"^0\d+$").any()
@@ -390,7 +397,10 @@ def _target_values(
         whole = not known.drop_nulls().str.strip_suffix(fact.get("unit", "")).str.contains(r"[.eE]").any() and bool(
             (values == np.round(values)).all()
         )
-        values = values.astype(np.int64) if whole and np.abs(values).max() < 2**53 else values
+        if whole and np.abs(values).max() < 2**53:
+            values = values.astype(np.int64)
+        elif whole:
+            values = _exact(known.set(numbers.is_null(), "0").to_list(), values)
         later = grouping(numbers, marks)
         return values, present.to_numpy(), later if later == ".," else fact.get("thousands") or later or ""
     return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
@@ -428,8 +438,17 @@ def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
     unit = unit_of(set(texts)) or ""
     texts = [text.removesuffix(unit).strip() for text in texts]
     mark = thousands_in(set(texts), set()) if thousands is None else thousands or None
-    numbers = [number_of(text, mark) for text in texts]
-    return None if None in numbers else np.array(numbers, np.float64)
+    truth = {"true": 1.0, "false": 0.0}
+    numbers = [truth.get(text.lower(), number_of(text, mark)) for text in texts]
+    return None if None in numbers else _exact(texts, np.array(numbers, np.float64))
+
+
+def _exact(texts: Collection[str], numbers: Values) -> Values:
+    """The numbers of texts; as whole numbers, where they are those and have more digits than a float holds."""
+    if np.abs(numbers).max(initial=0) < 2**53 or not all(text.removeprefix("-").isdecimal() for text in texts):
+        return numbers
+    whole = np.array([int(text) for text in texts])
+    return whole if whole.dtype.kind in "iu" else numbers
 
 
 def no_number(y: Values, thousands: str | None = None) -> str | None:
@@ -583,6 +602,7 @@ def _image_folder(folder: Path, target: str | Path | None, image_size: int | Non
             f"{folder} has no images: it needs a folder for each class with {', '.join(IMAGE_SUFFIXES)} files"
         )
     images = read_images([path for path, _ in files], image_size)
+    notes += of_several_pages([path for path, _ in files])
     y = np.array([label for _, label in files]) if has_classes else None
     if y is not None and not every:
         notes += in_two_classes(images, y.tolist(), [path for path, _ in files])

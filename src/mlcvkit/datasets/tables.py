@@ -16,13 +16,13 @@ from mlcvkit.datasets.columns import (
     MISSING,
     MISSING_NUMBERS,
     as_names,
+    currencies_of,
     dates_in,
     grouping,
     kind_of_text,
     known_text,
     marks_in,
     marks_of,
-    number_of,
     numbers_in,
     type_of,
 )
@@ -230,6 +230,10 @@ class TableEncoder:
         """The mark between thousands where none occurred, by column."""
         self.percents_: list[str] | None = []
         """The columns of numbers with a percent sign; None if that was not learned."""
+        self.currencies_: dict[str, list[str]] = {}
+        """The currencies of the numbers that have one, by column."""
+        self.rare_: dict[str, float] | None = {}
+        """The share of the rows whose name has no column of its own, by column; None if that was not learned."""
         if isinstance(frame, _Numbers):
             self.columns_: dict[str, PlainData] = {name: {"kind": "number"} for name in frame.names}
         else:
@@ -249,12 +253,23 @@ class TableEncoder:
         counted = np.isfinite(values).sum(axis=0)
         self._note_missing(counted)
         self._learn_scales(values, counted)
+        if not isinstance(frame, _Numbers):
+            self._learn_shares(frame)
         if not self.get_feature_names_out().size:
             reasons = "; ".join(f"{name}: {fact.get('reason')}" for name, fact in list(self.columns_.items())[:10])
             raise InputError(f"no column of {_counted(self._rows)} tells anything about the target: {reasons}")
         self.n_features_in_ = len(self.columns_)
         self.feature_names_in_ = np.array(list(self.columns_), dtype=object)
         return self
+
+    def _learn_shares(self, frame: "polars.DataFrame") -> None:
+        """How many rows have a rare name; and which columns have different numbers that nothing tells apart."""
+        assert self.rare_ is not None
+        for name, fact in self.columns_.items():
+            if fact["kind"] == "category" and (rare := len(self._rare(frame[name], fact))):
+                self.rare_[name] = rare / self._rows
+            if fact["kind"] == "number" and "reason" in fact and known_text(frame[name]).drop_nulls().n_unique() > 1:
+                fact["reason"] = "left out: as numbers its values are all alike; --categorical takes them for names"
 
     def _require_sound(self) -> None:
         """Refuse parameters that mean nothing."""
@@ -432,15 +447,22 @@ class TableEncoder:
             For each such column how many, and what becomes of them.
         """
         frame = self._checked(X)
-        found: dict[str, tuple[int, str]] = {}
-        if isinstance(frame, _Numbers):
-            return found
+        found = {} if isinstance(frame, _Numbers) else self._unread_texts(frame) | self._other_signs(frame)
+        for name, (times, what) in self._newly_missing(frame).items():
+            found[name] = (found[name][0], f"{found[name][1]}; {times:,} {what}") if name in found else (times, what)
+        return found
+
+    def _unread_texts(self, frame: "polars.DataFrame") -> dict[str, tuple[int, str]]:
+        """Names without a column of their own, where they are more than in the training, and what is no number."""
+        found = {}
         for name, fact in self.columns_.items():
             if fact["kind"] == "category":
-                known, what = fact["categories"], "are none of the names that have a column each"
-                unread = as_names(known_text(frame[name]), fact).drop_nulls()
-                unread = unread.filter(~unread.is_in(known))
-                if 2 * len(unread) <= frame.height:  # rare names occurred in the training as well
+                what = "are none of the names that have a column each"
+                unread = self._rare(frame[name], fact)
+                usual = 0.5 if self.rare_ is None else self.rare_.get(name, 0.0)
+                if len(unread) <= usual * frame.height + 3 * sqrt(usual * (1 - usual) * frame.height):
+                    continue
+                if len(unread) == 1 < frame.height:
                     continue
             elif fact.get("loose"):
                 read = self._numbers_of(frame[name])
@@ -453,22 +475,49 @@ class TableEncoder:
                 continue
             if len(unread):
                 found[name] = len(unread), f"{what}: {unread[0]!r}"
-        return found | self._other_percents(frame)
+        return found
 
-    def _other_percents(self, frame: "polars.DataFrame") -> dict[str, tuple[int, str]]:
-        """Numbers with a percent sign where the training had none, and the other way round: they may differ by 100."""
+    def _rare(self, column: "polars.Series", fact: PlainData) -> "polars.Series":
+        """The names that have no column of their own."""
+        names = as_names(known_text(column), fact).drop_nulls()
+        return names.filter(~names.is_in(fact["categories"]))
+
+    def _newly_missing(self, frame: "polars.DataFrame | _Numbers") -> dict[str, tuple[int, str]]:
+        """Missing values of columns that had none in the training."""
+        if self.rare_ is None:  # an earlier version, which did not learn all of this
+            return {}
+        found, places = {}, self._places()
+        lacking = ~np.isfinite(self._numbers(frame))
+        for name, fact in self.columns_.items():
+            if fact.get("missing") or fact["kind"] == "dropped":
+                continue
+            if fact["kind"] == "category":
+                assert not isinstance(frame, _Numbers)
+                times, what = known_text(frame[name]).null_count(), "count as a rare name"
+            elif not self.kept_[places[name]]:
+                continue
+            else:
+                times, what = int(lacking[:, places[name]].sum()), "are taken for the middle one of the training"
+            if times > 1 or times == len(frame) > 0:
+                found[name] = times, f"are missing, which none was in the training: they {what}"
+        return found
+
+    def _other_signs(self, frame: "polars.DataFrame") -> dict[str, tuple[int, str]]:
+        """Numbers with a percent sign where the training had none, or without, or with a currency that it had not."""
         found = {}
         for name, fact in self.columns_.items():
             if fact["kind"] != "number" or fact.get("clock") or self.percents_ is None:
                 continue
-            text, is_percent = (
-                known_text(frame[name], (*MISSING, *MISSING_NUMBERS)).drop_nulls(),
-                name in self.percents_,
-            )
+            text = known_text(frame[name], (*MISSING, *MISSING_NUMBERS)).drop_nulls()
+            is_percent, currencies = name in self.percents_, self.currencies_.get(name, [])
             others = text.filter(text.str.contains("%", literal=True) ^ is_percent)
+            what = "lack the percent sign" if is_percent else "have a percent sign, unlike those"
+            if not len(others):
+                marked = text.filter(text.str.contains(r"\d") & text.str.contains(r"[^\d.,eE\s+-]")).unique().sort()
+                others = text.filter(text.is_in([one for one in marked if {*currencies_of([one])} - {*currencies}]))
+                what = "are in another currency than those" if currencies else "are in a currency, unlike those"
             if len(others):
-                what = "lack the percent sign" if is_percent else "have a percent sign, unlike those"
-                number = number_of(others[0], fact.get("thousands"))
+                number = numbers_in(others.head(1), fact)[0]
                 found[name] = len(others), f"{what} of the training: {others[0]!r} is read as {number}"
         return found
 
@@ -511,6 +560,8 @@ class TableEncoder:
             arrays |= {"low": self.low_, "high": self.high_}
         facts = {"encoder": "table", "parameters": self.get_params(), "columns": self.columns_}
         facts |= {"grouping": self.grouping_} if self.grouping_ else {}
+        facts |= {"currencies": self.currencies_} if self.currencies_ else {}
+        facts |= {} if self.rare_ is None else {"rare": self.rare_}
         return facts | ({} if self.percents_ is None else {"percents": self.percents_}), arrays
 
     def blank_row(self) -> RawRows:
@@ -529,7 +580,8 @@ class TableEncoder:
         self.set_params(**facts["parameters"])
         self.columns_ = {name: _as_read_now(fact) for name, fact in facts["columns"].items()}
         self.grouping_ = dict(facts.get("grouping", {}))  # which earlier versions did not learn
-        self.percents_ = facts.get("percents")  # which earlier versions did not learn
+        self.percents_, self.rare_ = facts.get("percents"), facts.get("rare")  # which earlier versions did not learn
+        self.currencies_ = dict(facts.get("currencies", {}))
         self.fill_, self.mean_, self.scale_ = (arrays[name] for name in ("fill", "mean", "scale"))
         self.low_, self.high_ = arrays.get("low"), arrays.get("high")  # which earlier versions did not learn
         self.kept_ = arrays["kept"].astype(bool)
@@ -568,7 +620,7 @@ class TableEncoder:
             return self._look_at_names(text)
         if isinstance(column.dtype, pl.Time | pl.Duration):
             fact |= {"clock": True} | ({"length": True} if column.dtype != pl.Time else {})
-        if fact["kind"] == "number" and not fact.get("clock"):
+        if fact["kind"] == "number" and not fact.get("clock") and not fact.get("factors"):
             self._learn_marks(column, fact, decimals)
         if fact.get("unsure") and self.day_first is not None:
             fact = {"kind": fact["kind"], "first": "day" if self.day_first else "month"}
@@ -583,6 +635,8 @@ class TableEncoder:
         text = known_text(column)
         if is_text and self.percents_ is not None and text.str.contains("%", literal=True).any():
             self.percents_.append(column.name)
+        if is_text and (currencies := currencies_of(text.drop_nulls().unique().to_list())):
+            self.currencies_[column.name] = currencies
         if is_text and self.decimal is not None and "thousands" not in fact:
             fact["thousands"] = "," if self.decimal == "." else "."
         if self.decimal is not None and is_text:
@@ -805,6 +859,11 @@ def _of_pandas(column: "pandas.Series") -> "polars.Series":
 
     if hasattr(column, "sparse"):
         column = column.sparse.to_dense()
+    names = [type(one).__name__ for one in (column.dtype, getattr(column.dtype, "categories", column).dtype)]
+    if names[0] == "PeriodDtype":
+        column = column.dt.to_timestamp()
+    elif "IntervalDtype" in names:
+        column = column.astype(str).where(column.notna(), None)
     try:
         return pl.Series(column.name, pl.from_pandas(column))
     except (pl.exceptions.PolarsError, ValueError, TypeError, ArithmeticError, NotImplementedError) as error:
@@ -846,10 +905,11 @@ def _as_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
     import polars as pl
 
     is_clock = bool(fact.get("clock"))
-    of_time = isinstance(column.dtype, pl.Date | pl.Datetime | pl.Duration | pl.Time)
     what = "only numbers" if not is_clock else "lengths of time" if fact.get("length") else "times of day"
+    dtype = column.dtype
+    fits = isinstance(dtype, pl.Duration | pl.Time) if is_clock else dtype.is_numeric() or dtype == pl.Boolean
     try:
-        if (of_time and not is_clock) or (is_clock and column.dtype.is_numeric() and len(column.drop_nulls())):
+        if not fits and type_of(dtype) != "text" and column.null_count() < len(column):
             raise pl.exceptions.InvalidOperationError
         numbers = numbers_in(column, fact)
     except pl.exceptions.PolarsError:

@@ -29,8 +29,12 @@ SEPARATORS = (";", "\t", "|", ",", " ")
 NOTHING = "\x1f"
 """A separator that does not occur."""
 TRUTH = ("true", "false")
+_KEPT = r"^0\d|[%$€£¥₹₩₽₺]|\d ?[A-Z]{3}$|^[A-Z]{3} ?\d"
+"""What begins with 0, or has a percent sign or a currency."""
 LOOKED_AT = 200
 """The lines by which the separator is found."""
+
+csv.field_size_limit(2**31 - 1)  # a field may be as long as the file
 
 
 class TextReader:
@@ -288,7 +292,8 @@ def _typed(table: "polars.DataFrame", decimal: str | None, marks: Mapping[str, s
     """The table with its columns of nothing but plain numbers or ISO dates as such; the others stay text.
 
     Text stays what a model must know the marks of: numbers with thousands, those with a decimal comma beside them, and
-    those such as 1.250 where all end in 0; what has a percent sign; and what may be codes, since it begins with 0.
+    those such as 1.250 where all end in 0; what has a percent sign or a currency; and what begins with
+    0, since it may be codes.
     """
     import polars as pl
 
@@ -298,7 +303,7 @@ def _typed(table: "polars.DataFrame", decimal: str | None, marks: Mapping[str, s
     for name in table.columns:
         text = known_text(table[name])
         known = text.drop_nulls()
-        if known.is_empty() or known.str.to_lowercase().is_in(TRUTH).any() or known.str.contains(r"^0\d|%").any():
+        if known.is_empty() or known.str.to_lowercase().is_in(TRUTH).any() or known.str.contains(_KEPT).any():
             continue
         if known.str.contains(r"^[+-]?\d+$").all():
             values = text.cast(pl.Int64, strict=False)

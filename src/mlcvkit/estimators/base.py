@@ -564,5 +564,7 @@ def _as_numbers(y: Values) -> Values:
     """Targets as numbers; ValueError if they are none, or some are missing."""
     if y.dtype.kind in "US":
         raise ValueError(f"y must be numbers, and holds text such as {y.flat[0]!r}: give y.astype(float)")
+    if y.dtype.kind in "mM":
+        raise ValueError(f"y must be numbers, and holds {y.dtype}, such as {y.flat[0]}: give days or seconds")
     assert_all_finite(y, input_name="y")
     return y

@@ -616,11 +616,12 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
                 f"the target {samples.target!r} is text: it can be classified, and not regressed "
                 f"({no_number(y)!r} is no number)"
             )
-        if np.abs(y).max() > LARGEST_NUMBER:
+        numbers = y.astype(np.float64)
+        if np.abs(numbers).max() > LARGEST_NUMBER:
             raise InputError(
-                f"the target {samples.target!r} goes up to {np.abs(y).max():.3g}, whose square is no number"
+                f"the target {samples.target!r} goes up to {np.abs(numbers).max():.3g}, whose square is no number"
             )
-        return y.astype(np.float64), task
+        return numbers, task
     if len(values) > max(MOST_CLASSES, len(y) // 2):
         raise InputError(
             f"the target {samples.target!r} has {len(values):,} different values in {len(y):,} rows: nearly each row "

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mlcvkit import InputError
-from mlcvkit.datasets import ImageEncoder, encoder_for, read, read_images, restored_encoder
+from mlcvkit.datasets import ImageEncoder, are_images, encoder_for, read, read_images, restored_encoder
 
 
 def test_images_of_sixteen_bits_keep_their_depth(tmp_path):
@@ -99,3 +99,34 @@ def test_floats_are_no_images_of_bytes():
     encoder = ImageEncoder().fit(np.zeros((1, 2, 2), np.uint8))
     with pytest.raises(InputError, match="whole numbers from 0 to 255; got float32"):
         encoder.transform(np.zeros((1, 2, 2), np.float32))
+
+
+def test_the_clear_value_of_a_deep_grey_image_is_white(tmp_path):
+    deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 400
+    Image.fromarray(deep).save(tmp_path / "a.png", transparency=0)
+    (image,) = read_images([tmp_path / "a.png"])
+    assert image.dtype == np.uint16 and image[0, 0] == 65535
+    np.testing.assert_array_equal(image.ravel()[1:], deep.ravel()[1:])
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_the_order_of_bytes_in_a_file_makes_no_difference(tmp_path, suffix):
+    X = np.random.default_rng(0).integers(0, 65536, (12, 4, 4)).astype(np.uint16)
+    other = ImageEncoder().fit(X)
+    assert are_images(X.astype(">u2")) and ImageEncoder().fit(X.astype(">u2")).white == 65535
+    np.testing.assert_array_equal(other.transform(X.astype(">u2")), other.transform(X))
+    path = tmp_path / f"a.{suffix}"
+    np.save(path, X.astype(">u2")) if suffix == "npy" else np.savez(path, X=X.astype(">u2"))
+    read_back = read(path).X
+    assert read_back.dtype == np.dtype(np.uint16)
+    np.testing.assert_array_equal(read_back, X)
+
+
+def test_of_several_pages_the_first_is_taken_and_a_note_says_so(tmp_path):
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for i in range(3):
+            pages = [Image.new("L", (6, 6), 40 * i + 10 * page) for page in range(2)]
+            pages[0].save(tmp_path / "set" / label / f"{i}.tif", save_all=True, append_images=pages[1:])
+    notes = "\n".join(read(tmp_path / "set").notes)
+    assert "6 files hold several images, such as 0.tif: the first is taken" in notes

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, prepare
 from mlcvkit.datasets import Samples, describe, read, restored_encoder
-from mlcvkit.datasets.columns import date_of, kind_of_text, number_of
+from mlcvkit.datasets.columns import date_of, kind_of_text, length_of, number_of
 from mlcvkit.experiments import folds_of
 
 RNG = np.random.default_rng(0)
@@ -553,6 +553,10 @@ def test_a_percent_sign_that_was_none_is_told(tmp_path):
         (polars.Series([1.0, 2, 3, 4] * 10), polars.Series([timedelta(minutes=7)])),
         (polars.Series([f"{i} min" for i in range(40)]), polars.Series([timedelta(minutes=7)])),
         (polars.Series(list("abcd") * 10), polars.Series([["a"]])),
+        (polars.Series([f"{i % 24:02d}:{i % 60:02d}" for i in range(40)]), polars.Series([date(2020, 1, 1)])),
+        (polars.Series([f"{i % 24:02d}:{i % 60:02d}" for i in range(40)]), polars.Series([datetime(2020, 1, 1, 7)])),
+        (polars.Series([timedelta(minutes=i) for i in range(40)]), polars.Series([True])),
+        (polars.Series([timedelta(minutes=i) for i in range(40)]), polars.Series([date(2020, 1, 1)])),
     ],
 )
 def test_a_column_that_became_another_kind_is_refused(learned, later):
@@ -644,3 +648,148 @@ def test_what_is_odd_about_a_folder_of_classes_is_told(tmp_path):
         "c: without images, and no class",
         "1 images are in two classes, pixel by pixel, such as a/0.png and b/same.png",
     )
+
+
+def test_what_first_is_missing_later_is_counted():
+    frame = polars.DataFrame(
+        {"n": range(40), "city": ["Rome", "Oslo"] * 20, "day": [date(2020, 1, 1 + i % 9) for i in range(40)]}
+    )
+    gone = frame.with_columns(
+        n=polars.Series([None] * 9 + [1] * 31),
+        city=polars.Series([None, None, "Bonn", "Bonn"] + ["Rome"] * 36),
+        day=polars.lit(None),
+    )
+    encoder = restored_encoder(*TableEncoder().fit(frame).to_dict())
+    assert encoder.unread(frame) == {}
+    told = encoder.unread(gone)
+    assert {name: count for name, (count, _) in told.items()} == {"n": 9, "city": 2, "day": 40}
+    assert told["city"][1].endswith("'Bonn'; 2 are missing, which none was in the training: they count as a rare name")
+    assert "middle one" in told["n"][1]
+    assert TableEncoder().fit(gone.drop("day")).unread(gone.drop("day")) == {}
+    rows = TableEncoder().fit(np.arange(20.0).reshape(10, 2))
+    assert rows.unread(np.array([[np.nan, 1.0]]))["x0"][0] == 1
+
+
+def test_names_that_are_new_are_counted_where_they_are_more_than_the_rare_ones_of_the_training():
+    codes = polars.DataFrame({"zip": ["01067", "10115", "20095"] * 20, "n": range(60)})
+    encoder = TableEncoder(categorical=["zip"]).fit(codes)
+    later = codes.with_columns(zip=polars.col("zip").cast(polars.Int64))
+    assert encoder.unread(later)["zip"] == (20, "are none of the names that have a column each: '1067'")
+    rare = polars.DataFrame({"name": ["a", "b"] * 45 + [f"r{i}" for i in range(10)]})
+    encoder = restored_encoder(*TableEncoder(max_categories=2).fit(rare).to_dict())
+    assert encoder.unread(rare) == {}
+    assert encoder.unread(polars.DataFrame({"name": ["a"] * 50 + ["z"] * 50}))["name"][0] == 50
+
+
+def test_classes_that_a_float_does_not_tell_apart_stay_apart(tmp_path):
+    for first in (1234567890123456781, 2**63 + 1):
+        path = written(tmp_path, ["x,y", *(f"{i},{first + 7 * (i % 2)}" for i in range(60))])
+        predictor = trained(path, "y").fit().predictor
+        later = read(path, "y", known=True)
+        truth = np.arange(60) % 2
+        measured = predictor.measure(later.X, later.y)
+        predicted = predictor.predict(later.X)
+        assert measured["accuracy"] == np.mean((predicted == first + 7) == truth)
+        assert measured["accuracy"] < 1
+
+
+def test_numbers_that_a_float_does_not_tell_apart_are_told(tmp_path):
+    path = written(tmp_path, ["id,n,y", *(f"{2**62 + i},{i},{i % 2}" for i in range(60))])
+    encoder = TableEncoder().fit(read(path, "y").X)
+    assert (
+        encoder.columns_["id"]["reason"]
+        == "left out: as numbers its values are all alike; --categorical takes them for names"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "told"),
+    [
+        (["395K", "7M", "865", "1.5M"], [395e3, 7e6, 865, 1.5e6], True),
+        (["€565K", "€110.5M", "€0", "€20K"], [565e3, 110.5e6, 0, 20e3], True),
+        (["2.5B", "3B", "400M", "1M"], [2.5e9, 3e9, 4e8, 1e6], True),
+        (["290 K", "300 K", "275 K", "310 K"], [290, 300, 275, 310], False),
+    ],
+)
+def test_thousands_and_millions_in_one_column_are_factors(tmp_path, values, numbers, told):
+    path = written(tmp_path, ["wage,y", *(f"{values[i % 4]},{i % 2}" for i in range(60))])
+    encoder = restored_encoder(*TableEncoder().fit(read(path, "y").X).to_dict())
+    assert first_numbers(encoder, path)[:4] == numbers
+    assert ("thousand, million" in "\n".join(trained(path, "y").notes)) == told
+
+
+@pytest.mark.parametrize("values", [["12", "12B", "7", "9A"], ["3B", "4B", "5", "6B"], ["12", "15", "12K", "19"]])
+def test_letters_behind_a_few_numbers_are_no_factors(values):
+    assert not kind_of_text(polars.Series(values * 9), set()).get("factors")
+
+
+def test_a_target_with_factors_is_refused_and_what_it_is_measured_in_is_told(tmp_path):
+    path = written(tmp_path, ["x,y", *(f"{i},{f'{i}.5K' if i % 3 else i * 1000}" for i in range(60))])
+    with pytest.raises(InputError, match="K, M or B"):
+        read(path, "y")
+    path = written(tmp_path, ["x,y", *(f"{i},{f'{i}.5%' if i % 3 else i / 100}" for i in range(60))])
+    assert "y: none, % are mixed, and read as plain numbers" in read(path, "y").notes
+
+
+def test_another_currency_is_told(tmp_path):
+    euros = written(tmp_path, ["price,y", *(f"€{i}.50,{i % 2}" for i in range(40))])
+    dollars = written(tmp_path, ["price,y", *(f"${i}.50,{i % 2}" for i in range(40))], "dollars.csv")
+    kilos = written(tmp_path, ["price,y", *(f"{i} kg,{i % 2}" for i in range(40))], "kilos.csv")
+    for training, words in ((euros, "another currency"), (kilos, "are in a currency")):
+        encoder = restored_encoder(*TableEncoder().fit(read(training, "y").X).to_dict())
+        count, told = encoder.unread(read(dollars, "y", known=True).X)["price"]
+        assert count == 40 and words in told and "'$0.50' is read as 0.5" in told
+        assert encoder.unread(read(training, "y", known=True).X) == {}
+
+
+def test_intervals_and_periods_of_pandas_are_used():
+    frame = pd.DataFrame(
+        {
+            "income": pd.cut(np.arange(60), 4),
+            "month": pd.period_range("2020-01", periods=60, freq="M"),
+            "z": np.arange(60),
+        }
+    )
+    encoder = TableEncoder().fit(frame)
+    assert encoder.columns_["income"]["kind"] == "category" and len(encoder.columns_["income"]["categories"]) == 4
+    assert encoder.columns_["month"]["kind"] == "time"
+    as_text = encoder.transform(
+        frame.assign(income=frame["income"].astype(str), month=frame["month"].dt.to_timestamp())
+    )
+    np.testing.assert_array_equal(encoder.transform(frame), as_text)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        *(("25 Marine 2010", None), ("5 Decker 1958", None), ("28-DECO-63", None)),
+        ("5 Sept 2010", datetime(2010, 9, 5)),
+        ("5 August 2010", datetime(2010, 8, 5)),
+        ("5-DEC-10", datetime(2010, 12, 5)),
+    ],
+)
+def test_only_months_are_months(text, moment):
+    assert date_of(text, "day") == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("-1 days +16:05:00", -86400 + 57900), ("-1:30:00", -5400), ("-PT1H", -3600), ("--1:30:00", None), ("-", None)],
+)
+def test_lengths_of_time_below_zero(text, seconds):
+    assert length_of(text) == seconds
+
+
+def test_a_field_may_be_long_and_a_spreadsheets_text_is_text(tmp_path):
+    path = written(
+        tmp_path, ["l,code,n,y", *(f'{"x" * 140_000 if i == 3 else "x"},="00{i % 3}",{i},{i % 2}' for i in range(30))]
+    )
+    encoder = TableEncoder(categorical=["code"]).fit(read(path, "y").X)
+    assert encoder.columns_["code"]["categories"] == ["000", "001", "002"]
+
+
+def test_a_model_of_truth_values_and_numbers_is_measured_on_its_own_file(tmp_path):
+    path = written(tmp_path, ["x,y", *(f"{i},{('True', 'False', '1', '0')[i % 4]}" for i in range(60))])
+    predictor = trained(path, "y").fit().predictor
+    later = read(path, "y", known=True)
+    assert predictor.measure(later.X, later.y)["samples"] == 60

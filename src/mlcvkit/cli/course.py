@@ -194,10 +194,13 @@ def _save_and_print(
     known = [*(grade.submission for grade in graded.grades), *graded.left_over]
     missing = course.without_submission(known, ledger)
     course.write_overview(graded.grades, assignment, folder, graded.alike, missing)
-    exported = None
+    exported = refused = None
     if export is not None:
-        exported = course.export(graded.grades, ledger, assignment)
-        storage.write_whole(export, exported.text.encode())
+        try:
+            exported = course.export(graded.grades, ledger, assignment)
+            storage.write_whole(export, exported.text.encode())
+        except InputError as error:
+            refused = error
     _print_class(graded, assignment, folder, ledger)
     if exported is not None:
         column = f"{'a new column' if exported.is_new else 'the column'} {escape(exported.column)!r}"
@@ -205,6 +208,8 @@ def _save_and_print(
         without = escape(exported.without)
         console.print(f"Without a submission: {without}" if without else "Every student has a grade")
     console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")
+    if refused is not None:
+        raise refused
 
 
 def _submissions_in(course: ModuleType, paths: list[Path]) -> int:

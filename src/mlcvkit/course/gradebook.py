@@ -45,6 +45,10 @@ SURE = 5
 """An id or login of so many characters stands in a submission's name by no chance."""
 EXTENDED = re.compile(r"extension granted until:?\s*(.+?)(?: - .*)?$", re.IGNORECASE)
 """In the column Status of Moodle's worksheet."""
+PARTICIPANT = re.compile(
+    r"(teilnehm|parti?cip|partecip|deelnem|deltag|osallist|uczestn|участ|учас)\w*\W*\w*?\d+$", re.IGNORECASE
+)
+"""How Moodle identifies a student in some languages."""
 NO_STUDENTS = ("Points Possible", "Student, Test")
 """Rows of Canvas's gradebook."""
 
@@ -187,6 +191,11 @@ def read_roster(path: Path) -> Roster:
             f"the roster {path} has the columns {', '.join(columns) or 'none'}: it must be the gradebook of Canvas "
             f"({', '.join(CANVAS)}), the grading worksheet of Moodle ({', '.join(MOODLE[:3])}), or have some of "
             f"{', '.join(OWN)}"
+        )
+    elif rows and all(PARTICIPANT.match(next(iter(row.values()), "")) for row in rows):
+        raise InputError(
+            f"the roster {path} is Moodle's grading worksheet in another language, with the columns "
+            f"{', '.join(columns[:3])}: download it with Moodle in English ({', '.join(MOODLE)})"
         )
     return Roster(path, kind, columns, rows, [*_students(path, kind, rows)], separator)
 
@@ -458,7 +467,10 @@ def in_short(grade: Grade) -> str:
         for test in grade.tests
         if not test.right
     ]
-    deductions += [f"rules -{grade.cost:g}"] if grade.cost else []
+    if len(deductions) == len(grade.tests) > 1 and not any(test.points for test in grade.tests):
+        deductions = [f"none of {len(grade.tests)} functions -{sum(test.out_of for test in grade.tests):g}"]
+    broken = [violation.message for violation in grade.violations if violation.rule != "look"]
+    deductions += [f"rules -{grade.cost:g}" + (f" ({broken[0][:200]})" if broken else "")] if grade.cost else []
     days = "1 day" if grade.days_late == 1 else f"{grade.days_late} days"
     deductions += [f"{days} late -{grade.late_cost:g}"] if grade.late_cost else []
     where = "set by the instructor" if grade.overridden else "; ".join(deductions) or "all right"
@@ -483,6 +495,11 @@ def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> E
         student = ledger.student_of(grade.submission)
         if student is not None and not grade.superseded_by:
             points[student.row] = grade
+    if grades and not points:
+        raise InputError(
+            f"nothing is exported: none of the {len(grades)} submissions is of a student of {roster.path}. Students "
+            f"are known by {KNOWN_BY[roster.kind][0]} and {', '.join(KNOWN_BY[roster.kind][1])}"
+        )
     columns = list(roster.columns)
     rows = [dict(row) for row in roster.rows]
     fill = {"canvas": _fill_canvas, "moodle": _fill_moodle, "own": _fill_own}[roster.kind]

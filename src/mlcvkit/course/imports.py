@@ -47,6 +47,17 @@ def imported(source: str | bytes, depth: int = 0) -> list[Import]:
         return [Import(name, 1) for name in re.findall(r"\b(?:import|from)\s+([\w.]+)", text)] if depth else []
 
 
+def used(source: str) -> list[str] | None:
+    """What code takes of the modules that it imports, such as sklearn.datasets.load_digits; a module's name for itself.
+
+    None if it is not Python.
+    """
+    try:
+        return list(_Scan(parsed(source), 0).used())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 class _Scan:
     """A syntax tree, and its names for texts, modules, and functions that import or execute."""
 
@@ -87,6 +98,16 @@ class _Scan:
             hidden = isinstance(node, ast.Name | ast.Attribute) and node not in called
             if hidden and self.function(node) in ("__import__", "import_module"):  # type: ignore[arg-type]
                 yield Import(None, node.lineno)  # type: ignore[attr-defined]
+
+    def used(self) -> Iterator[str]:
+        inner = {node.value for node in self.nodes if isinstance(node, ast.Attribute)}
+        for node in self.nodes:
+            if node in inner:
+                continue
+            if isinstance(node, ast.Attribute) and (chain := self.chain(node)):
+                yield chain
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self.modules:
+                yield self.modules[node.id]
 
     def chain(self, node: ast.Attribute) -> str | None:
         """The dotted name of an attribute of a module: sklearn.neural_network."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlcvkit.course.assignment import Task, reference_file, tree_files
-from mlcvkit.course.imports import imported, parsed
+from mlcvkit.course.imports import imported, parsed, used
 from mlcvkit.course.kit.tree import file_problems, signature_problems, signatures
 
 
@@ -18,8 +18,13 @@ class Violation:
     message: str
 
 
-FOR_DATA = ("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets", "torchvision.transforms")
+FOR_DATA = (
+    *("keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets", "torchvision.transforms"),
+    *("keras.utils.to_categorical", "tensorflow.keras.utils.to_categorical"),
+)
 """Modules of forbidden libraries from which many people load MNIST."""
+AROUND_DATA = {one.rpartition(".")[0] for one in FOR_DATA} | {"tensorflow"}
+"""Modules that hold those: importing them says nothing yet."""
 MOST_LINE = 2000
 MOST_NOTEBOOK = 20 << 20
 """The largest notebook that is parsed, in bytes: JSON takes many times its size in memory."""
@@ -106,9 +111,20 @@ def code_cells(content: bytes) -> list[str]:
         return []
 
 
+def _not_for_data(uses: Sequence[str]) -> Iterator[str]:
+    """The libraries of which something else than data, or the version, is used."""
+    for use in uses:
+        if not use.startswith(FOR_DATA) and not use.endswith(".__version__"):
+            yield use.partition(".")[0]
+
+
 def _libraries(name: str, sources: Sequence[str | bytes], forbidden: Collection[str]) -> Iterator[Violation]:
+    whole = "\n".join(source if isinstance(source, str) else source.decode("utf-8", "replace") for source in sources)
+    uses = used(whole)
+    others = {*forbidden} if uses is None else {*_not_for_data(uses)}
     for number, source in enumerate(sources, start=1):
         where = f"{name}, cell {number}" if len(sources) > 1 else name
+        told: set[str] = set()
         for module, line in imported(source):
             if module is None:
                 yield Violation(
@@ -116,7 +132,10 @@ def _libraries(name: str, sources: Sequence[str | bytes], forbidden: Collection[
                 )
                 continue
             library = next((one for one in forbidden if module == one or module.startswith(f"{one}.")), None)
-            if library is not None and (module == "torchvision" or module.startswith(FOR_DATA)):
-                yield Violation("look", f"{where}, line {line}: {module} is imported for the data, as it seems")
+            is_around = module.removesuffix(".__version__") in AROUND_DATA and library not in others
+            if library is not None and (is_around or module.startswith(FOR_DATA)):
+                if library not in told:
+                    yield Violation("look", f"{where}, line {line}: {module} is imported for the data, as it seems")
+                told.add(library)
             elif library is not None:
                 yield Violation("libraries", f"{where}, line {line}: {library} is a library that is not allowed")

@@ -14,7 +14,7 @@ import tarfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -53,6 +53,12 @@ OF_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_\w*", re.DOTAL
 OF_CANVAS = re.compile(r"(?P<who>[^_]+(?:_LATE)?_\d+)_\d+_(?P<file>.+)", re.DOTALL)
 FILE_OF_MOODLE = re.compile(r"(?P<who>.+_\d+_assignsubmission_file)_(?P<file>.+\..+)", re.DOTALL)
 """The names of students' files in the downloads of two platforms; Canvas adds a number to each file."""
+OF_WORK = re.compile(
+    r"\b(hw|home ?work|assignment|submission|submitted|submit|solution|project|mlcvlab|attempt|try|version|v|part|final"
+    r"|fixed|new|newest|old|last|latest|copy|of|backup|code|src|source|my|the|late|draft|resubmission|updated?|work)\d*\b",
+    re.IGNORECASE,
+)
+"""Words in the name of a piece of work that do not tell whose it is."""
 ONLINE_TEXT = "_assignsubmission_onlinetext_"
 """The end of Moodle's folders for text that was typed into the page, without a file."""
 
@@ -228,9 +234,26 @@ def _who(name: str) -> str:
 
 
 def _is_class(folder: Path) -> bool:
-    """Whether a folder in that of a class holds several submissions: those of a platform, by their names."""
+    """Whether a folder in that of a class holds several submissions, such as those of a section."""
     names = [_who(child.name) for child in folder.iterdir()]
-    return len({name for name in names if _is_of_platform(name)}) > 1
+    if len({name for name in names if _is_of_platform(name)}) > 1:
+        return True
+    return not is_submission(folder) and _are_people([child.name for child in folder.iterdir() if _is_work(child)])
+
+
+def _is_work(path: Path) -> bool:
+    """Whether a part of a folder is a complete submission."""
+    if path.name.startswith(".") or path.name in IGNORED or path.is_symlink():
+        return False
+    if path.is_dir():
+        return is_submission(path) or any(_is_kind(child.name, ARCHIVES) for child in path.iterdir())
+    return _is_kind(path.name, ARCHIVES) and _has_tree(_places_in(path))
+
+
+def _are_people(names: Collection[str]) -> bool:
+    """Whether the names of several pieces of work are those of different people, and not of one person's versions."""
+    owners = {re.sub(r"[\W\d_]+", "", OF_WORK.sub(" ", _plain_name(name).replace("_", " "))).lower() for name in names}
+    return len(names) > 1 and len(owners) == len(names) and "" not in owners
 
 
 def _is_of_platform(who: str) -> bool:
@@ -244,11 +267,7 @@ def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool =
     """
     if not path.is_file() or path.is_symlink() or not _is_kind(path.name, ARCHIVES):
         return []
-    try:
-        entries = [entry.place for entry in _of_archive(path)]
-    except (OSError, ValueError):
-        return []
-    places = [PurePosixPath(place) for place in entries if not is_ignored(place) and _clean(place)]
+    places = _places_in(path)
     tops = {place.parts[0] for place in places}
     root = PurePosixPath()
     if len(tops) == 1 and all(len(place.parts) > 1 for place in places):
@@ -258,6 +277,9 @@ def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool =
     for place in places:
         top = place.parts[0]
         inside_of.setdefault(_who(top) if len(place.parts) == 1 else top, []).append(place)
+    for section in [top for top, inside in inside_of.items() if _are_people(_works_in(inside))]:
+        for place in inside_of.pop(section):
+            inside_of.setdefault("/".join(place.parts[:2]), []).append(place)
     typed = {top for top in inside_of if top.endswith(ONLINE_TEXT)}
     units = [top for top, inside in inside_of.items() if top not in typed and _is_unit(top, inside)]
     if of_platform and sum(map(_is_of_platform, units)) < 2:
@@ -267,19 +289,41 @@ def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool =
     taken = [
         top
         for top, inside in inside_of.items()
-        if top not in typed and (top in units or len(inside[0].parts) > 1 or _is_kind(top, (*CODE, *UNOPENED)))
+        if top not in typed
+        and (top in units or len(inside[0].parts) > len(PurePosixPath(top).parts) or _is_kind(top, (*CODE, *UNOPENED)))
     ]
     if passed_by is not None:
         passed_by += [path / root / top for top in sorted(inside_of.keys() - {*taken})]
-    return [Found(_plain_name(top), (path.resolve(),), str(root / top)) for top in sorted(taken)]
+    return [Found(_plain_name(PurePosixPath(top).name), (path.resolve(),), str(root / top)) for top in sorted(taken)]
+
+
+def _places_in(archive: Path) -> list[PurePosixPath]:
+    """The paths in an archive; none if it cannot be read."""
+    try:
+        entries = [entry.place for entry in _of_archive(archive)]
+    except (OSError, ValueError):
+        return []
+    return [PurePosixPath(place) for place in entries if not is_ignored(place) and _clean(place)]
+
+
+def _works_in(section: Iterable[PurePosixPath]) -> list[str]:
+    """The parts of a part of an archive that are each a complete submission."""
+    inside_of: dict[str, list[PurePosixPath]] = {}
+    for place in section:
+        if len(place.parts) > 1:
+            inside_of.setdefault(place.parts[1], []).append(PurePosixPath(*place.parts[1:]))
+    return [name for name, inside in inside_of.items() if _is_unit(name, inside)]
 
 
 def _is_unit(top: str, inside: list[PurePosixPath]) -> bool:
     """Whether a part of an archive is a complete submission."""
     if _is_kind(top, ARCHIVES) or _is_of_platform(top):
         return True
-    trees = any(a == "mlcvlab" and b in PACKAGES for place in inside for a, b in pairwise(place.parts))
-    return trees or any(_is_kind(place.name, ARCHIVES) for place in inside)
+    return _has_tree(inside) or any(_is_kind(place.name, ARCHIVES) for place in inside)
+
+
+def _has_tree(places: Iterable[PurePosixPath]) -> bool:
+    return any(a == "mlcvlab" and b in PACKAGES for place in places for a, b in pairwise(place.parts))
 
 
 def read_submission(found: Found | Path, *, most_bytes: int, most_files: int) -> Submission:
@@ -539,11 +583,21 @@ class _TarEntry(tarfile.TarInfo):
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
+def _opened_tarball(opened: Callable[..., tarfile.TarFile]) -> tarfile.TarFile:
+    try:
+        return opened(tarinfo=_TarEntry)
+    except tarfile.ReadError as error:
+        # a line for each kind of compression follows
+        if str(error).startswith("file could not be opened") and "claims" not in str(error):
+            raise _Damaged("it is damaged, or no archive of the kind that its name says") from error
+        raise
+
+
 def _of_tarball(path: Path | IO[bytes]) -> Iterator[_Entry]:
     opened = partial(tarfile.open, path) if isinstance(path, Path) else partial(tarfile.open, fileobj=path)
     if not isinstance(path, Path):
         path.seek(0)
-    with opened(tarinfo=_TarEntry) as archive:
+    with _opened_tarball(opened) as archive:
         for entry in archive:
             if not entry.isdir():
                 extracted = cast("Callable[[], IO[bytes]]", partial(archive.extractfile, entry))

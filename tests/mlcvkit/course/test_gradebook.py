@@ -16,9 +16,10 @@ from mlcvkit import InputError
 from mlcvkit.course import Ledger, export, read_overrides, read_roster, without_submission, write_overview
 from mlcvkit.course.checks import Property, Report
 from mlcvkit.course.feedback import feedback, feedback_page
-from mlcvkit.course.gradebook import in_short, settle_resubmissions
+from mlcvkit.course.gradebook import OF_THE_GRADER, in_short, settle_resubmissions
 from mlcvkit.course.handout import handout
 from mlcvkit.course.likeness import alike, fingerprints
+from mlcvkit.course.rules import Violation
 from mlcvkit.course.scoring import Findings, Terms, score
 from soak import repeated
 
@@ -371,3 +372,26 @@ def test_extensions_of_every_platform_count(roster):
     assert moodle.students[0].extension == datetime(2026, 2, 28, 23, 59)
     header, _, first, *_ = CANVAS.strip().splitlines()
     assert roster(f"{header},extension\n{first},3\n").students[0].extension == timedelta(days=3)
+
+
+def test_a_worksheet_of_moodle_in_another_language_is_told(roster):
+    with pytest.raises(InputError, match="Moodle in English"):
+        roster(
+            "ID,Vollständiger Name,Status,Bewertung\nTeilnehmer/in5001,Zoë Müller,-,\nTeilnehmer/in5002,Bo Berg,-,\n"
+        )
+    assert len(roster("id,name\ns1234,Ann\np5678,Bo\n").students) == 2
+
+
+def test_grades_of_nobody_in_the_roster_are_not_exported(roster, of_code):
+    ledger = Ledger(roster("name,id\nZed Zorn,zorn9\n"))
+    grades = [score(of_code, found("adamsann_101_9001_hw1")(of_code))]
+    with pytest.raises(InputError, match="none of the 1 submissions is of a student"):
+        export(grades, ledger, of_code)
+
+
+def test_in_short_a_broken_rule_says_how_and_nothing_at_all_is_one_entry(of_code):
+    nothing = found("a", 0.0, violations=(Violation("files", "hw1.zip cannot be read: it is damaged"),))(of_code)
+    reports = {test: replace(report, properties=[Property("value", 0.0)]) for test, report in nothing.reports.items()}
+    told = in_short(score(of_code, replace(nothing, reports=reports)))
+    assert "(hw1.zip cannot be read: it is damaged)" in told and "none of" in told and "linear" not in told
+    assert OF_THE_GRADER.fullmatch(told)

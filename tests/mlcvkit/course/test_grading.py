@@ -1028,3 +1028,40 @@ def test_the_folder_of_an_editor_may_be_in_the_imports(grade, reference):
     files = {name: content.replace(b"from mlcvlab.", b"from hw1.mlcvlab.") for name, content in reference.items()}
     result = grade(files)
     assert (result.points, lost(result)) == (19, set()), result
+
+
+LOOKS = {
+    "zeroed": "Z = [w * 0 for w in W]; Z[k].flat[j] = W[k].flat[j]; model.emp_loss_grad(train_X, train_y, Z)",
+    "differences": "H = [w.copy() for w in W]; H[k].flat[j] += 1e-4; model.emp_loss_grad(train_X, train_y, H)",
+    "all": "[model.emp_loss_grad(train_X, train_y, [w * (i + 2) for w in W]) for i in range(3)]",
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("when", ["before", "after", "first"])
+def test_gradients_that_sgd_looks_at_elsewhere_are_no_updates(look, when, grade, reference):
+    step = "W[k].flat[j] -= lr * g[k].flat[j]"
+    at_first = f"(lambda: [{LOOKS['all']}])() if r == 0 else None; {step}" if look == "all" else None
+    steps = {"before": f"{LOOKS[look]}; {step}", "after": f"{step}; {LOOKS[look]}", "first": at_first}
+    if steps[when] is None:
+        steps[when] = f"{LOOKS[look]}; {step}; {LOOKS[look]}"
+    result = of(grade(appended(reference, SGD, ONE_BY_ONE.format(less="", step=steps[when]))), "SGD")
+    assert result.right, result.feedback
+
+
+def test_the_zeroed_reading_may_look_at_the_gradient_at_the_weights_too(grade, reference):
+    step = "Z = [np.zeros_like(w) for w in W]; Z[k].flat[j] = W[k].flat[j]"
+    step += "; W[k].flat[j] -= lr * model.emp_loss_grad(train_X, train_y, Z)[k].flat[j]"
+    result = of(grade(appended(reference, SGD, ONE_BY_ONE.format(less="", step=step))), "SGD")
+    assert result.diagnosis == "zeroed", result
+
+
+def test_a_step_against_the_size_of_the_gradient_costs_the_same_each_time(of_code, reference):
+    files = appended(
+        reference,
+        SGD,
+        ONE_BY_ONE.format(less="", step="W[k].flat[j] -= lr * abs(g[k].flat[j])").replace("seed)", "None)"),
+    )
+    grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
+    found = [found["SGD"] for _, found in reports(grader, files, [1] * 30, ["SGD"])]
+    assert {tuple(lost_properties(one)) for one in found} == {("update",)}

@@ -288,3 +288,35 @@ def test_a_notebook_that_is_too_large_to_be_parsed_is_put_to_a_person(reference)
     large = b'{"cells": [' + b"[1]," * (6 << 20) + b"[1]]}"
     told = violations({**reference, "HW1_MNIST_NN2.ipynb": large})
     assert ("look", "HW1_MNIST_NN2.ipynb is too large to be searched") in told
+
+
+FOR_DATA = """
+import {module}
+(X, y), (test_X, test_y) = {name}.datasets.mnist.load_data()
+"""
+
+
+@pytest.mark.parametrize(
+    ("cells", "rules"),
+    [
+        ([FOR_DATA.format(module="tensorflow as tf", name="tf.keras")], {"look"}),
+        ([FOR_DATA.format(module="keras", name="keras")], {"look"}),
+        ([FOR_DATA.format(module="tensorflow.keras as K", name="K")], {"look"}),
+        (["from tensorflow import keras", "mnist = keras.datasets.mnist"], {"look"}),
+        (["import tensorflow as tf", "mnist = tf.keras.datasets.mnist", "print(tf.__version__)"], {"look"}),
+        (["try:\n    import tensorflow as tf\nexcept ImportError:\n    tf = None"], {"look"}),
+        (["from tensorflow.keras.utils import to_categorical"], {"look"}),
+        (["import torchvision", "torchvision.datasets.MNIST('.')"], {"look"}),
+        (["import tensorflow as tf", "model = tf.keras.Sequential()"], {"libraries"}),
+        (["from tensorflow import keras", "k = keras", "k.Sequential()"], {"libraries"}),
+        (["import tensorflow as tf", "getattr(tf, 'ker' + 'as')"], {"libraries"}),
+        (["import keras", "load = keras.datasets.mnist.load_data", "keras.layers.Dense(1)"], {"libraries"}),
+        (["import torchvision", "torchvision.models.resnet18()"], {"libraries"}),
+        (["import torch"], {"libraries"}),
+    ],
+)
+def test_a_library_that_is_imported_for_the_data_alone_is_put_to_a_person(cells, rules):
+    notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
+    found = check_rules({"HW1_MNIST_NN2.ipynb": json.dumps(notebook).encode()}, [], ASSIGNMENT.forbidden)
+    found = {one.rule for one in found if one.rule in ("look", "libraries")}
+    assert rules <= found and ("libraries" in found) == ("libraries" in rules)

@@ -545,3 +545,58 @@ def test_what_platforms_and_editors_leave_costs_nothing(tmp_path):
 def test_an_archive_that_cannot_be_opened_is_told_also_beside_code(tmp_path):
     submission = read_submission(write_folder(tmp_path / "ann", {"basis.py": b"a = 1", "hw1.rar": b"Rar!"}), **LIMITS)
     assert any(problem.startswith("hw1.rar cannot be opened here") for problem in submission.problems)
+
+
+SECTIONS = {
+    f"Section{section}/{name}": section
+    for section, names in (("A", ("Ann", "Bob")), ("B", ("Cy", "Di")))
+    for name in names
+}
+TREE = {"hw1/mlcvlab/nn/basis.py": b"a = 1\n", "hw1/mlcvlab/optim/sgd.py": b"b = 2\n"}
+
+
+@pytest.mark.parametrize("form", ["trees", "zips", "zips in folders", "an archive of trees", "an archive of zips"])
+def test_a_class_in_sections_is_each_students_submission(form, tmp_path):
+    root = tmp_path / "class"
+    for place in SECTIONS:
+        if form.endswith("trees"):
+            write_folder(root / place, TREE)
+        else:
+            where = root / place if form == "zips in folders" else (root / place).parent
+            where.mkdir(parents=True, exist_ok=True)
+            name = "hw1" if form == "zips in folders" else place.rpartition("/")[2] + "_hw1"
+            write_zip(where / f"{name}.zip", TREE)
+    (root / "SectionA/notes.txt").write_text("who came")
+    if form.startswith("an archive"):
+        files = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        root = write_zip(tmp_path / "class.zip", files)
+    passed_by = []
+    found = find_submissions([root], passed_by)
+    assert [one.name.removesuffix("_hw1") for one in found] == ["Ann", "Bob", "Cy", "Di"]
+    assert [path.name for path in passed_by] == ["notes.txt"]
+    for one in found:
+        submission = read_submission(one, **LIMITS)
+        assert submission.problems == () and len(submission.files) == 2
+
+
+@pytest.mark.parametrize(
+    "names", [("hw1", "hw1 copy"), ("attempt1", "final_version"), ("adams_hw1", "adams_hw1_final"), ("old", "new")]
+)
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_students_versions_are_one_submission(names, archived, tmp_path):
+    for name in names:
+        if archived:
+            (tmp_path / "class/Ann").mkdir(parents=True, exist_ok=True)
+            write_zip(tmp_path / f"class/Ann/{name}.zip", TREE)
+        else:
+            write_folder(tmp_path / "class/Ann" / name, TREE)
+    write_folder(tmp_path / "class/Bob", TREE)
+    assert [one.name for one in find_submissions([tmp_path / "class"])] == ["Ann", "Bob"]
+
+
+def test_half_an_archive_is_told_in_one_sentence(tmp_path):
+    whole = write_zip(tmp_path / "whole.zip", TREE).read_bytes()
+    (tmp_path / "Ann").mkdir()
+    (tmp_path / "Ann/hw1.zip").write_bytes(whole[: len(whole) // 2])
+    problems = read_submission(tmp_path / "Ann", **LIMITS).problems
+    assert problems[0] == "hw1.zip cannot be read: it is damaged, or no archive of the kind that its name says"

@@ -65,8 +65,10 @@ def check_sgd(ask: AsksOptimizer, seed: int) -> Report:
     start, X, y = _drawn(rng)
     singles: list[Seen] = []
     failed = ""
-    for _ in range(6):
-        seen = _watched(ask, NetworkModel(), start, X, y, {"lr": RATE, "R": 1})
+    right = -RATE * _gradient(start, X, y)
+    for own_seed in np.random.default_rng([seed, 6]).integers(2**31, size=6).tolist():
+        options = {"lr": RATE, "R": 1, "seed": own_seed}
+        seen = _watched(ask, NetworkModel(), start, X, y, options, lambda W: right)
         if isinstance(seen, str):
             failed = seen
         else:
@@ -74,10 +76,10 @@ def check_sgd(ask: AsksOptimizer, seed: int) -> Report:
     if not singles:
         return all_lost("SGD", NAMES, failed)
     curvature = [0.05 * rng.uniform(0.8, 1.2, shape) for shape in SHAPES]
-    begin = [rng.uniform(1.0, 2.0, shape) for shape in SHAPES]
+    begin = [_of_both_signs(rng.uniform(1.0, 2.0, shape)) for shape in SHAPES]
     model = SeparableModel(curvature, [np.zeros(shape) for shape in SHAPES])
     options = {"lr": LONG_RATE, "R": LONG, "seed": int(rng.integers(2**31))}
-    long = _watched(ask, model, begin, X, y, options)
+    long = _watched(ask, model, begin, X, y, options, lambda W: -LONG_RATE * flat(curvature) * W)
     report = Report("SGD", equation=equation(SGD))
     names: dict[str, Diagnosis | None] = {}
     if all(_zeroed(seen.asked, flat(start)) for seen in singles) and not any(seen.changes for seen in singles):
@@ -90,7 +92,8 @@ def check_sgd(ask: AsksOptimizer, seed: int) -> Report:
     _add_steps(report, names, singles, long, counts, per_step)
     if names.get("steps") == diagnosis("SGD", "one_step"):
         for times, rate in product((1, 3), (0.3 * FAR, RATE, FAR)):
-            other = _watched(ask, NetworkModel(), [times * W for W in start], X, y, {"lr": rate, "R": 8})
+            options = {"lr": rate, "R": 8}
+            other = _watched(ask, NetworkModel(), [times * W for W in start], X, y, options, lambda W: right)
             if isinstance(other, Seen) and (len(other.changes) > 1 or len(other.asked) > 1):
                 names["steps"] = None  # it ends early, and not after each first step
                 break
@@ -113,20 +116,48 @@ def _drawn(rng: np.random.Generator) -> tuple[Weights, Array, Array]:
             return start, X, y
 
 
+def _of_both_signs(W: Array) -> Array:
+    """Weights of which every other one is below 0, so that gradients of both signs occur."""
+    return W * np.where(np.arange(W.size).reshape(W.shape) % 2, -1.0, 1.0)
+
+
 def _watched(
-    ask: AsksOptimizer, model: Any, start: Weights, X: Array, y: Array, options: Mapping[str, Any]
+    ask: AsksOptimizer,
+    model: Any,
+    start: Weights,
+    X: Array,
+    y: Array,
+    options: Mapping[str, Any],
+    right: Callable[[Array], Array],
 ) -> Seen | str:
+    """One run; ``right`` gives the right updates of all parameters at some weights."""
     answer = ask("SGD", start, X, y, options, model.supplied())
     final = answer if isinstance(answer, str) else final_weights(answer)
     if isinstance(final, str):
         return final
     begin, asked = flat(start), [flat(W) for W in model.asked]
-    is_path = bool(asked) and not _moves(asked[0], begin - asked[0]).any()
-    path = [begin]
-    for W in [*(asked if is_path else []), flat(final)]:
-        if _moves(path[-1], W - path[-1]).any():
-            path.append(W)
+    path = _right_path([begin, *asked, flat(final)], right)
+    if path is None:
+        is_path = bool(asked) and not _moves(asked[0], begin - asked[0]).any()
+        path = [begin]
+        for W in [*(asked if is_path else []), flat(final)]:
+            if _moves(path[-1], W - path[-1]).any():
+                path.append(W)
     return Seen(path, asked, answer)
+
+
+def _right_path(weights: Sequence[Array], right: Callable[[Array], Array]) -> list[Array] | None:
+    """The weights that follow from each other by right updates of one parameter, from the first to the last ones.
+
+    At the others a gradient was looked at, for a check by differences or a print. None if there is no such path.
+    """
+    path = [weights[0]]
+    for W in weights[1:]:
+        change = W - path[-1]
+        places = np.flatnonzero(_moves(path[-1], change))
+        if len(places) == 1 and _near(change[places], right(path[-1])[places]).all():
+            path.append(W)
+    return None if _moves(path[-1], weights[-1] - path[-1]).any() else path
 
 
 def _moves(before: Array, change: Array) -> Array:
@@ -134,10 +165,11 @@ def _moves(before: Array, change: Array) -> Array:
 
 
 def _zeroed(asked: Sequence[Array], before: Array) -> bool:
-    """Whether each gradient was computed with one parameter unchanged and all others 0."""
-    places = [np.flatnonzero(W) for W in asked]
-    return bool(asked) and all(
-        len(place) == 1 and W[place[0]] == before[place[0]] for place, W in zip(places, asked, strict=True)
+    """Whether gradients were computed with one parameter unchanged and all others 0, or looked at where they are."""
+    elsewhere = [W for W in asked if not np.array_equal(W, before)]
+    places = [np.flatnonzero(W) for W in elsewhere]
+    return bool(elsewhere) and all(
+        len(place) == 1 and W[place[0]] == before[place[0]] for place, W in zip(places, elsewhere, strict=True)
     )
 
 

@@ -700,3 +700,68 @@ def test_codes_are_names_where_that_is_asked_for(tmp_path):
 def test_a_column_that_is_not_there_is_told(tmp_path, arguments, words):
     (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)))
     assert_one_line_error(run("train", *arguments, folder=tmp_path), words)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """A table, and a run of it with checkpoints."""
+    folder = tmp_path_factory.mktemp("people")
+    rng = np.random.default_rng(0)
+    age, town = rng.integers(18, 90, 120), rng.choice(["Rome", "Oslo"], 120)
+    table = {"age": age, "town": town, "z": age * 2.5, "buys": np.where(age > 50, "yes", "no")}
+    polars.DataFrame(table).write_csv(folder / "people.csv")
+    options = ("--target", "buys", "--leave-out", "z", "--epochs", "2", "--hidden-units", "8")
+    assert run("train", "people.csv", *options, "--checkpoint-every", "1", "--name", "r", folder=folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train --config runs/r/config.toml --recipe quick", "leave out --recipe"),
+        ("train --resume runs/r --epochs 4 --recipe quick", "leave out --recipe"),
+        ("train --resume runs/r --epochs 4 --config runs/r/config.toml", "leave out --config"),
+        ("runs runs/r --output nope", "--output is the folder of the runs to list"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(line, words, people):
+    assert_one_line_error(run(*line.split(), folder=people), words)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [("perceptron", "perceptron"), ("perceptron", "mlp"), ("mlp", "perceptron")]
+)
+def test_weights_of_another_kind_of_network_are_refused(first, then, people, tmp_path):
+    data = (str(people / "people.csv"), "--target", "buys", "--leave-out", "z", "--epochs", "2")
+    assert run("train", *data, "--model", first, "--name", "a", folder=tmp_path).returncode == 0
+    result = run("train", *data, "--model", then, "--init", "runs/a", "--name", "b", folder=tmp_path)
+    if first == then:
+        assert result.returncode == 0, result.stderr
+    else:
+        assert_one_line_error(result, "of another kind")
+
+
+def test_folds_of_a_configuration_with_checkpoints_have_none(people, tmp_path):
+    result = run(
+        "train", "--config", str(people / "runs/r/config.toml"), "--folds", "2", "--name", "f", folder=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_where_the_predictions_are_is_json_too(people):
+    assert result_of("predict", "runs/r", "people.csv", "-o", "out.csv", folder=people) == {
+        "predictions": 120,
+        "output": "out.csv",
+    }
+
+
+def test_json_has_no_numbers_that_json_does_not_have(people):
+    options = ("--target", "z", "--leave-out", "buys", "--epochs", "2", "--name", "rz")
+    assert run("train", "people.csv", *options, folder=people).returncode == 0
+    (people / "huge.csv").write_text("age,town,z\n1e300,Rome,3\n-1e300,Oslo,1e308\n")
+    for command in ("predict", "evaluate"):
+        done = run(command, "runs/rz", "huge.csv", "--no-clip", "--json", folder=people)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+        assert None in (told["z"] if command == "predict" else told.values())
+        assert "are null in this JSON" in done.stderr

@@ -2,6 +2,7 @@
 
 import atexit
 import json as json_format
+import math
 import os
 import sys
 import threading
@@ -170,7 +171,21 @@ def print_json(wanted: bool, result: object) -> None:
     """Print a result as JSON; characters that the console does not have are escaped."""
     if wanted:
         only_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
-        sys.stdout.write(json_format.dumps(result, ensure_ascii=only_ascii) + "\n")
+        try:
+            text = json_format.dumps(result, ensure_ascii=only_ascii, allow_nan=False)
+        except ValueError:
+            say("note", "numbers that are infinite or none are null in this JSON")
+            text = json_format.dumps(_finite(result), ensure_ascii=only_ascii)
+        sys.stdout.write(text + "\n")
+
+
+def _finite(value: object) -> object:
+    """The same with None in place of every number that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_data(data: bytes) -> None:

@@ -109,7 +109,9 @@ def predict(
         columns = {"file": np.array(names), **columns}
     if output is not None:
         storage.write_whole(output, datasets.as_file(columns, output.suffix))
+        console.quiet = json
         console.print(f"{len(columns[predictor.target]):,} predictions written to {escape(str(output))}")
+        print_json(json, {"predictions": len(columns[predictor.target]), "output": str(output)})
     elif json:
         print_json(True, {name: column.tolist() for name, column in columns.items()})
     else:

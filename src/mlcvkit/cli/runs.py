@@ -124,7 +124,7 @@ def _print_scores(summary: PlainData, complete: int, total: int) -> None:
         console.print(f"The mean and the standard deviation are of {complete} of {total} trainings")
 
 
-def runs(*chosen: Path, output: Path = Path("runs"), json: bool = False) -> int:
+def runs(*chosen: Path, output: Path | None = None, json: bool = False) -> int:
     """List the runs under runs/, or compare some side by side.
 
     Parameters
@@ -132,11 +132,14 @@ def runs(*chosen: Path, output: Path = Path("runs"), json: bool = False) -> int:
     chosen
         Two runs or more to compare: differences come first. By default all runs are listed.
     output
-        The folder that holds the runs.
+        The folder that holds the runs to list, by default runs.
     json
         Print them as JSON, and nothing else.
     """
     console.quiet = json
+    if chosen and output is not None:
+        raise InputError("--output is the folder of the runs to list: leave it out where runs are named")
+    output = output or Path("runs")
     places = list(chosen) or sorted(_runs_in(output))
     if not places:
         raise InputError(f"{output} holds no runs: 'mlcvlab train' makes them")

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from cyclopts import Parameter
 
-from mlcvkit import datasets
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
-from mlcvkit.experiments import Experiment, KindName, portable
+from mlcvkit.experiments import Experiment, KindName
 
 
 @Parameter(name="*")
@@ -76,9 +74,7 @@ class Source:
                     "the same digits"
                 )
             return Experiment(data="mnist-parity", model="nn2", **others)
-        given |= {"data": portable(data) or data, "target": portable_target(data, self.target)}
-        given |= {} if self.test is None else {"test": str(Path(self.test).resolve())}
-        experiment = Experiment(**given, **others)
+        experiment = Experiment(data=data, **given, **others).portable()
         with errors_of_options():
             experiment.require_used()
         return experiment
@@ -92,22 +88,3 @@ def errors_of_options() -> Iterator[None]:
     except InputError as error:
         name, _, rest = str(error).partition(" ")
         raise InputError(f"--{name.replace('_', '-')} {rest}") from None
-
-
-def portable_target(data: str | None, target: str | None) -> str | None:
-    """A target that is a file as its absolute path; for a table or named arrays it is a name."""
-    if target is None or data is None or datasets.has_columns(data) or not _is_place(target):
-        return target
-    return portable(target)
-
-
-def _is_place(target: str) -> bool:
-    """Whether a target is a file, or the files of a pattern."""
-    place = Path(target)
-    try:
-        if "*" not in target:
-            return place.is_file()
-        pattern = str(place.relative_to(place.anchor)) if place.anchor else target
-        return any(Path(place.anchor or ".").glob(pattern))
-    except (OSError, ValueError, NotImplementedError):  # no path, or no pattern
-        return False

@@ -52,16 +52,29 @@ if TYPE_CHECKING:
 def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Take options that the command line does not give from a resumed run, a file, or a recipe, in this order."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
-    for name in ("--init", "--output"):
+    for name in ("--init", "--output", "--config", "--recipe"):
         if "--resume" in given and name in given:
             raise InputError(f"--resume goes on with a run as it began, in its folder: leave out {name}")
     stored: PlainData = {}
     if "--config" in given:
         stored |= read_config(Path(given["--config"]))
+        set_there = sorted(stored.keys() & asdict(Hyperparameters()).keys())
+        if "--recipe" in given and set_there:
+            raise InputError(f"{given['--config']} sets {', '.join(set_there[:3])} and more: leave out --recipe")
+        if "--folds" in given or "--repeats" in given:
+            stored.pop("checkpoint_every", None)  # which was of the one training
     if "--resume" in given:
         stored |= _configuration_of(Path(given["--resume"]))
     if "--init" in given:
-        stored = _network_of(Path(given["--init"])) | stored
+        network = _network_of(Path(given["--init"]))
+        if (
+            "perceptron" in (kinds := {given.get("--model", network.get("model")), network.get("model")})
+            and len(kinds) > 1
+        ):
+            raise InputError(
+                f"the network of {given['--init']} is of another kind: leave out --model {given['--model']}"
+            )
+        stored = network | stored
     if "--cluster" in given or "--cluster-file" in given:
         stored = {name: value for name, value in stored.items() if name not in ("cluster", "cluster_file")}
     on_cluster = any(name in given for name in ("--cluster", "--cluster-file")) or "cluster" in stored

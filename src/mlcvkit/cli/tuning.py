@@ -127,6 +127,8 @@ def tune(
         with storage.claimed(output or Path("runs"), name) as (_, folder):
             study = tuning.begin_search(folder, settings)
         console.print(f"Searching {', '.join(texts)}".replace("_", " "))
+        if outside := tuning.outside_of_space(settings):
+            console.print(f"[bold]Note[/bold] {_defaults_outside(outside)}")
     else:
         beginning = {"space": space_file, "sampler": sampler, "pruning": pruning}
         _refuse_with_resume(data=data, name=name, output=output, **_given(source), **beginning, **_given(space))
@@ -134,6 +136,8 @@ def tune(
         if study.settings.kind != "tune":
             raise InputError(f"{resume} is a sweep: mlcvlab sweep --resume {resume}")
         kept_seconds, kept_trials = study.limits
+        if trials is not None and trials < (there := len(study.trials())):
+            raise InputError(f"--trials is of all trials, and {resume} has {there} already: give more, or leave it out")
         seconds, trials = (kept_seconds if budget is None else seconds), trials or kept_trials
     if seconds == float("inf") and trials is None:
         seconds = DEFAULT_SECONDS
@@ -157,14 +161,22 @@ def _tune(tuning: ModuleType, study: "Study", budget: float, trials: int | None,
         return INTERRUPTED
     best = study.best()
     assert best is not None  # else the search had failed
-    saved = "its best model" if _save_configuration(study) else "no model, since every training of the best diverged,"
+    is_saved = (study.folder / storage.MODEL_FILE).is_file()
+    saved = "its best model" if is_saved else "no model, since every training of the best diverged,"
     _print_comparison(study, found, is_default=tuning.is_default(study))
     console.print(f"The study and {saved} are in [bold]{escape(str(study.folder))}[/bold]")
     console.print(f"A page about both: mlcvlab report {escape(str(study.folder))}")
     counts = _counts(study)
     result = {"run": str(study.folder), "trials": counts, "best": {"validation": best.value, **best.params}}
+    if outside := tuning.outside_of_space(study.settings):
+        result |= {"notes": [_defaults_outside(outside)]}
+    result |= {"failures": study.failures()} if study.failures() else {}
     print_json(json, result | {"test": found.as_json()})
     return 0
+
+
+def _defaults_outside(names: list[str]) -> str:
+    return f"the defaults are no trial, since their {', '.join(names)} cannot be drawn; they are tested at the end"
 
 
 def sweep(
@@ -230,8 +242,10 @@ def sweep(
     _print_cells(tuning, study, cells)
     console.print(f"Saved to [bold]{escape(str(study.folder))}[/bold]")
     result = [{**cell.params, "scores": cell.scores, "diverged": cell.diverged} for cell in cells]
+    for cell, shown in zip(cells, result, strict=True):
+        shown |= {"failed": cell.failed} if cell.failed else {}
     print_json(json, {"run": str(study.folder), "score": study.score, "cells": result})
-    return 0
+    return 1 if any(cell.diverged for cell in cells) and not any(cell.scores for cell in cells) else 0
 
 
 def _begin_sweep(
@@ -324,14 +338,6 @@ def _configuration(study: "Study") -> PlainData:
     return study.settings.experiment.to_dict()
 
 
-def _save_configuration(study: "Study") -> bool:
-    """Write the configuration of the best model beside it, if there is one."""
-    if not (study.folder / storage.MODEL_FILE).is_file():
-        return False
-    storage.write_configuration(study.folder, storage.load_model(study.folder).configuration)
-    return True
-
-
 def _counts(study: "Study") -> dict[str, int]:
     names: dict[str, int] = {}
     for trial in (trial for trial in study.trials() if trial.state.name != "WAITING"):
@@ -406,10 +412,12 @@ def _print_search(study: "Study") -> None:
     console.print(_best_table(study, 5))
     from mlcvkit.tuning import count_of_trials
 
-    complete, early = counts.get("complete", 0), counts.get("pruned", 0)
+    diverged = sum(bool(trial.user_attrs.get("diverged")) for trial in study.trials())
+    complete, early = counts.get("complete", 0), counts.get("pruned", 0) - diverged
     console.print(
         f"{count_of_trials(complete)} went to {'its' if complete == 1 else 'their'} end, "
         f"{early} {'was' if early == 1 else 'were'} ended early"
+        + (f", {diverged} diverged" if diverged else "")
         + (f", {counts['fail']} failed" if counts.get("fail") else "")
     )
     for reason, times in study.failures().items():

@@ -306,6 +306,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         export_onnx(saved_model(self), Path(path))
 
     def _require_same_network(self, X: Rows, targets: Array) -> None:
+        if getattr(self, "_had_own_loss", False) and isinstance(getattr(self, "loss", None), Loss):
+            as_mlp(self.model_).loss = self.loss  # which no file holds
         there, wanted = architecture(self.model_), architecture(self._initialized(X, targets, 0))
         expected = as_mlp(self.model_).pairs(self.model_.W)[0][0].shape[1]
         if X.shape[1] != expected:
@@ -390,6 +392,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         }
         if isinstance(values.get("loss"), Loss):  # which has no name
             del values["loss"]
+        elif getattr(self, "_had_own_loss", False) and values.get("loss") is None:
+            raise ValueError("it was trained with a loss of your own, which no file holds: set_params(loss=...) first")
         return Hyperparameters(**values | changed)
 
     def _validated(

@@ -12,6 +12,7 @@ from mlcvkit.estimators.base import NetworkEstimator
 from mlcvkit.estimators.classifiers import MLPClassifier, NN2Classifier, PerceptronClassifier
 from mlcvkit.estimators.regressor import MLPRegressor
 from mlcvkit.experiments import completed, targets_from_dict
+from mlcvkit.models import Loss
 from mlcvkit.storage import SavedModel, load_model
 
 ESTIMATORS: PlainData = {
@@ -56,6 +57,8 @@ def saved_model(estimator: NetworkEstimator) -> SavedModel:
     elif isinstance(class_weight, list | tuple):
         facts["class_weights"] = [_pairs_of(of_a_label) for of_a_label in class_weight]
     facts["passes"] = [estimator.n_iter_, getattr(estimator, "_passes", 0), getattr(estimator, "_fitted_epochs", 0)]
+    if isinstance(getattr(estimator, "loss", None), Loss):
+        facts["own_loss"] = True
     if hasattr(estimator, "feature_names_in_"):
         facts["feature_names"] = list(estimator.feature_names_in_)
     facts |= estimator._targets.to_dict()
@@ -101,6 +104,7 @@ def restored_estimator(saved: SavedModel) -> NetworkEstimator:
     estimator.model_, estimator.history_ = saved.model, saved.history
     estimator.n_iter_, estimator._passes, estimator._fitted_epochs = iterations, passes, fitted
     estimator.interrupted_ = False
+    estimator._had_own_loss = bool(facts.get("own_loss"))
     return estimator
 
 

@@ -107,7 +107,7 @@ def fit_from(resume: Path | None, train: Callable[[Callable[[Run], None] | None]
     try:
         return train(None if resume is None else Checkpoint.read(resume).restore)
     except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from None
+        raise error if isinstance(error, InputError) else InputError(str(error)) from error
 
 
 class Converged(Callback):

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal, get_args
@@ -209,12 +210,42 @@ class Experiment:
         InputError
             For an unknown name or a value that cannot be used.
         """
+        known = [*SOURCE_FIELDS, *(part.name for part in fields(Hyperparameters))]
+        for name in stored.keys() - {*known}:  # a run may record more than an experiment has
+            if meant := get_close_matches(str(name), known, cutoff=0.85):
+                raise InputError(f"an experiment has no {name!r}: is it {meant[0]}?")
         values = {name: stored[name] for name in SOURCE_FIELDS if stored.get(name) is not None}
         for name in values.keys() & {"leave_out", "categorical"}:
             values[name] = tuple(values[name])
         experiment = cls(**values)
         given = {part.name: stored[part.name] for part in fields(Hyperparameters) if part.name in stored}
         return replace(experiment, hyperparameters=replace(experiment.hyperparameters, **given))
+
+    def portable(self) -> "Experiment":
+        """The same experiment for any folder: with absolute paths.
+
+        Returns
+        -------
+        Experiment
+            The experiment.
+        """
+        target = self.target
+        if target is not None and not datasets.has_columns(self.data) and _is_place(target):
+            target = portable(target)
+        test, init = (None if place is None else str(Path(place).resolve()) for place in (self.test, self.init))
+        return replace(self, data=portable(self.data) or self.data, target=target, test=test, init=init)
+
+
+def _is_place(target: str) -> bool:
+    """Whether a target is a file, or the files of a pattern."""
+    place = Path(target)
+    try:
+        if "*" not in target:
+            return place.is_file()
+        pattern = str(place.relative_to(place.anchor)) if place.anchor else target
+        return any(Path(place.anchor or ".").glob(pattern))
+    except (OSError, ValueError, NotImplementedError):  # no path, or no pattern
+        return False
 
 
 SOURCE_FIELDS = tuple(field.name for field in fields(Experiment) if field.name != "hyperparameters")

@@ -204,6 +204,9 @@ class Preparation:
         InputError, FloatingPointError
             As for ``train``.
         """
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise InputError(f"callbacks must be a list of Callback; got {callback!r}")
         fit = partial(fit_network, self.model, self.X, self.y, self.hyperparameters, self.targets)
         fit = partial(fit, samples=self.rows, sample_weight=self.sample_weight, validation=self.validation)
         run = fit_from(None if resume is None else Path(resume), lambda begin: fit(callbacks=callbacks, resume=begin))
@@ -401,7 +404,11 @@ def _with_weights(model: MLP | NN2, start: Predictor, run: str | None) -> MLP | 
     """A network with the weights of a run, which must be of one and the same kind."""
     ours, theirs = architecture(as_mlp(model)), architecture(start.mlp)
     names = ("hidden_units", "activation", "output", "biases")
-    differ = [f"{name} is {theirs[name]} there, not {ours[name]}" for name in names if ours[name] != theirs[name]]
+    if ours.keys() != theirs.keys():
+        raise InputError(f"the network of {run} is of another kind: give the same --model")
+    differ = [
+        f"{name} is {theirs[name]} there, not {ours[name]}" for name in names if ours.get(name) != theirs.get(name)
+    ]
     if differ:
         raise InputError(f"the network of {run} is another one: {'; '.join(differ)}")
     model.W = [w.astype(np.float32) for w in start.mlp.W]

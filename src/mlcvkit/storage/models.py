@@ -85,10 +85,19 @@ def save_model(path: Path | str, saved: SavedModel) -> None:
         made_of["loss"] = None
     texts = {name: getattr(saved, name) for name in _TEXTS}
     texts["provenance"] = {"mlcvlab": own_version(), "numpy": np.__version__} | saved.provenance
-    metadata = {"format": FORMAT, "kind": kind, "architecture": json.dumps(made_of)}
+    metadata = {"format": FORMAT, "kind": kind, "architecture": json.dumps(made_of, default=_plain)}
     tensors = {f"W.{i}": w for i, w in enumerate(saved.model.W)}
     tensors |= {f"preprocessing.{name}": array for name, array in saved.arrays.items()}
-    write_arrays(Path(path), tensors, metadata | {name: json.dumps(text) for name, text in texts.items()})
+    write_arrays(
+        Path(path), tensors, metadata | {name: json.dumps(text, default=_plain) for name, text in texts.items()}
+    )
+
+
+def _plain(value: object) -> object:
+    """One of NumPy's numbers as JSON has it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be saved")
 
 
 def model_file(run: Path | str) -> Path:

@@ -72,7 +72,10 @@ class WriteCheckpoints(Callback):
     def _write(self, run: Run) -> None:
         progress = {"epoch": run.epoch, "samples": run.samples, "history": run.history, "every": self.every}
         progress["fingerprint"] = self.fingerprint
-        metadata = {"hyperparameters": json.dumps(asdict(run.hyperparameters)), "progress": json.dumps(progress)}
+        metadata = {
+            "hyperparameters": json.dumps(asdict(run.hyperparameters)),
+            "progress": json.dumps(progress, default=float),
+        }
         storage.write_arrays(self.path, run.arrays(), {"format": FORMAT, **metadata})
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+import numpy as np
+
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.models import ACTIVATIONS, INITIALIZATIONS, LOSSES, ActivationName, InitializationName, LossName
@@ -112,7 +114,11 @@ class Hyperparameters:
     """Where all randomness comes from: the same seed gives the same weights."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):  # as plain numbers, which files hold
+            if isinstance(value := getattr(self, field.name), np.generic):
+                object.__setattr__(self, field.name, value.item())
         units = (self.hidden_units,) if isinstance(self.hidden_units, int) else tuple(self.hidden_units)
+        units = tuple(number.item() if isinstance(number, np.generic) else number for number in units)
         object.__setattr__(self, "hidden_units", units)
         self._require("hidden_units", all(map(is_whole, units)), "must be whole numbers")
         self._require("hidden_units", all(number >= 1 for number in units), "must be 1 or more in each layer")

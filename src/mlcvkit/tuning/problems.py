@@ -125,9 +125,10 @@ class Problem:
         hp = hp if hp.patience else replace(hp, validation_samples=0)
         prepared = prepare_rows(replace(self.experiment, hyperparameters=hp), self.samples, self.training)
         predictor: Predictor = prepared.fit(callbacks=callbacks).predictor
+        saved = prepared.configuration
         if hp.seed != self.seed:
             predictor = replace(predictor, fingerprint=f"{self.fingerprint}{SPLIT}{self.seed}")
-        return Trained(self._measured(predictor, self.test_rows), predictor.history, predictor.saved())
+        return Trained(self._measured(predictor, self.test_rows), predictor.history, predictor.saved(saved))
 
     def _measured(self, predictor: Predictor, rows: LabelledRows) -> float:
         score = predictor.measure(*rows)[self.score]

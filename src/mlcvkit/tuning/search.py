@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import KINDS, Experiment, circumstances, require_used, with_used_only
-from mlcvkit.storage import MODEL_FILE
+from mlcvkit.storage import MODEL_FILE, load_model, write_configuration
 from mlcvkit.threads import cores
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.problems import Problem, space_to_search
@@ -40,7 +40,7 @@ class WorkersFailed(OSError):
 
 
 def begin_search(folder: Path, settings: Settings) -> Study:
-    """A study that searches the space; its first trial is the base, so that what is found is no worse.
+    """A study that searches the space. Its first trial is the base, where the space holds that.
 
     Parameters
     ----------
@@ -63,9 +63,10 @@ def begin_search(folder: Path, settings: Settings) -> Study:
     _require_used(settings, problem)
     if not problem.can_test:
         raise InputError("the best is tested at the end: test_fraction must be above 0")
+    if problem.score == "r2" and len(problem.test_rows[1]) < 2:
+        raise InputError("the best is tested at the end by R², which one row does not have: give more test rows")
     base = _base_parameters(settings) | ({"loss": problem.losses[0]} if "loss" in settings.space else {})
-    base = {name: value for name, value in base.items() if _is_within(settings, name, value)}
-    queued = [base] if len(base) == len(settings.space) else []
+    queued = [] if outside_of_space(settings) else [base]
     return create_study(folder, settings, problem.score, queued, problem.fingerprint)
 
 
@@ -128,6 +129,7 @@ def tune(
     --------
     train : One training.
     """
+    experiment = experiment.portable()
     base, searched = split_space(space_to_search(dict(space or {}), experiment, seed), experiment.hyperparameters)
     options = experiment.to_dict()
     data = options.pop("data")
@@ -145,7 +147,7 @@ def _begun_or_found(folder: Path, settings: Settings) -> Study:
     if not (folder / JOURNAL_FILE).is_file():
         return begin_search(folder, settings)
     study = open_study(folder)
-    if asdict(study.settings) != json.loads(json.dumps(asdict(settings))):
+    if asdict(study.settings) != json.loads(json.dumps(asdict(settings))) | {"version": study.settings.version}:
         raise InputError(f"{folder} holds another study, with other data or another space: give another folder")
     return study
 
@@ -219,6 +221,27 @@ def _base_parameters(settings: Settings) -> PlainData:
         "depth": len(hp.hidden_units),
     }
     return {name: values[name] for name in settings.space}
+
+
+def outside_of_space(settings: Settings) -> list[str]:
+    """The hyperparameters whose values in the base are not among those that are searched: it is then no trial.
+
+    Parameters
+    ----------
+    settings
+        What is searched.
+
+    Returns
+    -------
+    list[str]
+        Their names.
+    """
+    base = _base_parameters(settings)
+    return [
+        name
+        for name, value in base.items()
+        if not _is_within(settings, name, value) and not (name == "loss" and value is None)
+    ]
 
 
 def _is_within(settings: Settings, name: str, value: Choice | None) -> bool:
@@ -368,11 +391,16 @@ def run_final(study: Study, configuration: PlainData, *, workers: int, on_progre
     """
     best = study.best()
     if best is None:
+        ended = study.trials(TrialState.PRUNED, TrialState.FAIL)
+        if ended and all(trial.user_attrs.get("diverged") for trial in ended):
+            raise FloatingPointError(f"all of {count_of_trials(len(ended))} diverged: try smaller learning rates")
         raise InputError("no trial went to its end: give a larger --budget, or fewer --epochs")
     final = _final_study(study, best, configuration)
     run(final, workers=workers, on_progress=on_progress)
     found = comparison(study)
     assert found is not None
+    if (study.folder / MODEL_FILE).is_file():
+        write_configuration(study.folder, load_model(study.folder).configuration)
     return found
 
 
@@ -415,8 +443,7 @@ def _final_study(study: Study, best: optuna.trial.FrozenTrial, configuration: Pl
             for which, hp in wanted.items():
                 if (which, seed) not in there:
                     seeded = asdict(replace(hp, seed=seed))
-                    of_seed = configuration | seeded
-                    final.queue({}, which=which, hyperparameters=seeded, configuration=of_seed)
+                    final.queue({}, which=which, hyperparameters=seeded, configuration=configuration)
     return final
 
 

@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -28,6 +28,8 @@ from mlcvkit.tuning.spaces import Space, distributions, read_space, with_paramet
 JOURNAL_FILE = "journal.log"
 RETRIES = 3
 """A trial whose worker was killed is run again, but not more often: it may be what kills them."""
+
+VERSION = 2
 
 KILLED = "its worker was killed"
 
@@ -60,6 +62,8 @@ class Settings:
         The seed of the rows that are held out, and of the draws.
     repeats
         The number of seeds for each combination of a sweep.
+    version
+        1 for a study whose hyperparameters an earlier version recorded without using all of them.
     """
 
     kind: str
@@ -71,11 +75,28 @@ class Settings:
     pruning: bool = True
     seed: int = 0
     repeats: int = 1
+    version: int = VERSION
 
     @cached_property
     def hyperparameters(self) -> Hyperparameters:
         """The hyperparameters that are not searched."""
-        return Hyperparameters(**without_old_defaults(self.base, self.kind_of_network))
+        return self.stored_hyperparameters(self.base)
+
+    def stored_hyperparameters(self, stored: PlainData) -> Hyperparameters:
+        """The hyperparameters that the journal holds.
+
+        Parameters
+        ----------
+        stored
+            Their names and values.
+
+        Returns
+        -------
+        Hyperparameters
+            What is trained with.
+        """
+        is_old = self.version < VERSION
+        return Hyperparameters(**(without_old_defaults(stored, self.kind_of_network) if is_old else stored))
 
     @property
     def kind_of_network(self) -> KindName:
@@ -171,7 +192,7 @@ class Study:
     @cached_property
     def settings(self) -> Settings:
         """The settings that ``create_study`` was given."""
-        return Settings(**self._attributes["settings"])
+        return Settings(**{"version": 1, **self._attributes["settings"]})
 
     def _require_sound(self) -> None:
         """Read all that is used of a journal, which anybody may have written."""
@@ -180,7 +201,8 @@ class Study:
             raise ValueError(f"it is a {settings.kind!r} by {settings.sampler!r}")
         _ = settings.hyperparameters, settings.search_space, self.score, self.fingerprint, self.limits
         for trial in self.trials():
-            self.hyperparameters(trial)
+            with suppress(InputError):  # of values that do not go together, with which it was not trained
+                self.hyperparameters(trial)
 
     @property
     def score(self) -> str:
@@ -359,7 +381,7 @@ class Study:
         """
         stored = trial.user_attrs.get("hyperparameters")
         if stored:
-            return Hyperparameters(**without_old_defaults(stored, self.settings.kind_of_network))
+            return self.settings.stored_hyperparameters(stored)
         return with_used_only(with_parameters(self.settings.hyperparameters, trial.params))
 
     def queue(self, params: Params, **attributes: object) -> None:

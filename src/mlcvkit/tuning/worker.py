@@ -121,8 +121,8 @@ def _next(study: Study, identity: str, deadline: float, most_trials: float | Non
 def _run(study: Study, problem: Problem, trial: optuna.Trial, deadline: float) -> None:
     prune = study.settings.pruning and not study.is_queue
     reports = Reports(trial, problem.score, deadline, prune=prune)
-    hp = study.hyperparameters(trial)
     try:
+        hp = study.hyperparameters(trial)
         trained = (problem.test if study.is_final else problem.validate)(hp, [reports])
     except optuna.TrialPruned:
         study.optuna.tell(trial, state=TrialState.PRUNED)
@@ -143,7 +143,7 @@ def _keep(study: Study, trial: optuna.Trial, trained: Trained) -> None:
         with study.asking():  # the model of the first complete seed is saved
             seed = trial.user_attrs["hyperparameters"]["seed"]
             if seed < study.optuna.user_attrs.get("kept", math.inf):
-                trained.saved.configuration = trial.user_attrs["configuration"]
+                trained.saved.configuration = trial.user_attrs["configuration"] | trained.saved.configuration
                 save_model(study.folder / MODEL_FILE, trained.saved)
                 study.optuna.set_user_attr("kept", seed)
     history = {name: [float(f"{value:.6g}") for value in values] for name, values in trained.history.items()}

@@ -1063,5 +1063,5 @@ def test_a_step_against_the_size_of_the_gradient_costs_the_same_each_time(of_cod
         ONE_BY_ONE.format(less="", step="W[k].flat[j] -= lr * abs(g[k].flat[j])").replace("seed)", "None)"),
     )
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    found = [found["SGD"] for _, found in reports(grader, files, [1] * 30, ["SGD"])]
+    found = [found["SGD"] for _, found in reports(grader, files, [1] * 12, ["SGD"])]
     assert {tuple(lost_properties(one)) for one in found} == {("update",)}

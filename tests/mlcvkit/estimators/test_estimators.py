@@ -1,4 +1,6 @@
+import json
 import pickle
+from dataclasses import asdict
 
 import numpy as np
 import pandas
@@ -16,7 +18,7 @@ from mlcvkit import InputError
 from mlcvkit.datasets import TableEncoder
 from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier, load_estimator
 from mlcvkit.models import Loss
-from mlcvkit.training import Callback, Run, StopTraining, WriteCheckpoints
+from mlcvkit.training import Callback, Hyperparameters, Run, StopTraining, WriteCheckpoints
 from mlcvlab.models.nn2 import NN2
 
 
@@ -403,3 +405,30 @@ def test_targets_that_are_no_numbers_are_named(y, words):
     X = np.random.default_rng(0).normal(size=(30, 2))
     with pytest.raises(ValueError, match=words):
         MLPRegressor(epochs=1).fit(X, np.array(y))
+
+
+def test_a_loss_of_ones_own_must_be_given_again_after_loading(tmp_path):
+    q = 0.9
+    pinball = Loss(
+        lambda y, z: np.maximum(q * (y - z), (q - 1) * (y - z)).sum(axis=0), lambda y, z: np.where(y > z, -q, 1 - q)
+    )
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    estimator = MLPRegressor(epochs=2, loss=pinball, random_state=0).fit(X, X[:, 0])
+    estimator.save(tmp_path / "a.safetensors")
+    loaded = load_estimator(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(loaded.predict(X), estimator.predict(X))
+    for again in (loaded.partial_fit, loaded.fit):
+        with pytest.raises(ValueError, match="a loss of your own"):
+            again(X, X[:, 0])
+    loaded.set_params(loss=pinball).partial_fit(X, X[:, 0])
+    loaded.set_params(loss="mse").fit(X, X[:, 0])
+
+
+def test_parameters_that_are_numpys_numbers_are_saved_as_plain_ones(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    own = {"epochs": np.int64(2), "learning_rate": np.float32(0.01), "l2": np.float32(0.1), "batch_size": np.int64(16)}
+    estimator = MLPRegressor(**own, hidden_units=(np.int64(4),), random_state=0).fit(X, X[:, 0])
+    estimator.save(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(load_estimator(tmp_path / "a.safetensors").predict(X), estimator.predict(X))
+    hp = Hyperparameters(**own, hidden_units=(np.int64(4),))
+    assert json.loads(json.dumps(asdict(hp)))["hidden_units"] == [4]

@@ -1,5 +1,6 @@
 """Studies as real processes that are killed, and joined, and gone on with."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,10 @@ from optuna.trial import TrialState
 from command import run as run_command
 from events import wait_for
 from mlcvkit import Experiment, InputError
-from mlcvkit.experiments import recipe_for
+from mlcvkit.experiments import prepare, recipe_for
+from mlcvkit.files import read_toml
 from mlcvkit.report.studies import Judged, study_parts
+from mlcvkit.storage import load_model
 from mlcvkit.training import RECIPES, Hyperparameters
 from mlcvkit.tuning import (
     Settings,
@@ -31,6 +34,7 @@ from mlcvkit.tuning import (
     run_final,
     space_to_search,
     split_space,
+    tune,
 )
 from mlcvkit.tuning.search import Comparison
 from mlcvkit.tuning.studies import JOURNAL_FILE, RETRIES
@@ -363,3 +367,75 @@ def test_no_average_is_one_of_the_values_to_search(tmp_path):
     study = begin_search(tmp_path / "s", replace(plain, base=plain.base | {"patience": 0}))
     run(study, workers=1, on_progress=lambda _: None, most_trials=3)
     assert {trial.params["average_epochs"] for trial in study.trials(TrialState.COMPLETE)} <= {0, 2}
+
+
+@pytest.mark.parametrize("kind", ["mlp", "nn2", "nn1", "perceptron"])
+def test_a_study_trains_with_what_it_was_given_and_not_with_what_a_kind_has_by_default(kind, tmp_path):
+    changed = {"optimizer": "momentum", "learning_rate": 0.37, "batch_size": 16, "epochs": 4}
+    hp = replace(recipe_for(kind), **changed)
+    options = OPTIONS | {"model": kind}
+    of_kind = Settings("tune", "moons", options, asdict(hp), {"batch_size": [16, 32]})
+    assert of_kind.hyperparameters == hp
+    study = begin_search(tmp_path, of_kind)
+    study.queue({}, which="best", hyperparameters=asdict(replace(hp, seed=3)))
+    again = open_study(tmp_path)
+    assert again.settings.hyperparameters == hp
+    assert again.hyperparameters(again.trials()[-1]) == replace(hp, seed=3)
+
+
+def test_values_that_do_not_go_together_cost_their_own_trial_alone(tmp_path):
+    space = {"epochs": [2, 6], "average_epochs": [0, 5]}
+    plain = settings("sweep", {**space, "seed": [0]})
+    study = begin_sweep(tmp_path, replace(plain, base=plain.base | {"patience": 0}))
+    run(study, workers=1, on_progress=lambda study: None)
+    found = {tuple(cell.params.values()): cell for cell in cells(open_study(tmp_path))}
+    assert "average_epochs must be at most" in found[2, 5].failed and not found[2, 5].scores
+    assert all(len(found[which].scores) == 1 for which in ((2, 0), (6, 0), (6, 5)))
+
+
+def test_the_best_of_one_row_is_not_tested_by_r2(tmp_path):
+    rows = ["x,z", *(f"{i},{3 * i}.5" for i in range(40))]
+    for name, lines in (("a.csv", rows), ("one.csv", rows[:2])):
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    options = OPTIONS | {"target": "z", "test": str(tmp_path / "one.csv")}
+    of_one = replace(settings(), data=str(tmp_path / "a.csv"), options=options)
+    with pytest.raises(InputError, match="R², which one row does not have"):
+        begin_search(tmp_path / "study", of_one)
+
+
+def test_a_search_in_which_all_diverge_says_so(tmp_path):
+    rows = ["x,z", *(f"{i},{i * i}.5" for i in range(60))]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    study_of = ("tune", "a.csv", "--target", "z", "--epochs", "4", "--optimizer", "sgd", "--trials", "2")
+    result = run_command(*study_of, "--learning-rate", "1e5,1e6", "--workers", "1", "--name", "t", folder=tmp_path)
+    assert result.returncode == 1 and "all of 2 trials diverged" in result.stderr
+    assert "2 diverged" in result.stdout and "0 were ended early" in result.stdout
+    swept = ("sweep", *study_of[1:-2], "--learning-rate", "1e5,1e6", "--repeats", "1", "--json", "--name", "w")
+    assert run_command(*swept, folder=tmp_path).returncode == 1
+
+
+def test_a_search_from_python_may_be_gone_on_with_from_any_folder(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    rows = ["x,w,y", *(f"{i},{i % 7},{'ab'[i % 7 > 3]}" for i in range(120))]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    monkeypatch.chdir(tmp_path)
+    hp = replace(recipe_for("mlp"), epochs=np.int64(2), learning_rate=np.float32(0.01))
+    experiment = Experiment(data="a.csv", target="y", hyperparameters=hp)
+    tuned = tune(experiment, {"batch_size": [16, 32]}, folder="study", trials=1, workers=1)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    saved = load_model(tmp_path / "study")
+    assert saved.configuration["data"] == str(tmp_path / "a.csv")
+    recorded = read_toml(tmp_path / "study/config.toml", "config.toml")
+    assert recorded["initialization"] == "linear" and recorded["l2"] > 0 and "momentum" not in recorded
+    prepared = prepare(Experiment.from_dict(recorded))
+    assert json.loads(json.dumps(prepared.configuration)) == saved.configuration
+    assert tuned.best.epochs == 2 and isinstance(tuned.best.epochs, int)
+    measured = run_command("evaluate", str(tmp_path / "study"), "--json", folder=tmp_path / "elsewhere")
+    assert measured.returncode == 0, measured.stderr
+
+
+def test_defaults_that_the_space_does_not_hold_are_told(tmp_path):
+    result = run_command("tune", "moons", "--epochs", "2", "--trials", "1", "--workers", "1", folder=tmp_path)
+    assert "the defaults are no trial, since their initialization, l2 cannot be drawn" in " ".join(
+        result.stdout.split()
+    )

@@ -409,6 +409,26 @@ class TableEncoder:
                 parts.append((lacking[:, [places[name]]] & ~rows.any(axis=1, keepdims=True)).astype(np.float32))
         return np.hstack(parts)
 
+    def numbers_of(self, X: RawRows, names: Sequence[str]) -> Values:
+        """Columns of numbers as they are read, before they are scaled.
+
+        Parameters
+        ----------
+        X
+            A table with the columns of the one that was fitted.
+        names
+            Which columns of numbers.
+
+        Returns
+        -------
+        Array
+            The numbers, (N, len(names)), NaN where there is none.
+        """
+        frame = self._checked(X)
+        if isinstance(frame, _Numbers):
+            return frame.values[:, [frame.names.index(name) for name in names]]
+        return np.stack([self._numbers_of(frame[name]).to_numpy() for name in names], axis=1)
+
     def clipped(self, X: RawRows) -> dict[str, tuple[int, float, float]]:
         """Which numbers lie outside of the range of the training, and are clipped to it.
 

@@ -133,7 +133,8 @@ def _weights_of(network: Network, layer: int, unit: int) -> str:
     """A sentence with the weights of a unit to the classes, if its layer is the last."""
     W = network.mlp.pairs(network.mlp.W)[layer + 1][0][:, unit]
     names = network.class_names
-    towards = names[-1:] if len(W) == 1 else names if layer + 1 == network.experiment.depth else []
+    is_last = layer + 1 == network.experiment.depth
+    towards = (names[-1:] if len(W) == 1 else names) if is_last else []
     weights = ", ".join(f"to {name} {signed(float(w), 2)}" for name, w in zip(towards, W, strict=False))
     return f"Its weight{'s' if len(towards) > 1 else ''} {weights}." if towards else ""
 

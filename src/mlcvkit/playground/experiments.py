@@ -22,6 +22,7 @@ from mlcvkit.playground.points import (
     classes_of,
     painted,
     problem_with,
+    samples_of,
 )
 from mlcvkit.training import OPTIMIZERS, RECIPES, SCHEDULES, Hyperparameters, with_fields_of_optimizers
 
@@ -239,7 +240,8 @@ class Experiment:
         hp = asdict(self.hyperparameters())
         plain = asdict(Hyperparameters())
         named = ", ".join(f"{name}={value!r}" for name, value in hp.items() if value != plain[name])
-        places, classes = painted(self.points)
+        (places, _), samples = painted(self.points), samples_of(self.points, PAINTED)
+        names = f", class_names={samples.class_names}" if samples.class_names else ""
         return "\n".join([
             "import numpy as np",
             "from mlcvkit.datasets import Samples",
@@ -247,10 +249,11 @@ class Experiment:
             "from mlcvkit.training import Hyperparameters",
             "",
             f"X = np.array({np.rint(127.5 * (places + 1)).astype(int).tolist()}) / 127.5 - 1",
-            f"y = np.array({classes.tolist()})",
+            f"y = np.array({np.asarray(samples.y).tolist()})",
             f"hp = Hyperparameters({named})",
-            'samples = Samples("points", X, y, "class", "")',
-            'trained = train(Experiment(data="points", model="mlp", hyperparameters=hp), samples)',
+            f'samples = Samples("points", X, y, "class", ""{names})',
+            'experiment = Experiment(data="points", model="mlp", task="classification", hyperparameters=hp)',
+            "trained = train(experiment, samples)",
             "print(trained.predictor.measure(*trained.test))",
         ])  # fmt: skip
 

@@ -39,7 +39,7 @@ def _saved(root: Path, name: str, session: Session) -> Path:
     with storage.new_run(root, name or None) as (folder, target):
         if experiment.data == PAINTED:
             storage.write_whole(folder / POINTS_FILE, as_csv(experiment.points))
-            configuration |= {"data": str(target / POINTS_FILE), "target": "class"}
+            configuration |= {"data": str(target / POINTS_FILE), "target": "class", "task": "classification"}
         if experiment.data == IMAGES:
             samples = IMAGE_SETS.get(experiment.images)
             storage.write_whole(folder / IMAGES_FILE, as_npz(np.asarray(samples.X), np.asarray(samples.y)))

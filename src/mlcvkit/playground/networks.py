@@ -4,13 +4,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from mlcvkit.datasets import Samples, float_rows, read
-from mlcvkit.experiments import Preparation, prepare
+from mlcvkit.experiments import Preparation, Task, prepare
 from mlcvkit.models import MLP, as_mlp, as_trained, logit_loss, predictions
 from mlcvkit.playground.experiments import (
     DIGITS,
@@ -22,7 +21,7 @@ from mlcvkit.playground.experiments import (
     PARITY,
     Experiment,
 )
-from mlcvkit.playground.points import as_csv, names_of_classes, painted
+from mlcvkit.playground.points import names_of_classes, samples_of
 from mlcvkit.playground.uploads import IMAGE_SETS
 from mlcvkit.storage import SavedModel
 from mlcvkit.training import History, Run, Training, accuracy, as_columns, coordinates_of
@@ -95,16 +94,22 @@ class Network:
         return training.run
 
     def descend(
-        self, experiment: Experiment, tick: Tick, done: int = 0, is_slow: Callable[[], bool] = lambda: False
+        self,
+        experiment: Experiment,
+        tick: Tick,
+        done: int = 0,
+        is_slow: Callable[[], bool] = lambda: False,
+        left: int | None = None,
     ) -> None:
         """Train by the handout's optimizers, on as many training samples as fit, until ``tick`` raises.
 
         Parameters: ``done``, the steps that were taken before, after which a training is gone on with; ``is_slow``,
-        whether the next steps are to be taken one by one.
+        whether the next steps are to be taken one by one; ``left``, the epochs that are left, by default those of the
+        experiment without ``done``.
         """
         X, y = (np.ascontiguousarray(part) for part in self.every(experiment.most_at_once))
         if experiment.optimizer == FULL_BATCH_ADAM:
-            self._full_batch_adam(X, y, experiment, tick, max(0, experiment.epochs - done))
+            self._full_batch_adam(X, y, experiment, tick, max(0, experiment.epochs - done if left is None else left))
             return
         literal = experiment.optimizer == LITERAL_SGD
         coordinates = (ModelCoordinates if literal else coordinates_of(self.model))(self.model, X, y)
@@ -135,12 +140,11 @@ def make_network(experiment: Experiment) -> Network:
     if experiment.data == IMAGES:
         samples = IMAGE_SETS.get(experiment.images)
     elif experiment.data == PAINTED:
-        fingerprint = sha256(as_csv(experiment.points)).hexdigest()
-        of_classes = tuple(names_of_classes(experiment.points)) if "~" in experiment.points else ()
-        samples = Samples(PAINTED, *painted(experiment.points), "class", fingerprint, class_names=of_classes)
+        samples = samples_of(experiment.points, PAINTED)
     else:
         samples = _read(experiment.data)
-    prepared = prepare(experiment.specification(), samples)
+    task: Task | None = "classification" if experiment.data == PAINTED else None
+    prepared = prepare(replace(experiment.specification(), task=task), samples)
     X, y, model = prepared.X, prepared.y, prepared.model
     watched = prepared.validation
     few = None if watched is None else (watched[0][:MEASURED], watched[1][:MEASURED])

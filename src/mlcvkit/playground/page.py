@@ -94,7 +94,7 @@ class Page:
         self.target: Array | None = None
         self.ticks = self.samples_shown = self.looks = 0
         self.seen: tuple[int, ...] = ()
-        self.shown_data = ("", "")
+        self.shown_data: tuple[object, ...] = ()
         self.dead = (0, 0)
         self.units: list[int] = []
         self.drawn_units: list[list[int]] = []
@@ -195,6 +195,7 @@ class Page:
 
     async def _changed(self, name: str, value: Any) -> None:
         async with self._order("change"):
+            before = self._query()
             try:
                 await self._change(name, value)
             except InputError as error:
@@ -202,7 +203,7 @@ class Page:
                 raise InputError(str(error).replace(f"{name} must", f"{label} must")) from None
             finally:
                 self.controls.show(self.session.experiment)
-                self._follow_in_address("replaceState" if name == "points" else "pushState")
+                self._follow_in_address("replaceState" if name == "points" else "pushState", before)
 
     def _query(self) -> str:
         """The query of the address that brings this experiment again."""
@@ -214,11 +215,17 @@ class Page:
             return asdict(self.session.start_from.experiment)
         return dict(texts("guide").get(self.session.base.get("guide", ""), {}).get("settings", {}))
 
-    def _follow_in_address(self, how: str) -> None:
-        """Keep the address equal to the experiment, for reloads, the way back and bookmarks."""
-        query = self._query() or "seed=0"
-        address = json.dumps(f"?{query}")
-        ui.run_javascript(f"if (location.search !== {address}) history.{how}(null, '', {address})")
+    def _follow_in_address(self, how: str, before: str = "") -> None:
+        """Keep the address equal to the experiment, for reloads, the way back and bookmarks.
+
+        ``before``, the query of what was shown until now, is where the way back leads from an address without any.
+        """
+        address, earlier = json.dumps(f"?{self._query() or 'seed=0'}"), json.dumps(f"?{before or 'seed=0'}")
+        ui.run_javascript(
+            f"if (location.search !== {address}) {{"
+            f"if (!location.search && {json.dumps(how == 'pushState')}) history.replaceState(null, '', {earlier});"
+            f"history.{how}(null, '', {address}) }}"
+        )
 
     async def _change(self, name: str, value: Any) -> None:
         before = self.session.experiment
@@ -285,11 +292,12 @@ class Page:
 
     async def _open(self, name: str) -> bool:
         async with self._order("open"):
-            network = await in_thread(open_run, self.limits.runs, name)
+            network, before = await in_thread(open_run, self.limits.runs, name), self._query()
             await in_thread(self.session.take, network)
             self.session.base = {"run": name}
+            self.brought.text, self.speed.value = "", self._own_speed(network.experiment)
             self.controls.show(self.session.experiment)
-            self._follow_in_address("pushState")
+            self._follow_in_address("pushState", before)
             return True
         return False
 
@@ -297,13 +305,13 @@ class Page:
         """Train on data that the visitor brought."""
         data = IMAGES if uploaded.get("images") else PAINTED
         async with self._order("bring"):
-            given = {"data": data, data: str(uploaded.get(data))}
+            given, before = {"data": data, data: str(uploaded.get(data))}, self._query()
             await in_thread(self.session.change, read_experiment(settings({}, given)))
             self.speed.value = 100  # these data are few
             self.brought.text = str(uploaded.get("told"))[:2000]
             self.plane.points = self.session.experiment.points
             self.controls.show(self.session.experiment)
-            self._follow_in_address("pushState")
+            self._follow_in_address("pushState", before)
 
     def _open_unit(self, layer: int, unit: int) -> None:
         """Open a unit; step by step follows it from now on."""
@@ -443,7 +451,9 @@ class Page:
         self.version = self.session.version
         self.network = network = self.session.network
         images = network.experiment.has_images
-        if self.shown_data != (shown := (network.experiment.data, network.experiment.images)):
+        e = network.experiment
+        shown = (e.data, e.images) if images else (e.data, e.points, e.seed)  # the seed draws what points are scaled by
+        if self.shown_data != shown:
             self.shown_data, self.target = shown, None  # the sample's label was one of other classes
             if self.sample is not None and not (images and len(self.sample) == SIDE**2):
                 self.sample = None
@@ -469,6 +479,7 @@ class Page:
             f"Lines are weights, red positive and blue negative: {sides}; the thicker, the larger.{fires}"
         )
         self.looks = 0
+        self.confusion.forget()
         self.answer.show(self.network, self.sample, self.target)
         self.steps.begin(self._class_of_target())
 
@@ -505,7 +516,8 @@ class Page:
         side = SIDE if network.experiment.has_images else inspection.UNIT_GRID
         self.grid.show(side, np.stack([unit.pixels for unit in units]), captions, marks.tolist())
         (dead, looked_at), total = self.dead, network.experiment.hidden_units
-        below = "its weight to the output" if len(units[0].weights) == 1 else "its largest weight to the next layer"
+        leads_out = network.experiment.depth == 1 and len(units[0].weights) == 1
+        below = "its weight to the output" if leads_out else "its largest weight to the next layer"
         text = (
             f"{len(units)} of {total}, each with its number and {below}; the stronger its frame, the more active it is."
         )

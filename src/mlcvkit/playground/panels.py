@@ -97,9 +97,10 @@ class StepByStep:
             ui.label("One sample, followed through one hidden unit with its numbers.").classes("explanation")
             with ui.element("div").classes("buttons"):
                 self.unit = ui.number("Hidden unit", value=1, min=1, precision=0).props("dense outlined")
-                self.label = ui.select(["odd"], label="Its label", value="odd").props("dense outlined")
+                self.label = ui.select(["odd"], label="Its label", value="odd", on_change=self.restart)
+                self.label.props("dense outlined")
                 self.label.classes("min-w-[7rem]")
-                ui.button("Next", on_click=self._next).mark("next")
+                self.next = ui.button("Next", on_click=self._next).mark("next")
                 ui.button("From the start", on_click=self.restart).props("flat")
             self.stages = ui.element("div").classes("w-full").props("aria-live=polite")
 
@@ -111,7 +112,7 @@ class StepByStep:
 
     def restart(self) -> None:
         """Remove the stages."""
-        self.shown = 0
+        self.shown, self.next.enabled = 0, True
         self.stages.clear()
 
     async def _next(self) -> None:
@@ -126,10 +127,10 @@ class StepByStep:
             self.restart()
             self.followed = followed
         found = inspection.stages(network, sample, self._target(), self.session.experiment.learning_rate, unit)
-        if self.shown == len(found):
-            return
+        self.unit.value = unit + 1
         stage = found[self.shown]
         self.shown += 1
+        self.next.enabled = self.shown < len(found)
         with self.stages, ui.element("div").classes("stage"):
             ui.label(stage.name).classes("font-semibold")
             Equation(stage.equation)
@@ -153,28 +154,34 @@ class ConfusionMatrix:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.seen: tuple[int, ...] | None = None
-        self.found: Confusion | None = None
+        self.found: tuple[Confusion, Network] | None = None
         self.measuring = False
         with ui.expansion("Confusion matrix: what is mistaken for what").classes("w-full group") as self.box:
             self.summary = ui.label().classes("explanation").props("aria-live=polite")
             self.table = ui.html(sanitize=False).classes("scroll confusion")
             self.table.on("click", lambda event: self._open(event.args), js_handler=CELL_CLICKED)
+        self.box.on_value_change(self.refresh)
+
+    def forget(self) -> None:
+        """Show nothing of a network that was replaced."""
+        self.found, self.summary.text, self.table.content = None, "", ""
 
     async def refresh(self) -> None:
         """Measure again if the panel is open and the network has changed."""
         now = (self.session.version, self.session.steps, self.session.edits)
         if not self.box.value or self.measuring or now == self.seen:
             return
-        self.measuring = True
+        self.measuring, network = True, self.session.network
         try:
-            self.found = await in_thread(inspection.confusion, self.session.network)
+            found = await in_thread(inspection.confusion, network)
         finally:
             self.measuring = False
-        self.seen = now
-        self._show(self.found)
+        if network is self.session.network:
+            self.seen, self.found = now, (found, network)
+            self._show(found, network)
 
-    def _show(self, found: Confusion) -> None:
-        data = self.session.network.experiment.data
+    def _show(self, found: Confusion, network: Network) -> None:
+        data = network.experiment.data
         of_digits = data == DIGITS
         text = f"Rows are the true classes, columns the predicted ones, for {len(found.truth):,} {found.of}. "
         text += f"Correct: {share(float(found.is_right(found.truth, found.predicted).mean()), 2)}."
@@ -184,7 +191,7 @@ class ConfusionMatrix:
                 f" Of the mistakes, {across:,} are across parity (red) and {within:,} within it (blue): as an answer "
                 f"to even or odd, the predicted digit is right in {share(1 - across / len(found.truth), 2)}."
             )
-        images = self.session.network.experiment.has_images
+        images = network.experiment.has_images
         self.summary.text = text + (" Click a number to see its images." if images else "")
         last = "recall" if found.rows == found.columns else "right"
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in found.columns)
@@ -208,9 +215,11 @@ class ConfusionMatrix:
         return f'<tr><th scope="row">{escape(found.rows[i])}</th>{cells}<td>{recall}</td></tr>'
 
     def _open(self, cell: object) -> None:
-        found, network = self.found, self.session.network
         row, _, column = str(cell).partition(",")
-        if found is None or not (row.isdecimal() and column.isdecimal()) or not network.experiment.has_images:
+        if self.found is None or not (row.isdecimal() and column.isdecimal()):
+            return
+        found, network = self.found
+        if not network.experiment.has_images:
             return
         i, j = int(row), int(column)
         if i >= len(found.rows) or j >= len(found.columns) or not found.counts[i, j]:

@@ -18,11 +18,14 @@ MARKED = 2
 CAPTION = "Each place has the colour of its predicted class; dots are samples, with a dark rim if held out"
 
 
+PAINTED_TOO = " Painted points were added."
+
+
 class Plane:
     """The picture of the plane, with what one paints with.
 
     Parameters: ``session``, the training; ``change``, which changes a setting; ``lacks``, called with what the
-    painted points lack for a training, or ""; ``message``, the label about data from a file, which painting wipes.
+    painted points lack for a training, or ""; ``message``, the label about data from a file.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class Plane:
         if len(painted(self.points)[0]) + len(more) // 5 > MOST_POINTS:
             ui.notify(f"There can be {MOST_POINTS} points at most: the others are left out")
         self.points = with_more(self.points, more)
+        if self.message.text and not self.message.text.endswith(PAINTED_TOO):
+            self.message.text += PAINTED_TOO
         await self._show_painted()
 
     async def _show_painted(self) -> None:

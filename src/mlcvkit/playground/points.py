@@ -8,12 +8,13 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.datasets import TableEncoder, read
+from mlcvkit.datasets import Samples, TableEncoder, numbers_of_text, read
 from mlcvkit.errors import InputError
 
 MOST_POINTS, FEWEST_OF_A_CLASS = 400, 5
@@ -59,6 +60,18 @@ def names_of_classes(points: str) -> list[str]:
     return [names[kind] if kind < len(names) else f"class {kind}" for kind in classes_of(points)]
 
 
+def samples_of(points: str, name: str) -> Samples:
+    """The points as the samples of a training, with their classes as ``read`` finds them in ``as_csv``."""
+    places, kinds = painted(points)
+    names = names_of_classes(points) if "~" in points else []
+    numbers = numbers_of_text(np.array(names)) if names else None
+    fingerprint = sha256(as_csv(points)).hexdigest()
+    if numbers is None or not (np.diff(numbers) > 0).all():
+        return Samples(name, places, kinds, "class", fingerprint, class_names=tuple(names))
+    whole = numbers.astype(np.int64) if (numbers == np.round(numbers)).all() else numbers
+    return Samples(name, places, whole[np.searchsorted(classes_of(points), kinds)], "class", fingerprint)
+
+
 def as_csv(points: str) -> bytes:
     """Points as a CSV file with the columns x0, x1 and class: its name, or its number if it has none."""
     places, classes = painted(points)
@@ -88,6 +101,13 @@ def _written(names: Iterable[object]) -> str:
     short = [" ".join(str(name).replace("~", "-").split())[:LONGEST_NAME] or "-" for name in names]
     says_more = len({*short}) == len(short) and short != [str(i) for i in range(len(short))]
     return "".join(f"~{name}" for name in short) if says_more else ""
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Names in their order; numbers by their size."""
+    ordered = sorted(names)
+    numbers = numbers_of_text(np.array(ordered)) if ordered else None
+    return ordered if numbers is None else [ordered[i] for i in np.argsort(numbers, kind="stable")]
 
 
 def problem_with(points: str) -> str:
@@ -130,8 +150,10 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     if unknown := sorted(set(axes) - set(numbers)):
         raise InputError(f"{name} has no column of numbers {unknown[0]!r}; choose two of {', '.join(numbers)}")
     across, up = axes or numbers[:2]
-    whole = table.drop_nulls([across, up, target])
-    names = [str(value) for value in sorted(whole[target].unique().to_list(), key=str)]
+    complete = table.drop_nulls([across, up, target])
+    are_numbers = np.isfinite(encoder.numbers_of(complete, [across, up])).all(axis=1)
+    whole = complete.filter(are_numbers)
+    names = _in_order([str(value) for value in whole[target].unique().to_list()])
     kinds = np.array([names.index(str(value)) for value in whole[target].to_list()])
     at = [told.index(column) for column in (across, up)]
     places = encoder.transform(whole)[:, at].astype(float)
@@ -141,10 +163,13 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     x, y = np.rint(10 + 235 * (places - low) / np.where(size > 0, size, 1)).astype(int).T
     points = "".join(f"{a:02x}{255 - b:02x}{kind}" for a, b, kind in zip(x, y, kinds, strict=True)) + _written(names)
     colours = ", ".join(f"{COLOURS[i].lower()} is {value}" for i, value in enumerate(names))
-    left_out = [column for column in table.columns if column not in (across, up, target)]
+    others = [column for column in table.columns if column not in (across, up, target)]
+    alike = [column for column in others if different[column] == 1]
+    left_out = [column for column in others if column not in alike]
     rest = f" Left out, because a plane has two axes: {', '.join(left_out)}." if left_out else ""
-    lacking = len(table) - len(whole)
-    rest += f" Left out, because a value is missing: {lacking:,} row{'s' * (lacking != 1)}." if lacking else ""
+    rest += f" Left out, because all values are alike: {', '.join(alike)}." if alike else ""
+    for why, count in (("missing", len(table) - len(complete)), ("no number", len(complete) - len(whole))):
+        rest += f" Left out, because a value is {why}: {count:,} row{'s' * (count != 1)}." if count else ""
     rest += "".join(f" {note}." for note in samples.notes)
     rows = f"{len(chosen):,} of {len(table):,} rows" if len(chosen) < len(table) else f"all {len(table):,} rows"
     return points, f"{name}: {across} to the right, {up} up, {target} as colours ({colours}); {rows}.{rest}", numbers

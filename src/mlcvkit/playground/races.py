@@ -103,7 +103,7 @@ class Race:
             "" if math.isnan(last.validation_loss) else share(last.validation_accuracy, 2),
             "" if math.isnan(last.validation_loss) else f"{last.validation_loss:.4f}",
             f"{last.steps:,}",
-            f"{last.epochs:,.1f}",
+            f"{last.epochs:,.1f}" if last.epochs or not last.steps else "",  # steps on one weight are no epochs
             f"{last.seconds:.1f}",
             f"{'' if session.state == 'ready' and session.message else session.state} {session.message}".strip(),
         )

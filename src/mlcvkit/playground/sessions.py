@@ -81,12 +81,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """A setting that was changed during a training, and the point of the curve at which it was changed."""
+    """A setting that was changed during a training, and the point of the curve at which it was changed.
+
+    ``place`` is where a single weight stands.
+    """
 
     at: Point
     name: str
     before: Any
     after: Any
+    place: str = ""
 
 
 AT_LIMIT = "it reached the limit"
@@ -249,11 +253,16 @@ class Session:
         self.close()
         weights = self.network.mlp.pairs(self.network.mlp.W)[layer][0]
         before, weights[to, from_] = float(weights[to, from_]), value
-        now = self._point(self.network)
+        now, place, was = self._point(self.network), f"{layer}, {to}, {from_}", f"{before:.3g}"
+        last = self.changes[-1] if self.changes else None  # of one weight that is dragged on, one change stays
+        if last is not None and (last.place, last.at.steps) == (place, now.steps) and last.at is self.curve[-1]:
+            self.curve, self.changes, was = self.curve[:-1], self.changes[:-1], last.before
         self.curve += (now,)
-        self.changes += (Change(now, "one weight", f"{before:.3g}", f"{value:.3g}"),)
+        self.changes += (Change(now, "one weight", was, f"{value:.3g}", place),)
         self.edits += 1
-        self.state, self._closing = "paused", False
+        self._closing = False
+        if self.state not in ("finished", "failed"):
+            self.state = "paused"
         if running:
             self.start()
 
@@ -300,8 +309,8 @@ class Session:
             if self.experiment.optimizer in OPTIMIZERS:
                 self._take_steps()
             else:
-                done = self.steps - self._first_step
-                self.network.descend(self.experiment, self._tick_of_the_handout, done, self._is_slow)
+                done, left = self.steps - self._first_step, math.ceil(self.experiment.epochs - self.epochs - 1e-6)
+                self.network.descend(self.experiment, self._tick_of_the_handout, done, self._is_slow, left)
             self._end("finished", self._all_are_trained())
         except Ended:
             pass
@@ -338,6 +347,7 @@ class Session:
         for event in training:
             if isinstance(event, Epoch):
                 self.history = training.run.history
+                self.epochs = float(training.run.epoch)  # with a batch of another size on the way it is not their sum
             else:
                 self.tick(1, event.samples / self.network.samples)
 

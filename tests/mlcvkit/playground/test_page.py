@@ -1452,3 +1452,67 @@ def test_a_weight_that_is_changed_by_hand_is_in_every_picture_and_the_training_g
     one.wait(lambda: one.status.startswith("paused"))
     dialog.get_by_role("button", name="Close").click()
     one.wait(lambda: one.status.startswith("running"))
+
+
+def test_the_way_back_leads_to_what_the_page_opened_with(visitor):
+    one = visitor().open("/")
+    data = one.page.get_by_label("Data", exact=True)
+    one.choose("Data", "Moons")
+    one.wait(lambda: "data=moons" in one.page.url)
+    one.page.evaluate("history.back()")
+    one.wait(lambda: "data=moons" not in one.page.url and data.count() and data.input_value() == "MNIST, even or odd")
+
+
+def table_of(place, names, scale=1):
+    rows = [f"{(k % 9) * scale},{(k % 7) * scale + k % 2},{names[k % 2]}" for k in range(40)]
+    place.write_text("\n".join(["a,b,kind", *rows]) + "\n")
+    return place
+
+
+def test_a_sample_and_what_is_told_of_data_go_with_the_data(visitor, server, tmp_path):
+    one = visitor().open("/?data=moons&hidden_units=3")
+    bring(one, table_of(tmp_path / "pets.csv", ("cat", "dog")))
+    one.wait(lambda: one.page.get_by_text("blue is cat").count())
+    one.press("A random sample")
+    one.wait(lambda: re.search("(cat|dog), with probability", one.page.locator(".answer").text_content()))
+    bring(one, table_of(tmp_path / "flowers.csv", ("rose", "tulip"), 3))
+    one.wait(lambda: one.page.get_by_text("blue is rose").count())
+    one.wait(lambda: "with probability" not in one.page.locator(".answer").text_content())
+    one.wait(lambda: not one.page.get_by_role("dialog").count())
+    one.draw((0.1, 0.2), (0.4, 0.25), on=".pixel-grid.paintable canvas")
+    one.wait(lambda: one.page.get_by_text("Painted points were added.").count())
+    one.press("Save")
+    one.page.get_by_label("Name", exact=True).fill("flowers")
+    one.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    one.wait((Path(server.said.name).parent / "runs/flowers/model.safetensors").exists)
+    one.page.keyboard.press("Escape")
+    one.wait(lambda: not one.page.get_by_role("dialog").count())
+    one.press("Open")
+    one.choose("Run", "flowers")
+    one.page.get_by_role("dialog").get_by_role("button", name="Open").click()
+    one.wait(lambda: "run=flowers" in one.page.url)
+    one.wait(lambda: not one.page.get_by_text("blue is rose").count())
+
+
+def test_the_drawing_forgets_units_that_are_gone(visitor):
+    one = visitor().open("/?data=moons&hidden_units=8")
+    one.press("A random sample")
+    one.wait(lambda: view(one, "view.laid && view.network.input"))
+    view(one, "view.tell({ layer: 0, i: 7, picture: 7 })")
+    view(one, "view.at = 7")
+    one.page.get_by_label("Hidden units", exact=True).fill("2")
+    one.wait(lambda: view(one, "view.network.layers[0].units.length") == 2)
+    assert view(one, "view.hovered") is None
+    one.page.locator(".network-view > canvas").focus()
+    one.page.keyboard.press("Enter")
+    one.wait(lambda: one.page.get_by_role("dialog").count())
+    assert not one.errors
+
+
+def test_the_confusion_matrix_is_of_the_network_that_is_shown(visitor):
+    one = visitor().open("/?data=mnist&hidden_units=16")
+    one.page.get_by_text("Confusion matrix: what is mistaken for what").click()
+    cells = one.page.locator(".confusion td[class]")
+    one.wait(lambda: cells.count() == 100)
+    one.choose("Data", "Moons")
+    one.wait(lambda: "data=moons" in one.page.url and cells.count() != 100)

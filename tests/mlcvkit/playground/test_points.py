@@ -7,10 +7,12 @@ import polars
 import pytest
 from sklearn.datasets import load_iris
 
-from mlcvkit import InputError
+from mlcvkit import InputError, load, storage
 from mlcvkit.datasets import read
+from mlcvkit.experiments import test_rows as rows_to_measure
 from mlcvkit.playground import inspection
 from mlcvkit.playground.experiments import Experiment, default_experiment, read_experiment
+from mlcvkit.playground.files import save_run
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.points import (
     MOST_POINTS,
@@ -23,6 +25,7 @@ from mlcvkit.playground.points import (
     problem_with,
     with_more,
 )
+from mlcvkit.playground.sessions import FairSemaphore, Session
 from mlcvkit.playground.uploads import take
 
 IRIS = load_iris(as_frame=True).frame
@@ -173,3 +176,61 @@ def test_names_that_cannot_be_told_apart_or_are_numbers_are_left_out(tmp_path):
         points, _ = in_file(tmp_path, frame)
         assert points.count("~") == kept
         Experiment(data="points", points=points)
+
+
+CLASSES = [
+    ("1", "2", "3"),
+    ("1", "2"),
+    ("-1", "1"),
+    ("1000000", "2000000"),
+    ("1", "2", "10"),
+    ("0.5", "1.5"),
+    ("5", "x"),
+]
+
+
+@pytest.mark.parametrize("names", CLASSES)
+def test_a_saved_run_of_classes_with_any_names_is_measured_as_on_the_page(names, tmp_path):
+    rng = np.random.default_rng(0)
+    kinds = [names[i % len(names)] for i in range(90)]
+    at = {name: 3.0 * i for i, name in enumerate(names)}
+    frame = polars.DataFrame(
+        {"a": [at[k] + rng.normal() for k in kinds], "b": [at[k] % 2 + rng.normal() for k in kinds]}
+    )
+    points, told = in_file(tmp_path, frame.with_columns(kind=polars.Series(kinds)))
+    assert told.index(f"blue is {names[0]}") < told.index(f"is {names[-1]}")
+    experiment = replace(default_experiment("points"), points=points, epochs=20)
+    network = make_network(experiment)
+    assert network.class_names == list(names)
+    session = Session(experiment, FairSemaphore(1))
+    session.start()
+    session.wait()
+    run_folder = save_run(tmp_path / "runs", "mine", session)
+    predictor = load(run_folder)
+    for data in (None, str(run_folder / "points.csv")):
+        X, y = rows_to_measure(predictor, storage.load_model(run_folder).configuration, data, None)
+        measured = predictor.measure(X, y)
+        assert "unknown" not in measured and measured["accuracy"] > 0.6
+        assert list(measured["confusion"]) == list(names)
+    scope = {}
+    exec(experiment.python(), scope)
+    for ours, theirs in zip(session.network.model.W, scope["trained"].predictor.model.W, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert set(map(str, scope["trained"].predictor.predict_columns(X)["class"])) <= set(names)
+
+
+@pytest.mark.parametrize("bad", ["-", "inf", "12 cm"])
+def test_rows_whose_value_is_no_number_are_left_out_and_counted(bad, tmp_path):
+    rows = [f"{bad if i % 5 == 0 else i / 7},{i % 11}.5,{'pq'[i % 2]}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("a,b,kind\n" + "\n".join(rows) + "\n")
+    points, told, _ = points_of_file(tmp_path / "t.csv")
+    assert len(painted(points)[0]) == 48 and "48 of 60 rows" in told
+    assert "12 rows." in told
+
+
+def test_a_column_of_one_value_is_told_as_that(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "a,b,c,d,kind\n" + "\n".join(f"{i},{i % 7},5,{i % 9},{'pq'[i % 2]}" for i in range(40))
+    )
+    _, told, _ = points_of_file(tmp_path / "t.csv")
+    assert "because a plane has two axes: d." in told and "because all values are alike: c." in told

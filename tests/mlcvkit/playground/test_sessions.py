@@ -7,7 +7,7 @@ import pytest
 
 from events import wait_for
 from mlcvkit.errors import InputError
-from mlcvkit.playground.experiments import Experiment
+from mlcvkit.playground.experiments import FULL_BATCH_ADAM, Experiment
 from mlcvkit.playground.kept_runs import marks_of
 from mlcvkit.playground.limits import Limits, TooManyVisitors
 from mlcvkit.playground.networks import make_network
@@ -388,3 +388,39 @@ def test_a_weight_that_was_set_before_the_first_step_stays():
     session.change(session.experiment.changed("learning_rate", 0.5))
     assert session.network.mlp.pairs(session.network.mlp.W)[0][0][1, 0] == -2.5
     session.close()
+
+
+def test_a_weight_that_is_dragged_at_one_step_is_one_change_and_one_point(make):
+    session = make(Experiment(data="moons", hidden_units=3))
+    first = float(session.network.mlp.pairs(session.network.mlp.W)[1][0][0, 2])
+    for value in (0.1, 0.2, 0.3):
+        session.set_weight(1, 0, 2, value)
+    session.set_weight(1, 0, 1, 0.5)
+    assert len(session.changes) == 2 and len(session.curve) == 3
+    assert marks_of(session.changes)[0][1] == f"one weight {first:.3g} → 0.3"
+
+
+def test_a_weight_that_is_set_after_the_end_leaves_the_training_over(make):
+    session = make(replace(TOY, epochs=2))
+    session.start()
+    session.wait()
+    session.set_weight(0, 0, 0, 0.5)
+    assert (session.state, session.message) == ("finished", "all 2 epochs are trained")
+
+
+def test_epochs_are_counted_over_a_change_of_the_optimizer_and_of_the_batch_size(make):
+    session = make(replace(TOY, epochs=6))
+    session.start()
+    session.wait()
+    session.change(replace(session.experiment, optimizer=FULL_BATCH_ADAM))
+    session.start()
+    session.wait()
+    assert session.state == "finished" and session.epochs == 6
+    other = make(replace(TOY, epochs=6, batch_size=32))
+    for steps, batch_size in ((14, 7), (30, 300)):
+        other.step(steps)
+        other.wait()
+        other.change(replace(other.experiment, batch_size=batch_size))
+    other.start()
+    other.wait()
+    assert other.state == "finished" and other.epochs == 6

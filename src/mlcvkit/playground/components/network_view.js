@@ -42,6 +42,8 @@ export default {
       network.tiles = network.pictures ? bytes(network.pictures, Int8Array) : null;
       network.image = typeof network.input === "string" ? bytes(network.input, Uint8Array) : null;
       this.draw();
+      const layer = this.hovered && !this.hovered.edge && network.layers[this.hovered.layer];
+      if (this.hovered && !this.hovered.edge && (!layer || this.hovered.i >= layer.units.length)) this.hovered = null; // it is gone
       if (this.hovered) this.tell(this.hovered);
     },
     layout() {
@@ -190,20 +192,26 @@ export default {
         bar(x, top, 16, h, net.answers ? 1 : 0, below);
         if (net.answers) { c.fillStyle = rgba(above, 1); c.fillRect(x, top, 16, h * p); }
         c.fillStyle = ink;
-        c.fillText(high, x - 4, top - 12, 72);
-        c.fillText(low, x - 4, top + h + 14, 72);
+        c.fillText(this.short(high), x - 4, top - 12);
+        c.fillText(this.short(low), x - 4, top + h + 14);
         if (net.answers) c.fillText(share(Math.max(p, 1 - p)), x + 20, top + (p >= 0.5 ? h * p / 2 : h * (p + (1 - p) / 2)));
       } else {
         const widest = Math.max(...net.names.map((name) => c.measureText(name).width));
         const after = Math.min(56, 20 + widest); // all bars start here and have one scale
         for (const spot of this.laid.spots.filter((s) => s.layer === net.layers.length)) {
           c.fillStyle = ink;
-          c.fillText(net.names[spot.i], last + 14, spot.y - (widest > 36 && net.answers ? 7 : 0), widest > 72 ? 72 : undefined);
+          c.fillText(this.short(net.names[spot.i]), last + 14, spot.y - (widest > 36 && net.answers ? 7 : 0));
           c.fillStyle = rgba(RED, 0.9);
           const [x, y] = widest > 36 ? [last + 14, spot.y + 2] : [last + after, spot.y - 5];
           if (net.answers) c.fillRect(x, y, 1 + (widest > 36 ? 70 : 86 - after) * net.answers[spot.i], widest > 36 ? 6 : 10);
         }
       }
+    },
+    short(name) {
+      const fits = (text) => this.context.measureText(text).width <= 76;
+      let kept = name;
+      while (!fits(kept === name ? name : kept + "…")) kept = kept.slice(0, -1);
+      return kept === name ? name : kept + "…";
     },
     headings(spots) {
       const c = this.context, net = this.network;
@@ -280,7 +288,9 @@ export default {
       }
     },
     key(event) {
-      const units = this.focusable(), by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+      const units = this.focusable();
+      this.at = Math.min(this.at, units.length - 1);
+      const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
       if (by) this.at = (this.at + by + units.length) % units.length;
       else if (event.key === "Enter") this.$emit("unit", [units[this.at].layer, units[this.at].number]);
       else return;

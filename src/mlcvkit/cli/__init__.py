@@ -10,8 +10,10 @@ def run_and_end() -> None:
     if sys.argv[1:] == ["--version"]:
         _tell_version()
         return
-    from mlcvkit.cli.app import run_and_end as run
-
+    try:
+        from mlcvkit.cli.app import run_and_end as run
+    except KeyboardInterrupt:  # before anything has begun
+        sys.exit(130)
     run()
 
 

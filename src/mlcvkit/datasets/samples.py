@@ -88,6 +88,8 @@ class Samples:
         What a person should know of the reading, a line each.
     thousands
         The mark between the thousands of targets, "" for none; None if they are those of arrays.
+    unit
+        What stands behind the numbers of targets that were text, "" for nothing; None if they were no text.
     decimals
         The decimal marks that certainly occur in a file of text, "." or ",".
 
@@ -116,6 +118,7 @@ class Samples:
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     thousands: str | None = None
+    unit: str | None = None
     decimals: tuple[str, ...] = ()
 
     def without(self, columns: Collection[str]) -> "Samples":
@@ -292,14 +295,16 @@ def _of_table(
     target = unicodedata.normalize("NFC", str(target))
     how: PlainData = {} if reading is None else {"decimal": reading.decimal, "as_text": reading.known}
     X, y, thousands = split_target(frame, str(target), path, decimals=decimals, **how)
+    unit = None
     if y.dtype.kind in "if" and type_of(frame[target].dtype) == "text":
-        measures = measure_notes(kind_of_text(frame[target], set(decimals)))
-        notes = [*notes, *(f"{target}: {note}" for note in measures)]
+        fact = kind_of_text(frame[target], set(decimals))
+        unit = fact.get("unit", "")
+        notes = [*notes, *(f"{target}: {note}" for note in measure_notes(fact))]
     left_out = frame.height - len(y)
     if left_out:
         notes = [*notes, f"{left_out:,} of {frame.height:,} rows are left out, which have no {target}"]
-    read = _fingerprint(path), None
-    return Samples(path.name, X, y, str(target), *read, notes=tuple(notes), thousands=thousands, decimals=decimals)
+    how = {"notes": tuple(notes), "thousands": thousands, "unit": unit, "decimals": decimals}
+    return Samples(path.name, X, y, str(target), _fingerprint(path), **how)
 
 
 def split_target(
@@ -419,7 +424,7 @@ def _of_arrays(path: Path, arrays: dict[str, Values], target: str | Path | None)
     return replace(samples, test=(arrays[test[0]], y))
 
 
-def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
+def numbers_of_text(y: Values, thousands: str | None = None, unit: str | None = None) -> Values | None:
     """The numbers of a target that is text, where each value is one.
 
     Parameters
@@ -428,6 +433,8 @@ def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
         The text, (N,).
     thousands
         The mark between thousands, "" for none; None if that is to be seen from the values.
+    unit
+        What may stand behind each number, "" for nothing; None if that is to be seen from the values.
 
     Returns
     -------
@@ -435,7 +442,7 @@ def numbers_of_text(y: Values, thousands: str | None = None) -> Values | None:
         The numbers, or None.
     """
     texts = [text.strip() for text in y.astype(str).tolist()]
-    unit = unit_of(set(texts)) or ""
+    unit = unit_of(set(texts)) or "" if unit is None else unit
     texts = [text.removesuffix(unit).strip() for text in texts]
     mark = thousands_in(set(texts), set()) if thousands is None else thousands or None
     truth = {"true": 1.0, "false": 0.0}

@@ -46,6 +46,8 @@ class Predictor:
         What a person should know of the data that it was trained on, a line each.
     thousands
         The mark between the thousands of targets in text, "" for none; None if that is to be seen from the values.
+    unit
+        What may stand behind targets in text, "" for nothing; None if that is to be seen from the values.
 
     See Also
     --------
@@ -61,6 +63,7 @@ class Predictor:
     estimator: PlainData = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     thousands: str | None = None
+    unit: str | None = None
 
     @property
     def classifies(self) -> bool:
@@ -170,7 +173,7 @@ class Predictor:
         y = one_for_each(X, y)
         if isinstance(self.targets, Classes):
             return self._measure_classes(self.targets, X, y)
-        y = as_numbers(y, self.target, self.thousands)
+        y = as_numbers(y, self.target, self.thousands, self.unit)
         error = self.predict(X) - y
         total = float(np.square(y - y.mean()).sum())
         r2 = 1 - float(np.square(error).sum()) / total if total else float(not error.any())
@@ -228,7 +231,8 @@ class Predictor:
             arrays=arrays,
             provenance={"data": self.fingerprint, "target": self.target}
             | ({"notes": list(self.notes)} if self.notes else {})
-            | ({} if self.thousands is None else {"thousands": self.thousands}),
+            | ({} if self.thousands is None else {"thousands": self.thousands})
+            | ({} if self.unit is None else {"unit": self.unit}),
         )
 
     @classmethod
@@ -267,7 +271,8 @@ class Predictor:
         names = str(stored.get("target", "prediction")), str(stored.get("data", ""))
         notes = tuple(map(str, stored["notes"])) if isinstance(stored.get("notes"), list) else ()
         thousands = str(stored["thousands"]) if stored.get("thousands") in ("", ".", ",", ".,") else None
-        predictor = cls(encoder, saved.model, targets, *names, saved.history, estimator, notes, thousands)
+        unit = str(stored["unit"]) if isinstance(stored.get("unit"), str) else None
+        predictor = cls(encoder, saved.model, targets, *names, saved.history, estimator, notes, thousands, unit)
         predictor._require_usable(run)
         return predictor, saved
 
@@ -420,7 +425,7 @@ def _are_truth_values(classes: Values) -> bool:
     return {str(one).lower() for one in classes} <= {"true", "false"}
 
 
-def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:
+def as_numbers(y: Values, name: str, thousands: str | None = None, unit: str | None = None) -> Values:
     """Targets as numbers.
 
     Parameters
@@ -431,6 +436,8 @@ def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:
         The name of the data, for messages.
     thousands
         The mark between thousands in text, "" for none; None if that is to be seen from the values.
+    unit
+        What may stand behind each number in text, "" for nothing; None if that is to be seen from the values.
 
     Returns
     -------
@@ -444,12 +451,12 @@ def as_numbers(y: Values, name: str, thousands: str | None = None) -> Values:
     """
     if y.dtype.kind in "fiub":
         return y
-    numbers = datasets.numbers_of_text(y, thousands)
+    numbers = datasets.numbers_of_text(y, thousands, unit)
     if numbers is None:
-        wrong = next(
-            text for text in map(str, y.tolist()) if datasets.numbers_of_text(np.array([text]), thousands) is None
-        )
-        raise InputError(f"the model knows numbers as targets, and {name!r} here has {wrong!r}")
+        each = (text for text in map(str, y.tolist()))
+        wrong = next(text for text in each if datasets.numbers_of_text(np.array([text]), thousands, unit) is None)
+        kind = f"numbers in {unit!r}" if unit else "numbers"
+        raise InputError(f"the model knows {kind} as targets, and {name!r} here has {wrong!r}")
     return numbers
 
 

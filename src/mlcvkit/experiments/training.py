@@ -147,8 +147,8 @@ class Preparation:
         Notes on the data and on their use, a line each.
     sample_weight
         The weight of each training row, (N,), or None if all are equal.
-    thousands
-        The mark between thousands of targets that were text, as in ``Samples``.
+    thousands, unit
+        How targets that were text are written, as in ``Samples``.
     """
 
     experiment: Experiment
@@ -166,6 +166,7 @@ class Preparation:
     notes: tuple[str, ...] = ()
     sample_weight: Array | None = None
     thousands: str | None = None
+    unit: str | None = None
 
     @property
     def samples(self) -> int:
@@ -225,10 +226,20 @@ class Preparation:
         Predictor
             The predictor.
         """
-        names, reading = (self.target, self.fingerprint), (self.notes, self.thousands)
+        names = self.target, self.fingerprint
         e, features = self.experiment, int(np.prod(self.X.shape[1:]))
         stored = estimator_to_dict(e.model, e.hyperparameters, self.targets, features)
-        return Predictor(self.encoder, self.model, self.targets, *names, history or {}, stored, *reading)
+        return Predictor(
+            self.encoder,
+            self.model,
+            self.targets,
+            *names,
+            history or {},
+            stored,
+            notes=self.notes,
+            thousands=self.thousands,
+            unit=self.unit,
+        )
 
 
 def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparation:
@@ -368,6 +379,7 @@ def prepare_rows(
         hyperparameters=replace(hp, seed=seed),
         test=(X[:0], y[:0]),
         thousands=samples.thousands,
+        unit=samples.unit,
         sample_weight=weights,
         notes=(*samples.notes, *notes_of(encoder, X), *notes_of_target(y, targets)),
         target=samples.target or "prediction",

@@ -227,7 +227,7 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
     X = predictor.encoder.transform(raw).T.astype(saved.model.W[0].dtype)
     if isinstance(targets, Numbers):
         scale = float(targets.mean[0]), float(targets.scale[0])
-        numbers = as_numbers(y, predictor.target, predictor.thousands)
+        numbers = as_numbers(y, predictor.target, predictor.thousands, predictor.unit)
         return Subject(name, saved, X, targets.encode(numbers, np.float64)[None], raw, [], scale)
     if not isinstance(targets, Classes):
         return _unmeasured(name, saved, predictor, "it predicts several labels")

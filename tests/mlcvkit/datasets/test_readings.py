@@ -10,10 +10,11 @@ import polars
 import pytest
 from PIL import Image
 
-from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, prepare
+from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, load, prepare
 from mlcvkit.datasets import Samples, describe, read, restored_encoder
 from mlcvkit.datasets.columns import date_of, kind_of_text, length_of, number_of
 from mlcvkit.experiments import folds_of
+from mlcvkit.storage import save_model
 
 RNG = np.random.default_rng(0)
 
@@ -435,6 +436,15 @@ def test_a_target_with_a_unit_is_learned_and_measured(tmp_path):
     assert predictor.targets.task == "regression"
     later = read(path, "y", known=True, features=predictor.features)
     assert predictor.measure(later.X, later.y)["samples"] == 100
+    save_model(tmp_path / "m.safetensors", predictor.saved())
+    predictor = load(tmp_path / "m.safetensors")
+    for value, is_read in (("20.5 kg", True), ("20.5", True), ("20500 g", False)):
+        later = read(written(tmp_path, ["x,y", f"10,{value}", f"11,{value}"], "later.csv"), "y", known=True)
+        if is_read:
+            assert predictor.measure(later.X, later.y)["samples"] == 2
+        else:
+            with pytest.raises(InputError, match="numbers in 'kg' as targets, and 'y' here has '20500 g'"):
+                predictor.measure(later.X, later.y)
 
 
 def test_truth_values_in_any_case_are_one_name_in_the_notes():

@@ -751,18 +751,23 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     times = {one for one in texts if (length_of if lengths else seconds_of)(one) is not None}
     if share := _share_of(times, known):
         return {"kind": "number", "clock": True} | lengths | ({} if share == 1 else {"loose": True})
+    return _kind_of_dates(text, texts, known)
+
+
+def _kind_of_dates(text: "polars.Series", texts: Sequence[str], known: Sequence[str]) -> PlainData:
+    """Whether a column of text holds dates, and how they are read; its different values and all of them are given."""
     dates = [one for one in texts if _date_parts(one) is not None]
     first, certain = order_of_dates(dates) if _share_of(dates, known) else (None, False)
     share = _share_of([one for one in dates if first is not None and date_of(one, first) is not None], known)
-    if first is not None and share:
-        moments = dates_in(text, {"first": first})
-        has_time = bool((moments.dt.truncate("1d") != moments).any())
-        fact = {"kind": "time" if has_time else "date", "first": first}
-        years = moments.drop_nulls().dt.year()
-        if text.str.contains(_SHORT_YEAR).any() and bool((years < 2000).any() and (years >= 2000).any()):
-            fact["short_years"] = True
-        return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 else {"loose": True})
-    return {"kind": "text"}
+    if first is None or not share:
+        return {"kind": "text"}
+    moments = dates_in(text, {"first": first})
+    has_time = bool((moments.dt.truncate("1d") != moments).any())
+    fact: PlainData = {"kind": "time" if has_time else "date", "first": first}
+    years = moments.drop_nulls().dt.year()
+    if text.str.contains(_SHORT_YEAR).any() and bool((years < 2000).any() and (years >= 2000).any()):
+        fact["short_years"] = True
+    return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 else {"loose": True})
 
 
 def _are_months(text: "polars.Series") -> bool:

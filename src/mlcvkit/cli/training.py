@@ -352,6 +352,8 @@ def _measured(trained: Trained) -> PlainData:
     if len(trained.test[1]):
         result["test"] = trained.predictor.measure(*trained.test)
         print_measures(result["test"])
+    elif getattr(trained, "left_out", None) is not None:
+        console.print("[bold]Note[/bold] no rows are held out to test with")
     left_out = getattr(trained, "left_out", None)
     if left_out is not None and trained.run.history:
         speed = np.median(trained.run.history["samples_per_second"])

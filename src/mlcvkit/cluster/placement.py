@@ -6,7 +6,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -180,7 +180,10 @@ class PlacedShards:
         workers = [] if client is None else list(client.nthreads())
         for index in range(len(self.shards)):
             near = workers[index * len(workers) // len(self.shards)] if workers else None
-            self._retried(partial(self._place, index, near))
+            try:
+                self._place(index, near)
+            except ShardError as error:
+                self._leave_out(error)
         facts = self.each(_facts_of)
         self.facts = dict(zip(self._placed, facts, strict=True))
         self.at_first = dict(self.facts)

@@ -220,10 +220,18 @@ class _Plan:
     def split(self, rows: int, index: int) -> tuple[npt.NDArray[np.intp], ...]:
         """Rows of a shard to test with, to stop by, to look at, and to train on: these contain those looked at."""
         order = np.random.default_rng([self.seed, index]).permutation(rows)
-        test, validation = round(rows * self.test), round(rows * self.validation)
+        test, validation = (_rounded(rows, share, self.seed, index) for share in (self.test, self.validation))
+        if test + validation >= rows:
+            test = validation = 0
         held_out, others = order[: test + validation], order[test + validation :]
         looked_at = others[: max(1, round(rows * self.looked_at))]
         return (*map(np.sort, (held_out[:test], held_out[test:], looked_at, others)),)
+
+
+def _rounded(rows: int, share: float, seed: int, index: int) -> int:
+    """The share of a shard's rows; of shards too small for one, as many have one as the share says."""
+    count = round(rows * share)
+    return count or int(np.random.default_rng([seed, index, 1]).random() < rows * share)
 
 
 class Survey:
@@ -310,9 +318,12 @@ def _joined(parts: list[tuple[RawRows, Values]]) -> tuple[RawRows, Values]:
     import polars
 
     try:
-        return polars.concat(
-            [X.select(first.columns) for X, _ in parts if not isinstance(X, np.ndarray)], how="vertical_relaxed"
-        ), y
+        frames = [X.select(first.columns) for X, _ in parts if not isinstance(X, np.ndarray)]
+        for name in first.columns:
+            kinds = {datasets.type_of(frame[name].dtype) for frame in frames}
+            if "text" in kinds and len(kinds) > 1:  # numbers as the encoder writes them: 2, and not 2.0
+                frames = [frame.with_columns(datasets.known_text(frame[name], ()).alias(name)) for frame in frames]
+        return polars.concat(frames, how="vertical_relaxed"), y
     except polars.exceptions.PolarsError as error:
         raise InputError(f"the shards' tables do not have the same columns: {str(error).splitlines()[0]}") from None
 

@@ -192,7 +192,7 @@ def read_roster(path: Path) -> Roster:
             f"({', '.join(CANVAS)}), the grading worksheet of Moodle ({', '.join(MOODLE[:3])}), or have some of "
             f"{', '.join(OWN)}"
         )
-    elif rows and all(PARTICIPANT.match(next(iter(row.values()), "")) for row in rows):
+    elif not lower <= {*OWN} and rows and all(PARTICIPANT.match(next(iter(row.values()), "")) for row in rows):
         raise InputError(
             f"the roster {path} is Moodle's grading worksheet in another language, with the columns "
             f"{', '.join(columns[:3])}: download it with Moodle in English ({', '.join(MOODLE)})"
@@ -386,7 +386,12 @@ class Ledger:
 
     def _override_of(self, submission: str, student: Student | None) -> Override | None:
         names = [submission, self.real.get(submission, submission), *([student.name, *student.keys] if student else [])]
-        return next((self.overrides[name] for name in names if name in self.overrides), None)
+        found = [name for name in dict.fromkeys(names) if name in self.overrides]
+        if len(found) > 1:
+            raise InputError(
+                f"{OVERRIDES} decides on {submission} twice, as {' and as '.join(map(repr, found))}: join them"
+            )
+        return self.overrides[found[0]] if found else None
 
     def _days_late(self, student: Student | None, handed_in: datetime | None) -> int:
         if self.due is None or handed_in is None:
@@ -401,6 +406,7 @@ class Ledger:
         for name in submissions:
             student = self.student_of(name)
             known |= {name, self.real.get(name, name), *([student.name, *student.keys] if student else [])}
+            self._override_of(name, student)  # which refuses two
         unknown = sorted(self.overrides.keys() - known)
         if unknown:
             raise InputError(f"{OVERRIDES} has {unknown[0]!r}, which is no submission here and nobody in the roster")
@@ -470,14 +476,21 @@ def in_short(grade: Grade) -> str:
     if len(deductions) == len(grade.tests) > 1 and not any(test.points for test in grade.tests):
         deductions = [f"none of {len(grade.tests)} functions -{sum(test.out_of for test in grade.tests):g}"]
     broken = [violation.message for violation in grade.violations if violation.rule != "look"]
-    deductions += [f"rules -{grade.cost:g}" + (f" ({broken[0][:200]})" if broken else "")] if grade.cost else []
+    deductions += (
+        [f"rules -{grade.cost:g}" + (f" ({re.sub('[()]', '', broken[0])[:200]})" if broken else "")]
+        if grade.cost
+        else []
+    )
     days = "1 day" if grade.days_late == 1 else f"{grade.days_late} days"
     deductions += [f"{days} late -{grade.late_cost:g}"] if grade.late_cost else []
     where = "set by the instructor" if grade.overridden else "; ".join(deductions) or "all right"
     return f"{grade.comment}{' ' if grade.comment else ''}{grade.points:g} of {grade.out_of:g} points: {where}."
 
 
-OF_THE_GRADER = re.compile(r"[\d.]+ of [\d.]+ points: (all right|set by the instructor|[\w ]+ -[\d.]+.*)\.$", re.DOTALL)
+_DEDUCTION = r"[\w ]+ -[\d.]*\d(?: \([^()]*(?:\([^()]*\)[^()]*)*\))?"
+OF_THE_GRADER = re.compile(
+    rf"[\d.]*\d of [\d.]*\d points: (?:all right|set by the instructor|{_DEDUCTION}(?:; {_DEDUCTION})*)\."
+)
 """What ``in_short`` wrote into a cell before."""
 
 
@@ -540,10 +553,16 @@ def _fill_moodle(columns: list[str], rows: list[dict[str, str]], points: Mapping
     for i, row in enumerate(rows):
         if i in points:
             row[names["grade"]] = f"{points[i].points:g}"
-            before = OF_THE_GRADER.sub("", row.get(names["feedback comments"]) or "").strip()
-            before = before.removesuffix(points[i].comment).strip()  # which is written again
-            row[names["feedback comments"]] = f"{before}{' ' if before else ''}{in_short(points[i])}"
+            row[names["feedback comments"]] = _with_grade(row.get(names["feedback comments"]) or "", points[i])
     return names["grade"]
+
+
+def _with_grade(cell: str, grade: Grade) -> str:
+    """A cell of comments with the grade: behind the instructor's words, or in the place of an earlier one."""
+    found = OF_THE_GRADER.search(cell)
+    before, after = (cell, "") if found is None else (cell[: found.start()], cell[found.end() :])
+    before = before.strip().removesuffix(grade.comment).strip()  # which is written again
+    return " ".join(part for part in (before, in_short(grade), after.strip()) if part)
 
 
 def _fill_own(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> str:

@@ -55,7 +55,9 @@ FILE_OF_MOODLE = re.compile(r"(?P<who>.+_\d+_assignsubmission_file)_(?P<file>.+\
 """The names of students' files in the downloads of two platforms; Canvas adds a number to each file."""
 OF_WORK = re.compile(
     r"\b(hw|home ?work|assignment|submission|submitted|submit|solution|project|mlcvlab|attempt|try|version|v|part|final"
-    r"|fixed|new|newest|old|last|latest|copy|of|backup|code|src|source|my|the|late|draft|resubmission|updated?|work)\d*\b",
+    r"|fixed|new|newest|old|last|latest|copy|of|backup|code|src|source|my|the|late|draft|resubmission|updated?|work|first"
+    r"|second|third|original|corrected|improved|better|good|bad|broken|working|done|finished|ready|handout|given|template"
+    r"|starter|reference|test|temp|tmp|downloads?|desktop|files?|folder|archive|zip|backups?|laptop|pc|mac|usb)\d*\b",
     re.IGNORECASE,
 )
 """Words in the name of a piece of work that do not tell whose it is."""
@@ -200,11 +202,12 @@ def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
     """The submissions in a folder of a class; single files that belong to one student are one submission."""
     found: list[Found] = []
     grouped: dict[str, list[Path]] = {}
+    sections = _sections({child.name: _works_of(child) for child in folder.iterdir()})
     for child in sorted(folder.iterdir()):
         if child.name.startswith(".") or child.name in IGNORED:
             continue
         if child.is_dir() and not child.name.endswith(ONLINE_TEXT):
-            found += _in_folder(child, passed_by) if _is_class(child) else [_found(child)]
+            found += _in_folder(child, passed_by) if _is_class(child, sections) else [_found(child)]
         elif child.is_file() and _is_kind(child.name, (*ARCHIVES, *UNOPENED, *CODE)):
             grouped.setdefault(_who(child.name), []).append(child)
         elif passed_by is not None:
@@ -233,12 +236,31 @@ def _who(name: str) -> str:
     return of_platform["who"] if of_platform else name
 
 
-def _is_class(folder: Path) -> bool:
-    """Whether a folder in that of a class holds several submissions, such as those of a section."""
-    names = [_who(child.name) for child in folder.iterdir()]
-    if len({name for name in names if _is_of_platform(name)}) > 1:
-        return True
-    return not is_submission(folder) and _are_people([child.name for child in folder.iterdir() if _is_work(child)])
+def _is_class(folder: Path, sections: Collection[str]) -> bool:
+    """Whether a folder in that of a class holds several submissions: those of a platform, or of a section."""
+    if is_submission(folder) or OF_MOODLE.fullmatch(folder.name):
+        return False
+    handed_in = (*ARCHIVES, *CODE, *UNOPENED)
+    names = [_who(child.name) for child in folder.iterdir() if child.is_dir() or _is_kind(child.name, handed_in)]
+    return folder.name in sections or len({name for name in names if _is_of_platform(name)}) > 1
+
+
+def _works_of(folder: Path) -> list[str]:
+    """The parts of a folder that are each a complete submission; the folder itself if it is one."""
+    if not folder.is_dir() or folder.name.startswith(".") or folder.name in IGNORED or folder.is_symlink():
+        return []
+    if is_submission(folder):
+        return [folder.name]
+    return [child.name for child in folder.iterdir() if _is_work(child)]
+
+
+def _sections(works: Mapping[str, list[str]]) -> set[str]:
+    """Which parts of a class are sections of it, by the work that lies in each: those of several people.
+
+    A student's folder with several versions is none, so it must be so of most parts.
+    """
+    sections = {name for name, inside in works.items() if not OF_MOODLE.fullmatch(name) and _are_people(inside)}
+    return sections if 2 * len(sections) > sum(map(bool, works.values())) else set()
 
 
 def _is_work(path: Path) -> bool:
@@ -252,8 +274,15 @@ def _is_work(path: Path) -> bool:
 
 def _are_people(names: Collection[str]) -> bool:
     """Whether the names of several pieces of work are those of different people, and not of one person's versions."""
-    owners = {re.sub(r"[\W\d_]+", "", OF_WORK.sub(" ", _plain_name(name).replace("_", " "))).lower() for name in names}
-    return len(names) > 1 and len(owners) == len(names) and "" not in owners
+    return len({_owner(name) for name in names} - {""}) > 1
+
+
+def _owner(name: str) -> str:
+    """Whose a piece of work is by its name: without words such as final; a number counts if there is little else."""
+    words = OF_WORK.sub(" ", _plain_name(name).replace("_", " ")).lower()
+    letters, digits = re.sub(r"[\W\d_]+", "", words), re.sub(r"\D", "", words)
+    is_number = len(re.sub("^(student|group|team|user)s?", "", letters)) < 2
+    return letters if not is_number else letters + digits if letters or len(digits) > 2 else ""
 
 
 def _is_of_platform(who: str) -> bool:
@@ -277,7 +306,7 @@ def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool =
     for place in places:
         top = place.parts[0]
         inside_of.setdefault(_who(top) if len(place.parts) == 1 else top, []).append(place)
-    for section in [top for top, inside in inside_of.items() if _are_people(_works_in(inside))]:
+    for section in _sections({top: _works_in(inside) for top, inside in inside_of.items()}):
         for place in inside_of.pop(section):
             inside_of.setdefault("/".join(place.parts[:2]), []).append(place)
     typed = {top for top in inside_of if top.endswith(ONLINE_TEXT)}

@@ -170,6 +170,8 @@ class Classes:
 
     def to_dict(self) -> PlainData:
         """What a model file records."""
+        if self.classes.dtype.kind in "mM":
+            raise InputError(f"classes of {self.classes.dtype} cannot be saved: give them as text, y.astype(str)")
         return {"classes": self.classes.tolist(), "has_labels": False} | (
             {"class_names": list(self.names)} if self.names else {}
         )
@@ -628,6 +630,6 @@ def checked_target(samples: Samples, task: Task | None) -> tuple[Values, Task]:
             f"would be a class of its own; choose another target{', or --task regression' if is_number else ''}"
             f"{'' if is_number else _that_is_no_number(values)}"
         )
-    if y.dtype.kind == "f" and whole:
+    if y.dtype.kind == "f" and whole and np.abs(y).max() < 2**63:
         y = y.astype(np.int64)
     return y, task

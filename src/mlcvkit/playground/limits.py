@@ -132,7 +132,7 @@ class Limits:
             return session
         names = {name for name, value in vars(experiment).items() if value != getattr(session.experiment, name)}
         keeps = names <= KEEPS_WEIGHTS and experiment.is_nn2 == session.experiment.is_nn2
-        return session if not names or (keeps and session.base == (base or {})) else None
+        return session if keeps and session.base == (base or {}) else None
 
     def show(self, tab: str, client: int, session: Session) -> Callable[[], None]:
         """Note that a tab shows a training; what is returned ends its thread once no page of the tab shows it."""

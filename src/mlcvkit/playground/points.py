@@ -68,7 +68,8 @@ def samples_of(points: str, name: str) -> Samples:
     fingerprint = sha256(as_csv(points)).hexdigest()
     if numbers is None or not (np.diff(numbers) > 0).all():
         return Samples(name, places, kinds, "class", fingerprint, class_names=tuple(names))
-    whole = numbers.astype(np.int64) if (numbers == np.round(numbers)).all() else numbers
+    are_whole = (numbers == np.round(numbers)).all() and np.abs(numbers).max() < 2**53
+    whole = numbers.astype(np.int64) if are_whole else numbers
     return Samples(name, places, whole[np.searchsorted(classes_of(points), kinds)], "class", fingerprint)
 
 
@@ -151,6 +152,8 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
         raise InputError(f"{name} has no column of numbers {unknown[0]!r}; choose two of {', '.join(numbers)}")
     across, up = axes or numbers[:2]
     complete = table.drop_nulls([across, up, target])
+    if complete[target].dtype.is_float():
+        complete = complete.filter(complete[target].is_finite())
     are_numbers = np.isfinite(encoder.numbers_of(complete, [across, up])).all(axis=1)
     whole = complete.filter(are_numbers)
     names = _in_order([str(value) for value in whole[target].unique().to_list()])
@@ -162,6 +165,7 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     low, size = places.min(axis=0, initial=np.inf), np.ptp(places, axis=0) if len(places) else np.ones(2)
     x, y = np.rint(10 + 235 * (places - low) / np.where(size > 0, size, 1)).astype(int).T
     points = "".join(f"{a:02x}{255 - b:02x}{kind}" for a, b, kind in zip(x, y, kinds, strict=True)) + _written(names)
+    has_names = "~" in points or names == [str(i) for i in range(len(names))]
     colours = ", ".join(f"{COLOURS[i].lower()} is {value}" for i, value in enumerate(names))
     others = [column for column in table.columns if column not in (across, up, target)]
     alike = [column for column in others if different[column] == 1]
@@ -170,6 +174,7 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     rest += f" Left out, because all values are alike: {', '.join(alike)}." if alike else ""
     for why, count in (("missing", len(table) - len(complete)), ("no number", len(complete) - len(whole))):
         rest += f" Left out, because a value is {why}: {count:,} row{'s' * (count != 1)}." if count else ""
+    rest += "" if has_names else " The names of the classes begin alike: below they go by numbers."
     rest += "".join(f" {note}." for note in samples.notes)
     rows = f"{len(chosen):,} of {len(table):,} rows" if len(chosen) < len(table) else f"all {len(table):,} rows"
     return points, f"{name}: {across} to the right, {up} up, {target} as colours ({colours}); {rows}.{rest}", numbers

@@ -335,7 +335,7 @@ class Session:
 
     def _all_are_trained(self) -> str:
         epochs = self.experiment.epochs
-        if self.experiment.optimizer in OPTIMIZERS and self.epochs > epochs + 1e-6:
+        if self.epochs > epochs + 1e-6:
             return f"it has trained {self.epochs:.4g} epochs already, more than {epochs}"
         return f"all {epochs} epochs are trained"
 
@@ -344,11 +344,15 @@ class Session:
         self._earlier = training.run
         begun = (self.epochs - training.run.epoch) * self.network.samples / training.run.hyperparameters.batch_size
         training.passed_over = max(0, round(begun))
+        has_stepped = False
         for event in training:
             if isinstance(event, Epoch):
                 self.history = training.run.history
-                self.epochs = float(training.run.epoch)  # with a batch of another size on the way it is not their sum
+                if has_stepped:  # with a batch of another size on the way it is not the sum of the steps
+                    self.epochs = float(training.run.epoch)
+                has_stepped = False
             else:
+                has_stepped = True
                 self.tick(1, event.samples / self.network.samples)
 
     def _end(self, state: str, message: str) -> None:

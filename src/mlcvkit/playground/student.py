@@ -74,10 +74,14 @@ class StudentNetwork:
         with self.released():  # others compute while the student's process does
             gradients = self._call("emp_loss_grad", train_X, train_y, W=W)
         shapes = [w.shape for w in self.W]
-        if not isinstance(gradients, list | tuple) or [np.size(g) for g in gradients] != [w.size for w in self.W]:
+        own = [np.shape(g) for g in gradients] if isinstance(gradients, list | tuple) else []
+        if [_without_ones(shape) for shape in own] != [_without_ones(shape) for shape in shapes]:
             wanted = f"it must return a list of two gradients, of shapes {shapes[0]} and {shapes[1]}"
             raise RuntimeError(f"emp_loss_grad returned {_shown(gradients)}; {wanted}")
-        return [np.asarray(g, w.dtype).reshape(w.shape) for g, w in zip(gradients, self.W, strict=True)]
+        arrays = [np.asarray(g, w.dtype).reshape(w.shape) for g, w in zip(gradients, self.W, strict=True)]
+        if not all(np.isfinite(g).all() for g in arrays):
+            raise RuntimeError("emp_loss_grad returned numbers that are infinite, or none (NaN)")
+        return arrays
 
     def close(self) -> None:
         """End the process."""
@@ -96,6 +100,11 @@ class StudentNetwork:
                 return self._session.ask(do, **request)
         except (Ended, Failed) as error:
             raise RuntimeError(str(error)) from None
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape in which a vector is one, whether it lies or stands."""
+    return tuple(side for side in shape if side != 1)
 
 
 def _shown(value: Any) -> str:

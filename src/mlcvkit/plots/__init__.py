@@ -2,7 +2,7 @@
 
 from mlcvkit.plots import predictions, studies
 from mlcvkit.plots.networks import LayerStatistics, hidden_units, layers, surface
-from mlcvkit.plots.style import INK, page_style, tidy
+from mlcvkit.plots.style import INK, page_style, short, tidy
 from mlcvkit.plots.training import curves, curves_of_seeds
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "layers",
     "page_style",
     "predictions",
+    "short",
     "studies",
     "surface",
     "tidy",

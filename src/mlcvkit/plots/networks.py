@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from mlcvkit.plots.style import COLOURS, TRAIN, logarithmic, tidy
+from mlcvkit.plots.style import COLOURS, INK, TRAIN, logarithmic, short, tidy
 
 
 def hidden_units(
@@ -43,7 +45,7 @@ def hidden_units(
     W1 = np.asarray(W1)
     legend = ": red is a positive weight, blue a negative"
     if w2 is not None:
-        first, second = names if len(names) == 2 else ("0", "1")
+        first, second = map(short, names) if len(names) == 2 else ("0", "1")
         legend = f": red speaks for {second}, blue for {first}"
     w2 = np.ones(len(W1)) if w2 is None else np.asarray(w2).ravel()
     side = int(np.sqrt(W1.shape[1]))
@@ -140,8 +142,9 @@ def surface(losses: npt.NDArray[np.floating], extent: float) -> Figure:
     axes = figure.subplots()
     at = np.linspace(-extent, extent, len(losses))
     levels = np.geomspace(max(losses.min(), 1e-12), losses.max() * 1.0001, 18) if losses.max() > losses.min() else 3
-    contours = axes.contour(at, at, losses, levels=levels, cmap="viridis")
-    axes.clabel(contours, fontsize=7, fmt="%.3g")
+    light = ListedColormap(colormaps["viridis"](np.linspace(0.3, 0.75, 64)))  # to be read on light and dark pages
+    contours = axes.contour(at, at, losses, levels=levels, cmap=light)
+    axes.clabel(contours, fontsize=7, fmt="%.3g", colors=INK)
     axes.plot(0, 0, marker="o", color=TRAIN)
     axes.set(xlabel="along one random direction", ylabel="along another", aspect="equal")
     return figure

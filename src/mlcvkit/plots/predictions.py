@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from mlcvkit.plots.style import COLOURS, INK, TRAIN, logarithmic, tidy
+from mlcvkit.arrays import PlainData
+from mlcvkit.plots.style import COLOURS, INK, TRAIN, logarithmic, short, tidy
 
 Array = npt.NDArray[np.floating]
 
@@ -26,7 +27,7 @@ def confusion(counts: npt.NDArray[np.integer], names: Sequence[str]) -> Figure:
     Figure
         The picture.
     """
-    size = min(8.0, 2.2 + 0.45 * len(names))
+    size = min(8.0, 2.2 + 0.45 * len(names) + 0.06 * max(len(short(name)) for name in names))
     figure = Figure(figsize=(size + 0.6, size), layout="constrained")
     axes = figure.subplots()
     wrong = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -37,8 +38,10 @@ def confusion(counts: npt.NDArray[np.integer], names: Sequence[str]) -> Figure:
     for row, column in np.ndindex(counts.shape):
         axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=8, color=INK)
     axes.set(xlabel="predicted class", ylabel="true class", xticks=range(len(names)), yticks=range(len(names)))
-    axes.set_xticklabels(names, rotation=45 if max(map(len, names)) > 3 else 0)
-    axes.set_yticklabels(names)
+    shown = [short(name) for name in names]
+    slanted: PlainData = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, shown)) > 3 else {}
+    axes.set_xticklabels(shown, **slanted)
+    axes.set_yticklabels(shown)
     return figure
 
 
@@ -113,13 +116,14 @@ def images(pictures: Array, captions: Sequence[str]) -> Figure:
     """
     columns = min(8, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(1.2 * columns, 1.5 * rows), layout="constrained")
+    lines = max((caption.count("\n") for caption in captions), default=0)
+    figure = Figure(figsize=(1.2 * max(2, columns), (1.3 + 0.15 * lines) * rows), layout="constrained")
     side = round(pictures.shape[1] ** 0.5)
     for axes, picture, caption in zip(
         figure.subplots(rows, columns, squeeze=False).flat, pictures, captions, strict=False
     ):
         axes.imshow(picture.reshape(side, side), cmap="gray", interpolation="nearest")
-        axes.set_title(caption, fontsize=7, y=-0.32)
+        axes.set_title(caption, fontsize=7, y=-0.05, va="top", pad=0)
     for axes in figure.axes:
         axes.axis("off")
     return figure

@@ -13,6 +13,24 @@ INK = "#111213"
 """The colour of text and axes, which a page replaces by its own."""
 
 
+def short(name: str, most: int = 14) -> str:
+    """A name with its end left out, where it is long.
+
+    Parameters
+    ----------
+    name
+        The name.
+    most
+        The most characters.
+
+    Returns
+    -------
+    str
+        The name, or its beginning.
+    """
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def tidy(axes: Axes) -> None:
     """Give axes a faint grid, and no frame at the top and the right.
 

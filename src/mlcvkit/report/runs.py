@@ -11,7 +11,7 @@ from mlcvkit import plots
 from mlcvkit.arrays import PlainData
 from mlcvkit.experiments import confusion_matrix
 from mlcvkit.models import ACTIVATIONS, logit_loss
-from mlcvkit.plots import LayerStatistics, predictions
+from mlcvkit.plots import LayerStatistics, predictions, short
 from mlcvkit.report.page import Part, Table, number, percent
 from mlcvkit.report.subjects import Subject
 from mlcvkit.training import Hyperparameters
@@ -110,7 +110,7 @@ def _curves(subject: Subject) -> Part:
         losses = history["validation_loss"]
         best = int(np.argmin(losses))
         words += f" The validation loss was lowest, {losses[best]:.4f}, after epoch {best + 1}"
-        rise = losses[-1] / losses[best] - 1
+        rise = losses[-1] / losses[best] - 1 if losses[best] > 0 else 0.0
         words += f", and rose by {percent(rise)} after it: a sign of overfitting." if rise > 0.1 else "."
     return Part("Loss and accuracy over the epochs", words, "curves", plots.curves(history))
 
@@ -191,11 +191,15 @@ def _worst(subject: Subject) -> Iterator[Part]:
         for i in chosen
     ]
     if subject.pixels is not None:
-        captions = [f"predicted {predicted}, is {truth}\n{sure}" for truth, predicted, sure in listed]
+        captions = [
+            f"predicted {short(p, 9)},{' ' if len(p + truth) < 8 else chr(10)}is {short(truth, 12)}\n{sure}"
+            for truth, p, sure in listed
+        ]
         figure = predictions.images(subject.pictures(chosen), captions)
         yield Part("The worst mistakes", words, "mistakes", figure)
     else:
-        headings = ("row", "true class", "predicted", "probability", *_columns(subject))
+        certainty = "probability" if subject.has_probabilities else "margin"
+        headings = ("row", "true class", "predicted", certainty, *_columns(subject))
         rows = [(f"{i + 1:,}", *line, *_row(subject, int(i))) for line, i in zip(listed, chosen, strict=True)]
         words += " Rows are counted from 1 among those that were measured."
         yield Part("The worst mistakes", words, tables=[Table(headings, rows)])

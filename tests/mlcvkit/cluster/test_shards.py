@@ -2,15 +2,17 @@
 
 import gzip
 import re
+from dataclasses import replace
 
 import fsspec
 import numpy as np
 import polars
 import pytest
 
-from mlcvkit import InputError
-from mlcvkit.cluster import array_shards, find_shards
+from mlcvkit import Experiment, InputError
+from mlcvkit.cluster import ShardedSamples, array_shards, find_shards, train_on_shards
 from mlcvkit.datasets import read
+from mlcvkit.experiments import recipe_for
 
 
 def idx(array):
@@ -196,3 +198,42 @@ def test_arrays_in_memory_are_cut_and_must_fit_each_other():
     for samples, shards in ((9, 3), (10, 0), (10, 11)):
         with pytest.raises(ValueError, match="same number of samples"):
             array_shards(X, y[:samples], shards)
+
+
+def trained_on(folder, epochs=5, test_fraction=0.2, **options):
+    hp = replace(recipe_for("mlp"), epochs=epochs)
+    experiment = Experiment(data=str(folder), target="y", test_fraction=test_fraction, hyperparameters=hp)
+    return train_on_shards(experiment, find_shards(str(folder), "y"), **options)
+
+
+def test_numbers_in_one_shard_are_the_texts_of_another(tmp_path):
+    rng = np.random.default_rng(0)
+    floats, texts = rng.integers(0, 4, 120), rng.choice(["0", "1", "A", "B"], 120)
+    parts = {"a": polars.Series(floats.astype(float)), "b": polars.Series(texts)}
+    for name, values in parts.items():
+        known = values.cast(polars.String).str.strip_suffix(".0")
+        frame = polars.DataFrame({"b": values, "n": rng.normal(size=120), "y": known.is_in(["1", "3", "A"]).cast(int)})
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    trained = trained_on(tmp_path, epochs=100)
+    assert trained.predictor.encoder.columns_["b"]["categories"] == ["0", "1", "2", "3", "A", "B"]
+    assert trained.predictor.measure(*trained.test)["accuracy"] > 0.95
+
+
+def test_a_shard_that_cannot_be_read_is_left_out_without_a_cluster_too(tmp_path):
+    for i in range(3):
+        X = np.random.default_rng(i).normal(size=(40, 2))
+        np.savez(tmp_path / f"p{i}.npz", X=X, y=(X[:, 0] > 0).astype(int))
+    shards = find_shards(str(tmp_path), "y")
+    (tmp_path / "p1.npz").write_bytes(b"junk")
+    with pytest.warns(UserWarning, match="left out a shard"):
+        placed = ShardedSamples(shards, allow_missing=True)
+    assert len(placed.y) == 80 and len(placed.left_out) == len(shards) // 3
+
+
+def test_of_many_small_shards_some_rows_are_held_out(tmp_path):
+    for i in range(40):
+        rows = np.random.default_rng(i).normal(size=(4, 2))
+        frame = polars.DataFrame({"a": rows[:, 0], "b": rows[:, 1], "y": (rows[:, 0] > 0).astype(int)})
+        frame.write_parquet(tmp_path / f"{i:02d}.parquet")
+    trained = trained_on(tmp_path, test_fraction=0.1)
+    assert 5 <= len(trained.test[1]) <= 30

@@ -16,7 +16,7 @@ from mlcvkit import InputError
 from mlcvkit.course import Ledger, export, read_overrides, read_roster, without_submission, write_overview
 from mlcvkit.course.checks import Property, Report
 from mlcvkit.course.feedback import feedback, feedback_page
-from mlcvkit.course.gradebook import OF_THE_GRADER, in_short, settle_resubmissions
+from mlcvkit.course.gradebook import OF_THE_GRADER, Override, in_short, settle_resubmissions
 from mlcvkit.course.handout import handout
 from mlcvkit.course.likeness import alike, fingerprints
 from mlcvkit.course.rules import Violation
@@ -395,3 +395,33 @@ def test_in_short_a_broken_rule_says_how_and_nothing_at_all_is_one_entry(of_code
     told = in_short(score(of_code, replace(nothing, reports=reports)))
     assert "(hw1.zip cannot be read: it is damaged)" in told and "none of" in told and "linear" not in told
     assert OF_THE_GRADER.fullmatch(told)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        (
+            "You had 3 of 5 points: see line 3 -1 for style. Ask.",
+            "You had 3 of 5 points: see line 3 -1 for style. Ask. {}",
+        ),
+        ("4 of 19 points: linear -0.60 (divides (too early)); rules -1. Please see me!", "{} Please see me!"),
+        ("Good start. 4 of 19 points: set by the instructor. Come on Monday.", "Good start. {} Come on Monday."),
+    ],
+)
+def test_the_words_around_an_exported_grade_stay(cell, kept, roster, of_code):
+    own = roster(MOODLE.replace('11:30 PM",-,', f'11:30 PM",-,"{cell}"'))
+    grade = score(of_code, found("Ann Adams_5001_assignsubmission_file_")(of_code))
+    first = export([grade], Ledger(own), of_code).text
+    assert kept.format("19 of 19 points: all right.") in first
+    assert export([grade], Ledger(roster(first)), of_code).text == first
+
+
+def test_two_decisions_on_one_student_are_an_error(roster, of_code):
+    overrides = {"Ann Adams": Override(comment="a"), "ann": Override(points=2.0)}
+    ledger = Ledger(roster(OWN), overrides=overrides)
+    with pytest.raises(InputError, match="decides on ann twice, as 'ann' and as 'Ann Adams'"):
+        ledger.terms("ann", 0.0)
+
+
+def test_a_roster_of_ones_own_may_call_people_participants(roster):
+    assert len(roster("id,name\nparticipant01,Ann Adams\nparticipant02,Bob Brown\n").students) == 2

@@ -382,3 +382,54 @@ def test_a_helper_that_the_notebook_writes_is_imported(grade_notebook):
 def test_an_accuracy_may_be_the_text_that_is_printed(said, grade_notebook):
     grade = grade_notebook(DATA, TRAINING, TESTING, f"test_accuracy = {said}")
     assert points(grade)["testing"] == 2, feedback(grade)
+
+
+BY_TENSORFLOW = """
+import tensorflow as tf
+from tensorflow.keras.utils import to_categorical
+print(tf.__version__, to_categorical([1, 0], 2))
+(train_X, train_y), (test_X, test_y) = tf.keras.datasets.mnist.load_data()
+train_X, test_X = train_X / 255.0, test_X / 255.0
+"""
+OF_COLAB = """
+from google.colab import drive, files
+drive.mount("/content/drive")
+import google.colab
+files.download("w.npy")
+"""
+IN_PARALLEL = """
+import subprocess, sys
+from joblib import Parallel, delayed
+assert Parallel(n_jobs=2)(delayed(abs)(i) for i in range(4)) == [0, 1, 2, 3]
+subprocess.run([sys.executable, "-c", "import numpy"], check=True)
+"""
+
+
+def test_what_many_notebooks_call_of_their_surroundings_is_answered(grade_notebook):
+    even = "train_y, test_y = 1 * (train_y % 2 == 0), 1 * (test_y % 2 == 0)"
+    grade = grade_notebook(BY_TENSORFLOW, even, OF_COLAB, IN_PARALLEL)
+    assert points(grade)["preprocessing"] == 2, feedback(grade)
+    assert not grade.broken and "code cell" not in feedback(grade)
+
+
+def test_what_only_the_students_own_functions_take_costs_nothing_of_the_notebook(digits, reference):
+    source = reference["mlcvlab/models/nn2.py"].decode()
+    broken = f"""{source}
+_own, _right = NN2.nn2, NN2.emp_loss_grad
+NN2.nn2 = lambda self, x, verbose=False: -_own(self, x)
+NN2.emp_loss_grad = lambda self, *given, **named: [-g for g in _right(self, *given, **named)]
+"""
+    training = """
+from mlcvlab.optim.adam import Adam
+model, seen = NN2().initialize(784, 24, seed=0), []
+X, y = train_X[:3000].T, train_y[None, :3000].astype(np.float32)
+Adam(model, X, y, alpha=0.02, R=40, lookahead=False, verbose=False, callback=lambda r, W: seen.append((r, len(W))))
+assert seen[-1] == (40, 2) and len(seen) == 40
+model.nn2(X[:, :2], verbose=True)
+"""
+    assignment = replace(read_assignment(only=(2, 3, 4)), accuracy={"trained": 0.8, "full": 0.85})
+    grader = Grader(assignment, Sandbox(libraries(assignment)), 20, digits)
+    own = "def Adam(model, X, y, verbose=False, **options):\n    raise KeyError('oh')\n"
+    files = {**reference, "mlcvlab/models/nn2.py": broken.encode(), "mlcvlab/optim/adam.py": own.encode()}
+    grade = grader.grade(Submission("a", {**files, NOTEBOOK: notebook(DATA, training, TESTING)}))
+    assert points(grade)["training"] == 2 and "code cell" not in feedback(grade), feedback(grade)

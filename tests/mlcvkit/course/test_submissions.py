@@ -580,18 +580,48 @@ def test_a_class_in_sections_is_each_students_submission(form, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "names", [("hw1", "hw1 copy"), ("attempt1", "final_version"), ("adams_hw1", "adams_hw1_final"), ("old", "new")]
+    "names",
+    [
+        *(("hw1", "hw1 copy"), ("attempt1", "final_version"), ("adams_hw1", "adams_hw1_final"), ("old", "new")),
+        *(("hw1_first", "hw1_improved"), ("original", "corrected"), ("1", "2"), ("zebra", "lion")),
+    ],
 )
 @pytest.mark.parametrize("archived", [False, True])
 def test_a_students_versions_are_one_submission(names, archived, tmp_path):
+    for who in ("Ann", "Ann Adams_5001_assignsubmission_file_"):
+        for name in names:
+            if archived:
+                (tmp_path / who / who).mkdir(parents=True, exist_ok=True)
+                write_zip(tmp_path / who / who / f"{name}.zip", TREE)
+            else:
+                write_folder(tmp_path / who / who / name, TREE)
+        for other in ("Bob", "Cy"):
+            write_folder(tmp_path / who / other, TREE)
+        assert [one.name for one in find_submissions([tmp_path / who])] == [who, "Bob", "Cy"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(("1001", "1002"), ("student1A", "student2"), ("group1", "group2"), ("Bo", "Li", "li")),
+        *(("Ann Adams v1", "Ann Adams v2", "Bob Brown"), ("Ann", "Bob", "Copy")),
+    ],
+)
+def test_in_a_section_nobody_vanishes_whatever_they_are_called(names, tmp_path):
     for name in names:
-        if archived:
-            (tmp_path / "class/Ann").mkdir(parents=True, exist_ok=True)
-            write_zip(tmp_path / f"class/Ann/{name}.zip", TREE)
-        else:
-            write_folder(tmp_path / "class/Ann" / name, TREE)
+        write_folder(tmp_path / "class/section_1" / name, TREE)
+    write_folder(tmp_path / "class/section_2/Zed", TREE)
+    write_folder(tmp_path / "class/section_2/Zoe", TREE)
+    found = [one.name for one in find_submissions([tmp_path / "class"])]
+    assert sorted(found) == sorted([*names, "Zed", "Zoe"])
+
+
+def test_pictures_in_a_students_folder_make_no_class_of_it(tmp_path):
+    for name in ("run_1_1_loss.png", "run_2_1_loss.png"):
+        write_folder(tmp_path / "class/Ann Adams", {**TREE, name: b"a picture"})
+        write_folder(tmp_path / "class/Cy", {"mlcvlab/nn/basis.py": b"a = 1", name: b"a picture"})
     write_folder(tmp_path / "class/Bob", TREE)
-    assert [one.name for one in find_submissions([tmp_path / "class"])] == ["Ann", "Bob"]
+    assert [one.name for one in find_submissions([tmp_path / "class"])] == ["Ann Adams", "Bob", "Cy"]
 
 
 def test_half_an_archive_is_told_in_one_sentence(tmp_path):

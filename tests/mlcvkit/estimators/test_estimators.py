@@ -432,3 +432,12 @@ def test_parameters_that_are_numpys_numbers_are_saved_as_plain_ones(tmp_path):
     np.testing.assert_array_equal(load_estimator(tmp_path / "a.safetensors").predict(X), estimator.predict(X))
     hp = Hyperparameters(**own, hidden_units=(np.int64(4),))
     assert json.loads(json.dumps(asdict(hp)))["hidden_units"] == [4]
+
+
+@pytest.mark.parametrize("unit", ["ns", "D"])
+def test_classes_that_are_dates_are_refused_by_a_file(unit, tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    y = np.array(["2020-01-01", "2021-01-01"], f"M8[{unit}]")[np.arange(40) % 2]
+    estimator = MLPClassifier(epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(InputError, match="give them as text"):
+        estimator.save(tmp_path / "a.safetensors")

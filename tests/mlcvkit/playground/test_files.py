@@ -108,4 +108,5 @@ def test_a_tab_finds_its_training_again_also_by_an_address_without_settings():
     assert limits.session_of("tab", replace(moons, learning_rate=0.5)) is session
     assert limits.session_of("tab", replace(moons, hidden_units=3)) is None
     assert limits.session_of("tab", replace(moons, learning_rate=0.5), {"run": "x"}) is None
+    assert limits.session_of("tab", moons, {"run": "x"}) is None, "a run is opened as it was saved"
     assert limits.session_of("other", None) is None

@@ -152,6 +152,27 @@ def test_a_forgotten_return_is_told_by_the_name_of_its_function(method, words):
         assert word in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("gradients", "words"),
+    [
+        ([np.zeros((784, 3)), np.zeros((1, 3))], "a list of (784, 3), (1, 3)"),
+        ([np.full((3, 784), np.nan), np.zeros((3, 1))], "infinite, or none (NaN)"),
+        ([np.zeros((3, 784)), np.zeros(3)], ""),
+        ([np.zeros((3, 784)), np.zeros((1, 3))], ""),
+    ],
+)
+def test_a_gradient_of_another_shape_or_without_numbers_is_told(gradients, words):
+    student = object.__new__(StudentNetwork)
+    student.W = [np.zeros((3, 784)), np.zeros((3, 1))]
+    student.released, student._call = nullcontext, lambda *_, **__: gradients
+    if not words:
+        assert [g.shape for g in student.emp_loss_grad(np.zeros((784, 5)), np.zeros((1, 5)))] == [(3, 784), (3, 1)]
+        return
+    with pytest.raises(RuntimeError) as told:
+        student.emp_loss_grad(np.zeros((784, 5)), np.zeros((1, 5)))
+    assert words in str(told.value)
+
+
 def test_the_plane_is_that_of_the_samples():
     network = make_network(KINDS["moons"])
     (left, right), (bottom, top), grid = inspection.plane(network, 11)

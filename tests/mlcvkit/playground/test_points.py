@@ -234,3 +234,18 @@ def test_a_column_of_one_value_is_told_as_that(tmp_path):
     )
     _, told, _ = points_of_file(tmp_path / "t.csv")
     assert "because a plane has two axes: d." in told and "because all values are alike: c." in told
+
+
+def test_classes_that_are_no_usual_numbers_and_names_that_begin_alike(tmp_path):
+    def points_of(*names):
+        rows = [f"{i % 9},{i % 7},{names[i % len(names)]}" for i in range(60)]
+        (tmp_path / "t.csv").write_text("\n".join(["a,b,kind", *rows]) + "\n")
+        points, told, _ = points_of_file(tmp_path / "t.csv")
+        return points, told
+
+    points, _ = points_of("1e30", "2e30")
+    assert len(set(make_network(Experiment(data="points", points=points)).class_names)) == 2
+    points, told = points_of("1", "2", "inf")
+    assert classes_of(points) == [0, 1] and "40 of 60 rows" in told
+    points, told = points_of("x" * 25 + "A", "x" * 25 + "B")
+    assert "~" not in points and "below they go by numbers" in told

@@ -424,3 +424,18 @@ def test_epochs_are_counted_over_a_change_of_the_optimizer_and_of_the_batch_size
     other.start()
     other.wait()
     assert other.state == "finished" and other.epochs == 6
+
+
+def test_epochs_never_go_back(make):
+    session = make(replace(TOY, data="xor", epochs=5))
+    session.step(2)
+    session.wait()
+    session.change(replace(session.experiment, optimizer=FULL_BATCH_ADAM))
+    session.start()
+    session.wait()
+    trained = session.epochs
+    assert trained > 5 and "more than 5" in session.message
+    session.change(replace(session.experiment, optimizer="adam"))
+    session.start()
+    session.wait()
+    assert session.epochs == trained

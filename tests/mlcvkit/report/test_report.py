@@ -220,7 +220,7 @@ def test_labels_of_close_curves_do_not_overlap():
     epochs = list(range(1, 9))
     history = {"epoch": epochs, "train_loss": [1 / e for e in epochs], "validation_loss": [1.001 / e for e in epochs]}
     figure = plots.curves(history)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     first, second = (text.get_window_extent() for text in figure.axes[0].texts)
     assert not first.overlaps(second)
 
@@ -357,3 +357,33 @@ def test_samples_of_unknown_classes_are_counted_as_in_evaluate(of_tables, tmp_pa
     told = "20 samples more are left out: the model does not know their class. "
     told += f"With them, all wrong, the accuracy is {float(share):.2%}"
     assert told in lead and told in next(iter(parts)).words
+
+
+def test_a_loss_of_0_and_margins_are_reported_as_that(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(400, 2))
+    X[:, 0] += np.where(X[:, 0] > 0, 3, -3)
+    np.savez("apart.npz", X=X, y=(X[:, 0] > 0).astype(int))
+    options = ("--model", "perceptron", "--validation-samples", "40", "--name", "apart", "--epochs", "5", "--json")
+    assert app(["train", "apart.npz", *options], exit_on_error=False) == 0
+    command("report", "runs/apart", folder=tmp_path)
+    assert "The validation loss was lowest, 0.0000" in (tmp_path / "runs/apart/report.html").read_text()
+
+
+def test_margins_are_not_called_probabilities(written):
+    assert ">margin<" in written["perceptron"] and ">probability<" not in written["perceptron"]
+    assert ">probability<" in written["moons"]
+
+
+def test_long_names_are_shortened_in_pictures():
+    names = ["a_long_class_name_number_one", "another_long_class_name_two"]
+    figure = plots.predictions.confusion(np.array([[3, 1], [2, 4]]), names)
+    shown = [
+        label.get_text() for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis) for label in axis.get_ticklabels()
+    ]
+    assert shown == 2 * ["a_long_class_…", "another_long_…"]
+    figure.draw_without_rendering()
+    box = figure.bbox
+    for label in figure.axes[0].get_xticklabels():
+        place = label.get_window_extent()
+        assert box.x0 <= place.x0 and place.x1 <= box.x1 and box.y0 <= place.y0

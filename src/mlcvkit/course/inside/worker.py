@@ -217,8 +217,8 @@ def put(module: types.ModuleType, function: str) -> None:
         return
     owner, method = function.split(".")
     methods = {
-        "nn2": lambda self, x: ask("nn2", list(self.W), x),
-        "grad": lambda self, x, y, W=None: ask("grad", list(self.W if W is None else W), x, y),
+        "nn2": lambda self, x, *_, **__: ask("nn2", list(self.W), x),
+        "grad": lambda self, x, y, W=None, *_, **__: ask("grad", list(self.W if W is None else W), x, y),
         "emp_loss": lambda self, train_X, train_y, W=None, **_: ask(
             "emp_loss", list(self.W if W is None else W), train_X, train_y
         ),
@@ -245,12 +245,18 @@ def supply(module: types.ModuleType, function: str) -> None:
 
 
 def optimizer(function: str) -> Any:
-    """An optimizer that the grader runs on the model's weights."""
+    """An optimizer that the grader runs on the model's weights; what only the student's own takes is of no use.
+
+    A callback is called once for each step, with the weights at the end.
+    """
+    known = ("lr", "R", "seed") if function == "SGD" else ("alpha", "beta1", "beta2", "delta", "R", "lookahead")
 
     def optimize(model: Any, train_X: Any, train_y: Any, *args: Any, **options: Any) -> Any:
         options = dict(zip(("lr", "R"), args, strict=False)) | options
-        options.pop("callback", None)
-        model.W = ask(function, list(model.W), train_X, train_y, {k: v for k, v in options.items() if v is not None})
+        given = {name: options[name] for name in known if options.get(name) is not None}
+        model.W = ask(function, list(model.W), train_X, train_y, given)
+        for step in range(int(given.get("R", 100)) if callable(options.get("callback")) else 0):
+            options["callback"](step + 1, [np.array(w) for w in model.W])
         return model.W
 
     return optimize
@@ -426,6 +432,7 @@ def run_cells(request: Request) -> Any:
     Its time is CPU time. When it is over, the current cell is interrupted as by the keyboard.
     """
     os.environ["MPLBACKEND"] = "Agg"
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)  # for processes that it starts
     supply_digits(request["digits"], "\n".join(request["cells"]))
     lay_out(Path(sys.path[0]))
     sys.path.insert(1, str(Path.cwd()))  # where a notebook finds what it has written
@@ -576,6 +583,7 @@ def supply_digits(folder: str, source: str) -> None:
             import sklearn.datasets
 
             sklearn.datasets.fetch_openml = fetch_openml
+    supply_colab()
     of_torchvision = {"MNIST": lambda *args, **named: Digits(load_data(), *args, **named)}
     for name, own in {
         "keras.datasets.mnist": {"load_data": load_data},
@@ -588,11 +596,41 @@ def supply_digits(folder: str, source: str) -> None:
             sys.modules[name] = inner
             name, _, last = name.rpartition(".")
             outer = types.ModuleType(name)
-            outer.__dict__.update({last: inner, "__path__": []})
+            outer.__dict__.update({last: inner, "__path__": [], "__version__": "none"})
+            if last == "datasets" and "keras" in name:
+                outer.__dict__["utils"] = sys.modules[f"{name}.utils"] = types.ModuleType(f"{name}.utils")
+                outer.__dict__["utils"].__dict__["to_categorical"] = to_categorical
             inner = outer
     transforms = types.ModuleType("torchvision.transforms")
     transforms.__dict__["__getattr__"] = transform
     sys.modules[transforms.__name__] = sys.modules["torchvision"].__dict__["transforms"] = transforms
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> Any:
+    """Keras's function of this name: a column of ones and zeros for each class."""
+    x = np.asarray(x, int)
+    return np.eye(int(x.max()) + 1 if num_classes is None else num_classes)[x]
+
+
+def supply_colab() -> None:
+    """What a notebook of Google Colab calls of its surroundings: it does nothing."""
+    for name in ("drive", "files", "output"):
+        module = types.ModuleType(f"google.colab.{name}")
+        module.__dict__["__getattr__"] = nothing
+        sys.modules[module.__name__] = module
+    colab, google = types.ModuleType("google.colab"), sys.modules.get("google") or types.ModuleType("google")
+    colab.__dict__.update({name: sys.modules[f"google.colab.{name}"] for name in ("drive", "files", "output")})
+    colab.__dict__["__path__"] = []
+    google.__dict__.setdefault("__path__", [])
+    google.__dict__["colab"] = colab
+    sys.modules |= {"google": google, "google.colab": colab}
+
+
+def nothing(name: str) -> Any:
+    """A function that does nothing, for any name."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return lambda *_, **__: None
 
 
 def transform(name: str) -> Any:

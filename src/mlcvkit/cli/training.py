@@ -355,6 +355,8 @@ def _measured(trained: Trained) -> PlainData:
     elif getattr(trained, "left_out", None) is not None:
         console.print("[bold]Note[/bold] no rows are held out to test with")
     left_out = getattr(trained, "left_out", None)
+    for note in trained.predictor.notes if left_out is not None else ():
+        console.print(f"[bold]Note[/bold] {escape(note)}")
     if left_out is not None and trained.run.history:
         speed = np.median(trained.run.history["samples_per_second"])
         console.print(f"Throughput: {speed:,.0f} samples/s in the median epoch")

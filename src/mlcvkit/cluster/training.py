@@ -190,7 +190,9 @@ def train_on_shards(
     test_X, test_y = own_test or _joined([survey.test for survey in surveys])
     stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
     name = experiment.target or (built_in.target if built_in else None) or "prediction"
-    predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored)
+    lacking = sum(shards[survey.index].count - survey.facts.rows for survey in surveys)
+    notes = (f"{lacking:,} rows are left out, which have no {name}",) if lacking else ()
+    predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored, notes)
     return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
 
 

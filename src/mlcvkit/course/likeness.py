@@ -26,6 +26,8 @@ GRAM, WINDOW = 18, 8
 """Tokens of a fingerprint, and fingerprints of a window: any 25 equal tokens in a row are found."""
 COMMON = 4
 """A fingerprint of more than ``COMMON`` submissions, and of one in this many, is a common way to write it."""
+FORMULAS = "mlcvlab/nn/"
+"""The files of Problem 1, whose formulas are printed: they alone show no copy."""
 FEWEST = 12
 """The fewest fingerprints with which a submission is compared."""
 ALIKE = 0.4
@@ -82,7 +84,8 @@ def alike(submissions: Mapping[str, Fingerprints]) -> list[Pair]:
         both = [frozenset[int]().union(*marks[name].values()) for name in (first, second)]
         fewest = min(map(len, both))
         share = len(both[0] & both[1]) / fewest if fewest >= FEWEST else 0.0
-        if share >= ALIKE:
+        beyond = {mark for file, found in marks[first].items() if not file.startswith(FORMULAS) for mark in found}
+        if share >= ALIKE and len(beyond & both[1]) >= FEWEST:
             files = [file for file in marks[first] if marks[first][file] & both[1]]
             pairs.append(Pair(first, second, share, tuple(sorted(files))))
     return sorted(pairs, key=lambda pair: (-pair.share, pair.first, pair.second))

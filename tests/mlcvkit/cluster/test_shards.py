@@ -237,3 +237,11 @@ def test_of_many_small_shards_some_rows_are_held_out(tmp_path):
         frame.write_parquet(tmp_path / f"{i:02d}.parquet")
     trained = trained_on(tmp_path, test_fraction=0.1)
     assert 5 <= len(trained.test[1]) <= 30
+
+
+def test_rows_without_a_target_are_told(tmp_path):
+    for i in range(2):
+        rows = np.random.default_rng(i).normal(size=(50, 2))
+        y = [None if k in (3, 30) else int(a > 0) for k, a in enumerate(rows[:, 0])]
+        polars.DataFrame({"a": rows[:, 0], "b": rows[:, 1], "y": y}).write_parquet(tmp_path / f"{i}.parquet")
+    assert trained_on(tmp_path).predictor.notes == ("4 rows are left out, which have no y",)

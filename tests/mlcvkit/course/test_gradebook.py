@@ -425,3 +425,20 @@ def test_two_decisions_on_one_student_are_an_error(roster, of_code):
 
 def test_a_roster_of_ones_own_may_call_people_participants(roster):
     assert len(roster("id,name\nparticipant01,Ann Adams\nparticipant02,Bob Brown\n").students) == 2
+
+
+def test_the_same_formulas_of_problem_1_alone_are_no_copy(of_code, reference):
+    fresh = {n.removeprefix("hw1/"): c for n, c in handout(of_code).items() if n.startswith("hw1/")}
+    formulas = {
+        file: b"".join(renamed(content) for _ in range(3))
+        + "\n".join(
+            f"def f_{i}(y, y_hat):\n    return {'-' * (i % 3)}y * np.log(y_hat) - (1 - y) * np.log({i} - y_hat)"
+            for i in range(30)
+        ).encode()
+        for file, content in reference.items()
+        if file.startswith("mlcvlab/nn/") and not file.endswith("__init__.py")
+    }
+    work = {name: fingerprints({**fresh, **formulas}) for name in ("ann", "bob", "cat")}
+    assert alike(work) == []
+    both = {name: {file: marks | set(range(20)) for file, marks in work[name].items()} for name in ("ann", "bob")}
+    assert len(alike(both)) == 1, "what is alike beyond them is listed"

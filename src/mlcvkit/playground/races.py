@@ -140,8 +140,9 @@ async def own_code_page(limits: Limits, query: dict[str, str]) -> None:
         ui.html("<h2>Your own code</h2>", sanitize=False)
         ui.label(
             "Your network trains beside the reference, from the same weights on the same mini-batches, and recognises "
-            f"what you draw. It runs in the grader's sandbox. After a change of your files press Begin: Reset starts over "
-            f"with the code that was read. Folders with the homework are looked for in {limits.submissions.resolve()}."
+            "what you draw. It runs in the grader's sandbox. After a change of your files press Begin: Reset starts "
+            "over with the code that was read. Folders with the homework are looked for in "
+            f"{limits.submissions.resolve()}."
         )
         try:
             found = await in_thread(limits.found_submissions)

@@ -48,7 +48,8 @@ def imported(source: str | bytes, depth: int = 0) -> list[Import]:
 
 
 def used(source: str) -> list[str] | None:
-    """What code takes of the modules that it imports, such as sklearn.datasets.load_digits; a module's name for itself.
+    """What code takes of the modules that it imports, such as sklearn.datasets.load_digits; a module's name for itself,
+    and for what it imports by a function.
 
     None if it is not Python.
     """
@@ -102,9 +103,11 @@ class _Scan:
     def used(self) -> Iterator[str]:
         inner = {node.value for node in self.nodes if isinstance(node, ast.Attribute)}
         for node in self.nodes:
-            if node in inner:
+            if isinstance(node, ast.Call):
+                yield from (module for module, _ in self.called(node) if module is not None)
+            elif node in inner:
                 continue
-            if isinstance(node, ast.Attribute) and (chain := self.chain(node)):
+            elif isinstance(node, ast.Attribute) and (chain := self.chain(node)):
                 yield chain
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self.modules:
                 yield self.modules[node.id]

@@ -313,6 +313,8 @@ import {module}
         (["import keras", "load = keras.datasets.mnist.load_data", "keras.layers.Dense(1)"], {"libraries"}),
         (["import torchvision", "torchvision.models.resnet18()"], {"libraries"}),
         (["import torch"], {"libraries"}),
+        (["eval(\"__import__('tensorflow')\")"], {"libraries"}),
+        (["import tensorflow as tf", "import importlib", "k = importlib.import_module('tensorflow')"], {"libraries"}),
     ],
 )
 def test_a_library_that_is_imported_for_the_data_alone_is_put_to_a_person(cells, rules):

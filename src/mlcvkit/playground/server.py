@@ -205,8 +205,9 @@ async def _playground(limits: Limits, query: dict[str, str]) -> None:
         ui.label(str(error)).classes("page").props("role=alert")
         return
     client.on_delete(lambda: limits.leave(id(client)))
+    begins = query.pop("begin", "")  # a link that begins anew, and does so once
     tab, is_opening = str(client.tab_id), not query
-    session, problem = await in_thread(_session, limits, tab, query)
+    session, problem = await in_thread(_session, limits, tab, query, bool(begins))
     if problem:
         ui.label(problem).classes("page").props("role=alert")
     if client.is_deleted:
@@ -215,12 +216,14 @@ async def _playground(limits: Limits, query: dict[str, str]) -> None:
     base: dict[str, str] = {name: query[name] for name in ("guide", "run") if name in query and not problem}
     is_opening = is_opening and not problem and session.steps == OPENING_STEPS
     Page(limits, session, tab, base, is_opening=is_opening).build()
+    if begins:
+        ui.run_javascript("history.replaceState(null, '', location.href.replace(/[?&]begin=[^&]*/, ''))")
 
 
-def _session(limits: Limits, tab: str, query: dict[str, str]) -> tuple[Session, str]:
+def _session(limits: Limits, tab: str, query: dict[str, str], begins_anew: bool) -> tuple[Session, str]:
     """The training for an address, and what is wrong with the address.
 
-    It is the one that the tab showed before, if that has the same settings.
+    It is the one that the tab showed before, if that has the same settings and the link does not begin anew.
     """
     network, problem = None, ""
     if "run" in query:
@@ -231,7 +234,7 @@ def _session(limits: Limits, tab: str, query: dict[str, str]) -> tuple[Session, 
     experiment, wrong = experiment_of(query, network.experiment if network is not None else None)
     problem = problem or wrong
     base: dict[str, str] = {name: query[name] for name in ("guide", "run") if name in query}
-    earlier = limits.session_of(tab, experiment if query else None, base)
+    earlier = None if begins_anew else limits.session_of(tab, experiment if query else None, base)
     if earlier is not None and not problem:
         if query:
             earlier.change(experiment)  # the way back after a change that keeps the weights
@@ -251,4 +254,4 @@ async def _guides(query: dict[str, str]) -> None:
         for name, guide in texts("guide").items():
             ui.html(f"<h2>{guide['title']}</h2>", sanitize=False)
             ui.label(guide["text"][0])
-            ui.link("Open this experiment", f"/?guide={name}")
+            ui.link("Open this experiment", f"/?guide={name}&begin=1")

@@ -1516,3 +1516,20 @@ def test_the_confusion_matrix_is_of_the_network_that_is_shown(visitor):
     one.wait(lambda: cells.count() == 100)
     one.choose("Data", "Moons")
     one.wait(lambda: "data=moons" in one.page.url and cells.count() != 100)
+
+
+def test_a_guide_that_is_opened_again_from_its_link_begins_anew(visitor):
+    one = visitor().open("/?guide=batch-noise")
+    one.press("Start")
+    one.wait_for_steps(20)
+    one.press("Pause")
+    one.wait(lambda: one.status.startswith("paused"))
+    one.open("/guide")
+    one.page.locator("a[href*='guide=batch-noise']").click()
+    one.wait(lambda: one.page.url.endswith("/?guide=batch-noise"))
+    one.wait(lambda: "step 0," in one.status)
+    one.press("Start")
+    one.wait_for_steps(20)
+    one.page.reload()
+    one.wait(lambda: one.page.get_by_role("button", name="Pause", exact=True).count())
+    assert one.steps >= 20, "a reload goes on"

@@ -372,9 +372,8 @@ def length_of(text: str) -> float | None:
     float | None
         The seconds, or None if it is no length of time.
     """
-    if text.startswith("-") and not text.startswith(
-        "--"
-    ):  # pandas writes -1 days +23:00:00 for an hour less than nothing
+    if text.startswith("-") and not text.startswith("--"):
+        # pandas writes -1 days +23:00:00 for an hour less than nothing
         whole, _, rest = text[1:].partition(" +")
         lengths = length_of(whole), length_of(rest) if rest else 0.0
         return None if lengths[0] is None or lengths[1] is None else lengths[1] - lengths[0]
@@ -724,7 +723,8 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
         return {"kind": "number"}
     some = texts[:: max(1, len(texts) // FIRST_LOOK)]
     if _have_factors(some):
-        fact: PlainData = {"kind": "number", "factors": True}
+        thousands = thousands_in((m[1] if (m := _FACTOR.fullmatch(_bare(one))) else one for one in texts), decimals)
+        fact: PlainData = {"kind": "number", "factors": True} | ({} if thousands is None else {"thousands": thousands})
         read = numbers_in(text, fact).is_not_null() | text.is_in(list(MISSING_NUMBERS))
         return fact if read.all() else fact | {"loose": True}
     unit = unit_of(some)

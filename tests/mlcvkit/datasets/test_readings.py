@@ -717,12 +717,13 @@ def test_numbers_that_a_float_does_not_tell_apart_are_told(tmp_path):
     [
         (["395K", "7M", "865", "1.5M"], [395e3, 7e6, 865, 1.5e6], True),
         (["€565K", "€110.5M", "€0", "€20K"], [565e3, 110.5e6, 0, 20e3], True),
+        (["1,200K", "3M", "2.5M", "4k"], [1.2e6, 3e6, 2.5e6, 4e3], True),
         (["2.5B", "3B", "400M", "1M"], [2.5e9, 3e9, 4e8, 1e6], True),
         (["290 K", "300 K", "275 K", "310 K"], [290, 300, 275, 310], False),
     ],
 )
 def test_thousands_and_millions_in_one_column_are_factors(tmp_path, values, numbers, told):
-    path = written(tmp_path, ["wage,y", *(f"{values[i % 4]},{i % 2}" for i in range(60))])
+    path = written(tmp_path, ["wage;y", *(f"{values[i % 4]};{i % 2}" for i in range(60))])
     encoder = restored_encoder(*TableEncoder().fit(read(path, "y").X).to_dict())
     assert first_numbers(encoder, path)[:4] == numbers
     assert ("thousand, million" in "\n".join(trained(path, "y").notes)) == told

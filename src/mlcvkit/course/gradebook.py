@@ -510,7 +510,7 @@ def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> E
             points[student.row] = grade
     if grades and not points:
         raise InputError(
-            f"nothing is exported: none of the {len(grades)} submissions is of a student of {roster.path}. Students "
+            f"nothing is exported: no submission of {len(grades)} is of a student of {roster.path}. Students "
             f"are known by {KNOWN_BY[roster.kind][0]} and {', '.join(KNOWN_BY[roster.kind][1])}"
         )
     columns = list(roster.columns)

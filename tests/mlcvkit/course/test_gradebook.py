@@ -385,7 +385,7 @@ def test_a_worksheet_of_moodle_in_another_language_is_told(roster):
 def test_grades_of_nobody_in_the_roster_are_not_exported(roster, of_code):
     ledger = Ledger(roster("name,id\nZed Zorn,zorn9\n"))
     grades = [score(of_code, found("adamsann_101_9001_hw1")(of_code))]
-    with pytest.raises(InputError, match="none of the 1 submissions is of a student"):
+    with pytest.raises(InputError, match="no submission of 1 is of a student"):
         export(grades, ledger, of_code)
 
 

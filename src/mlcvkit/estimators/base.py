@@ -19,7 +19,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from mlcvkit.arrays import Indices, PlainData, Rows, Values
-from mlcvkit.experiments import Targets, fit_network, split_rows
+from mlcvkit.experiments import Targets, fit_network, split_rows, used
 from mlcvkit.models import (
     MLP,
     ActivationName,
@@ -218,6 +218,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             if not go_on:
                 self._begin(X, targets, seed, weights, chosen)
             hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
+            self._say_what_is_unused(hp, X)
             restore = None if checkpoint is None else checkpoint.restore
             self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
             self._passes = 0  # later passes restart the schedule
@@ -358,6 +359,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             # a number as random_state draws a new order nevertheless
             epochs = max(self.epochs, passes + 1)
             hp = self._hyperparameters(X.shape[0], seed + passes + 1, epochs=epochs, patience=0)
+            self._say_what_is_unused(hp, X)
             state = None if first else getattr(self, "_state", None)
             one_pass = [*self.callbacks, _OnePass()]
             self._train(
@@ -395,6 +397,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         elif getattr(self, "_had_own_loss", False) and values.get("loss") is None:
             raise ValueError("it was trained with a loss of your own, which no file holds: set_params(loss=...) first")
         return Hyperparameters(**values | changed)
+
+    def _say_what_is_unused(self, hp: Hyperparameters, X: Rows) -> None:
+        of_use = used(hp, "mlp", on_cluster=lies_elsewhere(X))
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if part.name in vars(hp) and part.name not in of_use and value != part.default:
+                where = "off a cluster" if part.name == "local_steps" else f"with optimizer={self.optimizer!r}"
+                warnings.warn(f"{part.name}={value!r} is not used {where}", stacklevel=3)
 
     def _validated(
         self, X: Rows, y: Values, sample_weight: npt.ArrayLike | None, *, reset: bool, first: bool

@@ -441,3 +441,15 @@ def test_classes_that_are_dates_are_refused_by_a_file(unit, tmp_path):
     estimator = MLPClassifier(epochs=1, random_state=0).fit(X, y)
     with pytest.raises(InputError, match="give them as text"):
         estimator.save(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "unused"),
+    [("adam", {"momentum": 0.5}), ("sgd", {"beta1": 0.5}), ("nesterov", {"rho": 0.5}), ("adam", {"local_steps": 7})],
+)
+def test_a_parameter_that_its_optimizer_does_not_use_is_told(optimizer, unused):
+    X, y = iris()
+    name, value = next(iter(unused.items()))
+    for fit in (MLPClassifier.fit, lambda estimator, *data: estimator.partial_fit(*data, classes=[0, 1, 2])):
+        with pytest.warns(UserWarning, match=f"^{name}={value} is not used"):
+            fit(MLPClassifier(optimizer=optimizer, epochs=1, **unused), X, y)

@@ -47,12 +47,12 @@ def _text(path):
 
 
 class Playground:
-    """A server in a process of its own, on a free port."""
+    """A server in a process of its own, on a free port, or on that of one that has ended."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, port="0"):
         self.said = (folder / "said.txt").open("w+")
         self.printed = folder / "printed.txt"
-        command = [sys.executable, "-m", "mlcvkit", "play", "--no-open", "--port", "0", *options]
+        command = [sys.executable, "-m", "mlcvkit", "play", "--no-open", "--port", port, *options]
         # NiceGUI serves otherwise where it finds itself in a test
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         environment["COLUMNS"] = "200"

@@ -18,8 +18,6 @@ from mlcvkit.experiments import MEASURES, Experiment, folds_of, prepare, repeats
 from mlcvkit.files import parse_json
 from mlcvkit.training import ProgressBar
 
-RESULT_FILE = "result.json"
-
 
 def train_repeatedly(
     experiment: Experiment,
@@ -49,13 +47,14 @@ def train_repeatedly(
         raise InputError(f"{output / name} exists: give another --name")
     total = repeats or folds or 0
     scores: list[PlainData] = []
+    notes: list[str] = []
     interrupted = False
     with interrupts() as handler, storage.claimed(output, name) as (_, root):
         try:
             for number, (one, samples) in enumerate(trainings, 1):
                 title = f"Training {number} of {total}"
                 own_name = f"fold-{number}" if repeats is None else f"seed-{one.hyperparameters.seed}"
-                entry, interrupted = _train_one(one, samples, root, own_name, title, handler, is_quiet=json)
+                entry, interrupted = _train_one(one, samples, root, own_name, title, handler, notes, is_quiet=json)
                 scores.append(entry)
                 if interrupted:
                     break
@@ -65,24 +64,36 @@ def train_repeatedly(
             interrupted = True
         finally:
             complete = [one for one in scores if "failed" not in one]
-            summary = {"runs": scores, **summarised(complete)}
+            summary = {"runs": scores, "complete": len(complete), "of": total, **summarised(complete), "notes": notes}
             if scores:
                 root.mkdir(parents=True, exist_ok=True)
-                storage.write_whole(root / RESULT_FILE, json_format.dumps(summary).encode())
-                _print_scores(summary, len(complete), total)
+                storage.write_whole(root / storage.RESULT_FILE, json_format.dumps(summary).encode())
+                _print_scores(summary)
     print_json(json, summary)
     return INTERRUPTED if interrupted else 0 if complete else FAILED
 
 
 def _train_one(
-    one: Experiment, samples: Samples | None, root: Path, name: str, title: str, handler: Interrupts, *, is_quiet: bool
+    one: Experiment,
+    samples: Samples | None,
+    root: Path,
+    name: str,
+    title: str,
+    handler: Interrupts,
+    notes: list[str],
+    *,
+    is_quiet: bool,
 ) -> tuple[PlainData, bool]:
-    """Train, save and measure one network: its scores, or why it has none, and whether it was interrupted."""
+    """Train, save and measure one network: its scores, or why it has none, and whether it was interrupted.
+
+    Notes that no training before it had are printed, and added to ``notes``.
+    """
     prepared = prepare(one, samples)
     if not len(prepared.test[1]):
         raise InputError("the scores are those of test rows: give a test_fraction above 0")
-    if not root.exists():
-        for note in prepared.notes:
+    for note in prepared.notes:
+        if note not in notes:
+            notes.append(note)
             console.print(f"[bold]Note[/bold] {escape(note)}")
     console.print(title)
     try:
@@ -96,8 +107,8 @@ def _train_one(
             storage.write_configuration(folder, prepared.configuration)
         try:
             measured = trained.predictor.measure(*trained.test)
-            storage.write_whole(folder / RESULT_FILE, json_format.dumps(measured).encode())
-            scores = scores_of(measured)
+            storage.write_whole(folder / storage.RESULT_FILE, json_format.dumps(measured).encode())
+            scores = scores_of(measured) | {name: measured[name] for name in ("unknown",) if name in measured}
         except InputError as error:
             scores = {"failed": str(error)}
     if trained.run.interrupted:
@@ -105,7 +116,7 @@ def _train_one(
     return {"run": str(place)} | scores, trained.run.interrupted
 
 
-def _print_scores(summary: PlainData, complete: int, total: int) -> None:
+def _print_scores(summary: PlainData) -> None:
     names = list(summary["mean"])
     table = table_of("run", *names, left=("run",))
     for one in summary["runs"]:
@@ -120,8 +131,11 @@ def _print_scores(summary: PlainData, complete: int, total: int) -> None:
     for one in summary["runs"]:
         if "failed" in one:
             console.print(f"Not counted: {escape(one['run'])}, {escape(one['failed'])}")
-    if complete < total:
-        console.print(f"The mean and the standard deviation are of {complete} of {total} trainings")
+        if "unknown" in one:
+            what = f"samples of classes that its training lacks, which count as wrong: {one['unknown']:,}"
+            console.print(f"{escape(one['run'])}: {what}; there is no mean log_loss")
+    if summary["complete"] < summary["of"]:
+        console.print(f"The mean and the standard deviation are of {summary['complete']} of {summary['of']} trainings")
 
 
 def runs(*chosen: Path, output: Path | None = None, json: bool = False) -> int:
@@ -171,7 +185,7 @@ def _known_of(run: Path) -> PlainData:
     place = run if run.is_dir() else run.parent
     scores: PlainData = {}
     with suppress(OSError, ValueError, AttributeError):
-        result = parse_json((place / RESULT_FILE).read_bytes())
+        result = parse_json((place / storage.RESULT_FILE).read_bytes())
         scores = scores_of(result.get("test", result))
     written = datetime.fromtimestamp((run / storage.MODEL_FILE if run.is_dir() else run).stat().st_mtime)
     return {

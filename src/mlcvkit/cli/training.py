@@ -20,7 +20,7 @@ from mlcvkit.arrays import PlainData
 from mlcvkit.cli.app import INTERRUPTED, console, limited_threads, print_json, read_config, say
 from mlcvkit.cli.interrupts import EndBySignals, Interrupts, interrupts
 from mlcvkit.cli.models import print_measures
-from mlcvkit.cli.runs import RESULT_FILE, train_repeatedly
+from mlcvkit.cli.runs import train_repeatedly
 from mlcvkit.cli.source import Source, errors_of_options
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import (
@@ -340,7 +340,7 @@ def _measured_and_drawn(trained: Trained, saved: storage.SavedModel, folder: Pat
     except (ValueError, MemoryError) as error:
         say("note", f"the run is saved, and could not be measured: {error}")
     try:
-        storage.write_whole(folder / RESULT_FILE, json_format.dumps(result).encode())
+        storage.write_whole(folder / storage.RESULT_FILE, json_format.dumps(result).encode())
         _draw(trained.predictor, saved, folder)
     except Exception as error:
         say("note", f"the run is saved, and its pictures could not be drawn: {type(error).__name__}: {error}")

@@ -62,6 +62,9 @@ TEST_NAMES = {"x_train": ("x_test", "y_test"), "X_train": ("X_test", "y_test")}
 TEST_NAMES |= {"train_images": ("test_images", "test_labels")}
 
 
+TESTED_WITH = " tested with "
+
+
 @dataclass(frozen=True)
 class Samples:
     """Samples and, where a target was named, their targets.
@@ -77,7 +80,7 @@ class Samples:
     target
         The name of the target, or None.
     fingerprint
-        The SHA-256 sum of the content.
+        The SHA-256 sum of the content, and of that of a test file behind ``TESTED_WITH``.
     test
         X and y of the test set that came with the data, or None.
     files
@@ -161,6 +164,7 @@ class _Reading(NamedTuple):
     decimal: str | None
     known: bool
     features: int | None
+    classes: tuple[str, ...] | None
 
 
 def read(
@@ -173,6 +177,7 @@ def read(
     decimal: str | None = None,
     known: bool = False,
     features: int | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Samples:
     """Open a data set.
 
@@ -197,6 +202,8 @@ def read(
         Whether the data are for a model, which knows already how numbers are to be read.
     features
         How many features that model reads: a svmlight file does not say how many there are after its last one.
+    classes
+        The classes that model knows, where they are text.
 
     Returns
     -------
@@ -219,17 +226,20 @@ def read(
     >>> samples.X.shape, samples.y.shape
     ((400, 2), (400,))
     """
-    reading = _Reading(image_size, header, decimal, known, features)
+    of_model = None if classes is None else tuple(classes)
+    reading = _Reading(image_size, header, decimal, known, features, of_model)
     samples = _read(source, target, reading)
     if test is None:
         return samples
     width = samples.X.shape[1] if isinstance(samples.X, np.ndarray) else None
-    as_known = reading._replace(known=True, features=width)
+    of_train = tuple(map(str, np.unique(samples.y))) if samples.y is not None and samples.y.dtype.kind == "U" else None
+    as_known = reading._replace(known=True, features=width, classes=of_train)
     others = _read(test, target if not (target and Path(target).is_file()) else None, as_known)
     if others.y is None:
         raise InputError(f"{test} has no target to test with")
     notes = (*samples.notes, *others.notes)
-    return replace(samples, test=(others.X, others.y), notes=notes)
+    fingerprint = f"{samples.fingerprint}{TESTED_WITH}{others.fingerprint}"
+    return replace(samples, test=(others.X, others.y), notes=notes, fingerprint=fingerprint)
 
 
 def _read(source: str | Path, target: str | Path | None, reading: _Reading) -> Samples:
@@ -253,7 +263,7 @@ def _read(source: str | Path, target: str | Path | None, reading: _Reading) -> S
             return _of_arrays(path, content, target)
         if isinstance(content, np.ndarray):
             return _of_array(path, content, target)
-        return _of_table(path, content, target)
+        return _of_table(path, content, target, reading=reading._replace(decimal=None))
     except MemoryError:
         raise InputError(f"{path} is damaged, or larger than the memory") from None
 
@@ -293,7 +303,9 @@ def _of_table(
     if target is None:
         return Samples(path.name, frame, None, None, _fingerprint(path), notes=tuple(notes), decimals=decimals)
     target = unicodedata.normalize("NFC", str(target))
-    how: PlainData = {} if reading is None else {"decimal": reading.decimal, "as_text": reading.known}
+    how: PlainData = {}
+    if reading is not None:
+        how = {"decimal": reading.decimal, "as_text": reading.known, "classes": reading.classes}
     X, y, thousands = split_target(frame, str(target), path, decimals=decimals, **how)
     unit = None
     if y.dtype.kind in "if" and type_of(frame[target].dtype) == "text":
@@ -315,6 +327,7 @@ def split_target(
     decimal: str | None = None,
     decimals: Collection[str] = (),
     as_text: bool = False,
+    classes: Collection[str] | None = None,
 ) -> "tuple[polars.DataFrame, Values, str | None]":
     """Take the target out of a table, without the rows that have none.
 
@@ -332,6 +345,8 @@ def split_target(
         The decimal marks that certainly occur in the text that the table was read from.
     as_text
         Whether text is left as it is, for a model that knows its classes.
+    classes
+        The classes that the model knows, where they are text: what counts as missing is what did in its training.
 
     Returns
     -------
@@ -352,7 +367,7 @@ def split_target(
     if type_of(column.dtype) == "other":
         raise InputError(f"{path}: the target {target!r} is of kind {column.dtype}; it must be numbers or names")
     marks = {decimal} if decimal else set(decimals) or marks_in(frame)
-    y, present, thousands = _target_values(column, marks, decimal, as_text)
+    y, present, thousands = _target_values(column, marks, decimal, as_text, classes)
     if not present.any():
         raise InputError(f"{path}: the target {target!r} is missing in all of its {frame.height:,} rows")
     others = frame.drop(target)
@@ -360,7 +375,7 @@ def split_target(
 
 
 def _target_values(
-    column: "polars.Series", marks: set[str], decimal: str | None, as_text: bool
+    column: "polars.Series", marks: set[str], decimal: str | None, as_text: bool, classes: Collection[str] | None
 ) -> tuple[Values, Values, str | None]:
     """The targets as numbers or text, where there is one, and the mark between the thousands of numbers in text."""
     import polars as pl
@@ -369,6 +384,9 @@ def _target_values(
         column = numbers_in(column, {})
     if column.dtype == pl.Boolean or column.dtype.is_temporal():
         return column.cast(pl.String).fill_null("").to_numpy().astype(str), column.is_not_null().to_numpy(), None
+    if classes is not None:
+        text = known_text(column, MISSING if are_truth_values(classes) else ("",))
+        return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
     if column.dtype.is_integer():
         return column.fill_null(0).to_numpy(), column.is_not_null().to_numpy(), grouping(column, marks) or ""
     if column.dtype.is_numeric():
@@ -409,6 +427,40 @@ def _target_values(
         later = grouping(numbers, marks)
         return values, present.to_numpy(), later if later == ".," else fact.get("thousands") or later or ""
     return text.fill_null("").to_numpy().astype(str), text.is_not_null().to_numpy(), None
+
+
+def is_same_data(known: str, fingerprint: str) -> bool:
+    """Whether data are those that were recorded; earlier versions recorded nothing of a test file.
+
+    Parameters
+    ----------
+    known
+        The fingerprint that was recorded.
+    fingerprint
+        The fingerprint of the data.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return known in (fingerprint, fingerprint.partition(TESTED_WITH)[0])
+
+
+def are_truth_values(classes: Iterable[object]) -> bool:
+    """Whether classes are true and false, which files spell in several ways.
+
+    Parameters
+    ----------
+    classes
+        The classes.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return {str(one).lower() for one in classes} <= {"true", "false"}
 
 
 def _of_arrays(path: Path, arrays: dict[str, Values], target: str | Path | None) -> Samples:

@@ -541,9 +541,15 @@ class TableEncoder:
                 found[name] = len(others), f"{what} of the training: {others[0]!r} is read as {number}"
         return found
 
-    def _checked(self, X: RawRows) -> "polars.DataFrame | _Numbers":
+    def _require_fitted(self) -> None:
+        """Raise an InputError, which is scikit-learn's NotFittedError as well where that library is used."""
         if not hasattr(self, "columns_"):
-            raise InputError("this TableEncoder is not fitted yet: call fit first")
+            known = sys.modules.get("sklearn.exceptions")
+            kind = InputError if known is None else type("NotFittedError", (InputError, known.NotFittedError), {})
+            raise kind("this TableEncoder is not fitted yet: call fit first")
+
+    def _checked(self, X: RawRows) -> "polars.DataFrame | _Numbers":
+        self._require_fitted()
         frame = _frame(X)
         self._require_columns(frame)
         return frame
@@ -561,6 +567,7 @@ class TableEncoder:
         Array
             The names, (F,).
         """
+        self._require_fitted()
         names = [name for name, kept in zip(self._number_names(), self.kept_, strict=True) if kept]
         for name, fact in self.columns_.items():
             levels = [*fact["categories"], OTHER] if fact["kind"] == "category" else [*fact.get("others", ())]

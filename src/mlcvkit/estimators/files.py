@@ -124,7 +124,7 @@ def load_estimator(path: Path | str) -> NetworkEstimator:
     Raises
     ------
     InputError
-        For any other file, with the path.
+        For any other file, and for a run that reads a table, with the path.
 
     See Also
     --------
@@ -144,7 +144,10 @@ def load_estimator(path: Path | str) -> NetworkEstimator:
     (20,)
     """
     try:
-        return restored_estimator(completed(load_model(Path(path))))
+        saved = completed(load_model(Path(path)))
+        if saved.preprocessing.get("encoder", "images") != "images":
+            raise InputError("it reads a table, with an encoder that the estimator would lack: use mlcvkit.load")
+        return restored_estimator(saved)
     except InputError as error:
         raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlcvkit.arrays import PlainData
-from mlcvkit.datasets import MNIST_NAMES, TOYS, read
+from mlcvkit.datasets import MNIST_NAMES, TESTED_WITH, TOYS, is_same_data, read
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.predictor import Predictor
 from mlcvkit.experiments.specification import Experiment
@@ -74,6 +74,7 @@ def _rows_of(
         header=stored.header,
         known=True,
         features=predictor.features,
+        classes=predictor.classes_in_text,
     )
     if notes is not None:
         notes += samples.notes
@@ -93,10 +94,11 @@ def _rows_held_out(predictor: Predictor, stored: Experiment) -> LabelledRows:
             f"the rows of {stored.data} that were held out on a cluster are not kept: give data to measure with"
         )
     samples = stored.read()
-    if known not in ("", samples.fingerprint):
-        raise InputError(
-            f"{stored.data} is not what the model was trained on any more: give the data to measure it with"
-        )
+    if known and not is_same_data(known, samples.fingerprint):
+        same_rows = is_same_data(known.partition(TESTED_WITH)[0], samples.fingerprint)
+        changed = f"{stored.test} is not what the model was tested with"
+        changed = changed if same_rows else f"{stored.data} is not what the model was trained on"
+        raise InputError(f"{changed} any more: give the data to measure it with")
     y, task = checked_target(samples, stored.task)
     drawn_by = int(seed) if seed else stored.hyperparameters.seed
     _, test = split_test_rows(samples, y, stored.test_fraction, task, drawn_by)

@@ -71,6 +71,12 @@ class Predictor:
         return not isinstance(self.targets, Numbers)
 
     @property
+    def classes_in_text(self) -> tuple[str, ...] | None:
+        """Its classes where they are text."""
+        classes = self.targets.classes if isinstance(self.targets, Classes) else np.zeros(0)
+        return tuple(map(str, classes)) if classes.dtype.kind == "U" else None
+
+    @property
     def has_probabilities(self) -> bool:
         """Whether it gives probabilities beside the classes."""
         return self.classifies and self.mlp.output != "step"
@@ -105,7 +111,7 @@ class Predictor:
             The logits, (N, C).
         """
         rows = self.encoder.transform(X).astype(self.model.W[0].dtype, copy=False)
-        return self.mlp.logits(rows.T).T
+        return self.mlp.logits(rows.T).T if len(rows) else np.empty((0, self.targets.outputs), rows.dtype)
 
     def predict(self, X: RawRows) -> Values:
         """The prediction for each raw row.
@@ -168,7 +174,7 @@ class Predictor:
         Raises
         ------
         InputError
-            If the targets are not one for each row, or none that the model knows.
+            If there are no rows, the targets are not one for each row, or none that the model knows.
         """
         y = one_for_each(X, y)
         if isinstance(self.targets, Classes):
@@ -366,7 +372,7 @@ def one_for_each(X: RawRows, y: Values) -> Values:
     Raises
     ------
     InputError
-        If there is not one for each row.
+        If there are no rows, there is not one for each, or one is missing.
     """
     given: Values = np.asarray(y)
     values = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
@@ -374,7 +380,19 @@ def one_for_each(X: RawRows, y: Values) -> Values:
         raise InputError(
             f"there must be one target for each of the {len(X):,} rows; got targets of shape {given.shape}"
         )
+    if not len(values):
+        raise InputError("there are no rows to measure with")
+    missing = int(_is_missing(values).sum())
+    if missing:
+        raise InputError(f"{missing:,} of the {len(values):,} targets are missing: leave out their rows")
     return values
+
+
+def _is_missing(values: Values) -> npt.NDArray[np.bool_]:
+    if values.dtype.kind != "O":
+        return np.asarray(values != values)
+    kinds = ("NoneType", "NAType", "NaTType")  # None, and the missing values of pandas
+    return np.array([type(one).__name__ in kinds or (isinstance(one, float) and one != one) for one in values], bool)
 
 
 def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | None = None) -> Values:
@@ -403,12 +421,13 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
     """
     classes = targets.classes
     if classes.dtype.kind == "U":
-        spelled = {str(one).lower(): str(one) for one in classes} if _are_truth_values(classes) else {}
-        y = np.asarray([spelled.get(one.lower(), one) for one in map(str, y.tolist())])
+        spelled = {str(one).lower(): str(one) for one in classes if datasets.are_truth_values([one])}
+        known = set(map(str, classes))
+        y = np.asarray([one if one in known else spelled.get(one.lower(), one) for one in map(str, y.tolist())])
     elif targets.names and y.dtype.kind not in "fiub" and np.isin(y.astype(str), targets.names).any():
-        known = dict(zip(targets.names, classes.tolist(), strict=True))
-        y = np.array([known.get(str(value), -1) for value in y])
-    elif classes.tolist() == [0, 1] and y.dtype.kind in "UO" and _are_truth_values(np.unique(y.astype(str))):
+        numbers = dict(zip(targets.names, classes.tolist(), strict=True))
+        y = np.array([numbers.get(str(value), -1) for value in y])
+    elif classes.tolist() == [0, 1] and y.dtype.kind in "UO" and datasets.are_truth_values(np.unique(y.astype(str))):
         y = (np.char.lower(y.astype(str)) == "true").astype(classes.dtype)
     else:
         y = as_numbers(y, name, thousands)
@@ -418,11 +437,6 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
             f"{', '.join(map(str, classes[:10]))}; they are {', '.join(map(str, np.unique(y)[:10]))}"
         )
     return y
-
-
-def _are_truth_values(classes: Values) -> bool:
-    """Whether classes are true and false, which files spell in several ways."""
-    return {str(one).lower() for one in classes} <= {"true", "false"}
 
 
 def as_numbers(y: Values, name: str, thousands: str | None = None, unit: str | None = None) -> Values:

@@ -14,10 +14,19 @@ from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_from, fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
 from mlcvkit.experiments.penalty import with_penalty
-from mlcvkit.experiments.predictor import Predictor, load
+from mlcvkit.experiments.predictor import Predictor, as_numbers, load, targets_as_known
 from mlcvkit.experiments.specification import Experiment
 from mlcvkit.experiments.splits import LabelledRows, split_rows, split_test_rows
-from mlcvkit.experiments.targets import Targets, Task, balanced_weights, checked_target, learn_targets, notes_of_target
+from mlcvkit.experiments.targets import (
+    Classes,
+    Numbers,
+    Targets,
+    Task,
+    balanced_weights,
+    checked_target,
+    learn_targets,
+    notes_of_target,
+)
 from mlcvkit.models import (
     MLP,
     Perceptron,
@@ -280,10 +289,20 @@ def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparati
     prepared = prepare_rows(replace(e, task=task), samples, training)
     prepared.experiment = replace(prepared.experiment, task=e.task)
     prepared.test = test
+    if e.test is not None:  # refused before the training and not after it
+        _require_known(prepared, test[1])
     if len(test[1]) and samples.test is None and _has_seen(e, samples):
         note = f"some of the test rows are among those that {e.init} was trained on: the scores are too good"
         prepared.notes = (*prepared.notes, note)
     return prepared
+
+
+def _require_known(prepared: Preparation, y: Values) -> None:
+    name = prepared.target
+    if isinstance(prepared.targets, Classes):
+        targets_as_known(prepared.targets, y, name, prepared.thousands)
+    elif isinstance(prepared.targets, Numbers):
+        as_numbers(y, name, prepared.thousands, prepared.unit)
 
 
 def _has_seen(experiment: Experiment, samples: Samples) -> bool:

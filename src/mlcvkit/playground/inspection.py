@@ -38,21 +38,19 @@ class Unit(NamedTuple):
 
 def strongest_units(network: Network, most: int = UNITS) -> list[int]:
     """The hidden units of the first layer with the largest weights."""
-    mlp = network.mlp
-    first, following = _matrices(mlp)[:2]
+    first, following = network.layers[:2]
     size = np.linalg.norm(following[0], axis=0) * np.linalg.norm(first[0], axis=1)
     return [int(unit) for unit in np.argsort(-size, kind="stable")[:most]]
 
 
 def unit_pictures(network: Network, numbers: list[int]) -> list[Unit]:
     """Units of the first hidden layer: their weights as an image, or their activations over the plane."""
-    mlp = network.mlp
-    (W1, b1), (W2, _) = _matrices(mlp)[:2]
+    (W1, b1), (W2, _) = network.layers[:2]
     if network.experiment.has_images:
         pictures = W1[numbers]
     else:
         z = W1[numbers] @ plane(network, UNIT_GRID)[2] + (0 if b1 is None else b1[numbers])
-        pictures = ACTIVATIONS[mlp.activation].function(z)
+        pictures = ACTIVATIONS[network.mlp.activation].function(z)
     return [Unit(n, as_bytes(p), W2[:, n]) for n, p in zip(numbers, pictures, strict=True)]
 
 
@@ -92,7 +90,7 @@ def surface(network: Network) -> Bytes:
     if colours == [0, 1]:
         between: Bytes = np.round((2 * answers[0] - 1) * 127).astype(np.int8)
         return between
-    answers = answers if len(answers) > 1 else np.vstack([1 - answers, answers])
+    answers = _of_each_class(answers)
     sure = (answers.max(axis=0) - 1 / len(answers)) / (1 - 1 / len(answers))
     as_numbers: Bytes = (32 * np.array(colours)[answers.argmax(axis=0)] + np.round(31 * sure)).astype(np.int8)
     return as_numbers
@@ -109,12 +107,19 @@ def points_on_plane(network: Network) -> list[list[float]]:
     rows, colours = [], colours_of(network)
     for kind, (X, y) in enumerate((network.train, network.held_out)):
         across, down = place_on_plane(network, X)
-        classes = y.argmax(axis=0) if len(y) > 1 else y[0].astype(int)
-        rows += [
-            [round(float(a), 3), round(float(d), 3), colours[int(c)], kind]
-            for a, d, c in zip(across, down, classes, strict=True)
-        ]
+        placed = zip(across, down, classes(y), strict=True)
+        rows += [[round(float(a), 3), round(float(d), 3), colours[int(c)], kind] for a, d, c in placed]
     return rows
+
+
+def classes(y: Array) -> npt.NDArray[np.intp]:
+    """The class of each target or prediction, (C, N)."""
+    found: npt.NDArray[np.intp] = y.argmax(axis=0) if len(y) > 1 else (y[0] >= 0.5).astype(int)
+    return found
+
+
+def _of_each_class(y_hat: Array) -> Array:
+    return y_hat if len(y_hat) > 1 else np.vstack([1 - y_hat, y_hat])
 
 
 def is_bright(network: Network) -> bool:
@@ -142,23 +147,30 @@ class Path:
     z: Array
     answers: Array
 
+    @property
+    def predicted(self) -> int:
+        """The predicted class."""
+        return int(classes(self.answers[:, None])[0])
+
 
 def path(network: Network, x: Array) -> Path:
     """The path of one sample, a column (K, 1), through the network."""
-    mlp = network.mlp
-    *hidden, (W, b) = _matrices(mlp)
-    layers, a = [], x
-    for W_l, b_l in hidden:
-        a = ACTIVATIONS[mlp.activation].function(W_l @ a + (0 if b_l is None else b_l))
-        layers.append(a[:, 0])
+    W, b = network.layers[-1]
+    layers = [a[:, 0] for _, a in hidden(network, x)]
     bias = np.zeros(len(W), W.dtype) if b is None else b[:, 0]
-    z = W @ a + bias[:, None]
-    return Path(layers, (W * a[:, 0]).T, bias, z[:, 0], OUTPUTS[mlp.output].function(z)[:, 0])
+    z = W @ layers[-1] + bias
+    return Path(layers, (W * layers[-1]).T, bias, z, OUTPUTS[network.mlp.output].function(z[:, None])[:, 0])
 
 
-def _matrices(mlp: MLP) -> list[tuple[Array, Array | None]]:
-    """Weights, (units, inputs), and biases of each layer."""
-    return mlp.pairs(mlp.W)
+def hidden(network: Network, x: Array) -> list[tuple[Array, Array]]:
+    """The sums z and the activations of each hidden layer for samples, columns."""
+    found: list[tuple[Array, Array]] = []
+    a = x
+    for W, b in network.layers[:-1]:
+        z = W @ a + (0 if b is None else b)
+        a = ACTIVATIONS[network.mlp.activation].function(z)
+        found.append((z, a))
+    return found
 
 
 def centred(pixels: npt.NDArray[np.uint8]) -> Array | None:
@@ -222,12 +234,10 @@ def confusion(network: Network) -> Confusion:
         truth, of = datasets.mnist().test_y.astype(int), "test images of MNIST"
         rows = [str(digit) for digit in range(10)]
     else:
-        y = network.held_out[1]
-        truth = (y.argmax(axis=0) if len(y) > 1 else y[0]).astype(int)
+        truth = classes(network.held_out[1])
         rows, of = network.class_names, "held-out samples"
     answers = network.mlp.predict(tested(network))
-    predicted = answers.argmax(axis=0) if len(answers) > 1 else (answers[0] >= 0.5).astype(int)
-    answers = answers if len(answers) > 1 else np.vstack([1 - answers, answers])
+    predicted, answers = classes(answers), _of_each_class(answers)
     counts = np.zeros((len(rows), len(answers)), int)
     predicted = np.full_like(predicted, NO_ANSWER) if network.has_diverged else predicted
     np.add.at(counts, (truth[predicted != NO_ANSWER], predicted[predicted != NO_ANSWER]), 1)
@@ -262,7 +272,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
     """
     mlp = network.mlp
     walk = path(network, x)
-    pairs = _matrices(mlp)
+    pairs = network.layers
     delta = logit_loss(mlp.output, mlp.loss).gradient(y, walk.z[:, None])
     upstream, delta1 = (value + 0.0 for value in _backward(network, x, delta, unit))  # -0 is shown as 0
     loss = float(logit_loss(mlp.output, mlp.loss).value(y, walk.z[:, None])[0])
@@ -316,15 +326,10 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
 
 def _backward(network: Network, x: Array, delta: Array, unit: int) -> tuple[float, float]:
     """∂ℓ/∂a₁ and ∂ℓ/∂z₁ of a unit of the first hidden layer, from ∂ℓ/∂z of the outputs, layer by layer."""
-    mlp = network.mlp
-    *hidden, _ = pairs = _matrices(mlp)
-    inputs, sums, activation = [x], [], ACTIVATIONS[mlp.activation]
-    for W, b in hidden:
-        sums.append(W @ inputs[-1] + (0 if b is None else b))
-        inputs.append(activation.function(sums[-1]))
-    for layer in reversed(range(len(hidden))):
-        upstream = pairs[layer + 1][0].T @ delta
-        delta = upstream * activation.gradient(sums[layer] if activation.of_input else inputs[layer + 1])
+    activation = ACTIVATIONS[network.mlp.activation]
+    for (z, a), (W, _) in zip(reversed(hidden(network, x)), reversed(network.layers), strict=False):
+        upstream = W.T @ delta
+        delta = upstream * activation.gradient(z if activation.of_input else a)
     return float(upstream[unit, 0]), float(delta[unit, 0])
 
 
@@ -368,10 +373,6 @@ def dead_units(network: Network) -> tuple[int, int]:
 
     A dead unit is 0 for all of them; only a ReLU can be dead.
     """
-    mlp = network.mlp
-    a = network.train[0][:, :MOST_LOOKED_AT]
-    dead = 0
-    for W, b in _matrices(mlp)[:-1] if mlp.activation == "relu" else ():
-        a = np.maximum(W @ a + (0 if b is None else b), 0)
-        dead += int((a.max(axis=1) <= 0).sum())
-    return dead, network.train[0][:, :MOST_LOOKED_AT].shape[1]
+    X = network.train[0][:, :MOST_LOOKED_AT]
+    layers = hidden(network, X) if network.mlp.activation == "relu" else []
+    return sum(int((a.max(axis=1) <= 0).sum()) for _, a in layers), X.shape[1]

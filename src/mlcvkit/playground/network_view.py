@@ -8,7 +8,6 @@ import numpy as np
 from nicegui import ui
 
 from mlcvkit.datasets import SIDE
-from mlcvkit.models import ACTIVATIONS
 from mlcvkit.playground import inspection
 from mlcvkit.playground.networks import Network
 from mlcvlab.nn import Array
@@ -44,8 +43,7 @@ def _numbers(values: Any, count: int) -> bool:
 
 def drawn_units(network: Network, x: Array | None) -> list[list[int]]:
     """The units of each hidden layer to draw: those that add most for a sample, and the strongest."""
-    mlp = network.mlp
-    pairs = mlp.pairs(mlp.W)
+    pairs = network.layers
     walk = None if x is None else inspection.path(network, x)
     found = []
     for layer, (W, _) in enumerate(pairs[:-1]):
@@ -63,8 +61,7 @@ def drawn_units(network: Network, x: Array | None) -> list[list[int]]:
 
 def drawn(network: Network, units: list[list[int]], x: Array | None, names: list[str]) -> dict[str, Any]:
     """A network, and the path of a sample if there is one, as data for the component."""
-    mlp = network.mlp
-    pairs = mlp.pairs(mlp.W)
+    pairs = network.layers
     images = network.experiment.has_images
     walk = None if x is None else inspection.path(network, x)
     pictures = np.stack([unit.pixels for unit in inspection.unit_pictures(network, units[0])])
@@ -108,10 +105,7 @@ class Exciting(NamedTuple):
 
 def exciting(network: Network, layer: int, unit: int) -> Exciting:
     """Find the training samples that excite a unit of a hidden layer most."""
-    mlp = network.mlp
-    a = network.train[0]
-    for W, b in mlp.pairs(mlp.W)[: layer + 1]:
-        a = ACTIVATIONS[mlp.activation].function(W @ a + (0 if b is None else b))
+    _, a = inspection.hidden(network, network.train[0])[layer]
     order = np.argsort(-a[unit], kind="stable")[:MOST_EXCITING]
     return Exciting(
         float((a[unit] > 0).mean()), float(a[unit].mean()), [int(n) for n in order], [float(a[unit, n]) for n in order]

@@ -63,6 +63,11 @@ class Network:
         """The network as an MLP, which shares its weights and can be inspected."""
         return as_mlp(self.model)
 
+    @property
+    def layers(self) -> list[tuple[Array, Array | None]]:
+        """Weights, (units, inputs), and biases of each layer."""
+        return self.mlp.pairs(self.mlp.W)
+
     def answer(self, x: Array) -> Array:
         """ŷ of samples, (K, N), computed by the model itself."""
         return np.asarray(predictions(self.model, x))

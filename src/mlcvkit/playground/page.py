@@ -357,8 +357,7 @@ class Page:
     def _follow_prediction(self, sample: Array) -> None:
         """Let step by step begin with the predicted class and the unit that fires most."""
         path = inspection.path(self.network, sample)
-        predicted = int(path.answers[0] >= 0.5) if len(path.answers) == 1 else int(path.answers.argmax())
-        self.steps.label.value = self.network.class_names[predicted]
+        self.steps.label.value = self.network.class_names[path.predicted]
         self.steps.unit.value = int(np.abs(path.layers[0]).argmax()) + 1
 
     def _lacks(self, problem: str) -> None:
@@ -485,9 +484,7 @@ class Page:
 
     def _class_of_target(self) -> int:
         """The class of the sample that is shown; 0 if it has none."""
-        if self.target is None:
-            return 0
-        return int(self.target[0, 0]) if len(self.target) == 1 else int(self.target.argmax())
+        return 0 if self.target is None else int(inspection.classes(self.target)[0])
 
     def _show_status(self, curve: tuple[Point, ...]) -> None:
         session, last = self.session, curve[-1]

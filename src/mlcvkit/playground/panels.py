@@ -49,14 +49,11 @@ class Answer:
             self.line.show("No answer: the network has diverged")
             self.path.show("")
             return
-        if len(path.answers) == 1:
-            one = float(path.answers[0])
-            predicted, sure = (names[1], one) if one >= 0.5 else (names[0], 1 - one)
-        else:
-            predicted, sure = names[int(path.answers.argmax())], float(path.answers.max())
+        answer = float(path.answers.max())
+        predicted, sure = names[path.predicted], answer if len(path.answers) > 1 else max(answer, 1 - answer)
         verdict = ""
         if target is not None:
-            true = names[int(target[0, 0]) if len(target) == 1 else int(target.argmax())]
+            true = names[int(inspection.classes(target)[0])]
             verdict = f": {'right' if true == predicted else 'wrong'}, its label is {true}"
         self.line.show(f"{predicted}, with probability {share(sure)}{verdict}")
         self.path.show(_path_table(path, names))

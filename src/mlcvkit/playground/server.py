@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import re
 import traceback
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -38,6 +39,8 @@ PRIMARY = "#2b6cb0"
 PING_SECONDS = 120
 """Seconds without an answer after which a page counts as gone; a closed tab is noticed at once."""
 PAGES = {"/": "Playground", "/race": "Race", "/own": "Your own code", "/guide": "Experiments"}
+NAME_OF_SERVER = uuid.uuid4().hex
+"""What tells a tab that its page comes from another process than before."""
 SOCKETS_OF_AN_ADDRESS = 3
 """Connections that one address of the network may hold, for each place of the playground."""
 
@@ -174,6 +177,13 @@ def _bar(path: str) -> Callable[[bool | None], None]:
     return show
 
 
+_IS_ANOTHER_SERVER = f"""(() => {{
+    const before = sessionStorage.getItem('mlcvlab-server');
+    sessionStorage.setItem('mlcvlab-server', '{NAME_OF_SERVER}');
+    return before !== null && before !== '{NAME_OF_SERVER}';
+}})()"""
+
+
 async def _bring(request: Request) -> JSONResponse:
     """Take files of a visitor: points or images are made of them."""
     if request.headers.get("x-requested-with") != "mlcvlab":  # other sites cannot send this header
@@ -218,6 +228,9 @@ async def _playground(limits: Limits, query: dict[str, str]) -> None:
     Page(limits, session, tab, base, is_opening=is_opening).build()
     if begins:
         ui.run_javascript("history.replaceState(null, '', location.href.replace(/[?&]begin=[^&]*/, ''))")
+    with suppress(TimeoutError):
+        if await ui.run_javascript(_IS_ANOTHER_SERVER, timeout=60):
+            ui.notify("The playground has been started anew since, without this tab's weights: it begins again")
 
 
 def _session(limits: Limits, tab: str, query: dict[str, str], begins_anew: bool) -> tuple[Session, str]:

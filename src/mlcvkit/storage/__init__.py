@@ -4,11 +4,20 @@ from mlcvkit.files import write_whole
 from mlcvkit.storage.arrays import read_arrays, write_arrays
 from mlcvkit.storage.models import MODEL_FILE, SavedModel, load_model, model_file, save_model
 from mlcvkit.storage.onnx import export_onnx
-from mlcvkit.storage.runs import CONFIG_FILE, claimed, new_resumable_run, new_run, open_run, write_configuration
+from mlcvkit.storage.runs import (
+    CONFIG_FILE,
+    RESULT_FILE,
+    claimed,
+    new_resumable_run,
+    new_run,
+    open_run,
+    write_configuration,
+)
 
 __all__ = [
     "CONFIG_FILE",
     "MODEL_FILE",
+    "RESULT_FILE",
     "SavedModel",
     "claimed",
     "export_onnx",

@@ -17,6 +17,7 @@ from mlcvkit.errors import InputError
 from mlcvkit.files import HOST_FILE, PARTIAL, host_of, locked_folder, mark_host, remove_leftovers, write_whole
 
 CONFIG_FILE = "config.toml"
+RESULT_FILE = "result.json"
 LOOKS = 20
 """How often it is looked whether a name is free."""
 RESERVED = re.compile(r"\.\w[\w.-]*\.partial")

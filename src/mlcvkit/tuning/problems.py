@@ -39,11 +39,14 @@ class Trained(NamedTuple):
         The measurements after each epoch, by name.
     saved
         The model as it is stored, or None.
+    measured
+        What ``Predictor.measure`` gives for the test rows, or None.
     """
 
     score: float
     history: History
     saved: SavedModel | None = None
+    measured: PlainData | None = None
 
 
 class Problem:
@@ -104,7 +107,7 @@ class Problem:
         trained = prepared.fit(callbacks=callbacks)
         history = trained.run.history
         if hp.average_epochs:  # the history is that of the weights before they were averaged
-            return Trained(self._measured(trained.predictor, self._parts[1]), history)
+            return Trained(self._score(trained.predictor.measure(*self._parts[1])), history)
         return Trained(final_score(history, self.score, hp), history)
 
     def test(self, hp: Hyperparameters, callbacks: Sequence[Callback]) -> Trained:
@@ -128,10 +131,11 @@ class Problem:
         saved = prepared.configuration
         if hp.seed != self.seed:
             predictor = replace(predictor, fingerprint=f"{self.fingerprint}{SPLIT}{self.seed}")
-        return Trained(self._measured(predictor, self.test_rows), predictor.history, predictor.saved(saved))
+        measured = predictor.measure(*self.test_rows)
+        return Trained(self._score(measured), predictor.history, predictor.saved(saved), measured)
 
-    def _measured(self, predictor: Predictor, rows: LabelledRows) -> float:
-        score = predictor.measure(*rows)[self.score]
+    def _score(self, measured: PlainData) -> float:
+        score = measured[self.score]
         return float("nan") if score is None else float(score)
 
 

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import KINDS, Experiment, circumstances, require_used, with_used_only
-from mlcvkit.storage import MODEL_FILE, load_model, write_configuration
+from mlcvkit.storage import MODEL_FILE, RESULT_FILE, load_model, write_configuration
 from mlcvkit.threads import cores
 from mlcvkit.training import Hyperparameters
 from mlcvkit.tuning.problems import Problem, space_to_search
@@ -435,7 +435,8 @@ def _final_study(study: Study, best: optuna.trial.FrozenTrial, configuration: Pl
         del wanted["defaults"]
     with study.asking():
         if name not in optuna.get_all_study_names(storage=study.storage):
-            (study.folder / MODEL_FILE).unlink(missing_ok=True)  # of an earlier best trial
+            for name_of_file in (MODEL_FILE, RESULT_FILE):
+                (study.folder / name_of_file).unlink(missing_ok=True)  # of an earlier best trial
             optuna.create_study(study_name=name, storage=study.storage, direction="maximize")
         final = Study(study.folder, name)
         there = {(t.user_attrs["which"], t.user_attrs["hyperparameters"]["seed"]) for t in final.trials()}

@@ -1,5 +1,6 @@
 """A worker: takes trials of a study, one after the other, and trains them."""
 
+import json
 import math
 import os
 import sys
@@ -14,8 +15,9 @@ from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits
 
 from mlcvkit.arrays import PlainData
+from mlcvkit.datasets import is_same_data
 from mlcvkit.errors import InputError
-from mlcvkit.storage import MODEL_FILE, save_model
+from mlcvkit.storage import MODEL_FILE, RESULT_FILE, save_model, write_whole
 from mlcvkit.training import Callback, Run
 from mlcvkit.tuning.problems import Problem, Trained
 from mlcvkit.tuning.studies import Study
@@ -82,7 +84,7 @@ def work(folder: Path, name: str, seconds: float, most_trials: float | None) -> 
     with alive:
         study = _prepared(folder, name)
         problem = study.settings.problem()
-        if problem.fingerprint != study.fingerprint:
+        if not is_same_data(study.fingerprint, problem.fingerprint):
             raise InputError(f"{study.settings.data} is not what the study was begun with any more: begin a new one")
         deadline = time.monotonic() + seconds
         while (trial := _next(study, identity, deadline, most_trials)) is not None:
@@ -145,6 +147,7 @@ def _keep(study: Study, trial: optuna.Trial, trained: Trained) -> None:
             if seed < study.optuna.user_attrs.get("kept", math.inf):
                 trained.saved.configuration = trial.user_attrs["configuration"] | trained.saved.configuration
                 save_model(study.folder / MODEL_FILE, trained.saved)
+                write_whole(study.folder / RESULT_FILE, json.dumps({"test": trained.measured}).encode())
                 study.optuna.set_user_attr("kept", seed)
     history = {name: [float(f"{value:.6g}") for value in values] for name, values in trained.history.items()}
     trial.set_user_attr("history", history)

@@ -1359,6 +1359,28 @@ def test_connections_of_one_address_are_limited(tmp_path):
         playground.end()
 
 
+def test_a_server_that_was_started_anew_says_that_the_weights_are_gone(tmp_path, context):
+    first = Playground(tmp_path)
+    one = Visitor(context().new_page(), first.address)
+    try:
+        one.open("/?data=moons&hidden_units=5")
+        one.press("Step")
+        one.wait_for_steps(0)
+        one.page.reload()
+        one.wait_for_steps(0)
+        assert not one.page.get_by_text("started anew").count()
+    finally:
+        first.end()
+    again = Playground(tmp_path, port=first.address.rpartition(":")[2])
+    try:
+        one.page.reload()
+        one.wait(lambda: one.page.get_by_text("has been started anew").count())
+        assert one.steps == 0
+    finally:
+        again.end()
+        one.page.close()
+
+
 BUTTONS = """() => [...document.querySelectorAll('.q-btn')].map((button) => {
     let behind = button;
     while (behind && getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;

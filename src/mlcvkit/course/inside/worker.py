@@ -123,10 +123,8 @@ def imported(name: str) -> types.ModuleType:
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
-            library = (error.name or "").partition(".")[0]
-            if library in (*NotInstalled.names, *FORBIDDEN, "", "mlcvlab", "mlcvkit"):
+            if not NotInstalled.notes(error):
                 raise
-            NotInstalled.names.add(library)
 
 
 class OfTheTree(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -152,6 +150,16 @@ class NotInstalled(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the libraries that a submission imports and that are not installed: they can be imported but not used."""
 
     names: ClassVar[set[str]] = set()
+
+    @classmethod
+    def notes(cls, error: BaseException | None) -> bool:
+        """Whether an error says that a library is not installed, which can be imported from now on."""
+        library = (getattr(error, "name", None) or "").partition(".")[0]
+        known = (*cls.names, *FORBIDDEN, "", "mlcvlab", "mlcvkit")
+        if not isinstance(error, ModuleNotFoundError) or library in known:
+            return False
+        cls.names.add(library)
+        return True
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name.partition(".")[0] in self.names:
@@ -216,17 +224,7 @@ def put(module: types.ModuleType, function: str) -> None:
         supply(module, function)
         return
     owner, method = function.split(".")
-    methods = {
-        "nn2": lambda self, x, *_, **__: ask("nn2", list(self.W), x),
-        "grad": lambda self, x, y, W=None, *_, **__: ask("grad", list(self.W if W is None else W), x, y),
-        "emp_loss": lambda self, train_X, train_y, W=None, **_: ask(
-            "emp_loss", list(self.W if W is None else W), train_X, train_y
-        ),
-        "emp_loss_grad": lambda self, train_X, train_y, W=None, layer=None, **_: ask(
-            "emp_loss_grad", list(self.W if W is None else W), train_X, train_y, layer
-        ),
-    }
-    setattr(getattr(module, owner), method, methods[method])
+    setattr(getattr(module, owner), method, vars(GivenModel)[method])
 
 
 def supply(module: types.ModuleType, function: str) -> None:
@@ -356,20 +354,17 @@ class GivenModel:
         for layer, W in zip(self.layers, weights, strict=True):
             layer.W = W
 
-    def _weights(self, W: Any) -> list[Any]:
-        return [np.asarray(w) for w in (self.W if W is None else W)]
+    def nn2(self, x: Any, *_: Any, **__: Any) -> Any:
+        return ask("nn2", list(self.W), x)
 
-    def nn2(self, x: Any) -> Any:
-        return ask("nn2", self._weights(None), x)
-
-    def grad(self, x: Any, y: Any, W: Any = None) -> Any:
-        return ask("grad", self._weights(W), x, y)
+    def grad(self, x: Any, y: Any, W: Any = None, *_: Any, **__: Any) -> Any:
+        return ask("grad", list(self.W if W is None else W), x, y)
 
     def emp_loss(self, train_X: Any, train_y: Any, W: Any = None, **_: Any) -> Any:
-        return ask("emp_loss", self._weights(W), train_X, train_y)
+        return ask("emp_loss", list(self.W if W is None else W), train_X, train_y)
 
     def emp_loss_grad(self, train_X: Any, train_y: Any, W: Any = None, layer: Any = None, **_: Any) -> Any:
-        return ask("emp_loss_grad", self._weights(W), train_X, train_y, layer)
+        return ask("emp_loss_grad", list(self.W if W is None else W), train_X, train_y, layer)
 
 
 def as_nn2(W: list[Any]) -> Any:
@@ -377,12 +372,9 @@ def as_nn2(W: list[Any]) -> Any:
     own = getattr(sys.modules.get("mlcvlab.models.nn2"), "NN2", None)
     if not isinstance(own, type):
         return GivenModel(W)
-    kind = type("NN2", (own,), {name: value for name, value in vars(GivenModel).items() if name not in SLOTS})
+    kind: Any = type("NN2", (GivenModel, own), {})
     kind.__module__, kind.__qualname__ = own.__module__, own.__qualname__
     return kind(W)
-
-
-SLOTS = ("__dict__", "__weakref__", "__module__", "__qualname__")
 
 
 def optimize(request: Request) -> Any:
@@ -499,11 +491,8 @@ def run_cell(shell: Any, source: str) -> BaseException | None:
     while True:
         result = shell.run_cell(source, store_history=False)
         error: BaseException | None = result.error_before_exec or result.error_in_exec
-        library = (getattr(error, "name", None) or "").partition(".")[0]
-        known = (*NotInstalled.names, *FORBIDDEN, "", "mlcvlab", "mlcvkit")
-        if not isinstance(error, ModuleNotFoundError) or library in known:
+        if not NotInstalled.notes(error):
             return error
-        NotInstalled.names.add(library)
 
 
 PARTS = ("train", "t10k")

@@ -168,8 +168,7 @@ class Model:
         students = getattr(sys.modules.get("mlcvlab.models.nn2"), "NN2", None)
         if not isinstance(students, type):
             return cls(case)
-        names = [name for name in vars(cls) if name not in ("__dict__", "__weakref__", "of")]
-        return type("NN2", (students,), {name: vars(cls)[name] for name in names})(case)
+        return type("NN2", (cls, students), {})(case)
 
     @property
     def W(self) -> Any:

@@ -4,18 +4,18 @@
 """
 
 import json
-from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from mlcvkit.course.assignment import Assignment, reference_file, tree_files
-from mlcvkit.course.checks import Array, Table, equation
+from mlcvkit.course.checks import Table, equation
 from mlcvkit.course.checks.components import COMPONENTS_CHECKED, component_table
 from mlcvkit.course.checks.networks import empirical_table, gradient_table, prediction_table
-from mlcvkit.course.checks.optimizers import SHAPES, SeparableModel, flat
+from mlcvkit.course.checks.optimizers import SHAPES, flat
 from mlcvkit.course.imports import parsed
+from mlcvkit.course.kit.check import Model
 from mlcvkit.course.kit.tree import signatures
 from mlcvkit.extras import own_version
 from mlcvlab.models.nn2 import NN2
@@ -130,25 +130,9 @@ def _adam(seed: int) -> list[dict[str, Any]]:
         {"alpha": 0.1, "beta1": 0.6, "beta2": 0.8, "delta": 0.05, "R": 5},
     )
     for options in several:
-        model = _Model(values)
-        rows.append(
-            {"property": "steps", **values, "options": options, "expected": flat(Adam(model, X, y, **options)).tolist()}
-        )
+        expected = flat(Adam(Model(values), X, y, **options)).tolist()
+        rows.append({"property": "steps", **values, "options": options, "expected": expected})
     return rows
-
-
-class _Model:
-    """A model of a quadratic risk for an optimizer."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        curvature, target, self.W = (list(map(np.array, values[name])) for name in ("curvature", "target", "start"))
-        self.risk = SeparableModel(curvature, target)
-
-    def emp_loss(self, X: Array, y: Array, W: Sequence[Array]) -> float:
-        return self.risk.emp_loss(W, X, y)
-
-    def emp_loss_grad(self, X: Array, y: Array, W: Sequence[Array]) -> Any:
-        return self.risk.emp_loss_grad(W, X, y)
 
 
 def _plain(value: Any) -> Any:

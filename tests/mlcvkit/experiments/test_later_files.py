@@ -1,0 +1,159 @@
+"""What a later file holds beside a row does not change how its target is read, and no row vanishes from a score."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas
+import polars
+import pytest
+
+from command import assert_one_line_error, run
+from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, load, load_estimator, train
+from mlcvkit.experiments import test_rows as measured_rows
+
+FEW = ("--epochs", 2, "--patience", 0)
+CLASSES = {
+    "codes": ("01", "None"),
+    "names": ("NA", "2", "EU"),
+    "truths and a name": ("True", "False", "Maybe"),
+    "truths": ("TRUE", "FALSE"),
+    "numbers that are names": ("1", "2", "x"),
+}
+
+
+def write(path: Path, values: list[str], column: list[float] | None = None) -> Path:
+    numbers = column or np.random.default_rng(0).normal(size=len(values)).tolist()
+    frame = polars.DataFrame({"a": numbers, "y": values})
+    frame.write_csv(path) if path.suffix == ".csv" else frame.write_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("classes", CLASSES.values(), ids=CLASSES)
+def test_every_row_of_a_later_file_is_measured_whatever_its_neighbours_are(tmp_path, classes, suffix):
+    data = write(tmp_path / f"all{suffix}", list(classes) * 30)
+    hp = Hyperparameters(epochs=1, patience=0)
+    predictor = train(Experiment(data=str(data), target="y", hyperparameters=hp)).predictor
+    configuration = predictor.saved().configuration | {"data": str(data), "target": "y"}
+    known = {str(one).lower() for one in predictor.targets.class_names}
+    for kept in [classes[:1], classes[1:2], classes[:2], classes[-2:], classes]:
+        later = write(tmp_path / f"later{suffix}", list(kept) * 4)
+        X, y = measured_rows(predictor, configuration, str(later), "y")
+        measured = predictor.measure(X, y)
+        assert measured["samples"] == 4 * len(kept), kept
+        assert "unknown" not in measured and len(known) == len(classes), kept
+        tested = train(Experiment(data=str(data), target="y", test=str(later), hyperparameters=hp))
+        assert tested.predictor.measure(*tested.test)["samples"] == 4 * len(kept)
+
+
+def test_only_an_empty_field_is_no_class_where_the_classes_are_names(tmp_path):
+    data = write(tmp_path / "all.csv", ["NA", "2", "EU", ""] * 30)
+    predictor = train(Experiment(data=str(data), target="y", hyperparameters=Hyperparameters(epochs=1))).predictor
+    later = write(tmp_path / "later.csv", ["NA", "2", "", "?"])
+    X, y = measured_rows(predictor, {}, str(later), "y")
+    measured = predictor.measure(X, y)
+    assert (measured["samples"], measured["unknown"]) == (3, 1)
+
+
+def test_a_test_file_of_other_classes_is_refused_before_the_training(tmp_path):
+    write(tmp_path / "all.csv", ["u", "v"] * 30)
+    write(tmp_path / "other.csv", ["p", "q"] * 30)
+    result = run("train", "all.csv", "--target", "y", "--test", "other.csv", *FEW, folder=tmp_path)
+    assert_one_line_error(result, "none of the targets 'y' here", "u, v", "p, q")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_a_mean_over_folds_leaves_out_is_said(tmp_path):
+    a = np.random.default_rng(0).normal(size=90)
+    y = np.where(a > 0, "u", "v")
+    y[[50, 70, 80]] = "w"  # the first of them is tested by a network that has seen none
+    write(tmp_path / "some.csv", y.tolist(), a.tolist())
+    options = ("--target", "y", "--folds", 5, "--in-order", *FEW)
+    some = json.loads(run("train", "some.csv", *options, "--name", "s", "--json", folder=tmp_path).stdout)
+    lacking = [one.get("unknown", 0) for one in some["runs"]]
+    assert sum(lacking) == 1 and (some["complete"], some["of"]) == (5, 5)
+    assert "accuracy" in some["mean"] and "log_loss" not in some["mean"]
+    said = " ".join(run("train", "some.csv", *options, "--name", "t", folder=tmp_path).stdout.split())
+    assert "samples of classes that its training lacks, which count as wrong: 1; there is no mean log_loss" in said
+
+
+@pytest.mark.parametrize("several", [("--folds", 3), ("--repeats", 2)])
+def test_folds_and_repeats_tell_what_a_single_training_tells(tmp_path, several):
+    write(tmp_path / "t.csv", [*["u", "v"] * 40, *[""] * 5])
+    words = "5 of 85 rows are left out, which have no y"
+    for name in ("one", "other"):
+        options = ("--target", "y", *FEW, "--name", name, "--json", *(several if name == "other" else ()))
+        assert words in json.loads(run("train", "t.csv", *options, folder=tmp_path).stdout)["notes"]
+    assert words in json.loads((tmp_path / "runs/other/result.json").read_text())["notes"]
+    said = run("train", "t.csv", "--target", "y", *FEW, *several, folder=tmp_path).stdout
+    assert said.count(words) == 1
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pandas.NA, pandas.NaT])
+@pytest.mark.parametrize("target", ["name", "number"])
+def test_a_missing_target_is_no_class_and_no_number(target, missing):
+    rng = np.random.default_rng(0)
+    X = pandas.DataFrame({"a": rng.normal(size=60)})
+    columns = {"name": np.where(X.a > 0, "p", "q").astype(object), "number": (X.a * 2).to_numpy(object)}
+    frame = polars.DataFrame({"a": X.a.to_numpy(), "y": [*columns[target]]})
+    from mlcvkit.datasets import Samples
+
+    samples = Samples("t", frame.select("a"), frame["y"].to_numpy(), "y", "")
+    hp = Hyperparameters(epochs=1, patience=0)
+    predictor = train(Experiment(hyperparameters=hp), samples).predictor
+    y = columns[target].copy()
+    y[3] = missing
+    with pytest.raises(InputError, match="1 of the 60 targets are missing: leave out their rows"):
+        predictor.measure(X, y)
+
+
+def test_a_table_without_rows_has_no_predictions_and_no_score():
+    predictor = train(Experiment(data="moons", hyperparameters=Hyperparameters(epochs=1))).predictor
+    assert len(predictor.predict(np.zeros((0, 2)))) == 0
+    assert {name: len(column) for name, column in predictor.predict_columns(np.zeros((0, 2))).items()} == {
+        "y": 0,
+        "probability 0": 0,
+        "probability 1": 0,
+    }
+    with pytest.raises(InputError, match="there are no rows to measure with"):
+        predictor.measure(np.zeros((0, 2)), np.zeros(0, int))
+
+
+def test_a_test_file_that_has_changed_is_not_measured_with(tmp_path):
+    write(tmp_path / "t.csv", ["u", "v"] * 40)
+    write(tmp_path / "test.csv", ["u", "v"] * 20)
+    options = ("--target", "y", "--test", "test.csv", *FEW, "--name", "r")
+    assert run("train", "t.csv", *options, folder=tmp_path).returncode == 0
+    assert run("evaluate", "runs/r", folder=tmp_path).returncode == 0
+    write(tmp_path / "test.csv", ["u", "v"] * 10)
+    refused = run("evaluate", "runs/r", folder=tmp_path)
+    assert_one_line_error(refused, "test.csv is not what the model was tested with any more")
+    write(tmp_path / "t.csv", ["u", "v"] * 30)
+    assert_one_line_error(run("evaluate", "runs/r", folder=tmp_path), "t.csv is not what the model was trained on")
+
+
+def test_a_run_of_a_table_is_no_estimator(tmp_path):
+    write(tmp_path / "t.csv", ["u", "v"] * 40)
+    assert run("train", "t.csv", "--target", "y", *FEW, "--name", "r", folder=tmp_path).returncode == 0
+    with pytest.raises(InputError, match=r"it reads a table.*use mlcvkit\.load"):
+        load_estimator(tmp_path / "runs/r")
+    assert load(tmp_path / "runs/r").classifies
+
+
+def test_an_encoder_that_is_not_fitted_says_so_as_scikit_learn_does():
+    from sklearn.exceptions import NotFittedError
+
+    for use in (lambda one: one.transform([[1.0]]), lambda one: one.get_feature_names_out()):
+        for kind in (InputError, NotFittedError):
+            with pytest.raises(kind, match="not fitted yet"):
+                use(TableEncoder())
+
+
+def test_the_model_of_a_search_has_its_score_in_the_list_of_runs(tmp_path):
+    write(tmp_path / "t.csv", ["u", "v"] * 40)
+    options = ("--target", "y", "--trials", 2, "--epochs", 2, "--workers", 1, "--name", "study")
+    assert run("tune", "t.csv", *options, folder=tmp_path).returncode == 0
+    [listed] = json.loads(run("runs", "--json", folder=tmp_path).stdout)
+    measured = json.loads(run("evaluate", "runs/study", "--json", folder=tmp_path).stdout)
+    assert listed["scores"]["accuracy"] == measured["accuracy"]

@@ -205,6 +205,8 @@ def _save_and_print(
     if exported is not None:
         column = f"{'a new column' if exported.is_new else 'the column'} {escape(exported.column)!r}"
         console.print(f"The grades for the platform are in [bold]{escape(str(export))}[/bold], in {column}")
+        if exported.note:
+            say("note", exported.note)
         without = escape(exported.without)
         console.print(f"Without a submission: {without}" if without else "Every student has a grade")
     console.print(f"Grades, feedback and overview.html are in [bold]{escape(str(folder))}[/bold]")

@@ -49,6 +49,10 @@ PARTICIPANT = re.compile(
     r"(teilnehm|parti?cip|partecip|deelnem|deltag|osallist|uczestn|участ|учас)\w*\W*\w*?\d+$", re.IGNORECASE
 )
 """How Moodle identifies a student in some languages."""
+WITHOUT_ACCENT = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+"""Letters that Unicode does not take apart into one without an accent and the accent."""
+BRACKETS = str.maketrans("()", "[]")
+"""Round brackets are around what the grader adds to a deduction."""
 NO_STUDENTS = ("Points Possible", "Student, Test")
 """Rows of Canvas's gradebook."""
 
@@ -151,15 +155,20 @@ def _stands_in(key: str, ids: set[str] | str) -> bool:
 
 def _letters(name: str) -> set[str]:
     """A name in lower case without accents, its words in both orders; nothing for a text without letters."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    words = re.findall(r"[a-z]+", plain) or re.findall(r"\w+", name.lower())
+    words = _in_words(name) or re.findall(r"\w+", name.lower())
     return {"".join(words), "".join(sorted(words))} if words else set()
 
 
 def _words(name: str) -> set[str]:
     """The words of a name in lower case without accents."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return set(re.findall(r"[a-z]+", plain) or re.findall(r"[^\W\d_]+", name.lower()))
+    return set(_in_words(name))
+
+
+def _in_words(name: str) -> list[str]:
+    """The words of a name in any script, with their letters' marks, apart from the accents of European ones."""
+    plain = unicodedata.normalize("NFKD", name.casefold().translate(WITHOUT_ACCENT))
+    letters = [" " if unicodedata.category(c)[0] not in "LM" else c for c in plain if not "\u0300" <= c <= "\u036f"]
+    return "".join(letters).split()
 
 
 def read_roster(path: Path) -> Roster:
@@ -450,12 +459,15 @@ class Export:
         Whether the roster had no such column.
     without
         The students who have no grade.
+    note
+        That the platform counts other points, if it does.
     """
 
     text: str
     column: str
     is_new: bool
     without: str
+    note: str = ""
 
 
 def without_submission(submissions: Sequence[str], ledger: Ledger) -> list[str]:
@@ -477,7 +489,7 @@ def in_short(grade: Grade) -> str:
         deductions = [f"none of {len(grade.tests)} functions -{sum(test.out_of for test in grade.tests):g}"]
     broken = [violation.message for violation in grade.violations if violation.rule != "look"]
     deductions += (
-        [f"rules -{grade.cost:g}" + (f" ({re.sub('[()]', '', broken[0])[:200]})" if broken else "")]
+        [f"rules -{grade.cost:g}" + (f" ({broken[0].translate(BRACKETS)[:200]})" if broken else "")]
         if grade.cost
         else []
     )
@@ -522,7 +534,22 @@ def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> E
     writer.writeheader()
     writer.writerows(rows)
     without = [student.name or (student.keys or ("?",))[0] for row, student in by_row.items() if row not in points]
-    return Export(text.getvalue(), column, column not in roster.columns, ", ".join(without))
+    note = _other_points(roster, column, points, assignment.points)
+    return Export(text.getvalue(), column, column not in roster.columns, ", ".join(without), note)
+
+
+def _other_points(roster: Roster, column: str, graded: Iterable[int], points: float) -> str:
+    """That the platform counts other points than the grades, if it does."""
+    by_lower = [{name.strip().lower(): value.strip() for name, value in row.items()} for row in roster.rows]
+    if roster.kind == "canvas":
+        written = [row.get(column.strip().lower(), "") for row in by_lower if row["student"] == "Points Possible"]
+    else:
+        written = [by_lower[i].get("maximum grade", "") for i in graded if roster.kind == "moodle"]
+    others = sorted({value for one in written if (value := _number(one)) is not None and value != points})
+    if not others:
+        return ""
+    there = " and ".join(f"{value:g}" for value in others)
+    return f"{column} has {there} points in {roster.path}, and a grade is out of {points:g}: set it to {points:g} there"
 
 
 def _fill_canvas(columns: list[str], rows: list[dict[str, str]], points: Mapping[int, Grade], of: Assignment) -> str:

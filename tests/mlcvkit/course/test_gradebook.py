@@ -84,6 +84,38 @@ def test_a_submissions_name_says_whose_it_is(text, names, roster):
         assert (student.name if student else None) == name, submission
 
 
+@pytest.mark.parametrize(
+    ("names", "submission", "whose"),
+    [
+        (["李 Anna", "Bob Dole"], "王 Anna", None),
+        (["李 Anna", "王 Anna"], "王 Anna", "王 Anna"),
+        (["李 Anna", "王 Anna"], "anna 李", "李 Anna"),
+        (["Łukasz Łoś", "Ukasz Os"], "Łukasz Łoś", "Łukasz Łoś"),
+        (["Łukasz Łoś", "Ukasz Os"], "lukasz_los_hw1", "Łukasz Łoś"),
+        (["Łukasz Łoś", "Ukasz Os"], "Ukasz Os", "Ukasz Os"),
+        (["Jörg Strasse", "Jorg Strae"], "Jörg Straße", "Jörg Strasse"),
+        (["Sean O'Brien", "Bob Dole"], "O’Brien Seán", "Sean O'Brien"),
+        (["สมชาย ใจดี", "สมชิย ใจดี"], "สมชาย ใจดี", "สมชาย ใจดี"),
+        (["山田 がく", "山田 かく"], "山田 がく", "山田 がく"),
+        (["Анна Иванова", "Инна Иванова"], "Инна Иванова_5_assignsubmission_file_", "Инна Иванова"),
+    ],
+)
+def test_names_in_every_script_are_told_apart(names, submission, whose, roster):
+    students = roster("name,id\n" + "".join(f"{name},{70 + i}\n" for i, name in enumerate(names)))
+    found = students.student_of(submission)
+    assert (found and found.name) == whose
+
+
+@pytest.mark.parametrize("text", [CANVAS, MOODLE])
+def test_points_that_the_platform_counts_otherwise_are_told(text, roster, of_code):
+    grade = score(of_code, found("Ann Adams")(of_code), Terms())
+    there = f"{of_code.points:g}"
+    same = text.replace(",25,", f",{there},").replace(",25.00,", f",{there}.00,")
+    assert export([grade], Ledger(roster(same)), of_code).note == ""
+    other = text.replace(",25,", ",100,").replace(",25.00,", ",100.00,")
+    assert "has 100 points in" in export([grade], Ledger(roster(other)), of_code).note
+
+
 def test_a_pattern_says_where_the_id_or_the_name_is(roster):
     own = roster(CANVAS)
     assert own.student_of("hw1-102-101", r"hw1-(?P<id>\d+)").name == "Brown, Bo"

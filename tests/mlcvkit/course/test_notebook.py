@@ -8,7 +8,7 @@ import pytest
 
 from coursework import NEEDS_BUBBLEWRAP
 from mlcvkit.course.assignment import NOTEBOOK, read_assignment
-from mlcvkit.course.checks.notebook import Digits
+from mlcvkit.course.checks.notebook import Digits, _reported
 from mlcvkit.course.grading import Grader, libraries
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import Submission
@@ -374,6 +374,21 @@ def test_the_files_hold_mnists_test_labels_and_no_image_twice(digits):
 def test_a_helper_that_the_notebook_writes_is_imported(grade_notebook):
     grade = grade_notebook("%%writefile helper.py\nhalf = 0.5", "from helper import half\nassert half == 0.5", DATA)
     assert points(grade)["preprocessing"] == 2 and "helper" not in feedback(grade), feedback(grade)
+
+
+def test_a_probability_of_exactly_one_half_may_count_as_even_and_as_odd():
+    class Values:
+        bias = None
+
+        def numbers(self, name):
+            return np.array([self.reported]) if name == "test_accuracy" else np.array([1.0, 1.0, 1.0, 0.0])
+
+        def images(self, *_):
+            return np.zeros((4, 784))
+
+    values, dead = Values(), [np.zeros((3, 784)), np.zeros((3, 1))]
+    for values.reported, credit in ((0.75, 1.0), (0.25, 1.0), (75.0, 1.0), (0.5, 0.0)):
+        assert _reported(values, dead)[0] == credit
 
 
 @pytest.mark.parametrize(

@@ -173,3 +173,14 @@ def test_ctrl_c_with_a_reader_that_it_ends_as_well(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130
     assert load_model(tmp_path / "runs/r").model.W[0].shape == (2, 784)
+
+
+@pytest.mark.parametrize("width", ["0", "-1", "", "wide"])
+@pytest.mark.parametrize("words", [("train", "--help"), ("runs",)])
+def test_a_terminal_without_a_width_has_the_usual_one(tmp_path, width, words):
+    run("train", "moons", "--epochs", 1, "--name", "r", folder=tmp_path)
+    command = [*COMMAND, *words]
+    usual = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    expected = subprocess.run(command, cwd=tmp_path, env=usual, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, env=usual | {"COLUMNS": width}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, expected.stdout) and done.stdout

@@ -67,18 +67,21 @@ class SignDescent:
     ----------
     threshold
         The size of a gradient that is small.
+    both_ways
+        Whether weights grow as well as shrink.
     """
 
     searched: ClassVar[bool] = True
     latex: ClassVar[str] = r"w \\leftarrow w - \\alpha\\, \\mathrm{sign}(\\nabla L)"
     threshold: float = 1e-6
+    both_ways: bool = True
 
     def start(self, w):
         return NoState()
 
     def step(self, w, gradient_at, state, learning_rate):
         g = gradient_at(w)
-        w -= learning_rate * np.sign(g) * (np.abs(g) > self.threshold)
+        w -= learning_rate * np.sign(g) * (np.abs(g) > self.threshold) * (self.both_ways or g > 0)
 
 
 OPTIMIZERS["sign_descent"] = SignDescent
@@ -129,6 +132,9 @@ def test_a_network_is_trained_with_the_rows_and_goes_everywhere(changed):
     assert "threshold = 1e-05" in (changed / "runs/r/config.toml").read_text()
     refused = run(changed, "train", "moons", "--threshold", "0.1", code=2)
     assert "would not use threshold=0.1: the optimizer adam has none" in refused
+    one_way = [*line, "--no-both-ways", "--name", "s", "--json"]
+    assert json.loads(run(changed, *one_way))["test"] != result["test"]
+    assert "both_ways = false" in (changed / "runs/s/config.toml").read_text()
     assert result["test"]["accuracy"] > 0.7
     assert json.loads(run(changed, "evaluate", "runs/r", "--json")) == result["test"]
     assert "model.onnx" in run(changed, "export", "runs/r")

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
+if not os.environ.get("COLUMNS", "80").isdecimal() or int(os.environ.get("COLUMNS", "80")) < 1:
+    del os.environ["COLUMNS"]  # what a terminal without a size says
+
 console = Console(highlight=False)
 
 

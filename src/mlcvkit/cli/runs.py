@@ -144,7 +144,7 @@ def runs(*chosen: Path, output: Path | None = None, json: bool = False) -> int:
     Parameters
     ----------
     chosen
-        Two runs or more to compare: differences come first. By default all runs are listed.
+        Runs to show side by side, what differs first. By default all runs are listed.
     output
         The folder that holds the runs to list, by default runs.
     json

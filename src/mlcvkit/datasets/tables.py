@@ -901,6 +901,8 @@ def _of_pandas(column: "pandas.Series") -> "polars.Series":
 
 
 def _as_array(X: object) -> Values:
+    if isinstance(X, np.ma.MaskedArray):
+        X = X.astype(np.float64).filled(np.nan) if X.dtype.kind in "fiub" else X.astype(object).filled(None)  # type: ignore[attr-defined]
     try:
         numbers = np.asarray(X)
     except ValueError as error:

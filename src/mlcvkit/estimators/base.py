@@ -1,5 +1,6 @@
 """What the estimators have in common: from rows, targets and parameters to a run of the engine."""
 
+import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from mlcvkit.arrays import Indices, PlainData, Rows, Values
-from mlcvkit.experiments import Targets, fit_network, split_rows, used
+from mlcvkit.experiments import Targets, fit_network, notes_of_optimizer, split_rows, used
 from mlcvkit.models import (
     MLP,
     ActivationName,
@@ -149,7 +150,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         for name, kind in (("callbacks", Callback), ("class_weight", dict)):
             given = getattr(self, name, ())
             if isinstance(given, list | tuple) and not all(isinstance(one, kind) for one in given):
-                raise TypeError(f"{name} must hold a {kind.__name__} each; got {given!r}")
+                what = "{class: weight}, or a list of one for each label" if kind is dict else "a list of Callback"
+                raise TypeError(f"{name} must be {what}; got {given!r}")
+        weights = getattr(self, "class_weight", None)
+        for one in [weights] if isinstance(weights, dict) else weights if isinstance(weights, list) else []:
+            for label, weight in one.items():
+                if not isinstance(weight, Real) or not (math.isfinite(weight) and float(weight) >= 0):
+                    raise ValueError(f"class_weight must be finite numbers, 0 or more; got {weight!r} for {label!r}")
 
     def fit(
         self,
@@ -399,6 +406,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return Hyperparameters(**values | changed)
 
     def _say_what_is_unused(self, hp: Hyperparameters, X: Rows) -> None:
+        for note in notes_of_optimizer(hp):
+            warnings.warn(note, stacklevel=3)
         of_use = used(hp, "mlp", on_cluster=lies_elsewhere(X))
         for part in fields(self):
             value = getattr(self, part.name)

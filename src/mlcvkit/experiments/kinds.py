@@ -192,6 +192,26 @@ def without_old_defaults(stored: PlainData, kind: KindName) -> PlainData:
     return {name: value for name, value in stored.items() if name not in dropped}
 
 
+def notes_of_optimizer(hyperparameters: Hyperparameters) -> list[str]:
+    """That an optimizer is another one without weight decay, where there is none.
+
+    Parameters
+    ----------
+    hyperparameters
+        All hyperparameters.
+
+    Returns
+    -------
+    list[str]
+        The note, or nothing.
+    """
+    usual = getattr(_OPTIMIZERS[hyperparameters.optimizer], "weight_decay", 0.0)
+    if not usual or hyperparameters.weight_decay:
+        return []
+    name = hyperparameters.optimizer
+    return [f"{name} decays nothing with weight_decay 0, and is {name.removesuffix('w')} then: {usual:g} is usual"]
+
+
 def with_used_only(hyperparameters: Hyperparameters) -> Hyperparameters:
     """The hyperparameters of a trial, with those that only other optimizers have at their defaults.
 

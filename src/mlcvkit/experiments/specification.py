@@ -97,6 +97,9 @@ class Experiment:
                 raise InputError(f"{name} must be one of {listed}; got {getattr(self, name)!r}")
         if self.hyperparameters is None:
             object.__setattr__(self, "hyperparameters", recipe_for(self.model))
+        elif not isinstance(self.hyperparameters, Hyperparameters):
+            kind = type(self.hyperparameters).__name__
+            raise InputError(f"hyperparameters must be Hyperparameters(...); got {kind}")
         if self.class_weight not in (None, "balanced"):
             raise InputError(f"class_weight must be 'balanced', or left out; got {self.class_weight!r}")
         if self.decimal not in (None, ".", ","):

@@ -12,7 +12,7 @@ from mlcvkit.arrays import Indices, PlainData, RawRows, Rows, Values
 from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, are_images, encoder_for, notes_of
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_from, fit_network
-from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, require_used, used
+from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, notes_of_optimizer, require_used, used
 from mlcvkit.experiments.penalty import with_penalty
 from mlcvkit.experiments.predictor import Predictor, as_numbers, load, targets_as_known
 from mlcvkit.experiments.specification import Experiment
@@ -214,9 +214,8 @@ class Preparation:
         InputError, FloatingPointError
             As for ``train``.
         """
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise InputError(f"callbacks must be a list of Callback; got {callback!r}")
+        if isinstance(callbacks, Callback) or not all(isinstance(one, Callback) for one in callbacks):
+            raise InputError(f"callbacks must be a list of Callback; got {callbacks!r}")
         fit = partial(fit_network, self.model, self.X, self.y, self.hyperparameters, self.targets)
         fit = partial(fit, samples=self.rows, sample_weight=self.sample_weight, validation=self.validation)
         run = fit_from(None if resume is None else Path(resume), lambda begin: fit(callbacks=callbacks, resume=begin))
@@ -322,7 +321,8 @@ def _encoded(
     """The encoder and the targets, learned or of the run to start from, and the rows and targets that they make."""
     assert experiment.task is not None
     if start is not None and experiment.encoding:
-        raise InputError(f"{', '.join(experiment.encoding)}: how {experiment.init} reads a table is used; leave it out")
+        names = ", ".join(experiment.encoding)
+        raise InputError(f"{names}: leave it out, for a table is read here as {experiment.init} reads it")
     encoder = _learned_encoder(experiment, samples, X) if start is None else start.encoder
     targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
     has_weights = start is not None
@@ -400,7 +400,7 @@ def prepare_rows(
         thousands=samples.thousands,
         unit=samples.unit,
         sample_weight=weights,
-        notes=(*samples.notes, *notes_of(encoder, X), *notes_of_target(y, targets)),
+        notes=(*samples.notes, *notes_of(encoder, X), *notes_of_target(y, targets), *notes_of_optimizer(hp)),
         target=samples.target or "prediction",
         fingerprint=samples.fingerprint,
     )
@@ -441,7 +441,8 @@ def _with_weights(model: MLP | NN2, start: Predictor, run: str | None) -> MLP | 
         f"{name} is {theirs[name]} there, not {ours[name]}" for name in names if ours.get(name) != theirs.get(name)
     ]
     if differ:
-        raise InputError(f"the network of {run} is another one: {'; '.join(differ)}")
+        wanted = "" if ours["biases"] == theirs["biases"] else "; an nn2 has no biases and an mlp has: give its --model"
+        raise InputError(f"the network of {run} is another one: {'; '.join(differ)}{wanted}")
     model.W = [w.astype(np.float32) for w in start.mlp.W]
     return model
 

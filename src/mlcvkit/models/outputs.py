@@ -415,12 +415,29 @@ def logit_loss(output: str, loss: str | Loss) -> LogitLoss:
     function, backward = OUTPUTS[output][:2]
     chosen = LOSSES[loss] if isinstance(loss, str) else loss
     value, gradient = chosen.value, chosen.gradient
+    if not (callable(value) and callable(gradient)):
+        raise ValueError(f"a Loss has two functions, value and gradient; got {value!r} and {gradient!r}")
+
+    def value_of_z(y: Array, z: Array) -> Array:
+        y_hat = function(z)
+        given = value(y, y_hat)
+        if np.shape(given) not in ((y_hat.shape[1],), (1, y_hat.shape[1])):
+            raise ValueError(_wrong_shape("value", given, f"one number for each of the {y_hat.shape[1]} samples, (N,)"))
+        return given
 
     def gradient_of_z(y: Array, z: Array) -> Array:
         y_hat = function(z)
-        return backward(y_hat, gradient(y, y_hat))
+        given = gradient(y, y_hat)
+        if np.shape(given) != y_hat.shape:
+            raise ValueError(_wrong_shape("gradient", given, f"the shape of y_hat, (C, N) = {y_hat.shape}"))
+        return backward(y_hat, given)
 
-    return LogitLoss(lambda y, z: value(y, function(z)), gradient_of_z)
+    return LogitLoss(value_of_z, gradient_of_z)
+
+
+def _wrong_shape(what: str, given: object, wanted: str) -> str:
+    shown = f"shape {np.shape(given)}" if isinstance(given, np.ndarray) else repr(given)
+    return f"the {what} of the loss must have {wanted}; it returned {shown}"
 
 
 def losses_behind(output: str) -> list[str]:

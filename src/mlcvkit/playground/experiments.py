@@ -72,7 +72,7 @@ OF_OPTIMIZERS: dict[str, float] = {
     part.name: cast("float", part.default)
     for row in cast("dict[str, Any]", OPTIMIZERS).values()
     for part in fields(row)
-    if part.name != "weight_decay"
+    if part.name != "weight_decay" and not isinstance(part.default, bool)
 }
 """The hyperparameters that are fields of an optimizer, with their defaults; weight decay works with each optimizer."""
 LIMITS |= {name: (0, 0.99999 if 0.5 <= usual < 1 else max(1, 10 * usual)) for name, usual in OF_OPTIMIZERS.items()}
@@ -323,7 +323,8 @@ def read_experiment(values: Mapping[str, Any]) -> Experiment:
         except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name} must be a {'whole ' if kinds[name] is int else ''}number") from None
         most = 5 * MOST_POINTS + MOST_NAMES + 1 if name == "points" else 40
-        read[name] = kinds[name](number) if kinds[name] in (int, float) else str(value)[:most]
+        plain = str(value) == "True" if kinds[name] is bool else str(value)[:most]
+        read[name] = kinds[name](number) if kinds[name] in (int, float) else plain
     return Experiment(**read)
 
 

@@ -76,7 +76,7 @@ def _lead(subject: Subject) -> str:
     if subject.missing:
         return f"{kind} trained on {data}. {subject.missing}"
     if not subject.classifies:
-        return f"{kind} trained on {data}, measured on {subject.X.shape[1]:,} samples."
+        return f"{kind} trained on {data}, measured on {subject.X.shape[1]:,} {subject.measured_on}."
     correct = float((subject.predicted == subject.truth).mean())
-    lead = f"{kind} trained on {data}: right for {correct:.2%} of {subject.X.shape[1]:,} test samples."
+    lead = f"{kind} trained on {data}: right for {correct:.2%} of {subject.X.shape[1]:,} {subject.measured_on}."
     return f"{lead} {subject.left_out}".strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.arrays import RawRows
+from mlcvkit.arrays import PlainData, RawRows
 from mlcvkit.errors import InputError
 from mlcvkit.experiments import Classes, Numbers, Predictor, as_numbers, targets_as_known, test_rows
 from mlcvkit.models import MLP, OUTPUTS, as_mlp
@@ -55,6 +55,8 @@ class Subject:
         Why there are no test samples.
     unknown
         The number of samples whose class the model does not know, which are not among these.
+    measured_on
+        What the samples are.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Subject:
     scale: tuple[float, float] = (0.0, 1.0)
     missing: str = ""
     unknown: int = 0
+    measured_on: str = "test samples"
 
     @property
     def model(self) -> MLP:
@@ -223,19 +226,20 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
         if data is not None:
             raise
         return _unmeasured(name, saved, predictor, str(error))
+    what: PlainData = {} if data is None else {"measured_on": f"samples of {Path(data).name}"}
     targets = predictor.targets
     X = predictor.encoder.transform(raw).T.astype(saved.model.W[0].dtype)
     if isinstance(targets, Numbers):
         scale = float(targets.mean[0]), float(targets.scale[0])
         numbers = as_numbers(y, predictor.target, predictor.thousands, predictor.unit)
-        return Subject(name, saved, X, targets.encode(numbers, np.float64)[None], raw, [], scale)
+        return Subject(name, saved, X, targets.encode(numbers, np.float64)[None], raw, [], scale, **what)
     if not isinstance(targets, Classes):
         return _unmeasured(name, saved, predictor, "it predicts several labels")
     y = targets_as_known(targets, y, predictor.target, predictor.thousands)
     rows = np.flatnonzero(np.isin(y, targets.classes))
     encoded = as_columns(targets.encode(y[rows], X.dtype))
     unknown = len(y) - len(rows)
-    return Subject(name, saved, X[:, rows], encoded, raw[rows], list(targets.class_names), unknown=unknown)
+    return Subject(name, saved, X[:, rows], encoded, raw[rows], list(targets.class_names), unknown=unknown, **what)
 
 
 def _unmeasured(name: str, saved: SavedModel, predictor: Predictor, missing: str) -> Subject:

@@ -61,7 +61,7 @@ class Hyperparameters:
     """For classes: the share of each training target that is spread evenly over all classes."""
     l2: float | None = within(NOT_NEGATIVE, 0.0)
     """Penalty on large weights, but not on biases: (l2 / 2) times the sum of their squares is added to the loss. Where
-    left out for data of your own, the one that ridge regression on the same rows would choose, and 0.0001 at least."""
+    left out for data of your own, the one that ridge regression on the same rows would choose, but at least 0.0001."""
     optimizer: OptimizerName = "adam"
     """adam and rmsprop scale each weight's step by its recent gradients; adamw decays the weights as well; sgd is plain
     descent, momentum and nesterov keep a velocity; handout_adam looks ahead as the handout prints it."""

@@ -129,6 +129,10 @@ class Run:
     fingerprint: Callable[[], str] = str
     mean_from: int = 0
 
+    def __getstate__(self) -> dict[str, object]:
+        # the sum as it is, for the samples behind it are in no pickle
+        return vars(self) | {"fingerprint": partial(str, self.fingerprint())}
+
     def arrays(self) -> dict[str, Array]:
         """Every array of the run by name."""
         named = {"weights": self.weights, "best": self.best, "mean": self.mean}

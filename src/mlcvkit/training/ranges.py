@@ -88,6 +88,10 @@ def require_in_range(values: "DataclassInstance") -> None:
         value, allowed = getattr(values, part.name), part.metadata.get("range")
         if allowed is None or (value is None and "None" in str(part.type)):
             continue
+        if isinstance(part.default, bool):
+            if not isinstance(value, bool):
+                raise InputError(f"{part.name} must be True or False; got {value!r}")
+            continue
         if isinstance(part.default, int) and not is_whole(value):
             raise InputError(f"{part.name} must be a whole number; got {value!r}")
         if not (isinstance(value, Real) and allowed.holds(float(value))):

@@ -14,9 +14,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlcvkit import InputError
+from mlcvkit import Experiment, InputError, train
 from mlcvkit.datasets import TableEncoder
 from mlcvkit.estimators import MLPClassifier, MLPRegressor, NN2Classifier, PerceptronClassifier, load_estimator
+from mlcvkit.experiments import prepare
 from mlcvkit.models import Loss
 from mlcvkit.training import Callback, Hyperparameters, Run, StopTraining, WriteCheckpoints
 from mlcvlab.models.nn2 import NN2
@@ -453,3 +454,41 @@ def test_a_parameter_that_its_optimizer_does_not_use_is_told(optimizer, unused):
     for fit in (MLPClassifier.fit, lambda estimator, *data: estimator.partial_fit(*data, classes=[0, 1, 2])):
         with pytest.warns(UserWarning, match=f"^{name}={value} is not used"):
             fit(MLPClassifier(optimizer=optimizer, epochs=1, **unused), X, y)
+
+
+@pytest.mark.parametrize("weights", [{0: -1.0, 1: 1.0}, {0: float("nan")}, {1: float("inf")}, {0: None}, {0: "2"}])
+def test_the_weights_of_classes_are_numbers_of_0_or_more(weights):
+    X, y = iris()
+    with pytest.raises(ValueError, match=r"class_weight must be finite numbers, 0 or more; got .* for [01]"):
+        MLPClassifier(epochs=1, class_weight=weights).fit(X, y)
+
+
+def test_adamw_without_decay_is_told():
+    X, y = iris()
+    with pytest.warns(UserWarning, match="adamw decays nothing with weight_decay 0, and is adam then: 0.01 is usual"):
+        MLPClassifier(optimizer="adamw", epochs=1).fit(X, y)
+    notes = prepare(Experiment(data="moons", hyperparameters=Hyperparameters(optimizer="adamw"))).notes
+    assert any("adamw decays nothing" in note for note in notes)
+    decays = Hyperparameters(optimizer="adamw", weight_decay=0.01)
+    assert not prepare(Experiment(data="moons", hyperparameters=decays)).notes
+
+
+def test_what_is_masked_is_missing():
+    X = np.ma.masked_array(np.arange(24.0).reshape(12, 2), mask=np.arange(24).reshape(12, 2) == 5)
+    frame = polars.DataFrame({"x0": [*X[:, 0].filled(np.nan)], "x1": [*X[:, 1].filled(np.nan)]})
+    np.testing.assert_array_equal(TableEncoder().fit_transform(X), TableEncoder().fit_transform(frame))
+
+
+def test_a_training_can_be_pickled_and_copied():
+    trained = train(Experiment(data="moons", hyperparameters=Hyperparameters(epochs=2)))
+    again = pickle.loads(pickle.dumps(trained))
+    np.testing.assert_array_equal(again.predictor.predict(trained.test[0]), trained.predictor.predict(trained.test[0]))
+    assert again.run.history == trained.run.history and again.run.fingerprint() == trained.run.fingerprint()
+
+
+@pytest.mark.parametrize("given", [{"epochs": 3}, 3, "table"])
+def test_hyperparameters_are_hyperparameters(given):
+    with pytest.raises(InputError, match=r"hyperparameters must be Hyperparameters\(\.\.\.\); got (dict|int|str)"):
+        Experiment(data="moons", hyperparameters=given)
+    with pytest.raises(InputError, match="callbacks must be a list of Callback"):
+        train(Experiment(data="moons"), callbacks=Callback())

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from mpmath import exp, log, mpf
 
 from exact import exactly
-from mlcvkit.models.outputs import FUSED, LOSSES, OUTPUTS, logit_loss, losses_behind, softmax_cross_entropy
+from mlcvkit import MLPRegressor
+from mlcvkit.models.outputs import FUSED, LOSSES, OUTPUTS, Loss, logit_loss, losses_behind, softmax_cross_entropy
 
 columns = st.lists(st.floats(-60, 60), min_size=2, max_size=5)
 
@@ -100,3 +101,28 @@ def test_hubers_loss_and_its_gradient_are_the_formula():
 
 def test_huber_is_for_numbers_alone():
     assert "huber" in losses_behind("identity") and "huber" not in losses_behind("sigmoid") + losses_behind("softmax")
+
+
+WRONG_LOSSES = {
+    "a sum": (lambda y, y_hat: np.abs(y_hat - y).sum(axis=0), lambda y, y_hat: (y_hat - y).sum(axis=0)),
+    "a number": (lambda y, y_hat: np.abs(y_hat - y).sum(axis=0), lambda y, y_hat: 1.0),
+    "nothing": (lambda y, y_hat: np.abs(y_hat - y).sum(axis=0), lambda y, y_hat: None),
+    "a mean": (lambda y, y_hat: np.abs(y_hat - y).mean(), lambda y, y_hat: y_hat - y),
+    "one an output": (lambda y, y_hat: np.abs(y_hat - y), lambda y, y_hat: y_hat - y),
+    "names": ("mse", "mse"),
+}
+
+
+@pytest.mark.parametrize("functions", WRONG_LOSSES.values(), ids=WRONG_LOSSES)
+def test_a_loss_of_ones_own_that_gives_other_shapes_is_told(functions):
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.zeros((20, 2))
+    with pytest.raises(
+        ValueError, match=r"the (value|gradient) of the loss must have|two functions, value and gradient"
+    ):
+        MLPRegressor(loss=Loss(*functions), epochs=1, random_state=0).fit(X, y, validation_data=(X, y))
+
+
+def test_a_loss_of_ones_own_may_give_a_row_for_one_output():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    cubic = Loss(lambda y, y_hat: np.abs(y_hat - y) ** 3, lambda y, y_hat: 3 * (y_hat - y) * np.abs(y_hat - y))
+    MLPRegressor(loss=cubic, epochs=2, random_state=0).fit(X, X[:, 0], validation_data=(X, X[:, 0]))

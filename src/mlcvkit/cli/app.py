@@ -42,7 +42,7 @@ def table_of(*headings: str, left: Collection[str] = (), title: str | None = Non
 
     table = Table(title=title, title_justify="left")
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in left else "right")
+        table.add_column(heading, justify="left" if heading in left else "right", overflow="fold")
     return table
 
 

@@ -49,12 +49,23 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+WITHOUT_EFFECT = (
+    ("--init", "--initialization", "the first weights are those of the run to start from: leave out initialization"),
+    ("--test", "--test-fraction", "the file of --test is what is tested with: leave out test_fraction"),
+    ("--folds", "--test-fraction", "folds are what is tested with: leave out a test set and test_fraction"),
+)
+"""Options of which the second does nothing beside the first, whatever its value."""
+
+
 def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Take options that the command line does not give from a resumed run, a file, or a recipe, in this order."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
     for name in ("--init", "--output", "--config", "--recipe"):
         if "--resume" in given and name in given:
             raise InputError(f"--resume goes on with a run as it began, in its folder: leave out {name}")
+    for name, other, why in WITHOUT_EFFECT:
+        if name in given and other in given:
+            raise InputError(why)
     stored: PlainData = {}
     if "--config" in given:
         stored |= read_config(Path(given["--config"]))

@@ -312,11 +312,20 @@ def _of_table(
         fact = kind_of_text(frame[target], set(decimals))
         unit = fact.get("unit", "")
         notes = [*notes, *(f"{target}: {note}" for note in measure_notes(fact))]
+    elif y.dtype.kind == "U" and not (reading is not None and reading.known) and _holds_dates(frame[target]):
+        what = "to predict a time, give a number, such as the days since the first one"
+        notes = [*notes, f"{target}: each date is taken as a class of its own; {what}"]
     left_out = frame.height - len(y)
     if left_out:
         notes = [*notes, f"{left_out:,} of {frame.height:,} rows are left out, which have no {target}"]
     how = {"notes": tuple(notes), "thousands": thousands, "unit": unit, "decimals": decimals}
     return Samples(path.name, X, y, str(target), _fingerprint(path), **how)
+
+
+def _holds_dates(column: "polars.Series") -> bool:
+    if type_of(column.dtype) == "text":
+        return kind_of_text(column, set())["kind"] in ("date", "time")
+    return column.dtype.is_temporal()
 
 
 def split_target(

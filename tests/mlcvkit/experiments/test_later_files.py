@@ -10,6 +10,7 @@ import pytest
 
 from command import assert_one_line_error, run
 from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, load, load_estimator, train
+from mlcvkit.datasets import read
 from mlcvkit.experiments import test_rows as measured_rows
 
 FEW = ("--epochs", 2, "--patience", 0)
@@ -157,3 +158,14 @@ def test_the_model_of_a_search_has_its_score_in_the_list_of_runs(tmp_path):
     [listed] = json.loads(run("runs", "--json", folder=tmp_path).stdout)
     measured = json.loads(run("evaluate", "runs/study", "--json", folder=tmp_path).stdout)
     assert listed["scores"]["accuracy"] == measured["accuracy"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("form", ["2020-01-{:02}", "{:02}.01.2020 10:30", "{:02} January 2020"])
+def test_that_dates_become_classes_is_told(tmp_path, form, suffix):
+    data = write(tmp_path / f"t{suffix}", [form.format(1 + i % 13) for i in range(60)])
+    notes = read(data, "y").notes
+    assert any(
+        "y: each date is taken as a class of its own; to predict a time, give a number" in note for note in notes
+    )
+    assert not read(write(tmp_path / f"u{suffix}", ["May", "june"] * 30), "y").notes

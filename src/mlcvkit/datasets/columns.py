@@ -19,17 +19,22 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null",
 """Texts for a missing value."""
 ERRORS = ("#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?")
 """What a spreadsheet shows where a formula has no number."""
-MISSING_NUMBERS = ("-", "--", "–", "—", ".", "..", "*", ":", "na", "\\N", *ERRORS)
-"""Texts for a missing value in columns of numbers only."""
+MISSING_NUMBERS = ("-", "--", "–", "—", ".", "..", "*", ":", "na", "\\N", "NaT", *ERRORS)
+"""Texts for a missing value in columns of numbers and dates only."""
 MOSTLY = 0.9
 """The share of numbers from which on a column of text is one of numbers."""
 MOST_LABELS = 20
 """The most different numbers of a column that are likely labels."""
+MOST_PLACEHOLDERS = 5
+"""The most different texts, such as <2.00 or DNF, that may stand again and again in place of half of the numbers."""
 
 FIRST_LOOK = 500
 """The number of values that distinguish a column of names from numbers or dates at first sight."""
 
-_UNIT = r"(?:(?:US|CA|A|C|R)?\$|[€£¥₹₩₽₺%]|Rs\.?|kr\.?|zł|USD|EUR|GBP|CHF|CAD|AUD|JPY|INR|SEK|NOK|DKK|PLN)"
+_UNIT = (
+    r"(?:[A-Z]{0,3}\$|[¢£¤¥฿%\u20a0-\u20c0]|Rs\.?|kr\.?|zł|USD|EUR|GBP|CHF|CAD|AUD|JPY|INR|SEK|NOK|DKK|PLN|CNY|RUB|BRL"
+    r"|MXN|KRW|HKD|SGD|NZD|THB|ZAR|TRY|CZK|HUF)"
+)
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
 _BEFORE, _AFTER = re.compile(rf"^([+-]?)\s*{_UNIT}\s*"), re.compile(rf"\s*{_UNIT}$")
 _DEBIT = re.compile(r"(\d.*?)\s*(CR|DR)\.?", re.IGNORECASE)
@@ -57,17 +62,28 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
-_ZONE = r"(?:\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?:\[[\w/+-]+\])?)?"
-_DATE = re.compile(
-    r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})"
-    r"(?:(?:[T ]+|, ?)(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:[AaPp][Mm])?)" + _ZONE + ")?"
-)
+_HOURS = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+_HOURS |= {"Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
+"""The time zones that have a name, in hours from UTC."""
+_ZONE = rf"(?:\s*({'|'.join(_HOURS)}|[+-]\d{{2}}(?::?\d{{2}})?)(?:\[[\w/+-]+\])?)?"
+_TIME = r"(\d{1,2}(?:\.\d{2}|:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*(?:[AaPp][Mm])?)"
+_WHEN = rf"(?:(?:[T ]+|, ?|:(?=\d{{2}}:)){_TIME}{_ZONE})?"
+_DATE = re.compile(r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})" + _WHEN)
+_WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[.,]* +", re.IGNORECASE)
+_ORDINAL = re.compile(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|\.)(?=,? +[A-Za-z]|,? +\d{4})")
+"""A day such as "3rd" or "3.", beside a month by its name."""
 _MONTH = re.compile(r"((?:1[6-9]|2[01])\d{2})(?:[-/](0[1-9]|1[0-2])|[- ]?Q([1-4]))")
 """A month or a quarter, such as 2020-01 or 2020 Q1."""
 _MONTH_FIRST = re.compile(r"(0[1-9]|1[0-2])[./]((?:19|20)\d{2})")
 """A month such as 06.2020, with a point or a slash."""
 _MONTHS_ALONE = r"^(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}$"
-_NAMED_DATE = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})()()")
+_NAMED_DATE = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})" + _WHEN)
+_NAMED_LAST = re.compile(
+    rf"([A-Za-z]{{3,9}}) +(\d{{1,2}}) (\d{{1,2}}:\d{{2}}:\d{{2}})(?: ({'|'.join(_HOURS)}))? (\d{{4}})"
+)
+"""A date as C writes it, with the year at the end."""
+_NAMED_MONTH = re.compile(r"([A-Za-z]{3,9})\.?(?:[-/ ]((?:19|20)\d{2})|[-/ ]?'?(?<=[-/'])(\d{2}))")
+"""A month such as "November 2019", or Nov-19."""
 
 
 def number_of(text: str, thousands: str | None = None) -> float | None:
@@ -139,7 +155,9 @@ def unit_of(texts: Collection[str]) -> str | None:
         The unit, or None if there is none, or more than one.
     """
     found = Counter(
-        match[1] for text in texts if (match := _WITH_UNIT.fullmatch(text)) is not None and number_of(text) is None
+        match[1]
+        for text in texts
+        if (match := _WITH_UNIT.fullmatch(_BEFORE.sub(r"\1", text))) is not None and number_of(text) is None
     )
     [(unit, times)] = found.most_common(1) or [("", 0)]
     return unit if len(texts) > 2 and times >= MOSTLY * len(texts) else None
@@ -424,16 +442,18 @@ def date_of(text: str, first: str) -> datetime | None:
         return None
     a, b, c, clock, zone = parts
     year, month, day = (a, b, c) if a > 31 or first == "year" else (c, a, b) if first == "month" else (c, b, a)
-    if year < 100:
-        year += 2000 if year < 69 else 1900
-    seconds = seconds_of(clock.strip()) if clock else 0.0
+    year = _full_year(year)
+    seconds = seconds_of(_clock(clock.strip())) if clock else 0.0
     if seconds is None:
         return None
     try:
         moment = datetime(year, month, day) + timedelta(seconds=seconds)
-        if zone and zone not in ("Z", "UTC", "GMT"):
-            offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[-2:]) if len(zone) > 3 else 0)
-            moment = moment.replace(tzinfo=timezone(offset)).astimezone(UTC).replace(tzinfo=None)
+        if zone:
+            is_named = zone in _HOURS
+            hours = _HOURS[zone] if is_named else int(zone[:3])
+            minutes = int(zone[0] + zone[-2:]) if not is_named and len(zone) > 3 else 0
+            offset = timezone(timedelta(hours=hours, minutes=minutes))
+            moment = moment.replace(tzinfo=offset).astimezone(UTC).replace(tzinfo=None)
         return moment
     except (ValueError, OverflowError):
         return None
@@ -441,9 +461,18 @@ def date_of(text: str, first: str) -> datetime | None:
 
 def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
     """The three numbers of a date in their order, the time of day, and the time zone."""
+    if not text[:4].isdigit():
+        text = _ORDINAL.sub(r"\1", _WEEKDAY.sub("", text, count=1))
     if named := _NAMED_DATE.fullmatch(text):
         month = _month(named[1])
-        return None if month is None else (int(named[3]), month, int(named[2]), "", "")
+        return None if month is None else (int(named[3]), month, int(named[2]), named[4] or "", named[5] or "")
+    if named := _NAMED_LAST.fullmatch(text):
+        month = _month(named[1])
+        return None if month is None else (int(named[5]), month, int(named[2]), named[3], named[4] or "")
+    if named := _NAMED_MONTH.fullmatch(text):
+        month = _month(named[1])
+        year = int(named[2] or named[3])
+        return None if month is None else (_full_year(year), month, 1, "", "")
     if part := _MONTH.fullmatch(text):
         return int(part[1]), int(part[2] or 3 * int(part[3]) - 2), 1, "", ""
     if part := _MONTH_FIRST.fullmatch(text):
@@ -459,9 +488,21 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
         return None  # such as the empty date 0001-01-01
     if b.isalpha():
         month = _month(b)
-        year = int(c) + (0 if len(c) > 2 else 2000 if int(c) < 69 else 1900)
-        return None if month is None else (year, month, int(a), clock, zone)
+        return None if month is None else (_full_year(int(c)), month, int(a), clock, zone)
     return int(a), int(b), int(c), clock, zone
+
+
+def _full_year(year: int) -> int:
+    """A year of two digits with its century."""
+    return year + (0 if year > 99 else 2000 if year < 69 else 1900)
+
+
+def _clock(text: str) -> str:
+    """A time of day beside a date, which may have a point in place of the colon, or the hour alone."""
+    if ":" in text:
+        return text
+    hours = re.match(r"\d+", text)
+    return text.replace(".", ":") if "." in text or hours is None else f"{hours[0]}:00{text[hours.end() :]}"
 
 
 def _month(word: str) -> int | None:
@@ -615,6 +656,28 @@ def order_in_time(column: "polars.Series") -> int | None:
     return 1 if moments.is_sorted() else -int(moments.is_sorted(descending=True))
 
 
+def text_of_numbers(column: "polars.Series", fact: PlainData) -> "polars.Series":
+    """The text of a column of numbers or dates without its unit; null where a value is missing, such as "null kg".
+
+    Parameters
+    ----------
+    column
+        The column.
+    fact
+        What is known of the column.
+
+    Returns
+    -------
+    polars.Series
+        The text.
+    """
+    text = known_text(column, (*MISSING, *MISSING_NUMBERS))
+    if "unit" not in fact:
+        return text
+    text = text.str.strip_suffix(fact["unit"]).str.strip_chars()
+    return text.set(text.is_in([*MISSING, *MISSING_NUMBERS]), None)
+
+
 def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
     """The numbers of a column, null where there is none.
 
@@ -640,11 +703,9 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
         return column.cast(pl.Int64).cast(pl.Float64) / unit
     if type_of(dtype) != "text":
         return column.cast(pl.Float64, strict=False)
-    text = known_text(column, (*MISSING, *MISSING_NUMBERS))
+    text = text_of_numbers(column, fact)
     if fact.get("clock"):
         return parsed(text, length_of if fact.get("length") else seconds_of, pl.Float64())
-    if "unit" in fact:
-        text = text.str.strip_suffix(fact["unit"]).str.strip_chars()
     thousands = fact.get("grouping") or fact.get("thousands")
     numbers = text.cast(pl.Float64, strict=False)
     if thousands is not None and "." in thousands:
@@ -743,7 +804,7 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     known = [one for one in text.to_list() if one not in MISSING_NUMBERS]
     share = int(numbers.sum()) / max(1, len(known))
     others = {one for one in texts if number_of(one, thousands) is None and one.lower() not in ("true", "false")}
-    is_placeholder = share >= 0.5 and len(others) == 1 and len(texts) > MOST_LABELS
+    is_placeholder = share >= 0.5 and len(texts) - len(others) >= MOST_LABELS and _stand_again(others, known)
     if share == 1 or (share >= MOSTLY and share * len(text) >= 1) or is_placeholder:
         mixed = _mixed_units(texts)
         return fact | ({} if share == 1 else {"loose": True}) | ({"mixed": mixed} if len(mixed) > 1 else {})
@@ -754,9 +815,18 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     return _kind_of_dates(text, texts, known)
 
 
+def _stand_again(others: Collection[str], known: Collection[str]) -> bool:
+    """Whether texts beside numbers or dates stand for what has none: one, or a few that occur again and again."""
+    times = Counter(one for one in known if one in others)
+    return len(others) == 1 or (1 < len(others) <= MOST_PLACEHOLDERS and min(times.values()) > 1)
+
+
 def _kind_of_dates(text: "polars.Series", texts: Sequence[str], known: Sequence[str]) -> PlainData:
     """Whether a column of text holds dates, and how they are read; its different values and all of them are given."""
     dates = [one for one in texts if _date_parts(one) is not None]
+    others = {*texts} - {*dates}
+    if len(dates) >= MOST_LABELS and len(others) == 1 and _share_of(dates, known, 0.5):
+        known = [one for one in known if one not in others]  # which stands for no date, again and again
     first, certain = order_of_dates(dates) if _share_of(dates, known) else (None, False)
     share = _share_of([one for one in dates if first is not None and date_of(one, first) is not None], known)
     if first is None or not share:
@@ -767,7 +837,7 @@ def _kind_of_dates(text: "polars.Series", texts: Sequence[str], known: Sequence[
     years = moments.drop_nulls().dt.year()
     if text.str.contains(_SHORT_YEAR).any() and bool((years < 2000).any() and (years >= 2000).any()):
         fact["short_years"] = True
-    return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 else {"loose": True})
+    return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 and not others else {"loose": True})
 
 
 def _are_months(text: "polars.Series") -> bool:
@@ -811,11 +881,11 @@ def _units(texts: Iterable[str]) -> set[str]:
     return {_CURRENCIES.get(unit, unit) for unit in found}
 
 
-def _share_of(some: Collection[str], values: Sequence[str]) -> float:
-    """The share of a column's values of some form; 0 unless nearly all have it."""
+def _share_of(some: Collection[str], values: Sequence[str], least: float = MOSTLY) -> float:
+    """The share of a column's values of some form; 0 below the least, by default unless nearly all have it."""
     known = set(some)
     share = sum(one in known for one in values) / max(1, len(values))
-    return share if share >= MOSTLY else 0.0
+    return share if share >= least else 0.0
 
 
 def type_of(dtype: "polars.DataType") -> str:

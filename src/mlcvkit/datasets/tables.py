@@ -24,6 +24,7 @@ from mlcvkit.datasets.columns import (
     marks_in,
     marks_of,
     numbers_in,
+    text_of_numbers,
     type_of,
 )
 from mlcvkit.datasets.images import ImageEncoder, are_images
@@ -973,7 +974,7 @@ def _are_numbers(text: "polars.Series") -> bool:
 
 
 def _require_read(column: "polars.Series", read: "polars.Series", fact: PlainData, what: str) -> None:
-    lost = read.is_null() & known_text(column, (*MISSING, *MISSING_NUMBERS)).is_not_null()
+    lost = read.is_null() & text_of_numbers(column, fact).is_not_null()
     if lost.any() and not fact.get("loose"):
         row = int(lost.arg_true()[0])
         raise InputError(f"column {column.name!r} has {column[row]!r} in row {row + 1} where the training saw {what}")

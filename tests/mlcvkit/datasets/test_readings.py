@@ -804,3 +804,74 @@ def test_a_model_of_truth_values_and_numbers_is_measured_on_its_own_file(tmp_pat
     predictor = trained(path, "y").fit().predictor
     later = read(path, "y", known=True)
     assert predictor.measure(later.X, later.y)["samples"] == 60
+
+
+NOVEMBER_3 = {
+    "Nov 03, 2019 1:00 PM": datetime(2019, 11, 3, 13),
+    "2019-11-03 10:00:00 EST": datetime(2019, 11, 3, 15),
+    "2019-11-03 10:00 CEST": datetime(2019, 11, 3, 8),
+    "Nov-19": datetime(2019, 11, 1),
+    "Nov 2019": datetime(2019, 11, 1),
+    "November 2019": datetime(2019, 11, 1),
+    "03. November 2019": datetime(2019, 11, 3),
+    "3rd November 2019": datetime(2019, 11, 3),
+    "November 3rd, 2019": datetime(2019, 11, 3),
+    "Sun, 03 Nov 2019 00:00:00 GMT": datetime(2019, 11, 3),
+    "Sunday, November 03, 2019": datetime(2019, 11, 3),
+    "Sunday 3 November 2019 17:05": datetime(2019, 11, 3, 17, 5),
+    "Sun Nov 03 07:08:09 2019": datetime(2019, 11, 3, 7, 8, 9),
+    "Sun Nov  3 07:08:09 UTC 2019": datetime(2019, 11, 3, 7, 8, 9),
+    "03/Nov/2019:06:00:00 +0000": datetime(2019, 11, 3, 6),
+    "2019-11-03 07": datetime(2019, 11, 3, 7),
+    "03-11-2019 07.30": datetime(2019, 11, 3, 7, 30),
+    "03-11-2019 7 PM": datetime(2019, 11, 3, 19),
+}
+
+
+@pytest.mark.parametrize(("text", "moment"), NOVEMBER_3.items(), ids=NOVEMBER_3)
+def test_dates_are_read_in_the_forms_that_programs_and_people_write(text, moment):
+    assert date_of(text, "day") == moment
+    assert kind_of_text(polars.Series([text] * 3), set())["kind"] in ("date", "time")
+
+
+@pytest.mark.parametrize("text", ["Sunday", "May", "MAR 12", "Model 2019 X", "Sun 12", "1.22.3", "Oct-44b", "Foo 2019"])
+def test_what_only_looks_like_a_date_is_none(text):
+    assert date_of(text, "day") is None
+
+
+@pytest.mark.parametrize("missing", ["null bhp", "NaN bhp", "bhp", "- bhp"])
+def test_a_missing_mark_before_a_unit_is_a_missing_value(missing):
+    column = polars.Series("power", [missing if i == 37 else f"{60 + i % 90} bhp" for i in range(200)])
+    encoder = TableEncoder().fit(polars.DataFrame([column]))
+    assert encoder.columns_["power"] | {"unit": "bhp", "missing": True} == encoder.columns_["power"]
+    assert np.isfinite(encoder.transform(polars.DataFrame([column]))).all()
+
+
+@pytest.mark.parametrize("texts", [("<2.00", ">60.00"), ("DNF", "DNS", "DQ"), ("G", "B1")])
+def test_a_few_texts_again_and_again_beside_numbers_have_a_column_each(texts):
+    values = [texts[i % len(texts)] if i % 5 == 0 else f"{i / 7:.2f}" for i in range(300)]
+    encoder = TableEncoder().fit(polars.DataFrame({"x": values}))
+    assert (encoder.columns_["x"]["kind"], sorted(encoder.columns_["x"]["others"])) == ("number", sorted(texts))
+    names = [f"A{i}" if i % 3 == 0 else f"{i}" for i in range(300)]  # all different: these are codes
+    assert kind_of_text(polars.Series(names), set())["kind"] == "text"
+
+
+@pytest.mark.parametrize("missing", ["NaT", "0000-00-00", "never", ""])
+def test_one_text_that_stands_for_no_date_leaves_the_others_dates(missing):
+    days = [missing if i % 5 == 0 else f"20{10 + i % 12}-0{i % 9 + 1}-{i % 28 + 1:02}" for i in range(600)]
+    encoder = TableEncoder().fit(polars.DataFrame({"when": days}))
+    assert encoder.columns_["when"]["kind"] == "date"
+    again = restored_encoder(*encoder.to_dict())
+    np.testing.assert_array_equal(*(one.transform(polars.DataFrame({"when": days[:7]})) for one in (encoder, again)))
+
+
+@pytest.mark.parametrize(
+    ("form", "unit"),
+    [("${}K", "K"), ("${}.25/hr", "/hr"), ("€{}K", "K"), ("₹{}.50 Lakh", "Lakh"), ("฿{}", None), ("HK${}.00", None)]
+    + [(one, None) for one in ("MX${}", "₴{}", "{}¢", "{} BRL", "NT${}")],
+)
+def test_a_currency_may_be_any_and_stand_before_a_unit(form, unit):
+    values = polars.Series([form.format(60 + i % 90) for i in range(300)])
+    fact = kind_of_text(values, set())
+    assert (fact["kind"], fact.get("unit")) == ("number", unit)
+    assert TableEncoder().fit_transform(polars.DataFrame({"x": values})).std() > 0.9

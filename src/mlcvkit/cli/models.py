@@ -1,6 +1,7 @@
 """The commands for data before a training, and for models after it."""
 
 import os
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from mlcvkit.arrays import PlainData, RawRows
 from mlcvkit.cli.app import console, print_data, print_json, say, table_of
 from mlcvkit.cli.source import Source
 from mlcvkit.errors import InputError
-from mlcvkit.experiments import Predictor, completed, test_rows
+from mlcvkit.experiments import Predictor, checked_target, completed, notes_of_target, test_rows
 
 
 def evaluate(
@@ -182,7 +183,11 @@ def describe(
         categorical=categorical or None,
     )
     experiment = how.experiment(data)
-    description = datasets.describe(experiment.read(), **experiment.encoding)
+    samples = experiment.read()
+    description = datasets.describe(samples, **experiment.encoding)
+    if samples.y is not None:
+        with suppress(InputError):  # nothing to learn is no fault of a description
+            description["notes"] += notes_of_target(*checked_target(samples, experiment.task))
     if json:
         print_json(True, description)
         return 0

@@ -144,7 +144,8 @@ def runs(*chosen: Path, output: Path | None = None, json: bool = False) -> int:
     Parameters
     ----------
     chosen
-        Runs to show side by side, what differs first. By default all runs are listed.
+        Runs to show side by side, what differs first; of repeats and folds the folder stands for their mean. By default
+        all runs are listed.
     output
         The folder that holds the runs to list, by default runs.
     json
@@ -168,9 +169,23 @@ def runs(*chosen: Path, output: Path | None = None, json: bool = False) -> int:
     if chosen:
         _compare(found)
     else:
-        _list(found)
+        several = sorted({place.parent for place in places if _summary_in(place.parent)})
+        together = {str(place): _known_of(place) for place in several}
+        _list([*together.values(), *found])
+        for one in found:
+            if mean := together.get(str(Path(one["run"]).parent)):
+                one["together"] = {name: mean[name] for name in ("run", "scores", "std", "of")}
     print_json(json, found)
     return 0
+
+
+def _summary_in(place: Path) -> PlainData:
+    """What repeats or folds came to, whose runs are in a folder; nothing if it is no such folder."""
+    with suppress(OSError, ValueError, AttributeError):
+        found = parse_json((place / storage.RESULT_FILE).read_bytes())
+        if isinstance(found.get("mean"), dict) and isinstance(found.get("runs"), list):
+            return dict(found)
+    return {}
 
 
 def _runs_in(root: Path) -> Iterator[Path]:
@@ -180,7 +195,14 @@ def _runs_in(root: Path) -> Iterator[Path]:
 
 
 def _known_of(run: Path) -> PlainData:
-    """The recorded facts of a run."""
+    """The recorded facts of a run, or of repeats or folds together: the mean of their scores, with its spread."""
+    if run.is_dir() and not (run / storage.MODEL_FILE).is_file() and (summary := _summary_in(run)):
+        inside = sorted(file.parent for file in run.glob(f"*/{storage.MODEL_FILE}"))
+        if not inside:
+            raise InputError(f"{run} has no runs any more")
+        spread = scores_of(summary["std"]) if isinstance(summary.get("std"), dict) else {}
+        together = {"run": str(run), "scores": scores_of(summary["mean"]), "std": spread, "of": len(inside)}
+        return _known_of(inside[0]) | together
     saved = storage.load_model(run)
     place = run if run.is_dir() else run.parent
     scores: PlainData = {}
@@ -199,8 +221,14 @@ def _known_of(run: Path) -> PlainData:
     }
 
 
-def _shown(scores: PlainData) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name in ("accuracy", "r2"))
+def _shown(found: PlainData) -> str:
+    return ", ".join(f"{name} {_score(found, name)}" for name in ("accuracy", "r2") if name in found["scores"])
+
+
+def _score(found: PlainData, name: str) -> str:
+    """A score, with its standard deviation where it is a mean."""
+    spread = found.get("std", {}).get(name)
+    return f"{found['scores'][name]:.4g}" + (f" ± {spread:.2g}" if spread is not None else "")
 
 
 def _list(found: list[PlainData]) -> None:
@@ -208,9 +236,7 @@ def _list(found: list[PlainData]) -> None:
     table = table_of("run", "data", "model", "score", "parameters", "when", left=words)
     for one in found:
         names = ("run", "data", "model")
-        table.add_row(
-            *(escape(str(one[n])) for n in names), _shown(one["scores"]), f"{one['parameters']:,}", one["when"]
-        )
+        table.add_row(*(escape(str(one[n])) for n in names), _shown(one), f"{one['parameters']:,}", one["when"])
     console.print(table)
 
 
@@ -219,7 +245,7 @@ def _compare(found: list[PlainData]) -> None:
     table = table_of(*headings, left=headings)
     for name in MEASURES:
         if any(name in one["scores"] for one in found):
-            table.add_row(name, *(f"{one['scores'][name]:.4g}" if name in one["scores"] else "" for one in found))
+            table.add_row(name, *(_score(one, name) if name in one["scores"] else "" for one in found))
     table.add_row("parameters", *(f"{one['parameters']:,}" for one in found))
     table.add_section()
     given = (one["configuration"].items() for one in found)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlcvkit.arrays import PlainData
+from mlcvkit.arrays import PlainData, RawRows
 from mlcvkit.datasets.columns import as_names, dates_in, known_text, measure_notes, numbers_in, type_of
 from mlcvkit.datasets.samples import Samples
 from mlcvkit.datasets.tables import TableEncoder
@@ -55,7 +55,8 @@ def describe(samples: Samples, **options: object) -> PlainData:
     if samples.y is not None:
         y = pl.Series(samples.target, samples.y)
         rows.append(_described(samples.target or "y", "target", 0, y.n_unique(), _values(y), ""))
-    return {"name": samples.name, "samples": len(X), "columns": rows, "notes": list(samples.notes)}
+    notes = [*samples.notes, *duplicates_in(X)]
+    return {"name": samples.name, "samples": len(X), "columns": rows, "notes": notes}
 
 
 def _described_column(column: "polars.Series", fact: PlainData) -> PlainData:
@@ -156,34 +157,53 @@ def _notes_of_numbers(text: "polars.Series") -> list[str]:
 
 
 def notes_of(encoder: object, X: object) -> list[str]:
-    """What a person should know of what an encoder made of a table, a line for each column that is not as it seems.
+    """What a person should know of what an encoder made of data: of columns that are not as they seem, of duplicates.
 
     Parameters
     ----------
     encoder
         The fitted encoder.
     X
-        The table that it was fitted on.
+        The rows that it was fitted on.
 
     Returns
     -------
     list[str]
         The lines.
     """
-    if not isinstance(encoder, TableEncoder) or isinstance(X, np.ndarray):
-        return []
+    if isinstance(X, np.ndarray):
+        return duplicates_in(X)
     import polars as pl
 
-    if not isinstance(X, pl.DataFrame):
+    if not isinstance(encoder, TableEncoder) or not isinstance(X, pl.DataFrame):
         return []
     columns = {name: X[name] if "reason" in fact else known_text(X[name]) for name, fact in encoder.columns_.items()}
     noted = ((name, column_note(columns[name], fact)) for name, fact in encoder.columns_.items())
-    lines = [f"{name}: {note}" for name, note in noted if note]
-    useful = X.select(name for name in X.columns if type_of(X[name].dtype) != "other")
-    twice = X.height - useful.n_unique()
-    if twice > 0.05 * X.height and X.width > 1:
-        lines.append(f"{twice:,} of {X.height:,} rows are duplicates of another: training and test may share them")
-    return lines
+    return [*(f"{name}: {note}" for name, note in noted if note), *duplicates_in(X)]
+
+
+def duplicates_in(X: RawRows) -> list[str]:
+    """A note if many rows are duplicates of another.
+
+    Parameters
+    ----------
+    X
+        The rows.
+
+    Returns
+    -------
+    list[str]
+        The note, or nothing.
+    """
+    if isinstance(X, np.ndarray):
+        width = X[0].size if len(X) else 0
+        twice = len(X) - len({row.tobytes() for row in X})
+    else:
+        width = X.width
+        twice = X.height - X.select(name for name in X.columns if type_of(X[name].dtype) != "other").n_unique()
+    if twice <= 0.05 * len(X) or width < 2:
+        return []
+    return [f"{twice:,} of {len(X):,} rows are duplicates of another: training and test may share them"]
 
 
 def _described(name: str, kind: str, missing: int, different: int, values: str, note: str) -> PlainData:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +13,13 @@ from mlcvkit.arrays import PlainData, RawRows, Values
 from mlcvkit.datasets.mnist_digits import IMAGE_FORMATS
 from mlcvkit.errors import InputError, first_line
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm")
+IMAGE_SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp", ".avif"),
+    *(".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".tga", ".icb", ".vda"),
+    *(".vst", ".pcx", ".dcx", ".sgi", ".bw", ".rgb", ".rgba", ".ras", ".ico", ".cur", ".icns", ".dds", ".qoi", ".xbm"),
+    *(".xpm", ".msp", ".im", ".psd"),
+)
+"""What Pillow opens and is a picture, and not a document, a film or a table."""
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 
 
@@ -103,7 +110,7 @@ def of_several_pages(paths: Sequence[Path]) -> list[str]:
     found = []
     for path in paths:
         if path.suffix.lower() in (".gif", ".tif", ".tiff", ".webp"):
-            with Image.open(path, formats=IMAGE_FORMATS) as opened:
+            with Image.open(BytesIO(path.read_bytes()), formats=IMAGE_FORMATS) as opened:
                 found += [path] if getattr(opened, "n_frames", 1) > 1 else []
     return [f"{len(found):,} files hold several images, such as {found[0].name}: the first is taken"] if found else []
 
@@ -174,7 +181,8 @@ def _pixels(path: Path, image_size: int | None) -> Values:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as opened:
+        # of a file that it opens by its path, Pillow 13 turns some TIFFs wrongly
+        with Image.open(BytesIO(path.read_bytes()), formats=IMAGE_FORMATS) as opened:
             image = ImageOps.exif_transpose(opened)
             if image.mode[0] == "I" and isinstance(clear := image.info.pop("transparency", None), int):
                 deep = np.asarray(image)

@@ -6,6 +6,7 @@ import warnings
 import zlib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,10 @@ SIDE = 28
 PARITY_NAMES = ("odd", "even")
 """What the handout's labels 0 and 1 say of a digit."""
 
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+IMAGE_FORMATS = (
+    *("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "PPM", "JPEG2000", "TGA", "PCX", "DCX", "SGI", "SUN"),
+    *("ICO", "CUR", "ICNS", "DDS", "QOI", "XBM", "XPM", "MSP", "IM", "PSD"),
+)
 """What a file of an image may be: any other format that its content claims to be is not opened."""
 
 
@@ -196,7 +200,7 @@ def _grey_pixels(path: Path, background: str) -> npt.NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        with Image.open(BytesIO(path.read_bytes()), formats=IMAGE_FORMATS) as image:
             mode = image.mode
             flat = Image.new("RGBA", image.size, background)
             flat.alpha_composite(image.convert("RGBA"))

@@ -186,8 +186,8 @@ class TableEncoder:
     def __repr__(self) -> str:
         """The parameters that are not the defaults."""
         defaults = TableEncoder().get_params()
-        given = (f"{name}={value!r}" for name, value in self.get_params().items() if value != defaults[name])
-        return f"{type(self).__name__}({', '.join(given)})"
+        given = {name: value for name, value in self.get_params().items() if repr(value) != repr(defaults[name])}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     def __sklearn_tags__(self) -> "Tags":
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
@@ -274,17 +274,20 @@ class TableEncoder:
 
     def _require_sound(self) -> None:
         """Refuse parameters that mean nothing."""
-        if self.decimal not in (None, ".", ","):
+        if self.decimal is not None and not (isinstance(self.decimal, str) and self.decimal in (".", ",")):
             raise InputError(f"decimal must be '.' or ','; got {self.decimal!r}")
         for name, allowed in (("day_first", (None, True, False)), ("clip", (True, False))):
-            if not any(getattr(self, name) is one for one in allowed):
-                raise InputError(f"{name} must be one of {allowed}; got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_) and not (value is None and None in allowed):
+                raise InputError(f"{name} must be one of {allowed}; got {value!r}")
         for name in ("max_categories", "min_frequency"):
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
                 raise InputError(f"{name} must be a whole number, 1 or more; got {value!r}")
         if isinstance(self.categorical, str):
             raise InputError(f"categorical must be a list of columns; got the text {self.categorical!r}")
+        if not hasattr(self.categorical, "__iter__"):
+            raise InputError(f"categorical must be a list of columns; got {self.categorical!r}")
 
     def _learn_scales(self, values: npt.NDArray[np.float64], counted: Values) -> None:
         """What numbers are filled with, centred and scaled by, and clipped to."""
@@ -731,13 +734,7 @@ class TableEncoder:
         return np.stack([part.to_numpy() for part in parts], axis=1).astype(np.float64)
 
     def _number_names(self) -> list[str]:
-        names = []
-        for name, fact in self.columns_.items():
-            if fact["kind"] == "number":
-                names.append(name)
-            elif fact["kind"] in ("date", "time"):
-                names += [f"{name} {part.removeprefix('whole ')}" for part in _parts_of(fact)]
-        return names
+        return [number for name, fact in self.columns_.items() for number in _numbers_of(name, fact)]
 
     def _places(self) -> dict[str, int]:
         """Where the numbers of each column begin."""
@@ -757,8 +754,10 @@ class TableEncoder:
     def _note_constant(self, constant: npt.NDArray[np.bool_], counted: Values) -> None:
         flagged = dict(zip(self._number_names(), zip(constant, counted, strict=True), strict=True))
         for name, fact in self.columns_.items():
-            if fact["kind"] == "number" and flagged[name][0] and not fact.get("missing"):
-                fact["reason"] = "left out: all values are alike" if flagged[name][1] else "left out: all are missing"
+            found = [flagged[number] for number in _numbers_of(name, fact)]
+            if found and not fact.get("missing") and all(is_constant for is_constant, _ in found):
+                some = any(count for _, count in found)
+                fact["reason"] = "left out: all values are alike" if some else "left out: all are missing"
 
     def _require_columns(self, frame: "polars.DataFrame | _Numbers") -> None:
         if isinstance(frame, _Numbers):
@@ -990,6 +989,14 @@ def _parts_for(dates: "polars.Series", kind: str) -> list[str]:
 def _parts_of(fact: PlainData) -> tuple[str, ...]:
     earlier = {"date": OLD_DATE_PARTS, "time": OLD_DATE_PARTS + OLD_TIME_PARTS}
     return tuple(fact.get("parts", earlier.get(fact["kind"], ())))
+
+
+def _numbers_of(name: str, fact: PlainData) -> list[str]:
+    """The names of the numbers that a column becomes: itself, or the parts of its dates."""
+    if fact["kind"] == "number":
+        return [name]
+    parts = _parts_of(fact) if fact["kind"] in ("date", "time") else ()
+    return [f"{name} {part.removeprefix('whole ')}" for part in parts]
 
 
 def _part_of(dates: "polars.Series", part: str) -> "polars.Series":

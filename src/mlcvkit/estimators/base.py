@@ -421,16 +421,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Rows as floats or CSR, and the targets as the model takes them; ``first`` decides what the targets are."""
         if lies_elsewhere(X):
             return self._validated_elsewhere(X, y, first)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            multi_output=self.__sklearn_tags__().target_tags.multi_output or self._multi_label,
-            y_numeric=self._y_numeric,
-        )
+        with _column_named(X):
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                multi_output=self.__sklearn_tags__().target_tags.multi_output or self._multi_label,
+                y_numeric=self._y_numeric,
+            )
         if y.ndim == 2 and y.shape[1] == 1 and not self._y_numeric:
             y = column_or_1d(y, warn=True)
         if self._y_numeric:
@@ -485,7 +486,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Rows) -> Array:
         """The argument z of the output for each row, (N, C)."""
         check_is_fitted(self, "model_")
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+        with _column_named(X):
+            X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         model = as_mlp(self.model_)
         return model.logits(X.astype(model.W[0].dtype, copy=False).T).T
 
@@ -545,14 +547,30 @@ class MLPParameters:
 
     def _initialized(self, X: Rows, targets: Array, seed: int) -> MLP:
         names = ("activation", "loss", "biases", "dropout", "l2")
-        units = (self.hidden_units,) if isinstance(self.hidden_units, Integral) else tuple(self.hidden_units)
-        if not all(isinstance(count, Integral) for count in units):
-            raise ValueError(f"hidden_units must be whole numbers; got {self.hidden_units!r}")
+        given = np.atleast_1d(self.hidden_units) if hasattr(self.hidden_units, "ndim") else self.hidden_units
+        units = (given,) if isinstance(given, Integral) else tuple(given)
+        if not all(isinstance(count, Integral) and count < 2**31 for count in units):
+            raise ValueError(f"hidden_units must be whole numbers below {2**31:,}; got {self.hidden_units!r}")
         units = tuple(int(count) for count in units)
         of: Targets = self._targets  # type: ignore[attr-defined]
         model = MLP(units, output=of.output, **{name: getattr(self, name) for name in names})
         model.initialize(X.shape[1], of.outputs, seed=seed, dtype=X.dtype)
         return scale_weights(model, self.initialization)
+
+
+@contextmanager
+def _column_named(X: Rows) -> Iterator[None]:
+    """Name the column of a data frame that is no numbers, in an error about it."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        for name in getattr(X, "columns", ()):
+            try:
+                np.asarray(X[name], np.float64)
+            except (ValueError, TypeError):
+                what = f"the column {name!r} does not hold numbers alone: {error}"
+                raise type(error)(f"{what}. A TableEncoder before the estimator makes numbers of it") from None
+        raise
 
 
 def _of_mean_1(weights: Array, samples: Indices | None = None) -> Array:

@@ -26,6 +26,7 @@ from mlcvkit.experiments.targets import (
     Task,
     checked_target,
     learn_targets,
+    notes_of_target,
     targets_from_dict,
 )
 from mlcvkit.experiments.training import (
@@ -71,6 +72,7 @@ __all__ = [
     "load",
     "make_network",
     "notes_of_optimizer",
+    "notes_of_target",
     "portable",
     "prepare",
     "prepare_rows",

@@ -19,6 +19,8 @@ Task = Literal["classification", "regression"]
 
 MOST_CLASSES = 20
 """Whole numbers with up to this many different values are classes if no task is given."""
+MOST_LIKELY_CLASSES = 64
+"""Whole numbers from 0 or 1 on, without a gap and up to this many, may be labels, such as those of letters."""
 FEWEST_ROWS = 5
 """The fewest rows that can be trained on and tested with."""
 LARGEST_NUMBER = 1e150
@@ -531,19 +533,23 @@ def _look_like_labels(samples: Samples, y: Values, values: Values) -> bool:
     """Whether whole numbers in an array are labels: bytes, or numbers from 0 or 1 without a gap, each repeated."""
     if not isinstance(samples.X, np.ndarray) or y.dtype.kind not in "iub" or len(values) > 1000:
         return False
-    without_gap = values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1
-    return (y.dtype.itemsize == 1 or bool(without_gap)) and len(y) >= 2 * len(values)
+    return (y.dtype.itemsize == 1 or _are_without_gap(y, values)) and len(y) >= 2 * len(values)
 
 
-def notes_of_target(y: Values, targets: Targets) -> list[str]:
+def _are_without_gap(y: Values, values: Values) -> bool:
+    """Whether the different values are the whole numbers from 0 or 1 on, without a gap, each repeated."""
+    return bool(values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1) and len(y) >= 2 * len(values)
+
+
+def notes_of_target(y: Values, task: str) -> list[str]:
     """What a person should know of a target.
 
     Parameters
     ----------
     y
         The targets, (N,).
-    targets
-        What they are learned as.
+    task
+        What they are learned as, "classification" or "regression".
 
     Returns
     -------
@@ -552,15 +558,18 @@ def notes_of_target(y: Values, targets: Targets) -> list[str]:
     """
     different, counts = np.unique(y, return_counts=True)
     lines = []
-    if targets.task == "classification" and len(different) > 1 and counts.max() >= 0.95 * len(y):
+    if task == "classification" and len(different) > 1 and counts.max() >= 0.95 * len(y):
         lines.append(
             f"the commonest class, {different[counts.argmax()]}, alone is right in {counts.max() / len(y):.1%}"
         )
-    if targets.task == "classification" and y.dtype.kind in "iu" and len(different) > MOST_CLASSES:
+    if task == "classification" and y.dtype.kind in "iu" and len(different) > MOST_CLASSES:
         lines.append(
             f"{len(different):,} whole numbers are taken for classes; --task regression takes them for numbers"
         )
-    if targets.task == "classification" and y.dtype.kind == "U":
+    if task == "regression" and len(different) <= MOST_LIKELY_CLASSES and _are_without_gap(y, different):
+        span = f"{different[0]:g} to {different[-1]:g}"
+        lines.append(f"the whole numbers {span} are taken for numbers; --task classification takes them for classes")
+    if task == "classification" and y.dtype.kind == "U":
         lines += [*alike_names(y.tolist()), *_notes_of_odd_classes(different)]
     return lines
 

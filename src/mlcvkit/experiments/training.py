@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlcvkit.arrays import Indices, PlainData, RawRows, Rows, Values
-from mlcvkit.datasets import ImageEncoder, Samples, TableEncoder, are_images, encoder_for, notes_of
+from mlcvkit.datasets import MNIST_NAMES, ImageEncoder, Samples, TableEncoder, are_images, encoder_for, notes_of
 from mlcvkit.errors import InputError
 from mlcvkit.experiments.fitting import fit_from, fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, notes_of_optimizer, require_used, used
@@ -386,6 +386,7 @@ def prepare_rows(
         encoded = targets.encode(y, encoded.dtype, hp.label_smoothing)
     model = make_network(kind, hp, targets, int(np.prod(rows.shape[1:])), model_seed)
     hp = _begun(model, hp, (rows, encoded, weights), chosen, has_weights=start is not None)
+    of_rows = () if experiment.data in MNIST_NAMES else notes_of(encoder, X)
     return Preparation(
         experiment=replace(experiment, hyperparameters=hp),
         encoder=encoder,
@@ -400,7 +401,7 @@ def prepare_rows(
         thousands=samples.thousands,
         unit=samples.unit,
         sample_weight=weights,
-        notes=(*samples.notes, *notes_of(encoder, X), *notes_of_target(y, targets), *notes_of_optimizer(hp)),
+        notes=(*samples.notes, *of_rows, *notes_of_target(y, targets.task), *notes_of_optimizer(hp)),
         target=samples.target or "prediction",
         fingerprint=samples.fingerprint,
     )

@@ -1,11 +1,13 @@
 """Folders of images as people have them."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from mlcvkit import InputError
-from mlcvkit.datasets import ImageEncoder, are_images, encoder_for, read, read_images, restored_encoder
+from mlcvkit.datasets import IMAGE_SUFFIXES, ImageEncoder, are_images, encoder_for, read, read_images, restored_encoder
 
 
 def test_images_of_sixteen_bits_keep_their_depth(tmp_path):
@@ -130,3 +132,42 @@ def test_of_several_pages_the_first_is_taken_and_a_note_says_so(tmp_path):
             pages[0].save(tmp_path / "set" / label / f"{i}.tif", save_all=True, append_images=pages[1:])
     notes = "\n".join(read(tmp_path / "set").notes)
     assert "6 files hold several images, such as 0.tif: the first is taken" in notes
+
+
+WRITTEN = [one for one in IMAGE_SUFFIXES if Image.registered_extensions().get(one) in Image.SAVE]
+
+
+@pytest.mark.parametrize("suffix", WRITTEN)
+def test_a_class_folder_is_read_whole_whatever_pillow_opens(tmp_path, suffix):
+    grey = Image.fromarray(np.arange(0, 256, dtype=np.uint8).reshape(16, 16))
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        grey.save(tmp_path / label / "0.png")
+        for mode in (grey.mode, "1", "RGB", "RGBA", "P", "F"):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                grey.convert(mode).save(tmp_path / label / f"1{suffix}")
+                break
+    samples = read(tmp_path)
+    assert samples.X.shape[:3] == (4, 16, 16) and not any("left out" in note for note in samples.notes)
+
+
+def test_a_suffix_that_pillow_opens_is_read_or_is_no_picture():
+    of = Image.registered_extensions()
+    opened = {suffix for suffix, kind in of.items() if kind in Image.OPEN}
+    others = {of[suffix] for suffix in opened - {*IMAGE_SUFFIXES}}
+    no_pictures = {"BLP", "BUFR", "EPS", "FITS", "FLI", "FTEX", "GBR", "GRIB"}
+    no_pictures |= {"AVIF", "HDF5", "IPTC", "MPEG", "PCD", "PIXAR", "WMF"}
+    assert {*IMAGE_SUFFIXES} - {".avif"} <= opened and others <= no_pictures
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_a_tiff_is_turned_as_every_other_format(tmp_path, turned):
+    pixels = np.arange(0, 96, dtype=np.uint8).reshape(8, 12)
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        Image.fromarray(pixels).save(tmp_path / label / "0.tif", tiffinfo={274: turned})
+        exif = Image.Exif()
+        exif[274] = turned
+        Image.fromarray(pixels).save(tmp_path / label / "1.png", exif=exif)
+    plain, turned_back = read(tmp_path).X[:2]
+    np.testing.assert_array_equal(plain, turned_back)

@@ -492,3 +492,34 @@ def test_hyperparameters_are_hyperparameters(given):
         Experiment(data="moons", hyperparameters=given)
     with pytest.raises(InputError, match="callbacks must be a list of Callback"):
         train(Experiment(data="moons"), callbacks=Callback())
+
+
+def test_a_column_that_is_no_numbers_is_named():
+    X, y = pandas.DataFrame({"b": range(200), "a": [1, "x", None, 2.5] * 50}), [0, 1] * 100
+    with pytest.raises(ValueError, match="the column 'a' does not hold numbers alone"):
+        MLPClassifier(epochs=1).fit(X, y)
+    fitted = MLPClassifier(epochs=1).fit(X.assign(a=1.0), y)
+    with pytest.raises(ValueError, match="the column 'a' does not hold numbers alone"):
+        fitted.predict(X)
+    dates = pandas.DataFrame({"d": pandas.date_range("2020", periods=200)})
+    with pytest.raises((TypeError, ValueError), match=r"the column 'd' does not hold numbers alone.*TableEncoder"):
+        MLPRegressor(epochs=1).fit(dates.assign(d=dates.d.astype(object)), y)
+
+
+@pytest.mark.parametrize("units", [np.array(8), np.array([8]), np.int64(8), [np.int32(8)]])
+def test_units_may_be_any_of_numpys(units):
+    X, y = iris()
+    assert MLPClassifier(hidden_units=units, epochs=1).fit(X, y).model_.hidden_units == (8,)
+    with pytest.raises(ValueError, match="hidden_units must be whole numbers below"):
+        MLPClassifier(hidden_units=2**70, epochs=1).fit(X, y)
+
+
+def test_the_encoder_takes_what_scikit_learns_users_give():
+    frame = pandas.DataFrame({"a": range(60), "c": list("xyz") * 20})
+    for categorical in (np.array(["a", "c"]), pandas.Index(["c"]), ("a",), {"c"}):
+        assert "categorical" in repr(TableEncoder(categorical=categorical)) and repr(TableEncoder()) == "TableEncoder()"
+        TableEncoder(categorical=categorical).fit(frame)
+    TableEncoder(clip=np.True_, day_first=np.False_).fit(frame)
+    for name, value in [("categorical", 3), ("categorical", None), ("decimal", pandas.Series([4])), ("clip", 1)]:
+        with pytest.raises(InputError, match=f"^{name} must be"):
+            TableEncoder(**{name: value}).fit(frame)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas
 import polars
 import pytest
+from PIL import Image
 
 from command import assert_one_line_error, run
 from mlcvkit import Experiment, Hyperparameters, InputError, TableEncoder, load, load_estimator, train
@@ -169,3 +170,50 @@ def test_that_dates_become_classes_is_told(tmp_path, form, suffix):
         "y: each date is taken as a class of its own; to predict a time, give a number" in note for note in notes
     )
     assert not read(write(tmp_path / f"u{suffix}", ["May", "june"] * 30), "y").notes
+
+
+def test_duplicates_and_a_common_class_are_told_of_every_kind_of_data(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = np.vstack([rng.normal(size=(60, 5))] * 5), np.tile(rng.random(60) < 0.02, 5).astype(int)
+    y[:5] = 1
+    np.savez(tmp_path / "d.npz", X=X, y=y)
+    polars.DataFrame({**{f"x{i}": column for i, column in enumerate(X.T)}, "y": y}).write_csv(tmp_path / "d.csv")
+    for i in range(60):
+        place = tmp_path / "pictures" / "ab"[i % 10 == 0]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4), 10 * (i % 10), np.uint8)).save(place / f"{i}.png")
+    for data in ("d.npz", "d.csv", "pictures"):
+        target = () if data == "pictures" else ("--target", "y")
+        told = json.loads(run("train", data, *target, *FEW, "--json", folder=tmp_path).stdout)["notes"]
+        described = json.loads(run("data", "describe", data, *target, "--json", folder=tmp_path).stdout)["notes"]
+        for notes in (told, described):
+            assert any("rows are duplicates of another" in note for note in notes), data
+            assert data == "pictures" or any("alone is right in" in note for note in notes), data
+
+
+def test_dates_that_are_all_alike_are_left_out_with_a_note(tmp_path):
+    frame = polars.DataFrame({"d": ["2020-01-01"] * 40, "m": ["2020-01"] * 40, "x": range(40), "y": ["a", "b"] * 20})
+    frame.write_csv(tmp_path / "k.csv")
+    told = json.loads(run("train", "k.csv", "--target", "y", *FEW, "--json", folder=tmp_path).stdout)["notes"]
+    for name in ("d", "m"):
+        assert f"{name}: left out: all values are alike" in told
+
+
+def test_whole_numbers_without_a_gap_are_told_as_numbers(tmp_path):
+    polars.DataFrame({"x": range(520), "y": [1 + i % 26 for i in range(520)]}).write_csv(tmp_path / "em.csv")
+    told = json.loads(run("train", "em.csv", "--target", "y", *FEW, "--json", folder=tmp_path).stdout)["notes"]
+    assert "the whole numbers 1 to 26 are taken for numbers; --task classification takes them for classes" in told
+
+
+def test_repeats_and_folds_are_listed_and_compared_by_their_mean_and_spread(tmp_path):
+    for name, several in (("a", ("--repeats", 3)), ("b", ("--folds", 3))):
+        assert run("train", "moons", *several, *FEW, "--name", name, folder=tmp_path).returncode == 0
+    results = [json.loads((tmp_path / f"runs/{name}/result.json").read_text()) for name in "ab"]
+    wanted = [f"{one['mean']['accuracy']:.4g} ± {one['std']['accuracy']:.2g}" for one in results]
+    compared = run("runs", "runs/a", "runs/b", folder=tmp_path, COLUMNS="200").stdout
+    listed = run("runs", folder=tmp_path, COLUMNS="200").stdout
+    for text in (compared, listed):
+        assert all(words in text for words in wanted), text
+    together = [one["together"] for one in json.loads(run("runs", "--json", folder=tmp_path).stdout)]
+    assert [one["run"] for one in together] == ["runs/a"] * 3 + ["runs/b"] * 3
+    assert together[0]["scores"] == results[0]["mean"] and together[0]["std"] == results[0]["std"]

@@ -17,7 +17,7 @@ IMAGE_SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp", ".avif"),
     *(".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".tga", ".icb", ".vda"),
     *(".vst", ".pcx", ".dcx", ".sgi", ".bw", ".rgb", ".rgba", ".ras", ".ico", ".cur", ".icns", ".dds", ".qoi", ".xbm"),
-    *(".xpm", ".msp", ".im", ".psd"),
+    *(".xpm", ".msp", ".psd"),
 )
 """What Pillow opens and is a picture, and not a document, a film or a table."""
 TEST_FOLDERS = ("test", "val", "valid", "validation")

@@ -25,7 +25,7 @@ PARITY_NAMES = ("odd", "even")
 
 IMAGE_FORMATS = (
     *("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "PPM", "JPEG2000", "TGA", "PCX", "DCX", "SGI", "SUN"),
-    *("ICO", "CUR", "ICNS", "DDS", "QOI", "XBM", "XPM", "MSP", "IM", "PSD"),
+    *("ICO", "CUR", "ICNS", "DDS", "QOI", "XBM", "XPM", "MSP", "PSD"),
 )
 """What a file of an image may be: any other format that its content claims to be is not opened."""
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -119,6 +119,7 @@ class Examination:
             return session.ask(do, at_most=min(self.seconds_left, at_most or self.limits.seconds), **request)
         finally:
             self.seconds_left -= session.seconds + session.idle_seconds
+            self.missing |= session.missing
 
     @property
     def time_is_over(self) -> str:
@@ -153,13 +154,20 @@ class Examination:
             return all_lost(test, ("value",), f"what it answers cannot be checked ({type(error).__name__}: {error})")
 
     def _optimizer(self, test: str, process: "Process") -> Report:
-        """With a model that claims to be an NN2 and, if that is not fully right, with one of an unknown class."""
+        """With a model that claims to be an NN2 and, if that is not fully right, with one of an unknown class.
+
+        If it fails with both, ``NN2`` is the model's own class meanwhile: it may ask whether that is its type.
+        """
         check = check_sgd if test == "SGD" else check_adam
         report = check(partial(process.optimize, as_nn2=True), self.grader.seed)
         if report.is_whole or report.reason == NOT_IMPLEMENTED:
             return report
         second = check(partial(process.optimize, as_nn2=False), self.grader.seed)
-        return second if second.credit > report.credit else report
+        best = second if second.credit > report.credit else report
+        if not best.reason:
+            return best
+        third = check(partial(process.optimize, as_nn2="everywhere"), self.grader.seed)
+        return third if third.credit > best.credit else best
 
     def _component(self, test: str, process: "Process") -> Report:
         """With the submission's functions and, if that is not fully right, with the reference's other functions of
@@ -308,7 +316,7 @@ class Process:
         options: Mapping[str, Any],
         model: Mapping[str, Any],
         *,
-        as_nn2: bool,
+        as_nn2: bool | Literal["everywhere"],
     ) -> Any:
         """The student's optimizer on a model that the grader supplies."""
         module = f"mlcvlab.optim.{function.lower()}"
@@ -371,8 +379,6 @@ class Process:
                     examination.broken[name] = str(error)
                     break
                 failed = loaded.get("failed") if isinstance(loaded, dict) else None
-                missing = loaded.get("missing") if isinstance(loaded, dict) else None
-                examination.missing |= {str(library) for library in missing} if isinstance(missing, list) else set()
                 if broken is not None:
                     self.failed[name] = broken
                 elif isinstance(failed, dict) and name in failed:

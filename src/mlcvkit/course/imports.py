@@ -4,6 +4,7 @@ import ast
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ RUNNERS = {"run_cell", "run_line_magic", "run_cell_magic", "system", "popen", "g
 BUILTINS = {"exec", "eval", "compile"}
 MOST_NESTED = 3
 MOST_TEXT = 10_000
+MOST_EXECUTED = 1_000_000
+"""The most characters of texts that are executed which are parsed for one file."""
 LOOKED_THROUGH = 50
 
 
@@ -35,13 +38,22 @@ def parsed(source: str | bytes) -> ast.Module:
         return ast.parse(source)
 
 
-def imported(source: str | bytes, depth: int = 0) -> list[Import]:
+@dataclass
+class _Executed:
+    """The texts that one file executes, with what they import; and how many characters of more may be parsed."""
+
+    found: dict[tuple[str, int], list["Import"]] = field(default_factory=dict)
+    left: int = MOST_EXECUTED
+
+
+def imported(source: str | bytes, depth: int = 0, executed: _Executed | None = None) -> list[Import]:
     """The modules that code imports: by statements, by functions, in strings that are executed.
 
-    Code that is not Python imports nothing. Text in a command for a shell is searched for import statements.
+    Code that is not Python imports nothing. Text in a command for a shell is searched for import statements. Of texts
+    that are too many to be parsed it is not known what they import.
     """
     try:
-        return list(_Scan(parsed(source), depth).found())
+        return list(_Scan(parsed(source), depth, executed).found())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         text = source.decode("utf-8", "replace") if isinstance(source, bytes) else source
         return [Import(name, 1) for name in re.findall(r"\b(?:import|from)\s+([\w.]+)", text)] if depth else []
@@ -62,8 +74,8 @@ def used(source: str) -> list[str] | None:
 class _Scan:
     """A syntax tree, and its names for texts, modules, and functions that import or execute."""
 
-    def __init__(self, tree: ast.Module, depth: int) -> None:
-        self.nodes, self.depth = list(ast.walk(tree)), depth
+    def __init__(self, tree: ast.Module, depth: int, executed: _Executed | None = None) -> None:
+        self.nodes, self.depth, self.executed = list(ast.walk(tree)), depth, executed or _Executed()
         self.texts: dict[str, str] = {}
         self.functions: dict[str, str] = {}
         self.modules: dict[str, str] = {}
@@ -150,7 +162,17 @@ class _Scan:
             if not texts and name in ("__import__", "import_module"):
                 yield Import(None, node.lineno)
         elif self.depth < MOST_NESTED:
-            yield from (Import(module, node.lineno) for text in texts for module, _ in imported(text, self.depth + 1))
+            yield from (Import(module, node.lineno) for text in texts for module, _ in self.inside(text))
+
+    def inside(self, text: str) -> list[Import]:
+        """The modules that a text imports when it is executed."""
+        known, key = self.executed, (text, self.depth)
+        if key not in known.found:
+            known.left -= len(text)
+            known.found[key] = [Import(None, 1)]
+            if known.left >= 0:
+                known.found[key] = imported(text, self.depth + 1, known)
+        return known.found[key]
 
     def chain_of(self, node: ast.expr) -> str:
         return node.value.id if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""

@@ -28,6 +28,8 @@ AROUND_DATA = {one.rpartition(".")[0] for one in FOR_DATA} | {"tensorflow"}
 MOST_LINE = 2000
 MOST_NOTEBOOK = 20 << 20
 """The largest notebook that is parsed, in bytes: JSON takes many times its size in memory."""
+MOST_SEARCHED = 1 << 20
+"""The most code of a submission that is parsed, in bytes; the homework's own files have 50,000."""
 MOST_SOURCE = 256 << 10
 """The largest file that is parsed, in bytes; the reference's largest module has 11,000."""
 
@@ -35,7 +37,7 @@ MOST_SOURCE = 256 << 10
 def check_rules(files: Mapping[str, bytes], tasks: Collection[Task], forbidden: Collection[str]) -> list[Violation]:
     """The broken rules of a submission, and notes for a person."""
     violations = [Violation("files", problem) for problem in file_problems(files, tree_files())]
-    small = {name: content for name, content in files.items() if _is_small(name, content)}
+    small = _small(files)
     violations += [Violation("look", f"{name} is too large to be searched") for name in sorted(set(files) - set(small))]
     violations += _signatures(small, tasks)
     for name in sorted(small):
@@ -46,11 +48,24 @@ def check_rules(files: Mapping[str, bytes], tasks: Collection[Task], forbidden: 
     return list(dict.fromkeys(violations))
 
 
-def _is_small(name: str, content: bytes) -> bool:
-    if name.endswith(".ipynb") and len(content) > MOST_NOTEBOOK:
-        return False
-    size = sum(map(len, code_cells(content))) if name.endswith(".ipynb") else len(content)
-    return size <= MOST_SOURCE or not name.endswith((".py", ".ipynb"))
+def _small(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files that are searched: none that is very large, and not many beside the homework's own."""
+    own, small, left = tree_files(), dict(files), MOST_SEARCHED
+    for name in sorted(files, key=lambda name: (name not in own, name)):
+        if name.endswith((".py", ".ipynb")):
+            size = _size(name, files[name])
+            if size > min(MOST_SOURCE, left):
+                del small[name]
+            else:
+                left -= size
+    return small
+
+
+def _size(name: str, content: bytes) -> int:
+    """The length of a file's code, above every limit for a notebook that is too large to be opened."""
+    if not name.endswith(".ipynb"):
+        return len(content)
+    return sum(map(len, code_cells(content))) if len(content) <= MOST_NOTEBOOK else MOST_NOTEBOOK
 
 
 SHELL = re.compile(r"^(\s*)(?:([\w., ]+?)\s*=\s*)?(!+|%+)(.*)$")

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ INSIDE = Path(protocol.__file__).parent
 FIRST_USER, USERS = 64_001, 1000
 MOST_MESSAGE = 512 << 20
 CHECKED_EVERY = 0.1
+WOKEN_AT = 0.8
+"""The share of the limit of sleeping after which a notebook is interrupted."""
 START_SECONDS = 60.0
 
 SUPPLIED_FAILED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
@@ -170,11 +172,12 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class _Request:
-    """The CPU time at the start of a request, and its limit."""
+    """The CPU time at the start of a request, its limit, and whether its process can be interrupted when it sleeps."""
 
     begin: float
     idle: float
     seconds: float
+    can_be_woken: bool = False
 
 
 class Session:
@@ -212,6 +215,7 @@ class Session:
         self.alive = True
         self.usage = Usage(self.process.pid)
         self.seconds = self.idle_seconds = 0.0
+        self.missing: set[str] = set()
         self._spent = self._supplied_seconds = 0.0
         self._request = _Request(0.0, 0.0, 0.0)
         self._checked = time.monotonic()
@@ -233,10 +237,11 @@ class Session:
             raise Ended("its process had ended before")
         self.number += 1
         limit = self.limits.seconds if at_most is None else at_most
-        self._request = _Request(self._spent, self.usage.idle_seconds, limit)
+        self._request = _Request(self._spent, self.usage.idle_seconds, limit, do == "run_cells")
         try:
             message = self._answer({"do": do, "id": self.number, **request})
             self._require_within(self.usage.cpu_seconds() + self._supplied_seconds)
+            self._note_missing(message.get("missing"))
         except protocol.BadMessage as error:
             raise self._ended(f"what came from its process was not an answer: {error}") from None
         except Ended:
@@ -248,6 +253,10 @@ class Session:
         if "error" in message:
             raise Failed(message["error"] if isinstance(message["error"], dict) else {})
         return message.get("answer")
+
+    def _note_missing(self, names: Any) -> None:
+        """Keep the libraries that the student's code imports and that are not installed."""
+        self.missing |= {str(name) for name in names[:100]} if isinstance(names, list) else set()
 
     def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._send(request)
@@ -321,8 +330,18 @@ class Session:
         limits = self._request.seconds, self.limits.idle_seconds
         if spent - self._request.begin > limits[0]:
             raise self._ended(f"it computed for more than {limits[0]:.4g} seconds (CPU time of all its processes)")
-        if self.usage.idle_seconds - self._request.idle > limits[1]:
+        idle = self.usage.idle_seconds - self._request.idle
+        if self._request.can_be_woken and idle > WOKEN_AT * limits[1]:
+            self._request = replace(self._request, can_be_woken=False)
+            self._wake()
+        if idle > limits[1]:
             raise self._ended(f"it slept or waited: for {limits[1]:.4g} seconds none of its processes did anything")
+
+    def _wake(self) -> None:
+        """Interrupt what sleeps, as the end of its time does: what it left counts."""
+        with suppress(psutil.Error, OSError):
+            family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+            next(one for one in family if one.name().startswith("python")).send_signal(signal.SIGPROF)
 
     def _how_it_ended(self) -> str:
         with suppress(KeyError):

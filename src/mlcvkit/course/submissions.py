@@ -42,6 +42,8 @@ MOST_BESIDE, LARGEST_BESIDE = 100, 20 << 20
 """The most files without code that are read, and their most bytes together."""
 PASSED_BY = 50
 """What is skipped may unpack to this many times the limit."""
+LARGEST_CLASS = 20 << 30
+"""What the archive of a class may unpack to, in bytes."""
 SAME_TIME = 2.0
 """Times closer than this, in seconds, are equal in an archive."""
 HEADERS = (
@@ -327,12 +329,17 @@ def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool =
 
 
 def _places_in(archive: Path) -> list[PurePosixPath]:
-    """The paths in an archive; none if it cannot be read."""
+    """The paths in an archive; none if it cannot be read, or unpacks to more than any class hands in."""
+    places, unpacked = [], 0
     try:
-        entries = [entry.place for entry in _of_archive(archive)]
+        for entry in _of_archive(archive):
+            unpacked += entry.size if entry.is_unpacked else 0
+            if unpacked > LARGEST_CLASS:
+                return []
+            places.append(entry.place)
     except (OSError, ValueError):
         return []
-    return [PurePosixPath(place) for place in entries if not is_ignored(place) and _clean(place)]
+    return [PurePosixPath(place) for place in places if not is_ignored(place) and _clean(place)]
 
 
 def _works_in(section: Iterable[PurePosixPath]) -> list[str]:

@@ -24,14 +24,20 @@ async def show_link(query: str, experiment: Experiment) -> None:
     """Show the address that brings an experiment again."""
     address = json.dumps(f"?{query}")
     link = await ui.run_javascript(f"location.origin + location.pathname + {address}", timeout=60)
+
+    async def copy() -> None:
+        write = f"navigator.clipboard?.writeText({json.dumps(str(link))}).then(() => true, () => false) ?? false"
+        done = await ui.run_javascript(write, timeout=60)
+        ui.notify("Copied" if done else "This browser does not let a page copy: select the link, and copy it by key")
+
     with ui.dialog() as dialog, ui.card():
         ui.label("This link opens the page with these settings.")
         if experiment.data == IMAGES:
             ui.label("Your images are on the server only, until it ends: on another one they must be brought again.")
-        shown = ui.input("Link", value=str(link)[:2000]).props("readonly outlined dense")
+        shown = ui.input("Link", value=str(link)).props("readonly outlined dense")
         shown.classes("w-full min-w-[18rem]").mark("link-text")
         with ui.element("div").classes("buttons"):
-            ui.button("Copy", on_click=lambda: ui.clipboard.write(str(link)))
+            ui.button("Copy", on_click=copy)
             ui.button("Close", on_click=dialog.close).props("flat")
     dialog.open()
 

@@ -270,11 +270,13 @@ class Experiment:
         named = ", ".join(f"{name}={getattr(hp, name)!r}" for name in names if getattr(hp, name) != plain[name])
         return "\n".join([
             "import numpy as np",
+            "from threadpoolctl import threadpool_limits",
             "from mlcvkit.datasets import scale_images",
             "from mlcvkit.experiments import Experiment, prepare",
             "from mlcvkit.training import Hyperparameters, accuracy",
             f"from mlcvlab.optim.{'sgd' if sgd else 'adam'} import {'SGD' if sgd else 'Adam'}",
             "",
+            ONE_THREAD if not sgd else ONE_THREAD.partition("#")[0].rstrip(),
             f'prepared = prepare(Experiment(model="nn2", hyperparameters=Hyperparameters({named})))',
             f"rows = np.sort(prepared.rows)[:{self.most_at_once}]",
             "X, y = np.ascontiguousarray(scale_images(prepared.X[rows]).T), prepared.y[rows][None]",

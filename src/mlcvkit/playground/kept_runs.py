@@ -72,8 +72,8 @@ class KeptRuns:
 
     def lines(self, session: Session, curve: tuple[Point, ...], quantity: str) -> list[Line]:
         """The lines of a chart: the run that is shown, and the kept ones on the same data."""
-        data = session.experiment.data
-        shown = [kept for kept in self.runs if kept.experiment.data == data]  # on other data curves say nothing
+        data = _data_of(session.experiment)
+        shown = [kept for kept in self.runs if _data_of(kept.experiment) == data]  # on other data curves say nothing
         *differences, differs = what_differs([*(kept.experiment for kept in shown), session.experiment])
         lines = [
             Line("training", curve, f"train_{quantity}", COLOURS[0], marks=marks_of(session.changes)),
@@ -92,6 +92,10 @@ class KeptRuns:
     def _store(self) -> None:
         stored = json.dumps([kept.as_stored() for kept in self.runs])
         ui.run_javascript(f"localStorage.setItem('{STORED_AS}', {json.dumps(stored)})")
+
+
+def _data_of(experiment: Experiment) -> tuple[str, str, str]:
+    return experiment.data, experiment.points, experiment.images
 
 
 def marks_of(changes: Sequence[Change]) -> tuple[tuple[Point, str], ...]:

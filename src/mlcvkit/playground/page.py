@@ -264,7 +264,11 @@ class Page:
         """Start over and train, slowly enough to be seen."""
         self.speed.value = 100
         async with self._order("watch"):
-            await in_thread(self.session.reset)
+            before = self._query()
+            await in_thread(self.session.reset, self.session.experiment)  # an opened run begins anew as well
+            if "run" in self.session.base:
+                self.session.base = {}
+                self._follow_in_address("pushState", before)
             self.controls.show(self.session.experiment)
             self.session.start()
 
@@ -326,6 +330,9 @@ class Page:
                 await in_thread(self.session.set_weight, layer, to, from_, value)
 
         self._close_edge()
+        if self.network.has_diverged:
+            ui.notify("The network has diverged, and its weights are no numbers: press Reset", type="negative")
+            return
         running = self.session.wants_to_run
         async with self._order("weight"):
             await in_thread(self.session.rest)
@@ -467,8 +474,10 @@ class Page:
         self.stage.classes(add="deep" if is_deep else "", remove="" if is_deep else "deep")
         self.pad_title.content = f"<h2>Draw {'a digit' if network.experiment.is_mnist else 'a picture'}</h2>"
         names = network.class_names
+        are_usual = images or inspection.colours_of(network)[:2] == [0, 1]
+        of_points = "" if are_usual else ", whatever colours their points have"
         sides = (
-            f"at the output a red one speaks for {names[1]}, a blue one for {names[0]}"
+            f"at the output a red one speaks for {names[1]}, a blue one for {names[0]}{of_points}"
             if len(names) == 2
             else "at an output a red one speaks for its class, a blue one against it"
         )

@@ -178,8 +178,10 @@ class ConfusionMatrix:
             self._show(found, network)
 
     def _show(self, found: Confusion, network: Network) -> None:
-        data = network.experiment.data
-        of_digits = data == DIGITS
+        if network.has_diverged:
+            self.summary.text, self.table.content = "No answers: the network has diverged", ""
+            return
+        of_digits = network.experiment.data == DIGITS
         text = f"Rows are the true classes, columns the predicted ones, for {len(found.truth):,} {found.of}. "
         text += f"Correct: {share(float(found.is_right(found.truth, found.predicted).mean()), 2)}."
         if of_digits:

@@ -122,6 +122,15 @@ def problem_with(points: str) -> str:
     return ""
 
 
+def _target_among(few: Sequence[str], columns: Sequence[str]) -> str | None:
+    """The column of the classes, of those with few values; y is an axis beside x where another can be the classes."""
+    of = {column.lower(): column for column in few}
+    if "y" in of and len(few) > 1 and "x" in map(str.lower, columns):
+        few = [column for column in few if column != of["y"]]
+        del of["y"]
+    return next((of[name] for name in NAMES_OF_TARGETS if name in of), few[-1] if few else None)
+
+
 def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list[str]]:
     """The points of a table: two columns of numbers, ``axes`` or the first two, coloured by one with 2 to 4 classes.
 
@@ -137,7 +146,7 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
         raise InputError(f"{name} is no table with named columns, such as a CSV file")
     different = {column: table[column].drop_nulls().n_unique() for column in table.columns}
     few = [column for column, count in different.items() if 2 <= count <= len(COLOURS)]
-    target = next((column for column in few if column.lower() in NAMES_OF_TARGETS), few[-1] if few else None)
+    target = _target_among(few, table.columns)
     try:
         encoder = TableEncoder().fit(table)
     except InputError:  # no column tells anything

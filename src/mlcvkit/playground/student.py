@@ -60,13 +60,19 @@ class StudentNetwork:
         if np.size(y_hat) != x.shape[1] or np.asarray(y_hat).dtype.kind not in "fiu":
             wanted = f"it must return one number for each of the {x.shape[1]} samples"
             raise RuntimeError(f"nn2 returned {_shown(y_hat)}; {wanted}")
-        return np.asarray(y_hat, x.dtype).reshape(1, -1)
+        answers = np.asarray(y_hat, x.dtype).reshape(1, -1)
+        wrong = answers[~((answers >= 0) & (answers <= 1))]
+        if wrong.size:
+            raise RuntimeError(f"nn2 returned {wrong[0]:.4g}; it must return probabilities, from 0 to 1")
+        return answers
 
     def emp_loss(self, train_X: Array, train_y: Array, W: Sequence[Array] | None = None) -> float:
         """The empirical risk, by the student's code."""
         loss = self._call("emp_loss", train_X, train_y, W=W)
         if np.shape(loss) not in ((), (1,), (1, 1)) or np.asarray(loss).dtype.kind not in "fiu":
             raise RuntimeError(f"emp_loss returned {_shown(loss)}; it must return the mean loss, one number")
+        if not np.isfinite(loss).all():
+            raise RuntimeError(f"emp_loss returned {np.asarray(loss).reshape(())}; it must return a finite loss")
         return float(np.asarray(loss).reshape(()))
 
     def emp_loss_grad(self, train_X: Array, train_y: Array, W: Sequence[Array] | None = None) -> list[Array]:
@@ -90,7 +96,7 @@ class StudentNetwork:
     def _call(self, method: str, *args: Array, W: Sequence[Array] | None = None) -> Any:
         weights = [np.ascontiguousarray(w) for w in (self.W if W is None else W)]
         arrays = [np.ascontiguousarray(arg) for arg in args]
-        return self._ask("network", method=method, own=weights, args=arrays)["value"]
+        return self._ask("network", method=method, own=weights, args=arrays, twice=False)["value"]
 
     def _ask(self, do: str, **request: Any) -> Any:
         from mlcvkit.course import Ended, Failed

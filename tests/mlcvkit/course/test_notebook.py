@@ -448,3 +448,10 @@ model.nn2(X[:, :2], verbose=True)
     files = {**reference, "mlcvlab/models/nn2.py": broken.encode(), "mlcvlab/optim/adam.py": own.encode()}
     grade = grader.grade(Submission("a", {**files, NOTEBOOK: notebook(DATA, training, TESTING)}))
     assert points(grade)["training"] == 2 and "code cell" not in feedback(grade), feedback(grade)
+
+
+@pytest.mark.parametrize("wait", ["import time; time.sleep(10**6)", "import threading; threading.Event().wait()"])
+def test_a_notebook_that_waits_is_interrupted_and_what_was_there_counts(wait, grade_notebook):
+    grade = grade_notebook(DATA, wait, idle_seconds=3)
+    assert points(grade) == {"preprocessing": 2, "training": 0, "testing": 0}, feedback(grade)
+    assert "code cell 2: TimeIsOver" in feedback(grade)

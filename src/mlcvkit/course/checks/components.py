@@ -194,7 +194,7 @@ COMPONENTS_CHECKED = {
         Component(f"{_NN}.losses", losses.l2, _norm, atol=2e-6),
         Component(f"{_NN}.losses", losses.l2_grad, _norm, *_DISTORTED),
         Component(f"{_NN}.losses", losses.mse, _norm),
-        Component(f"{_NN}.losses", losses.mse_grad, _norm),
+        Component(f"{_NN}.losses", losses.mse_grad, _norm, *_DISTORTED),
         Component(f"{_NN}.losses", losses.cross_entropy, _entropy, *_DISTORTED, 5.0),
         Component(f"{_NN}.losses", losses.cross_entropy_grad, _entropy, *_DISTORTED, 100.0),
     )

@@ -18,6 +18,8 @@ ARRAY = "array"
 DTYPES = frozenset(f"{order}{kind}" for kind in ("f2", "f4", "f8", "i2", "i4", "i8", "u2", "u4", "u8") for order in "<")
 DTYPES |= {"|b1", "|i1", "|u1"}
 MOST_TEXT = 64 << 20
+MOST_VALUES = 2_000_000
+"""The most numbers, lists and names in the text of a message: each becomes an object of its own."""
 
 
 class BadMessage(ValueError):
@@ -60,6 +62,8 @@ def decode(read: Callable[[int], bytes], most_bytes: int) -> Any:
     if text_length > min(MOST_TEXT, most_bytes) or array_length > most_bytes:
         raise BadMessage(f"it would have {text_length + array_length:,} bytes")
     text, data = read(text_length), read(array_length)
+    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise BadMessage(f"it would have more than {MOST_VALUES:,} values")
 
     def restored(part: dict[str, Any]) -> Any:
         return _array(part[ARRAY], data) if part.keys() == {ARRAY} else part

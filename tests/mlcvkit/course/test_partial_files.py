@@ -1,0 +1,165 @@
+"""Files that lack what the handout had beside what is asked for, models that are asked for more, and bounded work."""
+
+import bz2
+import io
+import tarfile
+
+import pytest
+
+from coursework import NEEDS_BUBBLEWRAP
+from mlcvkit.course.grading import Grader, libraries
+from mlcvkit.course.imports import MOST_EXECUTED, imported
+from mlcvkit.course.inside import protocol
+from mlcvkit.course.rules import check_rules
+from mlcvkit.course.sandbox import Sandbox
+from mlcvkit.course.submissions import Submission, find_submissions, read_submission
+
+PLAIN_SGD = """
+import numpy as np
+def SGD(model, train_X, train_y, lr=0.1, R=100, seed=None):
+    rng = np.random.default_rng(seed)
+    for _ in range(R):
+        W = model.W
+        l = 0 if rng.random() < W[0].size / (W[0].size + W[1].size) else 1
+        j = rng.integers(W[l].size)
+        {before}
+        g = {gradient}
+        W[l].flat[j] -= lr * g[l].flat[j]
+        model.W = W
+    return model.W
+"""
+ASKS = {
+    "nothing": ("pass", "model.emp_loss_grad(train_X, train_y)"),
+    "its type": ("assert type(model) is NN2 and model.__class__ == NN2", "model.emp_loss_grad(train_X, train_y)"),
+    "its variables": ("assert vars(model)['loss'] == 'cross_entropy'", "model.emp_loss_grad(train_X, train_y)"),
+    "its layers' activations": (
+        "assert (model.layers[0].activation(np.array([-1.0, 2.0])) == [0, 2]).all()",
+        "model.emp_loss_grad(train_X, train_y)",
+    ),
+    "another of its kind": (
+        "other = type(model)(); other.W = [w.copy() for w in model.W]",
+        "other.emp_loss_grad(train_X, train_y)",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def grader(of_code):
+    return Grader(of_code, Sandbox(libraries(of_code)), 3)
+
+
+def points_of(grader, files):
+    return {test.name: test.points / test.out_of for test in grader.grade(Submission("a", files)).tests}
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("asks", ASKS.values(), ids=ASKS)
+def test_the_model_that_an_optimizer_is_given_is_an_nn2(asks, grader, reference):
+    before, gradient = asks
+    source = PLAIN_SGD.format(before=before, gradient=gradient)
+    source = source if "NN2" not in source else f"from mlcvlab.models.nn2 import NN2\n{source}"
+    found = points_of(grader, {**reference, "mlcvlab/optim/sgd.py": source.encode()})
+    assert found["SGD"] == 1 and found["Adam"] == 1, found
+
+
+LACKS = {
+    "mlcvlab/optim/sgd.py": ("only SGD", lambda source: PLAIN_SGD.format(before="pass", gradient=ASKS["nothing"][1])),
+    "mlcvlab/nn/losses.py": ("no table", lambda source: source.split("LOSSES")[0] if "\nLOSSES" in source else source),
+    "mlcvlab/nn/__init__.py": ("nothing", lambda source: ""),
+}
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("file", LACKS)
+def test_what_a_file_lacks_of_the_handouts_costs_no_other_file_its_points(file, grader, reference):
+    changed = LACKS[file][1](reference[file].decode())
+    assert changed != reference[file].decode()
+    found = points_of(grader, {**reference, file: changed.encode()})
+    assert {name for name, share in found.items() if share < 1} == set(), found
+
+
+@NEEDS_BUBBLEWRAP
+def test_a_function_that_is_not_there_costs_its_own_points_alone(grader, reference):
+    source = reference["mlcvlab/nn/activations.py"] + b"\ndel sigmoid_grad\n"
+    found = points_of(grader, {**reference, "mlcvlab/nn/activations.py": source})
+    assert {name for name, share in found.items() if share < 1} == {"sigmoid_grad"}, found
+
+
+UNUSED = {
+    "in a function": """
+def shown():
+    import seaborn as sns
+    return lambda: sns.lineplot()
+
+_linear = linear
+
+def linear(x, W):
+    shown()
+    return _linear(x, W)
+""",
+    "in an annotation": """
+import jaxtyping
+from nptyping import NDArray, Shape
+
+def typed(x: NDArray[Shape['2, 2'], jaxtyping.Float] | None) -> jaxtyping.Float[object, 'k n']:
+    return x
+""",
+    "as a base": """
+import seaborn
+
+class Plot(seaborn.FacetGrid):
+    size = 3
+""",
+    "in a check of a type": """
+import cupy
+
+def on_host(x):
+    return not isinstance(x, cupy.ndarray)
+
+on_host(1)
+""",
+}
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("code", UNUSED.values(), ids=UNUSED)
+def test_a_library_that_is_not_installed_costs_nothing_where_nothing_of_it_is_used(code, grader, reference):
+    files = {**reference, "mlcvlab/nn/basis.py": reference["mlcvlab/nn/basis.py"] + code.encode()}
+    grade = grader.grade(Submission("a", files))
+    assert not {test.name for test in grade.tests if test.points < test.out_of}
+    assert any("not installed" in violation.message for violation in grade.violations)
+
+
+def test_texts_that_are_executed_again_and_again_are_parsed_once_and_not_without_end():
+    inner = "t=%r\n" % ("y=1;" * 1000) + "exec(t)\n" * 600
+    assert imported(f"s = {inner!r}\n" + "exec(s)\n" * 2000) == []
+    many = "\n".join(f"exec({'x' * 9000!r} + '{i}')" for i in range(MOST_EXECUTED // 9000 + 9))
+    assert {one.module for one in imported(many)} == {None}
+    assert imported("exec('import torch')")[0].module.startswith("torch")
+
+
+def test_of_very_many_files_some_are_not_searched_and_that_is_said(of_code, reference):
+    added = {f"mlcvlab/x{i}.py": b"f(a)(b)\n" * 32_000 for i in range(40)}
+    found = [one.message for one in check_rules({**reference, **added}, of_code.tasks, of_code.forbidden)]
+    assert sum("too large to be searched" in message for message in found) >= 36
+    assert not any(f"{name} is too large" in message for message in found for name in reference)
+
+
+def test_an_answer_of_very_many_values_is_refused_before_it_is_taken_apart():
+    message = protocol.encode({"junk": [[] for _ in range(protocol.MOST_VALUES)]})
+    stream = io.BytesIO(message)
+    with pytest.raises(protocol.BadMessage, match="more than 2,000,000 values"):
+        protocol.decode(stream.read, 1 << 40)
+
+
+def test_an_archive_that_unpacks_to_more_than_a_class_is_one_submission_and_is_not_read_through(tmp_path):
+    head = tarfile.TarInfo("hw1/big.bin")
+    head.size = 400 << 30
+    packed = bz2.compress(head.tobuf()) + bz2.compress(bytes(100 << 20)) * 400
+    (tmp_path / "carl.tar.bz2").write_bytes(packed)
+    for name in ("ann", "bob"):
+        (tmp_path / name / "mlcvlab/nn").mkdir(parents=True)
+    found = find_submissions([tmp_path])
+    assert [one.name for one in found] == ["ann", "bob", "carl"]
+    read = read_submission(found[2], most_bytes=100 << 20, most_files=100)
+    assert any("more than 100 MB" in problem for problem in read.problems)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from mlcvkit.datasets import IMAGE_SUFFIXES, SIDE, Samples, read, read_images
+from mlcvkit.datasets import IMAGE_SUFFIXES, SIDE, Samples, read
 from mlcvkit.errors import InputError
 from mlcvkit.playground.points import points_of_file, problem_with
 
@@ -136,18 +136,16 @@ def _points(path: Path, axes: Sequence[str]) -> Upload:
 
 def _images(folder: Path) -> Upload:
     """Grey images of 28 × 28 pixels in classes."""
-    broken = _left_out(folder)
     found = read(folder, image_size=SIDE)
     if found.y is None or not isinstance(found.X, np.ndarray):
         raise InputError("images need classes: a folder for each, whose name is the class")
-    X, y, notes = found.X, found.y, [*found.notes, *broken]
+    X, y, notes = found.X, found.y, list(found.notes)
     if found.test is not None and isinstance(found.test[0], np.ndarray):
         X, y = np.concatenate([X, found.test[0]]), np.concatenate([y, found.test[1]])
         notes.append("The training and the test images are mixed: the page holds out a fifth of all.")
     names, counts = np.unique(y, return_counts=True)
     if not 2 <= len(names) <= MOST_CLASSES:
-        count = f"{len(names)} class{'es' * (len(names) != 1)}"
-        raise InputError(f"the images have {count} (folders); they can have 2 to {MOST_CLASSES}")
+        raise InputError(f"the images have {len(names)} classes (folders); they can have 2 to {MOST_CLASSES}")
     if counts.min() < FEWEST_OF_A_CLASS:
         few = names[counts.argmin()]
         raise InputError(f"class {str(few)!r} has {counts.min()} images; each needs {FEWEST_OF_A_CLASS} at least")
@@ -159,20 +157,6 @@ def _images(folder: Path) -> Upload:
     text = f"{rows.capitalize()} images were made grey and {SIDE} × {SIDE}: {classes}."
     text = " ".join([text, *(f"{note.removesuffix('.')}." for note in notes)]).replace(f" of {folder.name} are", " are")
     return Upload(text, images=IMAGE_SETS.add(samples))
-
-
-def _left_out(folder: Path) -> list[str]:
-    """Take away the images that cannot be read; a note on them."""
-    broken = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            try:
-                read_images([path], SIDE)
-            except InputError:
-                path.unlink()
-                broken.append(path.relative_to(folder).as_posix())
-    some = ", ".join(broken[:5]) + (", ..." if len(broken) > 5 else "")
-    return [f"Left out, because they cannot be read: {some}"] if broken else []
 
 
 def as_npz(X: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> bytes:

@@ -13,6 +13,7 @@ from mlcvkit.experiments import test_rows as rows_to_measure
 from mlcvkit.playground import inspection
 from mlcvkit.playground.experiments import Experiment, default_experiment, read_experiment
 from mlcvkit.playground.files import save_run
+from mlcvkit.playground.kept_runs import KeptRuns
 from mlcvkit.playground.networks import make_network
 from mlcvkit.playground.points import (
     MOST_POINTS,
@@ -249,3 +250,28 @@ def test_classes_that_are_no_usual_numbers_and_names_that_begin_alike(tmp_path):
     assert classes_of(points) == [0, 1] and "40 of 60 rows" in told
     points, told = points_of("x" * 25 + "A", "x" * 25 + "B")
     assert "~" not in points and "below they go by numbers" in told
+
+
+@pytest.mark.parametrize(
+    ("columns", "target"),
+    [
+        ({"x": range(40), "y": [i % 3 for i in range(40)], "class": ["a", "b"] * 20}, "class"),
+        ({"x": range(40), "y": [i % 2 for i in range(40)], "kind": [1, 2] * 20}, "kind"),
+        ({"a": range(40), "b": [i % 7 for i in range(40)], "y": ["u", "v"] * 20}, "y"),
+        ({"x": range(40), "z": [i % 7 for i in range(40)], "y": ["u", "v"] * 20}, "y"),
+        ({"label": ["p", "q"] * 20, "y": [i % 4 for i in range(40)], "x": range(40)}, "label"),
+    ],
+)
+def test_y_is_an_axis_beside_x_where_another_column_has_the_classes(tmp_path, columns, target):
+    polars.DataFrame(columns).write_csv(tmp_path / "t.csv")
+    _, told, _ = points_of_file(tmp_path / "t.csv")
+    assert f"{target} as colours" in told
+
+
+def test_kept_curves_of_other_points_are_not_compared():
+    kept, session = KeptRuns(), Session(default_experiment("points"), FairSemaphore(1))
+    kept._add(session.experiment, session.curve, ())
+    assert len(kept.lines(session, session.curve, "loss")) == 3
+    kept._add(session.experiment.changed("points", session.experiment.points + "80800"), session.curve, ())
+    assert len(kept.lines(session, session.curve, "loss")) == 3
+    session.close()

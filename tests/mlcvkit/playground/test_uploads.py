@@ -162,3 +162,9 @@ def test_points_come_back_from_their_table(points):
     numbers = np.array([[float(cell) for cell in line.split(",")] for line in lines]).reshape(-1, 3)
     assert from_table(numbers[:, :2], numbers[:, 2].astype(int)) == text
     assert (painted(text)[0] == numbers[:, :2]).all()
+
+
+def test_what_is_told_of_images_are_sentences():
+    parts = ("train", "test", "val")
+    told = uploads.take([(f"top/{part}/{name}", one) for part in parts for name, one in images("ab", top="")]).told
+    assert "tested with. The training" in told and told.endswith(".")

@@ -163,3 +163,47 @@ def test_an_archive_that_unpacks_to_more_than_a_class_is_one_submission_and_is_n
     assert [one.name for one in found] == ["ann", "bob", "carl"]
     read = read_submission(found[2], most_bytes=100 << 20, most_files=100)
     assert any("more than 100 MB" in problem for problem in read.problems)
+
+
+@NEEDS_BUBBLEWRAP
+def test_a_reading_that_costs_nothing_is_not_named_for_a_shape_that_is_lost(grader, reference):
+    source = reference["mlcvlab/models/nn2.py"].decode()
+    wrong = """
+def grad(self, x, y, W=None):
+    W1, w2 = self.W if W is None else W
+    z1 = W1 @ x
+    a1 = np.maximum(z1, 0)
+    y_hat = 1 / (1 + np.exp(-(w2.T @ a1)))
+    d2 = {delta}
+    d1 = (w2 @ d2) * (z1 > 0)
+    return [d1 @ x.T, (a1 @ d2.T).T]
+
+NN2.grad = grad
+"""
+    named = {}
+    for delta in ("np.sign(y_hat - y) * y_hat * (1 - y_hat)", "y_hat - y"):
+        files = {**reference, "mlcvlab/models/nn2.py": f"{source}\n{wrong.format(delta=delta)}".encode()}
+        test = next(test for test in grader.grade(Submission("a", files)).tests if test.name == "grad")
+        named[delta] = test.diagnosis
+        assert 0 < test.out_of - test.points < 0.3, test.feedback
+    assert list(named.values()) == ["", "output_layer_transposed"], named
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_a_gradient_that_is_clipped_at_1_costs_nothing(seed, of_code, reference):
+    source = reference["mlcvlab/optim/sgd.py"].decode()
+    clipped = PLAIN_SGD.format(
+        before="pass", gradient="[np.clip(g, -1, 1) for g in model.emp_loss_grad(train_X, train_y)]"
+    )
+    files = {**reference, "mlcvlab/optim/sgd.py": f"{source}\n{clipped}".encode()}
+    assert points_of(Grader(of_code, Sandbox(libraries(of_code)), seed), files)["SGD"] == 1
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("seed", [1, 2, 5, 6])
+def test_a_small_number_in_mse_grad_costs_the_same_whatever_the_class_seed(seed, of_code, reference):
+    source = reference["mlcvlab/nn/losses.py"].decode()
+    small = "\n\ndef mse_grad(y, y_hat):\n    return (2 * (y_hat - y) + 1e-6) / (np.size(y) + 1e-6)\n"
+    files = {**reference, "mlcvlab/nn/losses.py": (source + small).encode()}
+    assert points_of(Grader(of_code, Sandbox(libraries(of_code)), seed), files)["mse_grad"] == 1

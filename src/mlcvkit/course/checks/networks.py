@@ -32,6 +32,7 @@ from mlcvkit.course.checks import (
     shown_apart,
     unchanged,
 )
+from mlcvkit.course.mistakes import mistakes_of
 from mlcvlab.models.nn2 import NN2
 from mlcvlab.nn.losses import cross_entropy
 
@@ -316,7 +317,8 @@ def _judge_gradient(table: Table, answers: Sequence[Any], all_correct: Sequence[
         lambda i: _describe_gradient(cases[i], answers[i], all_correct[i], wrong[i][0]),
     )
     _add_shapes(report, answers[:2], all_correct[:2])
-    if report.diagnosis == diagnosis("grad", "hidden_layer_transposed") and report.properties[-1].credit == 1:
+    transposed = [diagnosis("grad", name) for name in TRANSPOSED]
+    if report.diagnosis in transposed and report.properties[-1].credit == 1:
         report.diagnosis = None  # the numbers are those of the transpose, and the shape is not
     _add_unchanged(report, cases, answers)
     return report
@@ -376,19 +378,32 @@ def _describe_gradient(case: Case, answer: Any, correct: Sequence[Array], layer:
     )
 
 
+TRANSPOSED = ("hidden_layer_transposed", "output_layer_transposed")
+"""The mistakes that cost a gradient's shape alone, by the layer."""
+
+
 def _add_shapes(report: Report, answers: Sequence[Any], all_correct: Sequence[Any]) -> None:
     for answer, correct in zip(answers, all_correct, strict=True):
         if isinstance(answer, str):
             continue
-        for name, got, expected in zip(("∇_W1", "∇_w2"), answer["value"], correct, strict=True):
+        for layer, got, expected in zip((0, 1), answer["value"], correct, strict=True):
+            name = ("∇_W1", "∇_w2")[layer]
             if not same_shape(got, np.asarray(expected)):
-                is_transposed = np.shape(got) == (FEATURES, HIDDEN) and near(np.transpose(got), np.asarray(expected))
+                sides = np.shape(expected)[::-1]
+                is_transposed = np.shape(got) == sides and near(np.transpose(got), np.asarray(expected))
                 if is_transposed and report.diagnosis is None and report.test == "grad":
-                    report.diagnosis = diagnosis("grad", "hidden_layer_transposed")
+                    report.diagnosis = diagnosis("grad", TRANSPOSED[layer])
+                elif not _costs_shape(report):
+                    report.diagnosis = None  # which does not explain this
                 text = f"{name} must have its weights' shape, {np.shape(expected)}, got {np.shape(got)}"
                 report.add("shape", 0.0, text)
                 return
     report.add("shape", 1.0)
+
+
+def _costs_shape(report: Report) -> bool:
+    named = mistakes_of(report.test).get(report.diagnosis.mistake) if report.diagnosis else None
+    return named is None or "shape" in named.costs
 
 
 def _add_unchanged(report: Report, cases: Sequence[Case], answers: Sequence[Any]) -> None:

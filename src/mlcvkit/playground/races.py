@@ -94,7 +94,7 @@ class Race:
     def _table(self) -> str:
         headings = ("", "validation accuracy", "validation loss", "steps", "epochs", "seconds computed", "")
         rows = "".join(self._row(name, session) for name, session in self.sessions.items())
-        return f'<table class="path"><tr>{"".join(f"<th>{text}</th>" for text in headings)}</tr>{rows}</table>'
+        return f'<table class="path race"><tr>{"".join(f"<th>{text}</th>" for text in headings)}</tr>{rows}</table>'
 
     def _row(self, name: str, session: Session) -> str:
         last = session.curve[-1]

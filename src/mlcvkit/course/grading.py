@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -70,7 +70,7 @@ class Grader:
         start = time.monotonic()
         tests = [test for problem in self.assignment.problems for part in problem.parts for test in part.tests]
         with temporary_folder("submission-") as folder:
-            replace(submission, files={**_handed_out(), **submission.files}).write_to(folder)
+            replace(submission, files=_with_handed_out(submission.files)).write_to(folder)
             examination = Examination(self, submission, folder)
             reports, accuracy = examination.run(tests)
         violations = (
@@ -409,6 +409,13 @@ def prepare() -> None:
     """Prepare what all submissions share, once and before threads need it."""
     _handed_out()
     fingerprints({})
+
+
+def _with_handed_out(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A submission's files with those of the handout that it lacks; a file in the place of a folder is left out."""
+    own = _handed_out()
+    folders = {str(parent) for name in own for parent in PurePosixPath(name).parents}
+    return {**own, **{name: content for name, content in files.items() if name not in folders}}
 
 
 @cache

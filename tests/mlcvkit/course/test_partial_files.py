@@ -207,3 +207,10 @@ def test_a_small_number_in_mse_grad_costs_the_same_whatever_the_class_seed(seed,
     small = "\n\ndef mse_grad(y, y_hat):\n    return (2 * (y_hat - y) + 1e-6) / (np.size(y) + 1e-6)\n"
     files = {**reference, "mlcvlab/nn/losses.py": (source + small).encode()}
     assert points_of(Grader(of_code, Sandbox(libraries(of_code)), seed), files)["mse_grad"] == 1
+
+
+@NEEDS_BUBBLEWRAP
+def test_a_file_in_the_place_of_a_folder_costs_what_is_in_that_folder(grader, reference):
+    files = {name: content for name, content in reference.items() if not name.startswith("mlcvlab/optim")}
+    found = points_of(grader, {**files, "mlcvlab/optim": b"nothing"})
+    assert {name for name, share in found.items() if share < 1} == {"SGD", "Adam"}, found

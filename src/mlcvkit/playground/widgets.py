@@ -168,6 +168,21 @@ class FileDrop(ui.element, component="components/file_drop.js"):
         self.on("brought", lambda event: brought(event.args))
 
 
+LEGEND_TOP, LEGEND_ROW, LEGEND_WIDTH = 40, 18, 330
+"""Where the curves begin without a legend, the height of its rows, and the width that it has everywhere, in pixels."""
+MARK_WIDTH = 110
+"""The pixels along a curve's mark that its words may take: they stand upright in the chart."""
+
+
+def _legend_rows(names: Sequence[str]) -> int:
+    """The rows that a legend of these names takes at most."""
+    rows, left = 0, 0.0
+    for name in names:
+        width = min(LEGEND_WIDTH, 24 + 5.6 * len(name))
+        rows, left = (rows, left - width) if width <= left else (rows + 1, LEGEND_WIDTH - width)
+    return max(1, rows)
+
+
 class Curves:
     """A chart of one quantity during one or several trainings.
 
@@ -181,9 +196,9 @@ class Curves:
             "animation": False,
             "aria": {"enabled": True},
             "title": {"text": title, "textStyle": {"fontSize": 14, "fontWeight": 600, **text}, "left": 0, "top": 0},
-            "grid": {"left": 54, "right": 14, "top": 58, "bottom": 42},
-            "legend": {"type": "scroll", "left": 0, "top": 22, "itemWidth": 12, "itemHeight": 8, "itemGap": 6,
-                       "textStyle": {"fontSize": 10.5, **text}},
+            "grid": {"left": 54, "right": 14, "top": LEGEND_TOP + LEGEND_ROW, "bottom": 42},
+            "legend": {"left": 0, "top": LEGEND_TOP - 14, "itemWidth": 12, "itemHeight": 8, "itemGap": 6,
+                       "textStyle": {"fontSize": 10.5, "width": LEGEND_WIDTH - 20, "overflow": "truncate", **text}},
             "tooltip": {"trigger": "axis"},
             "xAxis": {"type": "value", "nameLocation": "middle", "nameGap": 24, "axisLabel": text,
                       "nameTextStyle": text, "splitLine": {"show": False}, "min": 0},
@@ -193,6 +208,7 @@ class Curves:
         self.chart.props("role=img").props(f'aria-label="{title}"')
         self.sent: Any = None
         self.shown = False
+        self.legend_rows = 1
 
     def show(self, lines: Sequence[Line], x: str = "epochs", *, logarithmic: bool = False) -> None:
         """Show lines against "epochs", "steps" or "seconds"."""
@@ -213,9 +229,14 @@ class Curves:
             }
             for line in lines
         ]
+        rows = _legend_rows([line.name for line in lines])
+        if rows != self.legend_rows:
+            self.legend_rows = rows
+            self.chart.style(f"--more: {(rows - 1) * LEGEND_ROW}px")
         at_start = all(len(line.curve) == 1 for line in lines)
         options = {
             "series": series,
+            "grid": {"top": LEGEND_TOP + rows * LEGEND_ROW},
             "title": {"text": f"1 - {self.title.lower()}" if logarithmic and self.share else self.title},
             "xAxis": {"name": AXES[x], "max": 1 if at_start else None},
             "yAxis": self._y_axis(logarithmic),
@@ -239,7 +260,15 @@ class Curves:
             "symbol": "none",
             "animation": False,
             "lineStyle": {"color": line.colour, "type": "dotted"},
-            "label": {"formatter": "{b}", "color": GREY, "fontSize": 9, "lineHeight": 12, "position": "insideEndTop"},
+            "label": {
+                "formatter": "{b}",
+                "color": GREY,
+                "fontSize": 9,
+                "lineHeight": 12,
+                "position": "insideEndTop",
+                "width": MARK_WIDTH,
+                "overflow": "break",
+            },
             "data": [{"name": "\n".join(texts), "xAxis": place} for place, texts in at.items()],
         }
 

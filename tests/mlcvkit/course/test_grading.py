@@ -1065,3 +1065,9 @@ def test_a_step_against_the_size_of_the_gradient_costs_the_same_each_time(of_cod
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
     found = [found["SGD"] for _, found in reports(grader, files, [1] * 12, ["SGD"])]
     assert {tuple(lost_properties(one)) for one in found} == {("update",)}
+
+
+def test_the_table_of_mistakes_has_the_words_of_each():
+    rows = [line.strip("| ").replace("\\|", "\0").split(" | ") for line in TABLE_OF_MISTAKES]
+    told = sorted((of.strip("`"), name, text.replace("\0", "|")) for of, name, _, text in rows)
+    assert told == sorted((mistake.of, mistake.name.replace("_", " "), mistake.tells) for mistake in MISTAKES)

@@ -214,3 +214,13 @@ def test_a_file_in_the_place_of_a_folder_costs_what_is_in_that_folder(grader, re
     files = {name: content for name, content in reference.items() if not name.startswith("mlcvlab/optim")}
     found = points_of(grader, {**files, "mlcvlab/optim": b"nothing"})
     assert {name for name, share in found.items() if share < 1} == {"SGD", "Adam"}, found
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("alpha", [0.01, 0.003, 0.2])
+def test_an_alpha_of_ones_own_costs_the_hyperparameters_alone(alpha, grader, replaced):
+    right = "W = copy_weights(model.W)"
+    files = replaced("mlcvlab/optim/adam.py", right, f"alpha = {alpha}\n    {right}")
+    test = next(test for test in grader.grade(Submission("a", files)).tests if test.name == "Adam")
+    assert (test.diagnosis, test.diagnosed) == ("fixed_alpha", f"alpha is {alpha:g} whatever value is given")
+    assert 0 < test.out_of - test.points < 1, test.points

@@ -1555,3 +1555,20 @@ def test_a_guide_that_is_opened_again_from_its_link_begins_anew(visitor):
     one.page.reload()
     one.wait(lambda: one.page.get_by_role("button", name="Pause", exact=True).count())
     assert one.steps >= 20, "a reload goes on"
+
+
+def test_the_legend_of_five_kept_runs_is_whole_and_its_words_do_not_leave_the_chart(visitor):
+    one = visitor().open("/?data=moons&hidden_units=4&epochs=2000")
+    for units in range(9, 14):
+        field = one.page.get_by_label("Hidden units", exact=True)
+        field.fill(str(units))
+        field.press("Tab")
+        one.wait(lambda units=units: f"hidden_units={units}" in one.page.url)
+        one.press("Keep to compare")
+    one.wait(lambda: len(charts(one)[0]["names"]) == 7)
+    shown = """() => [...document.querySelectorAll('.chart')].map((chart) => {
+        const option = getElement(Number(chart.id.slice(1))).chart.getOption();
+        return [option.legend[0].type ?? 'plain', option.grid[0].top, chart.clientHeight];
+    })"""
+    for kind, top, height in one.page.evaluate(shown):
+        assert kind == "plain" and top >= 40 + 4 * 18 and height - top > 150

@@ -4,9 +4,11 @@ import bz2
 import io
 import tarfile
 
+import numpy as np
 import pytest
 
 from coursework import NEEDS_BUBBLEWRAP
+from mlcvkit.course.checks.notebook import _has_few_directions
 from mlcvkit.course.grading import Grader, libraries
 from mlcvkit.course.imports import MOST_EXECUTED, imported
 from mlcvkit.course.inside import protocol
@@ -224,3 +226,68 @@ def test_an_alpha_of_ones_own_costs_the_hyperparameters_alone(alpha, grader, rep
     test = next(test for test in grader.grade(Submission("a", files)).tests if test.name == "Adam")
     assert (test.diagnosis, test.diagnosed) == ("fixed_alpha", f"alpha is {alpha:g} whatever value is given")
     assert 0 < test.out_of - test.points < 1, test.points
+
+
+TRIVIAL = {
+    "a sum of the weights": "W[1].sum() * np.ones((1, np.shape(x)[1])) + W[0].sum()",
+    "a sum of the units": "(W[0] @ x).sum(0, keepdims=True) + W[1].sum()",
+}
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("forward", TRIVIAL.values(), ids=TRIVIAL)
+def test_a_network_whose_gradient_is_trivial_has_nothing_for_it(forward, grader, reference):
+    code = f"""
+
+def _z(W, x):
+    return {forward}
+
+def _nn2(self, x):
+    return sigmoid(_z(self.W, np.asarray(x)))
+
+def _grad(self, x, y, W=None):
+    W = self.W if W is None else W
+    x = np.asarray(x)
+    d = sigmoid(_z(W, x)) - np.asarray(y)
+    first = d.sum() * np.ones_like(W[0]) if "W[0].sum()" in {forward!r} else np.ones((len(W[0]), 1)) @ (d @ x.T)
+    return [first, d.sum() * np.ones_like(W[1])]
+
+def _emp_loss_grad(self, X, y, W=None, layer=None):
+    found = [g / np.shape(X)[1] for g in self.grad(X, y, W)]
+    return found if layer is None else found[layer]
+
+NN2.nn2, NN2.grad, NN2.emp_loss_grad = _nn2, _grad, _emp_loss_grad
+"""
+    files = {**reference, "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode()}
+    assert points_of(grader, files)["grad"] < 0.5
+
+
+@NEEDS_BUBBLEWRAP
+def test_an_empirical_gradient_by_differences_is_put_to_a_person(grader, reference):
+    code = """
+
+def _by_differences(self, X, y, W=None, layer=None):
+    W, e = [np.array(w, float) for w in (self.W if W is None else W)], 1e-6
+    found = [np.zeros_like(w) for w in W]
+    for w, g in zip(W, found):
+        for i in range(w.size):
+            w.flat[i] += e
+            up = self.emp_loss(X, y, W)
+            w.flat[i] -= 2 * e
+            g.flat[i] = (up - self.emp_loss(X, y, W)) / (2 * e)
+            w.flat[i] += e
+    return found if layer is None else found[layer]
+
+NN2.emp_loss_grad = _by_differences
+"""
+    files = {**reference, "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode()}
+    told = [one.message for one in grader.grade(Submission("a", files)).violations if one.rule == "look"]
+    assert any("emp_loss_grad makes 30 forward passes: is it a numeric derivative?" in text for text in told), told
+
+
+def test_weights_of_one_direction_with_a_little_noise_are_alike():
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=(1, 784))
+    noisy = [np.vstack([one, -one, 1e-4 * rng.normal(size=(6, 784))]), np.array([[1.0], [-1.0]] + [[1e-4]] * 6)]
+    assert _has_few_directions(noisy)
+    assert not _has_few_directions([rng.normal(size=(8, 784)), rng.normal(size=(8, 1))])

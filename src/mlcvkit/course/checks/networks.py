@@ -263,11 +263,14 @@ def _look_at_passes(name: str, answers: Sequence[Any]) -> str:
 
 
 def _teach(gradients: Sequence[Weights | None]) -> bool:
-    """Whether gradients may be those of a network: finite, for both layers, and different for other samples."""
+    """Whether gradients may be those of a network: finite, and in both layers other ones for other samples and units."""
     if any(gradient is None or not all(np.isfinite(g).all() for g in gradient) for gradient in gradients):
         return False
     # for finite differences 0 is a rounding error
     if not all(any(np.abs(g[layer]).max() > 1e-7 for g in gradients[:2] if g is not None) for layer in (0, 1)):
+        return False
+    own = [g for gradient in gradients[:2] if gradient is not None for g in gradient]
+    if not all(any(np.ptp(g, axis=0).max() > 1e-7 * np.abs(g).max() for g in own[layer::2]) for layer in (0, 1)):
         return False
     first, second = (_joined(gradient) for gradient in gradients[:2] if gradient is not None)
     return first.shape == second.shape and not near(first, second)
@@ -473,10 +476,12 @@ def check_empirical(ask: AsksNetwork, seed: int) -> Report:
         return all_lost("emp_loss_grad", names, answers[0])
     answers += [ask("emp_loss_grad", case.own, list(case.args)) for case in cases[4:]]
     report = _judge_empirical(table, answers, all_correct)
+    report.look = look = _look_at_passes("emp_loss_grad", answers[:4])
     if not report.is_whole:
         of_own = [_mean_of_own(ask, case) for case in cases[:4]]
         if _teach(of_own):
             by_own = _judge_empirical(table, answers, of_own)
+            by_own.look = look
             if by_own.credit > report.credit:
                 return by_own
     return report

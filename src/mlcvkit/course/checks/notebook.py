@@ -176,7 +176,7 @@ def _measured(
         testing.add("accuracy", 0.0)
         return None
     measured = max(_accuracies(W, *test, values.bias))
-    if len(W[0]) > 2 and np.linalg.matrix_rank(W[0]) <= 2:
+    if len(W[0]) > 2 and _has_few_directions(W):
         training.look = "the hidden units of the notebook's model are alike: are they another model's weights?"
     text = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
     is_trained = measured >= accuracy["trained"]
@@ -187,6 +187,13 @@ def _measured(
     if measured < 0.15:
         training.diagnosis = Diagnosis("uphill", "the network says the opposite of what is right: a sign or the labels")
     return measured
+
+
+def _has_few_directions(W: Sequence[Array]) -> bool:
+    """Whether what the hidden units add to the output goes, but for a thousandth, in one or two directions."""
+    added = np.nan_to_num(W[0] * np.reshape(W[1], (len(W[0]), -1))[:, :1])
+    sizes = np.linalg.svd(added, compute_uv=False)
+    return bool(sizes[2] <= 1e-3 * sizes[0])
 
 
 class _Values:

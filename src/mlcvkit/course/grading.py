@@ -156,15 +156,17 @@ class Examination:
     def _optimizer(self, test: str, process: "Process") -> Report:
         """With a model that claims to be an NN2 and, if that is not fully right, with one of an unknown class.
 
-        If it fails with both, ``NN2`` is the model's own class meanwhile: it may ask whether that is its type.
+        If it fails with both, or asks neither for a gradient, ``NN2`` is the model's own class meanwhile: it may ask
+        whether that is its type, or copy the weights into another NN2.
         """
         check = check_sgd if test == "SGD" else check_adam
+        process.asked_of_models.clear()
         report = check(partial(process.optimize, as_nn2=True), self.grader.seed)
         if report.is_whole or report.reason == NOT_IMPLEMENTED:
             return report
         second = check(partial(process.optimize, as_nn2=False), self.grader.seed)
         best = second if second.credit > report.credit else report
-        if not best.reason:
+        if not best.reason and (best.is_whole or process.asked_of_models & {"grad", "emp_loss_grad"}):
             return best
         third = check(partial(process.optimize, as_nn2="everywhere"), self.grader.seed)
         return third if third.credit > best.credit else best
@@ -294,6 +296,8 @@ class Process:
 
     def __init__(self, examination: Examination, supplied: Supplied, modules: list[list[Any]]) -> None:
         self.examination, self.supplied, self.modules = examination, supplied, modules
+        self.asked_of_models: set[str] = set()
+        """What the optimizers of a submission asked the models that they were given."""
         self.session: Session | None = None
         self.context: Any = None
         self.failed: dict[str, str] = {}
@@ -329,7 +333,8 @@ class Process:
             "options": dict(options),
             "as_nn2": as_nn2,
         }
-        return self._ask(function, module, "optimize", model=model, **request)
+        noted = {name: _noted(name, call, self.asked_of_models) for name, call in model.items()}
+        return self._ask(function, module, "optimize", model=noted, **request)
 
     def _ask(self, asked: str, of: str, do: str, model: Mapping[str, Any] | None = None, **request: Any) -> Any:
         if asked in self.ended:

@@ -38,6 +38,11 @@ ASKS = {
         "assert (model.layers[0].activation(np.array([-1.0, 2.0])) == [0, 2]).all()",
         "model.emp_loss_grad(train_X, train_y)",
     ),
+    "its class's own method": ("pass", "NN2.emp_loss_grad(model, train_X, train_y)"),
+    "another network": (
+        "net = NN2(); net.W = [w.copy() for w in model.W]",
+        "net.emp_loss_grad(train_X, train_y)",
+    ),
     "another of its kind": (
         "other = type(model)(); other.W = [w.copy() for w in model.W]",
         "other.emp_loss_grad(train_X, train_y)",

@@ -263,7 +263,7 @@ def _look_at_passes(name: str, answers: Sequence[Any]) -> str:
 
 
 def _teach(gradients: Sequence[Weights | None]) -> bool:
-    """Whether gradients may be those of a network: finite, and in both layers other ones for other samples and units."""
+    """Whether gradients may be those of a network: finite, and others for other samples and units in both layers."""
     if any(gradient is None or not all(np.isfinite(g).all() for g in gradient) for gradient in gradients):
         return False
     # for finite differences 0 is a rounding error

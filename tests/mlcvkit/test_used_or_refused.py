@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
         ("report runs/sweep --target y", "the target y"),
         ("train --resume runs/kept --output here", "leave out --output"),
         ("train --resume runs/kept --init runs/r", "leave out --init"),
-        ("train moons --init runs/r --initialization he", "leave out initialization"),
+        ("train moons --init runs/r --initialization he", "would not use initialization=he"),
         ("train t.csv --target y --folds 2 --test-fraction 0.2", "leave out a test set and test_fraction"),
         ("train t.csv --target y --test t.csv --test-fraction 0.2", "leave out test_fraction"),
         ("sweep --resume runs/sweep --output here", "leave out --output"),

@@ -50,7 +50,11 @@ if TYPE_CHECKING:
 
 
 WITHOUT_EFFECT = (
-    ("--init", "--initialization", "the first weights are those of the run to start from: leave out initialization"),
+    (
+        "--init",
+        "--initialization",
+        "would not use {option}: the first weights are those of another run; leave it out",
+    ),
     ("--test", "--test-fraction", "the file of --test is what is tested with: leave out test_fraction"),
     ("--folds", "--test-fraction", "folds are what is tested with: leave out a test set and test_fraction"),
 )
@@ -65,7 +69,7 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
             raise InputError(f"--resume goes on with a run as it began, in its folder: leave out {name}")
     for name, other, why in WITHOUT_EFFECT:
         if name in given and other in given:
-            raise InputError(why)
+            raise InputError(why.format(option=f"{other[2:]}={given[other]}"))
     stored: PlainData = {}
     if "--config" in given:
         stored |= read_config(Path(given["--config"]))

@@ -124,12 +124,13 @@ class TextReader:
 
 
 def _is_whole(field: str) -> bool:
-    return not any(mark in field for mark in (";", "\t", "|", ",")) or number_of(field.strip()) is not None
+    marks = (";", "\t", "|", ",", "  ")  # two blanks side by side separate as well
+    return not any(mark in field.strip() for mark in marks) or number_of(field.strip()) is not None
 
 
 def _rows(lines: list[str], separator: str) -> Iterator[list[str]]:
     """The fields of lines; none where they cannot be cut by the separator."""
-    stripped = (line.strip(" \r\n") + "\n" for line in lines) if separator == " " else iter(lines)
+    stripped = (line.replace("\t", " ").strip(" \r\n") + "\n" for line in lines) if separator == " " else iter(lines)
     try:
         yield from csv.reader(stripped, delimiter=separator, skipinitialspace=True)
     except csv.Error:
@@ -189,7 +190,7 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
         With the line where a line has another number of fields.
     """
     if separator == " ":
-        text = "\n".join(line.strip(" ") for line in text.split("\n"))
+        text = "\n".join(line.strip(" ") for line in text.replace("\t", " ").split("\n"))
     text = text.rstrip("\n") + "\n"
     layout = _layout(path, text, separator, header)
     names, notes = _names(path, layout.first[: layout.width], layout.second, header)

@@ -875,3 +875,15 @@ def test_a_currency_may_be_any_and_stand_before_a_unit(form, unit):
     fact = kind_of_text(values, set())
     assert (fact["kind"], fact.get("unit")) == ("number", unit)
     assert TableEncoder().fit_transform(polars.DataFrame({"x": values})).std() > 0.9
+
+
+def test_several_blanks_and_one_tab_separate_as_in_a_well_known_file(tmp_path):
+    lines = [
+        f'{18 + i % 20}.0   8   {300 + i}.0      {130 + i}.0      3504.      12.0   70  1\t"chevrolet {i}"'
+        for i in range(40)
+    ]
+    frame = read(written(tmp_path, lines, "auto-mpg.data"), header=False).X
+    assert frame.width == 9 and frame.columns[0] == "column_1"
+    assert (frame["column_9"][3], float(frame["column_1"][3])) == ("chevrolet 3", 21.0)
+    tabs = [f"{i}\tNew  York {i}\t{i % 7}" for i in range(40)]
+    assert read(written(tmp_path, ["n\tcity\tk", *tabs], "t.tsv")).X.columns == ["n", "city", "k"]

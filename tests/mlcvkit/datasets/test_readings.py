@@ -883,7 +883,7 @@ def test_several_blanks_and_one_tab_separate_as_in_a_well_known_file(tmp_path):
         for i in range(40)
     ]
     frame = read(written(tmp_path, lines, "auto-mpg.data"), header=False).X
-    assert frame.width == 9 and frame.columns[0] == "column_1"
-    assert (frame["column_9"][3], float(frame["column_1"][3])) == ("chevrolet 3", 21.0)
+    assert frame.width == 9 and frame.columns[0] == "column 1"
+    assert (frame["column 9"][3], float(frame["column 1"][3])) == ("chevrolet 3", 21.0)
     tabs = [f"{i}\tNew  York {i}\t{i % 7}" for i in range(40)]
     assert read(written(tmp_path, ["n\tcity\tk", *tabs], "t.tsv")).X.columns == ["n", "city", "k"]

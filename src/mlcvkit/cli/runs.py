@@ -1,6 +1,7 @@
 """Several trainings in one command, and the runs under runs/: their scores with the spread, side by side."""
 
 import json as json_format
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -91,8 +92,9 @@ def _train_one(
     prepared = prepare(one, samples)
     if not len(prepared.test[1]):
         raise InputError("the scores are those of test rows: give a test_fraction above 0")
+    told = {re.sub(r"\d[\d.,]*", "#", note) for note in notes}
     for note in prepared.notes:
-        if note not in notes:
+        if re.sub(r"\d[\d.,]*", "#", note) not in told:  # each training counts its own rows
             notes.append(note)
             console.print(f"[bold]Note[/bold] {escape(note)}")
     console.print(title)
@@ -169,8 +171,8 @@ def runs(*chosen: Path, output: Path | None = None, json: bool = False) -> int:
     if chosen:
         _compare(found)
     else:
-        several = sorted({place.parent for place in places if _summary_in(place.parent)})
-        together = {str(place): _known_of(place) for place in several}
+        several = sorted({Path(one["run"]).parent for one in found if _summary_in(Path(one["run"]).parent)})
+        together = {str(place): _known_together(place, _summary_in(place), found) for place in several}
         _list([*together.values(), *found])
         for one in found:
             if mean := together.get(str(Path(one["run"]).parent)):
@@ -200,9 +202,7 @@ def _known_of(run: Path) -> PlainData:
         inside = sorted(file.parent for file in run.glob(f"*/{storage.MODEL_FILE}"))
         if not inside:
             raise InputError(f"{run} has no runs any more")
-        spread = scores_of(summary["std"]) if isinstance(summary.get("std"), dict) else {}
-        together = {"run": str(run), "scores": scores_of(summary["mean"]), "std": spread, "of": len(inside)}
-        return _known_of(inside[0]) | together
+        return _known_together(run, summary, [_known_of(inside[0])])
     saved = storage.load_model(run)
     place = run if run.is_dir() else run.parent
     scores: PlainData = {}
@@ -219,6 +219,14 @@ def _known_of(run: Path) -> PlainData:
         "when": written.isoformat(" ", "minutes"),
         "configuration": saved.configuration,
     }
+
+
+def _known_together(place: Path, summary: PlainData, found: list[PlainData]) -> PlainData:
+    """What repeats or folds came to, with the facts of the first of them that was ``found``."""
+    first = next(one for one in found if Path(one["run"]).parent == place)
+    spread = scores_of(summary["std"]) if isinstance(summary.get("std"), dict) else {}
+    count = summary.get("complete", len(summary["runs"]))
+    return first | {"run": str(place), "scores": scores_of(summary["mean"]), "std": spread, "of": count}
 
 
 def _shown(found: PlainData) -> str:

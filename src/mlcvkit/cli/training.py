@@ -53,7 +53,7 @@ WITHOUT_EFFECT = (
     (
         "--init",
         "--initialization",
-        "would not use {option}: the first weights are those of another run; leave it out",
+        "--init would not use {option}: the first weights are those of another run; leave it out",
     ),
     ("--test", "--test-fraction", "the file of --test is what is tested with: leave out test_fraction"),
     ("--folds", "--test-fraction", "folds are what is tested with: leave out a test set and test_fraction"),

@@ -49,7 +49,7 @@ PARTICIPANT = re.compile(
     r"(teilnehm|parti?cip|partecip|deelnem|deltag|osallist|uczestn|участ|учас)\w*\W*\w*?\d+$", re.IGNORECASE
 )
 """How Moodle identifies a student in some languages."""
-WITHOUT_ACCENT = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+WITHOUT_ACCENT = str.maketrans("łøđðıħŧŋ", "loddihtn") | str.maketrans({"æ": "ae", "œ": "oe", "þ": "th", "ʼ": " "})
 """Letters that Unicode does not take apart into one without an accent and the accent."""
 BRACKETS = str.maketrans("()", "[]")
 """Round brackets are around what the grader adds to a deduction."""
@@ -167,7 +167,8 @@ def _words(name: str) -> set[str]:
 def _in_words(name: str) -> list[str]:
     """The words of a name in any script, with their letters' marks, apart from the accents of European ones."""
     plain = unicodedata.normalize("NFKD", name.casefold().translate(WITHOUT_ACCENT))
-    letters = [" " if unicodedata.category(c)[0] not in "LM" else c for c in plain if not "\u0300" <= c <= "\u036f"]
+    marks = ("\u02b0", "\u036f")  # accents, and signs such as the apostrophe of ʻokina
+    letters = [" " if unicodedata.category(c)[0] not in "LM" else c for c in plain if not marks[0] <= c <= marks[1]]
     return "".join(letters).split()
 
 

@@ -34,6 +34,8 @@ INSIDE = Path(protocol.__file__).parent
 FIRST_USER, USERS = 64_001, 1000
 MOST_MESSAGE = 512 << 20
 CHECKED_EVERY = 0.1
+MOST_MISSING = 20
+"""The most libraries that are told to be not installed."""
 WOKEN_AT = 0.8
 """The share of the limit of sleeping after which a notebook is interrupted."""
 START_SECONDS = 60.0
@@ -255,8 +257,10 @@ class Session:
         return message.get("answer")
 
     def _note_missing(self, names: Any) -> None:
-        """Keep the libraries that the student's code imports and that are not installed."""
-        self.missing |= {str(name) for name in names[:100]} if isinstance(names, list) else set()
+        """Keep the libraries that the student's code imports and that are not installed: some names, and short ones."""
+        for name in names[:MOST_MISSING] if isinstance(names, list) else ():
+            if isinstance(name, str) and len(self.missing) < MOST_MISSING:
+                self.missing.add(plain_text(name, 100))
 
     def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._send(request)
@@ -341,7 +345,8 @@ class Session:
         """Interrupt what sleeps, as the end of its time does: what it left counts."""
         with suppress(psutil.Error, OSError):
             family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
-            next(one for one in family if one.name().startswith("python")).send_signal(signal.SIGPROF)
+            for one in [one for one in family if one.name().startswith("python")][:1]:
+                one.send_signal(signal.SIGPROF)
 
     def _how_it_ended(self) -> str:
         with suppress(KeyError):

@@ -50,6 +50,8 @@ _PLAIN, _PLAIN_GROUPED = r"^[+-]?\d*\.\d+(?:[eE][+-]?\d+)?$", r"^[+-]?[1-9]\d{0,
 _PLAIN_OR_WHOLE = r"^[+-]?(?:\d+|\d*\.\d+)(?:[eE][+-]?\d+)?$"
 _LIKE_A_NUMBER = r"^[^\d,.;]{0,5}[\d.,'’ \x{a0}\x{202f}eE+-]+\D{0,4}$"
 _SHORT_YEAR = r"^\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{2}(?:\D|$)"
+_SHORT_MONTH = r"^[A-Za-z]{3,9}\.?[-/ ]?'?\d{2}$"
+"""A month with a year of two digits, which may also be one with a day."""
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp][Mm])?")
 _LENGTH = re.compile(
     r"(?:(\d+) days?,? )?(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)"
@@ -63,11 +65,11 @@ _MONTHS = (
     *("july", "august", "september", "october", "november", "december"),
 )
 _HOURS = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
-_HOURS |= {"Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
+_HOURS |= {"Z": 0, "UTC": 0, "GMT": 0, "BST": 1, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
 """The time zones that have a name, in hours from UTC."""
 _ZONE = rf"(?:\s*({'|'.join(_HOURS)}|[+-]\d{{2}}(?::?\d{{2}})?)(?:\[[\w/+-]+\])?)?"
 _TIME = r"(\d{1,2}(?:\.\d{2}|:\d{2}(?::\d{2}(?:\.\d+)?)?)?\s*(?:[AaPp][Mm])?)"
-_WHEN = rf"(?:(?:[T ]+|, ?|:(?=\d{{2}}:)){_TIME}{_ZONE})?"
+_WHEN = rf"(?:(?:[T ]+|, ?| at |:(?=\d{{2}}:)){_TIME}{_ZONE})?"
 _DATE = re.compile(r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})" + _WHEN)
 _WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[.,]* +", re.IGNORECASE)
 _ORDINAL = re.compile(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|\.)(?=,? +[A-Za-z]|,? +\d{4})")
@@ -79,7 +81,7 @@ _MONTH_FIRST = re.compile(r"(0[1-9]|1[0-2])[./]((?:19|20)\d{2})")
 _MONTHS_ALONE = r"^(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}$"
 _NAMED_DATE = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})" + _WHEN)
 _NAMED_LAST = re.compile(
-    rf"([A-Za-z]{{3,9}}) +(\d{{1,2}}) (\d{{1,2}}:\d{{2}}:\d{{2}})(?: ({'|'.join(_HOURS)}))? (\d{{4}})"
+    rf"([A-Za-z]{{3,9}}) +(\d{{1,2}}) (\d{{1,2}}:\d{{2}}:\d{{2}})(?: ({'|'.join(_HOURS)}|[+-]\d{{4}}))? (\d{{4}})"
 )
 """A date as C writes it, with the year at the end."""
 _NAMED_MONTH = re.compile(r"([A-Za-z]{3,9})\.?(?:[-/ ]((?:19|20)\d{2})|[-/ ]?'?(?<=[-/'])(\d{2}))")
@@ -462,7 +464,8 @@ def date_of(text: str, first: str) -> datetime | None:
 def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
     """The three numbers of a date in their order, the time of day, and the time zone."""
     if not text[:4].isdigit():
-        text = _ORDINAL.sub(r"\1", _WEEKDAY.sub("", text, count=1))
+        weekday = _WEEKDAY.match(text)
+        text = _ORDINAL.sub(r"\1", text if weekday is None else text[weekday.end() :])
     if named := _NAMED_DATE.fullmatch(text):
         month = _month(named[1])
         return None if month is None else (int(named[3]), month, int(named[2]), named[4] or "", named[5] or "")
@@ -484,6 +487,9 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
     clock, zone = found[5] or "", found[6] or ""
     if len(a) < 3 and len(c) % 2:
         return None  # no year: 1.22.3 is a version
+    is_plain = b.isdigit() and 4 not in (len(a), len(c)) and not zone
+    if clock and is_plain and not any(mark in clock for mark in ":aApP"):
+        return None  # four numbers, and no time of day
     if any(len(part) == 4 and part.startswith("00") for part in (a, c)):
         return None  # such as the empty date 0001-01-01
     if b.isalpha():
@@ -804,29 +810,38 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
     known = [one for one in text.to_list() if one not in MISSING_NUMBERS]
     share = int(numbers.sum()) / max(1, len(known))
     others = {one for one in texts if number_of(one, thousands) is None and one.lower() not in ("true", "false")}
-    is_placeholder = share >= 0.5 and len(texts) - len(others) >= MOST_LABELS and _stand_again(others, known)
-    if share == 1 or (share >= MOSTLY and share * len(text) >= 1) or is_placeholder:
-        mixed = _mixed_units(texts)
+    if share == 1 or (share >= MOSTLY and share * len(text) >= 1) or _placeholders(others, texts, known):
+        mixed = _mixed_units(one for one in texts if one not in others)
         return fact | ({} if share == 1 else {"loose": True}) | ({"mixed": mixed} if len(mixed) > 1 else {})
     lengths = {"length": True} if has_lengths_of_time(texts) else {}
     times = {one for one in texts if (length_of if lengths else seconds_of)(one) is not None}
-    if share := _share_of(times, known):
-        return {"kind": "number", "clock": True} | lengths | ({} if share == 1 else {"loose": True})
+    placeholders = _placeholders({*texts} - times, texts, known)
+    if share := _share_of(times, [one for one in known if one not in placeholders]):
+        return (
+            {"kind": "number", "clock": True} | lengths | ({} if share == 1 and not placeholders else {"loose": True})
+        )
     return _kind_of_dates(text, texts, known)
 
 
-def _stand_again(others: Collection[str], known: Collection[str]) -> bool:
-    """Whether texts beside numbers or dates stand for what has none: one, or a few that occur again and again."""
+def _placeholders(others: set[str], texts: Sequence[str], known: Sequence[str]) -> set[str]:
+    """The texts that stand in place of up to half of a column's numbers or dates, which are many: one, or a few.
+
+    Several occur again and again, and none is a code, with letters and digits.
+    """
     times = Counter(one for one in known if one in others)
-    return len(others) == 1 or (1 < len(others) <= MOST_PLACEHOLDERS and min(times.values()) > 1)
+    if not others or len(texts) - len(others) < MOST_LABELS or 2 * times.total() > len(known):
+        return set()
+    are_codes = any(re.search(r"[A-Za-z].*\d|\d.*[A-Za-z]", one) for one in others)
+    are_few = len(others) <= MOST_PLACEHOLDERS and min(times.values()) > 1 and not are_codes
+    return others if len(others) == 1 or are_few else set()
 
 
 def _kind_of_dates(text: "polars.Series", texts: Sequence[str], known: Sequence[str]) -> PlainData:
     """Whether a column of text holds dates, and how they are read; its different values and all of them are given."""
     dates = [one for one in texts if _date_parts(one) is not None]
     others = {*texts} - {*dates}
-    if len(dates) >= MOST_LABELS and len(others) == 1 and _share_of(dates, known, 0.5):
-        known = [one for one in known if one not in others]  # which stands for no date, again and again
+    placeholders = _placeholders(others, texts, known)
+    known = [one for one in known if one not in placeholders]
     first, certain = order_of_dates(dates) if _share_of(dates, known) else (None, False)
     share = _share_of([one for one in dates if first is not None and date_of(one, first) is not None], known)
     if first is None or not share:
@@ -835,7 +850,8 @@ def _kind_of_dates(text: "polars.Series", texts: Sequence[str], known: Sequence[
     has_time = bool((moments.dt.truncate("1d") != moments).any())
     fact: PlainData = {"kind": "time" if has_time else "date", "first": first}
     years = moments.drop_nulls().dt.year()
-    if text.str.contains(_SHORT_YEAR).any() and bool((years < 2000).any() and (years >= 2000).any()):
+    both = bool((years < 2000).any() and (years >= 2000).any())
+    if (both and text.str.contains(_SHORT_YEAR).any()) or text.str.contains(_SHORT_MONTH).any():
         fact["short_years"] = True
     return fact | ({} if certain else {"unsure": True}) | ({} if share == 1 and not others else {"loose": True})
 
@@ -881,11 +897,11 @@ def _units(texts: Iterable[str]) -> set[str]:
     return {_CURRENCIES.get(unit, unit) for unit in found}
 
 
-def _share_of(some: Collection[str], values: Sequence[str], least: float = MOSTLY) -> float:
-    """The share of a column's values of some form; 0 below the least, by default unless nearly all have it."""
+def _share_of(some: Collection[str], values: Sequence[str]) -> float:
+    """The share of a column's values of some form; 0 unless nearly all have it."""
     known = set(some)
     share = sum(one in known for one in values) / max(1, len(values))
-    return share if share >= least else 0.0
+    return share if share >= MOSTLY else 0.0
 
 
 def type_of(dtype: "polars.DataType") -> str:

@@ -197,7 +197,7 @@ def duplicates_in(X: RawRows) -> list[str]:
     """
     if isinstance(X, np.ndarray):
         width = X[0].size if len(X) else 0
-        twice = len(X) - len({row.tobytes() for row in X})
+        twice = len(X) - len({hash(row.tobytes()) for row in X}) if X.dtype != object else 0
     else:
         width = X.width
         twice = X.height - X.select(name for name in X.columns if type_of(X[name].dtype) != "other").n_unique()

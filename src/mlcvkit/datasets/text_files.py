@@ -29,7 +29,7 @@ SEPARATORS = (";", "\t", "|", ",", " ")
 NOTHING = "\x1f"
 """A separator that does not occur."""
 TRUTH = ("true", "false")
-_KEPT = r"^0\d|[%$€£¥₹₩₽₺]|\d ?[A-Z]{3}$|^[A-Z]{3} ?\d"
+_KEPT = r"^0\d|[%$¢£¤¥฿\u20a0-\u20c0]|zł|kr|Rs|\d ?[A-Z]{3}$|^[A-Z]{3} ?\d"
 """What begins with 0, or has a percent sign or a currency."""
 LOOKED_AT = 200
 """The lines by which the separator is found."""
@@ -116,21 +116,26 @@ class TextReader:
             counts = Counter(map(len, rows))
             fields, times = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
             # of two that cut as evenly, the one whose fields hold no other separator, but for numbers such as 1,5
-            whole = sum(_is_whole(field) for row in rows for field in row) / max(1, sum(map(len, rows)))
+            whole = sum(_is_whole(field, separator) for row in rows for field in row) / max(1, sum(map(len, rows)))
             found = times / max(1, len(rows)), round(whole, 2)
             if fields > 1 and found > most:
                 best, most = separator, found
         return best, text
 
 
-def _is_whole(field: str) -> bool:
-    marks = (";", "\t", "|", ",", "  ")  # two blanks side by side separate as well
+def _is_whole(field: str, separator: str) -> bool:
+    marks = (";", "\t", "|", ",", *(["  "] if separator == "\t" else []))  # blanks may separate beside a lone tab
     return not any(mark in field.strip() for mark in marks) or number_of(field.strip()) is not None
+
+
+def _blanks_alone(line: str) -> str:
+    """A line that several blanks cut, with blanks in place of its tabs as well."""
+    return line.replace("\t", " ") if "  " in line else line
 
 
 def _rows(lines: list[str], separator: str) -> Iterator[list[str]]:
     """The fields of lines; none where they cannot be cut by the separator."""
-    stripped = (line.replace("\t", " ").strip(" \r\n") + "\n" for line in lines) if separator == " " else iter(lines)
+    stripped = (_blanks_alone(line).strip(" \r\n") + "\n" for line in lines) if separator == " " else iter(lines)
     try:
         yield from csv.reader(stripped, delimiter=separator, skipinitialspace=True)
     except csv.Error:
@@ -190,7 +195,7 @@ def _checked_lines(path: Path, text: str, separator: str, header: bool | None) -
         With the line where a line has another number of fields.
     """
     if separator == " ":
-        text = "\n".join(line.strip(" ") for line in text.replace("\t", " ").split("\n"))
+        text = "\n".join(_blanks_alone(line).strip(" ") for line in text.split("\n"))
     text = text.rstrip("\n") + "\n"
     layout = _layout(path, text, separator, header)
     names, notes = _names(path, layout.first[: layout.width], layout.second, header)

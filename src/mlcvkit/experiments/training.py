@@ -322,7 +322,7 @@ def _encoded(
     assert experiment.task is not None
     if start is not None and experiment.encoding:
         names = ", ".join(experiment.encoding)
-        raise InputError(f"{names}: leave it out, for a table is read here as {experiment.init} reads it")
+        raise InputError(f"{names}: leave it out, since the table is read as {experiment.init} reads it")
     encoder = _learned_encoder(experiment, samples, X) if start is None else start.encoder
     targets = learn_targets(y, experiment.task, samples.class_names) if start is None else start.targets
     has_weights = start is not None

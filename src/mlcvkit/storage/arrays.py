@@ -66,9 +66,7 @@ def read_arrays(path: Path, *formats: str) -> tuple[dict[str, Array], dict[str, 
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path} is truncated or not a model file, which the folder of a run has: {first_line(error)}"
-        ) from None
+        raise InputError(f"{path} is truncated or not a model file: {first_line(error)}") from None
     found = metadata.get("format")
     if found not in formats:
         raise InputError(f"{path} is not what is wanted here: its format is {found!r}, not {formats[-1]!r}")

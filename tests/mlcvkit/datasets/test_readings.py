@@ -820,6 +820,9 @@ NOVEMBER_3 = {
     "Sunday, November 03, 2019": datetime(2019, 11, 3),
     "Sunday 3 November 2019 17:05": datetime(2019, 11, 3, 17, 5),
     "Sun Nov 03 07:08:09 2019": datetime(2019, 11, 3, 7, 8, 9),
+    "Sun Nov 03 07:08:09 +0000 2019": datetime(2019, 11, 3, 7, 8, 9),
+    "Saturday, November 3, 2019 at 1:00 PM": datetime(2019, 11, 3, 13),
+    "2019-11-03 10:00 BST": datetime(2019, 11, 3, 9),
     "Sun Nov  3 07:08:09 UTC 2019": datetime(2019, 11, 3, 7, 8, 9),
     "03/Nov/2019:06:00:00 +0000": datetime(2019, 11, 3, 6),
     "2019-11-03 07": datetime(2019, 11, 3, 7),
@@ -847,13 +850,53 @@ def test_a_missing_mark_before_a_unit_is_a_missing_value(missing):
     assert np.isfinite(encoder.transform(polars.DataFrame([column]))).all()
 
 
-@pytest.mark.parametrize("texts", [("<2.00", ">60.00"), ("DNF", "DNS", "DQ"), ("G", "B1")])
+@pytest.mark.parametrize("texts", [("<2.00", ">60.00"), ("DNF", "DNS", "DQ"), ("G", "LG")])
 def test_a_few_texts_again_and_again_beside_numbers_have_a_column_each(texts):
     values = [texts[i % len(texts)] if i % 5 == 0 else f"{i / 7:.2f}" for i in range(300)]
     encoder = TableEncoder().fit(polars.DataFrame({"x": values}))
     assert (encoder.columns_["x"]["kind"], sorted(encoder.columns_["x"]["others"])) == ("number", sorted(texts))
-    names = [f"A{i}" if i % 3 == 0 else f"{i}" for i in range(300)]  # all different: these are codes
-    assert kind_of_text(polars.Series(names), set())["kind"] == "text"
+
+
+@pytest.mark.parametrize("codes", [("V45", "E87"), ("12a", "3b", "7c"), ("LINE", "CA. 2343"), ("A1", "A2")])
+def test_codes_beside_numbers_are_names(codes):
+    for some in (codes, [f"A{i}" for i in range(60)]):
+        names = [some[i % len(some)] if i % 5 == 0 else f"{100 + i}" for i in range(300)]
+        assert kind_of_text(polars.Series(names), set())["kind"] == "text"
+
+
+@pytest.mark.parametrize(
+    ("form", "texts"),
+    [("{:02}:32", ("closed",)), ("2019-01-{:02}", ("open", "n/k")), ("{:02} h 5 min", ("closed", "unknown"))],
+)
+def test_texts_that_stand_for_no_time_leave_the_others_times(form, texts):
+    values = [texts[i % len(texts)] if i % 4 == 0 else form.format(1 + i % 21) for i in range(300)]
+    fact = kind_of_text(polars.Series(values), set())
+    assert (fact["kind"] in ("date", "time") or fact["clock"]) and fact["loose"]
+
+
+def test_signs_of_placeholders_are_not_mixed_with_those_of_numbers():
+    values = ["N.D." if i % 3 == 0 else "trace" if i % 11 == 0 else f"{i % 90}%" for i in range(300)]
+    fact = kind_of_text(polars.Series(values), set())
+    assert fact["kind"] == "number" and "mixed" not in fact
+
+
+FOUR_NUMBERS = ["8 9 23 23", "10.12.14 12", "1-12-10 5.30", "12/05/19, 3"]
+
+
+@pytest.mark.parametrize("text", FOUR_NUMBERS)
+def test_four_numbers_are_no_date(text):
+    assert date_of(text, "day") is None
+
+
+@pytest.mark.parametrize("lines", [["street and number,price", "12  Main Street,100"], ["x, y  z", "1, 2  3"]])
+def test_two_blanks_in_the_fields_of_a_file_separate_nothing(tmp_path, lines):
+    frame = read(written(tmp_path, [lines[0], *lines[1:] * 30])).X
+    assert frame.columns == [name.strip() for name in lines[0].split(",")]
+
+
+def test_months_with_two_digits_are_told():
+    fact = kind_of_text(polars.Series([f"Mar-{i:02}" for i in range(1, 30)]), set())
+    assert fact["kind"] == "date" and fact["short_years"]
 
 
 @pytest.mark.parametrize("missing", ["NaT", "0000-00-00", "never", ""])

@@ -217,3 +217,15 @@ def test_repeats_and_folds_are_listed_and_compared_by_their_mean_and_spread(tmp_
     together = [one["together"] for one in json.loads(run("runs", "--json", folder=tmp_path).stdout)]
     assert [one["run"] for one in together] == ["runs/a"] * 3 + ["runs/b"] * 3
     assert together[0]["scores"] == results[0]["mean"] and together[0]["std"] == results[0]["std"]
+    (tmp_path / "runs/b/fold-1/model.safetensors").write_text("junk")
+    damaged = run("runs", folder=tmp_path, COLUMNS="200")
+    assert damaged.returncode == 0 and "fold-1" in damaged.stderr
+    assert all(words in damaged.stdout for words in wanted) and "of 3" not in damaged.stdout
+
+
+def test_a_note_whose_counts_differ_from_fold_to_fold_is_told_once(tmp_path):
+    names = [f"n{i % 45}" for i in range(200)]
+    polars.DataFrame({"name": names, "y": ["u", "v"] * 100}).write_csv(tmp_path / "t.csv")
+    done = run("train", "t.csv", "--target", "y", "--folds", 5, *FEW, "--json", folder=tmp_path)
+    notes = json.loads(done.stdout)["notes"]
+    assert sum("have a column each" in note for note in notes) == 1, notes

@@ -377,7 +377,7 @@ class GivenModel:
 
     def __init__(self, W: Any = (), **options: Any) -> None:
         self.loss = "cross_entropy"
-        self.layers: list[GivenLayer] = []
+        self.layers = [GivenLayer(None, activation) for activation in self.activations]
         if len(W):
             self.W = [np.array(w) for w in W]
 

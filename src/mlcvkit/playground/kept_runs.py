@@ -1,7 +1,9 @@
 """Runs that are kept for comparison: their curves, and their place in the browser's storage."""
 
+import asyncio
 import json
 import math
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
@@ -27,6 +29,8 @@ class Kept:
     curve: tuple[Point, ...]
     changes: tuple[Change, ...]
     colour: str
+    key: str
+    """What tells it from those that other tabs keep."""
 
     def as_stored(self) -> dict[str, Any]:
         """The run as plain data, without what JSON cannot hold."""
@@ -36,7 +40,13 @@ class Kept:
 
         changes = [[plain(one.at), one.name, str(one.before), str(one.after)] for one in self.changes]
         curve = [plain(point) for point in self.curve]
-        return {"number": self.number, "experiment": asdict(self.experiment), "curve": curve, "changes": changes}
+        return {
+            "key": self.key,
+            "number": self.number,
+            "experiment": asdict(self.experiment),
+            "curve": curve,
+            "changes": changes,
+        }
 
 
 class KeptRuns:
@@ -45,12 +55,16 @@ class KeptRuns:
     def __init__(self) -> None:
         self.runs: list[Kept] = []
         self.count = 0
+        self.orders = asyncio.Lock()
 
-    def keep(self, session: Session) -> None:
-        """Keep a run as it is now."""
-        self.count += 1
-        self._add(session.experiment, session.curve, session.changes)
-        self._store()
+    async def keep(self, session: Session) -> None:
+        """Keep a run as it is now, beside those that other tabs have kept meanwhile."""
+        run = session.experiment, session.curve, session.changes
+        async with self.orders:
+            await self.restore()
+            self.count += 1
+            self._add(*run, uuid.uuid4().hex)
+            self._store()
 
     def clear(self) -> None:
         """Forget all."""
@@ -65,8 +79,11 @@ class KeptRuns:
             return
         try:
             for one in json.loads(stored or "[]")[-MOST_KEPT:]:
-                self.count, kept = kept_of(one)
-                self._add(*kept)
+                number, run = kept_of(one)
+                key = str(one.get("key", f"{number} of an earlier version"))[:40]
+                if key not in {kept.key for kept in self.runs}:
+                    self.count = number if number > self.count else self.count + 1
+                    self._add(*run, key)
         except (ValueError, TypeError, KeyError, AttributeError):
             ui.notify("The kept curves in this browser's storage cannot be read", type="warning")
 
@@ -84,10 +101,12 @@ class KeptRuns:
             lines.append(Line(name, kept.curve, f"validation_{quantity}", kept.colour, "dashed", marks))
         return lines
 
-    def _add(self, experiment: Experiment, curve: tuple[Point, ...], changes: tuple[Change, ...]) -> None:
+    def _add(
+        self, experiment: Experiment, curve: tuple[Point, ...], changes: tuple[Change, ...], key: str = ""
+    ) -> None:
         earlier = self.runs[1 - MOST_KEPT :]
         colour = next(colour for colour in COLOURS[2:] if colour not in {kept.colour for kept in earlier})
-        self.runs = [*earlier, Kept(self.count, experiment, curve, changes, colour)]
+        self.runs = [*earlier, Kept(self.count, experiment, curve, changes, colour, key)]
 
     def _store(self) -> None:
         stored = json.dumps([kept.as_stored() for kept in self.runs])

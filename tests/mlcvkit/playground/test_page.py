@@ -1572,3 +1572,19 @@ def test_the_legend_of_five_kept_runs_is_whole_and_its_words_do_not_leave_the_ch
     })"""
     for kind, top, height in one.page.evaluate(shown):
         assert kind == "plain" and top >= 40 + 4 * 18 and height - top > 150
+
+
+def test_two_tabs_keep_the_runs_of_both(visitor, context):
+    one = visitor().open("/?data=moons&seed=1")
+    two = visitor().open("/?data=moons&seed=2")
+    stored = (
+        "() => JSON.parse(localStorage.getItem('mlcvlab-kept') || '[]').map((run) => [run.number, run.experiment.seed])"
+    )
+    one.press("Keep to compare")
+    one.wait(lambda: one.page.evaluate(stored) == [[1, 1]])
+    two.press("Keep to compare")
+    two.wait(lambda: two.page.evaluate(stored) == [[1, 1], [2, 2]])
+    two.wait(lambda: len(charts(two)[0]["names"]) == 4)
+    one.press("Keep to compare")
+    one.wait(lambda: one.page.evaluate(stored) == [[1, 1], [2, 2], [3, 1]])
+    one.wait(lambda: len(set(charts(one)[0]["names"])) == 5)

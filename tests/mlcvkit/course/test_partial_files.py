@@ -296,3 +296,39 @@ def test_weights_of_one_direction_with_a_little_noise_are_alike():
     noisy = [np.vstack([one, -one, 1e-4 * rng.normal(size=(6, 784))]), np.array([[1.0], [-1.0]] + [[1e-4]] * 6)]
     assert _has_few_directions(noisy)
     assert not _has_few_directions([rng.normal(size=(8, 784)), rng.normal(size=(8, 1))])
+
+
+LAYERS = {
+    "three": "self.layers = [Layer(None, None), *self.layers]",
+    "none": "self.layers = []",
+    "of another kind": "self.layers = ['input', 'hidden', 'output']",
+}
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
+def test_the_layers_of_a_students_network_say_nothing_of_the_model_that_is_given(layers, grader, reference):
+    code = f"""
+
+from mlcvlab.models.base import Layer
+_begin = NN2.__init__
+
+def _own_begin(self, *args, **options):
+    _begin(self, *args, **options)
+    {layers}
+
+NN2.__init__ = _own_begin
+"""
+    files = {**reference, "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode()}
+    files["mlcvlab/optim/sgd.py"] = PLAIN_SGD.format(before="pass", gradient=ASKS["nothing"][1]).encode()
+    found = points_of(grader, files)
+    assert (found["SGD"], found["Adam"]) == (1, 1), found
+
+
+@NEEDS_BUBBLEWRAP
+def test_gradients_that_are_numbers_are_told_and_stop_no_check(grader, reference):
+    code = b"\n\nNN2.nn2 = lambda self, x: 0.5 * np.ones((1, np.shape(x)[1]))\n"
+    code += b"NN2.grad = lambda self, x, y, W=None: [1.0, 2.0]\n"
+    files = {**reference, "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code}
+    test = next(test for test in grader.grade(Submission("a", files)).tests if test.name == "grad")
+    assert test.points < 1 and "cannot be checked" not in " ".join(test.feedback)

@@ -270,10 +270,15 @@ def _teach(gradients: Sequence[Weights | None]) -> bool:
     if not all(any(np.abs(g[layer]).max() > 1e-7 for g in gradients[:2] if g is not None) for layer in (0, 1)):
         return False
     own = [g for gradient in gradients[:2] if gradient is not None for g in gradient]
-    if not all(any(np.ptp(g, axis=0).max() > 1e-7 * np.abs(g).max() for g in own[layer::2]) for layer in (0, 1)):
+    if not all(any(_differ(g) for g in own[layer::2]) for layer in (0, 1)):
         return False
     first, second = (_joined(gradient) for gradient in gradients[:2] if gradient is not None)
     return first.shape == second.shape and not near(first, second)
+
+
+def _differ(gradient: Array) -> bool:
+    """Whether the gradient is another one for each unit, and not the same number again and again."""
+    return bool(np.ptp(np.atleast_1d(gradient), axis=0).max() > 1e-7 * np.abs(gradient).max())
 
 
 def _as_it_is(answer: Any, correct: Weights) -> Weights:

@@ -15,6 +15,7 @@ from mlcvkit.course.mistakes import mistakes
 from mlcvkit.course.scoring import score_test
 from mlcvkit.course.submissions import Submission
 from mlcvkit.files import temporary_folder
+from soak import share
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests/data"
@@ -100,11 +101,23 @@ def reports(grader, files, seeds, tests=None):
                 process.end()
 
 
-def judged(grader, files, seeds):
-    """For each class seed the results of the tests of code, as ``reports``."""
+def judged(grader, files, seeds, tests=None):
+    """For each class seed the results of tests of code, as ``reports``."""
     parts = [(p.number, part, test) for p in grader.assignment.problems for part in p.parts for test in part.tests]
-    for seed, found in reports(grader, files, seeds):
-        yield seed, [score_test(grader.assignment, number, part, test, found[test]) for number, part, test in parts]
+    for seed, found in reports(grader, files, seeds, tests):
+        yield (
+            seed,
+            [
+                score_test(grader.assignment, number, part, test, found[test])
+                for number, part, test in parts
+                if test in found
+            ],
+        )
+
+
+CLASS_SEEDS = [range(4), range(4, 20)]
+"""The first of them in make test, all in make soak."""
+at_each_class_seed = share("solutions and mistakes of no catalogue, at 20 class seeds", "seeds", CLASS_SEEDS, one_in=2)
 
 
 def lost_properties(report):

@@ -283,15 +283,17 @@ def test_without_the_extra_the_error_names_it(folder):
         result = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
         assert_one_line_error(result, f"pip install 'mlcvlab[{extra}]'")
     # what needs no table works without the reader of tables
-    for arguments in (
-        ["train", "moons", "--epochs", "2", "--name", "bare"],
-        ["train", "--epochs", "1", "--hidden-units", "8", "--name", "digits"],
-        ["evaluate", "runs/bare"],
-        ["train", "moons", "--epochs", "2", "--repeats", "2", "--name", "twice"],
-        ["runs"],
-    ):
-        done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0, done
+    without = script.partition("sys.argv")[0]
+    lines = (
+        "train moons --epochs 2 --name bare",
+        "train --epochs 1 --hidden-units 8 --name digits",
+        "evaluate runs/bare",
+        "train moons --epochs 2 --repeats 2 --name twice",
+        "runs",
+    )
+    command = [sys.executable, "-c", without + ALL_LINES, *lines]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done
 
 
 WITHOUT_SCIKIT_LEARN = """

@@ -55,9 +55,9 @@ def with_more(points: str, more: str) -> str:
 
 
 def names_of_classes(points: str) -> list[str]:
-    """The names of the classes that have points, in their order."""
+    """The names of the classes that have points, in their order; a class without a name has that of its colour."""
     _, *names = points.split("~")
-    return [names[kind] if kind < len(names) else f"class {kind}" for kind in classes_of(points)]
+    return [names[kind] if kind < len(names) else COLOURS[kind].lower() for kind in classes_of(points)]
 
 
 def samples_of(points: str, name: str) -> Samples:

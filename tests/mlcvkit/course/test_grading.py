@@ -16,6 +16,7 @@ from coursework import (
     NEEDS_BUBBLEWRAP,
     ROOT,
     STYLES,
+    at_each_class_seed,
     honest,
     judged,
     lost_properties,
@@ -108,7 +109,7 @@ def test_honest_work_has_its_points_whatever_the_class_seed(of_code, reference, 
 TABLE_OF_MISTAKES = [line for line in (ROOT / "docs/mistakes.md").read_text().splitlines() if line.startswith("| `")]
 
 
-@repeated("mistakes, 2 class seeds each", test=len(MISTAKES) // 16, soak=len(MISTAKES) // 5, full=len(MISTAKES) * 100)
+@repeated("mistakes, 2 class seeds each", test=len(MISTAKES) // 32, soak=len(MISTAKES) // 5, full=len(MISTAKES) * 100)
 def test_a_mistake_costs_its_own_points_and_no_others_and_is_named_whatever_the_class_seed(of_code, reference, seed):
     mistake = MISTAKES[seed * 8 % len(MISTAKES)]
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
@@ -178,7 +179,7 @@ def test_no_two_mistakes_of_a_function_have_the_same_numbers(function):
 @pytest.mark.parametrize("function", ["nn2", "grad", "emp_loss_grad"])
 def test_whatever_the_class_seed_the_samples_of_nn2_have_both_answers_and_units_on_and_off(function):
     """Else some mistakes are right there, or cannot be told from others."""
-    for seed in range(60):
+    for seed in range(30):
         for case in TABLES[function](seed).cases:
             X = case.args[0]
             W1, w2 = case.own if len(case.args) < 3 or case.args[2] is None else case.args[2]
@@ -731,23 +732,26 @@ def softmax(x):
 """
 
 
+@at_each_class_seed
 @pytest.mark.parametrize("line", EPSILONS)
-def test_the_footnotes_epsilon_in_a_gradient_costs_nothing_whatever_the_class_seed(line, reference, of_code):
+def test_the_footnotes_epsilon_in_a_gradient_costs_nothing_whatever_the_class_seed(line, seeds, reference, of_code):
     files = {**reference, NN2: reference[NN2] + OWN_GRAD.replace("LINE", line.format(e="1e-6")).encode()}
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    for seed, found in reports(grader, files, range(20), ["grad"]):
+    for seed, found in reports(grader, files, seeds, ["grad"]):
         lost = [prop.name for prop in found["grad"].properties if prop.credit < 1 and prop.name != "saturated"]
         assert not lost, (seed, lost)
 
 
-def test_a_softmax_in_float32_costs_nothing_whatever_the_class_seed(reference, of_code):
+@at_each_class_seed
+def test_a_softmax_in_float32_costs_nothing_whatever_the_class_seed(seeds, reference, of_code):
     path = "mlcvlab/nn/activations.py"
     files = {**reference, path: reference[path] + OWN_SOFTMAX}
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    for seed, found in reports(grader, files, range(20), ["softmax"]):
+    for seed, found in reports(grader, files, seeds, ["softmax"]):
         assert found["softmax"].is_whole, seed
 
 
+@at_each_class_seed
 @pytest.mark.parametrize(
     ("name", "own", "lost"),
     [
@@ -755,11 +759,13 @@ def test_a_softmax_in_float32_costs_nothing_whatever_the_class_seed(reference, o
         ("softmax", "np.exp(x - x.mean()) / np.exp(x - x.mean()).sum()", {"batch", "stability"}),
     ],
 )
-def test_a_mistake_outside_of_the_catalogue_costs_the_same_at_every_class_seed(name, own, lost, reference, of_code):
+def test_a_mistake_outside_of_the_catalogue_costs_the_same_at_every_class_seed(
+    name, own, lost, seeds, reference, of_code
+):
     path = "mlcvlab/nn/activations.py"
     files = {**reference, path: reference[path] + f"\n\ndef {name}(x):\n    return {own}\n".encode()}
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    for seed, found in reports(grader, files, range(20), [name]):
+    for seed, found in reports(grader, files, seeds, [name]):
         assert {prop.name for prop in found[name].properties if prop.credit < 1} == lost, seed
 
 
@@ -776,21 +782,23 @@ def test_changing_the_input_is_named_only_where_nothing_else_is_wrong(right, wro
     assert not test.diagnosed, test.diagnosed
 
 
-def test_a_sigmoid_of_ones_own_that_overflows_costs_the_same_at_every_class_seed(of_code, replaced):
+@at_each_class_seed
+def test_a_sigmoid_of_ones_own_that_overflows_costs_the_same_at_every_class_seed(seeds, of_code, replaced):
     files = replaced(
         NN2,
         "        return np.hstack([self.layers[1].activation(self._forward(X[:, i], W)[1]) for i in _blocks(X, W)])",
         "        z = self._forward(X, W)[1]\n        return np.exp(z) / (1 + np.exp(z))",
     )
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    found = {lost_properties(report["nn2"]) for _, report in reports(grader, files, range(12), ["nn2"])}
+    found = {lost_properties(report["nn2"]) for _, report in reports(grader, files, seeds, ["nn2"])}
     assert found == {("stability",)}
 
 
-def test_an_index_that_is_now_and_then_too_large_costs_the_same_at_every_class_seed(of_code, replaced):
+@at_each_class_seed
+def test_an_index_that_is_now_and_then_too_large_costs_the_same_at_every_class_seed(seeds, of_code, replaced):
     files = replaced(SGD, "integers(sum(sizes), size=R)", "integers(sum(sizes) + 1, size=R)")
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    found = {lost_properties(report["SGD"]) for _, report in reports(grader, files, range(12), ["SGD"])}
+    found = {lost_properties(report["SGD"]) for _, report in reports(grader, files, seeds, ["SGD"])}
     assert len(found) == 1, found
 
 
@@ -859,6 +867,7 @@ def l2_grad(y, y_hat, *, axis=None):
 """
 
 
+@at_each_class_seed
 @pytest.mark.parametrize(
     ("file", "right", "wrong", "tests"),
     [
@@ -889,13 +898,13 @@ def l2_grad(y, y_hat, *, axis=None):
     ],
 )
 def test_a_mistake_that_is_in_no_catalogue_costs_the_same_at_every_class_seed(
-    of_code, reference, file, right, wrong, tests
+    of_code, reference, file, right, wrong, tests, seeds
 ):
     source = reference[file].decode()
     assert source.count(right) == 1 or not right
     files = {**reference, file: (source.replace(right, wrong) if right else source + wrong).encode()}
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    lost_by = {lost_properties(report[tests[0]]) for _, report in reports(grader, files, range(12), tests)}
+    lost_by = {lost_properties(report[tests[0]]) for _, report in reports(grader, files, seeds, tests)}
     assert len(lost_by) == 1 and lost_by != {()}
 
 
@@ -967,6 +976,7 @@ OF_ALL = {"layer": ", layer=None", "count": "x.shape[1]", "returned": "both if l
 OF_ONE = {"layer": "", "count": "1", "returned": "both"}
 
 
+@at_each_class_seed
 @pytest.mark.parametrize(
     ("name", "delta"),
     [
@@ -975,11 +985,12 @@ OF_ONE = {"layer": "", "count": "1", "returned": "both"}
         ("grad", "(p - y) / (p * (1 - p) + 1e-6)"),
     ],
 )
-def test_a_small_number_in_the_denominators_costs_nothing_whatever_the_class_seed(name, delta, of_code, reference):
+def test_a_small_number_in_the_denominators_costs_nothing_whatever_the_class_seed(
+    name, delta, seeds, of_code, reference
+):
     source = FOOTNOTE.format(name=name, delta=delta, **(OF_ONE if name == "grad" else OF_ALL))
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    for seed, found in judged(grader, with_methods(reference, **{name: source}), range(30)):
-        [result] = [test for test in found if test.name == name]
+    for seed, [result] in judged(grader, with_methods(reference, **{name: source}), seeds, [name]):
         assert result.points == result.out_of, (seed, result)
 
 
@@ -998,7 +1009,7 @@ def test_sgd_that_ends_early_is_not_told_to_end_in_its_first_step(threshold, of_
     step = f"W[k].flat[j] -= lr * g[k].flat[j]; model.W = W\n        if abs(g[k].flat[j]) < {threshold}: break"
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
     files = appended(reference, SGD, ONE_BY_ONE.format(less="", step=step))
-    for seed, found in reports(grader, files, range(8), ["SGD"]):
+    for seed, found in reports(grader, files, range(4), ["SGD"]):
         assert getattr(found["SGD"].diagnosis, "mistake", "") != "one_step", seed
 
 
@@ -1063,7 +1074,7 @@ def test_a_step_against_the_size_of_the_gradient_costs_the_same_each_time(of_cod
         ONE_BY_ONE.format(less="", step="W[k].flat[j] -= lr * abs(g[k].flat[j])").replace("seed)", "None)"),
     )
     grader = Grader(of_code, Sandbox(libraries(of_code)), 0)
-    found = [found["SGD"] for _, found in reports(grader, files, [1] * 12, ["SGD"])]
+    found = [found["SGD"] for _, found in reports(grader, files, [1] * 6, ["SGD"])]
     assert {tuple(lost_properties(one)) for one in found} == {("update",)}
 
 

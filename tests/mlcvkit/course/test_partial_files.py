@@ -7,7 +7,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from coursework import NEEDS_BUBBLEWRAP
+from coursework import NEEDS_BUBBLEWRAP, at_each_class_seed, judged
+from mlcvkit.course import rules
 from mlcvkit.course.checks.networks import _teach
 from mlcvkit.course.checks.notebook import _has_few_directions
 from mlcvkit.course.grading import Grader, libraries
@@ -56,8 +57,10 @@ def grader(of_code):
     return Grader(of_code, Sandbox(libraries(of_code)), 3)
 
 
-def points_of(grader, files):
-    return {test.name: test.points / test.out_of for test in grader.grade(Submission("a", files)).tests}
+def points_of(grader, files, tests=None):
+    """The share of each test's points, of all where None."""
+    [(_, results)] = judged(grader, files, [grader.seed], tests)
+    return {test.name: test.points / test.out_of for test in results}
 
 
 @NEEDS_BUBBLEWRAP
@@ -66,7 +69,7 @@ def test_the_model_that_an_optimizer_is_given_is_an_nn2(asks, grader, reference)
     before, gradient = asks
     source = PLAIN_SGD.format(before=before, gradient=gradient)
     source = source if "NN2" not in source else f"from mlcvlab.models.nn2 import NN2\n{source}"
-    found = points_of(grader, {**reference, "mlcvlab/optim/sgd.py": source.encode()})
+    found = points_of(grader, {**reference, "mlcvlab/optim/sgd.py": source.encode()}, ["SGD", "Adam"])
     assert found["SGD"] == 1 and found["Adam"] == 1, found
 
 
@@ -146,8 +149,10 @@ def test_texts_that_are_executed_again_and_again_are_parsed_once_and_not_without
     assert imported("exec('import torch')")[0].module.startswith("torch")
 
 
-def test_of_very_many_files_some_are_not_searched_and_that_is_said(of_code, reference):
-    added = {f"mlcvlab/x{i}.py": b"f(a)(b)\n" * 32_000 for i in range(40)}
+def test_of_very_many_files_some_are_not_searched_and_that_is_said(of_code, reference, monkeypatch):
+    assert rules.MOST_SEARCHED == 1 << 20  # bytes, which take seconds
+    monkeypatch.setattr(rules, "MOST_SEARCHED", 100_000)
+    added = {f"mlcvlab/x{i}.py": b"f(a)(b)\n" * 2_000 for i in range(40)}
     found = [one.message for one in check_rules({**reference, **added}, of_code.tasks, of_code.forbidden)]
     assert sum("too large to be searched" in message for message in found) >= 36
     assert not any(f"{name} is too large" in message for message in found for name in reference)
@@ -191,30 +196,32 @@ NN2.grad = grad
     named = {}
     for delta in ("np.sign(y_hat - y) * y_hat * (1 - y_hat)", "y_hat - y"):
         files = {**reference, "mlcvlab/models/nn2.py": f"{source}\n{wrong.format(delta=delta)}".encode()}
-        test = next(test for test in grader.grade(Submission("a", files)).tests if test.name == "grad")
+        [(_, [test])] = judged(grader, files, [3], ["grad"])
         named[delta] = test.diagnosis
         assert 0 < test.out_of - test.points < 0.3, test.feedback
     assert list(named.values()) == ["", "output_layer_transposed"], named
 
 
 @NEEDS_BUBBLEWRAP
-@pytest.mark.parametrize("seed", range(1, 13))
-def test_a_gradient_that_is_clipped_at_1_costs_nothing(seed, of_code, reference):
+@at_each_class_seed
+def test_a_gradient_that_is_clipped_at_1_costs_nothing(seeds, grader, reference):
     source = reference["mlcvlab/optim/sgd.py"].decode()
     clipped = PLAIN_SGD.format(
         before="pass", gradient="[np.clip(g, -1, 1) for g in model.emp_loss_grad(train_X, train_y)]"
     )
     files = {**reference, "mlcvlab/optim/sgd.py": f"{source}\n{clipped}".encode()}
-    assert points_of(Grader(of_code, Sandbox(libraries(of_code)), seed), files)["SGD"] == 1
+    for seed, [result] in judged(grader, files, seeds, ["SGD"]):
+        assert result.right, (seed, result)
 
 
 @NEEDS_BUBBLEWRAP
-@pytest.mark.parametrize("seed", [1, 2, 5, 6])
-def test_a_small_number_in_mse_grad_costs_the_same_whatever_the_class_seed(seed, of_code, reference):
+@at_each_class_seed
+def test_a_small_number_in_mse_grad_costs_the_same_whatever_the_class_seed(seeds, grader, reference):
     source = reference["mlcvlab/nn/losses.py"].decode()
     small = "\n\ndef mse_grad(y, y_hat):\n    return (2 * (y_hat - y) + 1e-6) / (np.size(y) + 1e-6)\n"
     files = {**reference, "mlcvlab/nn/losses.py": (source + small).encode()}
-    assert points_of(Grader(of_code, Sandbox(libraries(of_code)), seed), files)["mse_grad"] == 1
+    for seed, [result] in judged(grader, files, seeds, ["mse_grad"]):
+        assert result.right, (seed, result)
 
 
 @NEEDS_BUBBLEWRAP
@@ -229,7 +236,7 @@ def test_a_file_in_the_place_of_a_folder_costs_what_is_in_that_folder(grader, re
 def test_an_alpha_of_ones_own_costs_the_hyperparameters_alone(alpha, grader, replaced):
     right = "W = copy_weights(model.W)"
     files = replaced("mlcvlab/optim/adam.py", right, f"alpha = {alpha}\n    {right}")
-    test = next(test for test in grader.grade(Submission("a", files)).tests if test.name == "Adam")
+    [(_, [test])] = judged(grader, files, [3], ["Adam"])
     assert (test.diagnosis, test.diagnosed) == ("fixed_alpha", f"alpha is {alpha:g} whatever value is given")
     assert 0 < test.out_of - test.points < 1, test.points
 
@@ -265,7 +272,7 @@ def _emp_loss_grad(self, X, y, W=None, layer=None):
 NN2.nn2, NN2.grad, NN2.emp_loss_grad = _nn2, _grad, _emp_loss_grad
 """
     files = {**reference, "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode()}
-    assert points_of(grader, files)["grad"] < 0.5
+    assert points_of(grader, files, ["grad"])["grad"] < 0.5
 
 
 @NEEDS_BUBBLEWRAP
@@ -323,7 +330,7 @@ NN2.__init__ = _own_begin
     files = {**reference, "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode()}
     sgd = PLAIN_SGD.format(before="assert isinstance(model, NN2)", gradient=ASKS["nothing"][1])
     files["mlcvlab/optim/sgd.py"] = f"from mlcvlab.models.nn2 import NN2\n{sgd}".encode()
-    found = points_of(grader, files)
+    found = points_of(grader, files, ["SGD", "Adam"])
     assert (found["SGD"], found["Adam"]) == (1, 1), found
 
 

@@ -127,10 +127,9 @@ def test_each_class_has_its_colour_everywhere(classes):
         f"{centres[kind][0] + i:02x}{centres[kind][1] + (7 * i) % 11:02x}{kind}" for kind in classes for i in range(12)
     )
     experiment = replace(default_experiment("points"), points=points, learning_rate=0.05, epochs=200)
-    assert classes_of(points) == classes and make_network(experiment).class_names == [
-        f"class {kind}" for kind in classes
-    ]
     network = make_network(experiment)
+    assert classes_of(points) == classes
+    assert network.class_names == [("blue", "red", "green", "amber")[kind] for kind in classes]
     assert len(network.train[1]) == experiment.outputs == (1 if len(classes) == 2 else len(classes))
     assert {kind for *_, kind, _ in inspection.points_on_plane(network)} == set(classes)
     network.fit(experiment)
@@ -160,7 +159,7 @@ def test_classes_keep_their_names_in_the_link_the_file_and_the_network(tmp_path,
     points, _ = in_file(tmp_path, iris)
     assert names_of_classes(points) == ["setosa", "versicolor", "virginica"]
     more = with_more(points, "00003" * 5)
-    assert names_of_classes(more) == ["setosa", "versicolor", "virginica", "class 3"]
+    assert names_of_classes(more) == ["setosa", "versicolor", "virginica", "amber"]
     network = make_network(Experiment(data="points", points=points))
     assert network.class_names == ["setosa", "versicolor", "virginica"]
     (tmp_path / "points.csv").write_bytes(as_csv(points))

@@ -201,7 +201,7 @@ export default {
         for (const spot of this.laid.spots.filter((s) => s.layer === net.layers.length)) {
           c.fillStyle = ink;
           c.fillText(this.short(net.names[spot.i]), last + 14, spot.y - (widest > 36 && net.answers ? 7 : 0));
-          c.fillStyle = rgba(RED, 0.9);
+          c.fillStyle = rgba(net.plane ? OF_CLASSES[net.colours[spot.i]] : RED, 0.9);
           const [x, y] = widest > 36 ? [last + 14, spot.y + 2] : [last + after, spot.y - 5];
           if (net.answers) c.fillRect(x, y, 1 + (widest > 36 ? 70 : 86 - after) * net.answers[spot.i], widest > 36 ? 6 : 10);
         }

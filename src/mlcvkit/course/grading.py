@@ -7,7 +7,7 @@ points only.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
@@ -32,7 +32,7 @@ from mlcvkit.course.submissions import Submission
 from mlcvkit.course.usage import Limits
 from mlcvkit.files import temporary_folder
 from mlcvlab.models.nn2 import NN2
-from mlcvlab.nn import activations, basis, losses
+from mlcvlab.nn import activations, as_float, basis, losses
 
 SUPPLIED_BY = {
     component.name: {module.__name__: module for module in (basis, activations, losses)}[component.module]
@@ -44,6 +44,8 @@ NETWORK = "mlcvlab.models.nn2"
 OPTIMIZERS = ("mlcvlab.optim.sgd", "mlcvlab.optim.adam")
 MOST_ENTRIES = 4 * 10**7
 ANSWERED = {"call": {"value", "after"}, "network": {"value", "after", "own"}, "optimize": {"value", "after", "W"}}
+MOST_LEFT_OUT = 4
+"""With more wrong functions than these it is not tried which of them a network is built on."""
 NOT_IMPLEMENTED = "it is not implemented yet"
 
 
@@ -94,6 +96,8 @@ class Examination:
         self.grader, self.submission, self.folder = grader, submission, folder
         self.broken: dict[str, str] = {}
         self.missing: set[str] = set()
+        self.sound: dict[str, bool] = {}
+        """Whether a function of Problem 1 is right as it stands, by a reading that costs nothing."""
         self.built_on: dict[str, set[str]] = {}
         """The supplied functions for each function that is right only with them."""
         values = grader.assignment.limits
@@ -178,6 +182,7 @@ class Examination:
         A function that builds on another counts as right with it only if the other does not build on it in turn.
         """
         report = check_component(test, process.call, self.grader.seed)
+        self.sound[test] = all(prop.worth(self.grader.assignment.variants) >= 1 for prop in report.properties)
         if report.is_whole or report.reason:
             return report
         used: set[str] = set()
@@ -200,11 +205,19 @@ class Examination:
             further = {one for name in further for one in self.built_on.get(name, ())} - reached
         return test in reached
 
-    def _network(self, test: str, process: "Process") -> Report:
-        """With the submission's components; if that is not fully right, with the reference's of Problem 1, and then
-        also with its methods.
+    def _wrong_functions(self, process: "Process") -> set[str]:
+        """The submission's functions of Problem 1 that lose points."""
+        for name in COMPONENTS_CHECKED.keys() - self.sound:
+            report = check_component(name, process.call, self.grader.seed)
+            self.sound[name] = all(prop.worth(self.grader.assignment.variants) >= 1 for prop in report.properties)
+        return {name for name, is_sound in self.sound.items() if not is_sound}
 
-        A method that is supplied does not do what the submission's own does besides, such as keeping what it computed.
+    def _network(self, test: str, process: "Process") -> Report:
+        """With the submission's components; if that is not fully right, with the reference's in place of those that are
+        wrong, of all, or of all wrong but one, and then also with its methods.
+
+        A network may be built on a function as the submission has it, right by another reading or wrong. A method that
+        is supplied does not do what the submission's own does besides, such as keeping what it computed.
         """
         check = networks.CHECKS[test]
         functions = supplied_functions()
@@ -215,7 +228,13 @@ class Examination:
             report = check(process.network, self.grader.seed)
             if report.is_whole or report.reason == NOT_IMPLEMENTED:
                 return report
-        for supplied in ([functions] if methods and not ended & methods.keys() else []) + [functions | methods]:
+        wrong = {name: functions[name] for name in self._wrong_functions(process)}
+        all_but_one = [
+            {n: f for n, f in wrong.items() if n != name} for name in wrong if 1 < len(wrong) <= MOST_LEFT_OUT
+        ]
+        each = [*([wrong] if wrong else []), functions, *all_but_one]
+        alone = each if methods and not ended & methods.keys() else []
+        for supplied in [*alone, *(one | methods for one in each)]:
             with self._process((*NN_MODULES, NETWORK), supplied) as second_process:
                 second = check(second_process.network, self.grader.seed)
             report = report if report is not None and report.credit > second.credit else second
@@ -456,11 +475,32 @@ def supplied_functions() -> dict[str, Callable[..., Any]]:
                 _require_at_most(MOST_WORK, math.prod(shapes[1]) * math.prod(shapes[0][1:]))
             if function is activations.softmax_grad:
                 _require_at_most(MOST_ENTRIES, math.prod(shapes[0]) * max(shapes[0], default=1))
-            return function(*plain, **named)
+            if function is basis.linear and len(plain) == 2 and not named:
+                return _linear(*plain)
+            return function(*_as_numpy_takes(function, plain, shapes), **named)
 
         return call
 
     return {name: checked(getattr(module, name)) for name, module in SUPPLIED_BY.items()}
+
+
+def _as_numpy_takes(
+    function: Callable[..., Any], plain: Sequence[Any], shapes: Sequence[tuple[int, ...]]
+) -> Sequence[Any]:
+    """The arguments in shapes that the reference takes, where NumPy takes those that a student's function got."""
+    if len(shapes) < 2 or function is basis.linear or shapes[0] == shapes[1]:
+        return plain
+    try:
+        shape = np.broadcast_shapes(*shapes[:2])
+    except ValueError:
+        return plain  # which the reference refuses in words
+    _require_at_most(MOST_ENTRIES, math.prod(shape))
+    return [*(np.broadcast_to(arg, shape) for arg in plain[:2]), *plain[2:]]
+
+
+def _linear(x: Any, W: Any) -> Any:
+    """The reference's ``linear``, which also takes one sample, or the weights of one output, as a vector."""
+    return basis.linear(x, W) if np.ndim(x) == np.ndim(W) == 2 else np.dot(as_float(W), as_float(x))
 
 
 def supplied_network() -> dict[str, Callable[..., Any]]:
@@ -470,6 +510,8 @@ def supplied_network() -> dict[str, Callable[..., Any]]:
         def call(W: Any, x: Any, *args: Any) -> Any:
             model = NN2()
             model.W = [np.asarray(w) for w in W]
+            if np.ndim(x) == 1:  # one sample, as a vector
+                x, args = np.reshape(x, (-1, 1)), (*(np.reshape(y, (1, -1)) for y in args[:1]), *args[1:])
             require_bearable(model.W, x)
             if name == "emp_loss_grad":
                 layer = args[1] if len(args) > 1 else None

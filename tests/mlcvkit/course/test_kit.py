@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coursework import HONEST, MISTAKES, honest, with_mistake
+from coursework import HONEST, MISTAKES, honest, judged, with_mistake
 from mlcvkit.course.assignment import read_assignment
+from mlcvkit.course.grading import Grader, libraries
 from mlcvkit.course.handout import handout, write_handout
 from mlcvkit.course.kit.tree import is_ignored
 from mlcvkit.course.rules import check_rules
+from mlcvkit.course.sandbox import Sandbox
 from soak import share
 
 
@@ -138,3 +140,72 @@ def test_the_kit_runs_where_nobody_reads_to_the_end(students, reference, tmp_pat
     result = subprocess.run([sys.executable, "-u", "-I", "-S", "-c", code], stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert (result.returncode, result.stderr) == (1, b"")
+
+
+STEP = "l, j = (0, k) if k < W[0].size else (1, k - W[0].size); W[l].flat[j] -= lr * g[l].flat[j]"
+RIGHT_BY_ANOTHER_WAY = {
+    "gradients of a copy": (
+        "sgd",
+        "SGD",
+        f"import copy; W = [w.copy() for w in model.W]; n = sum(w.size for w in W)\n"
+        f"    for k in np.random.default_rng().integers(n, size=R):\n"
+        f"        g = copy.deepcopy(model).emp_loss_grad(train_X, train_y); {STEP}; model.W = W\n    return W",
+    ),
+    "an accuracy that is printed": (
+        "sgd",
+        "SGD",
+        "print(np.mean((model.nn2(train_X) >= 0.5) == train_y)); return _right(model, train_X, train_y, lr=lr, R=R)",
+    ),
+    "gradients at zeroed weights": (
+        "sgd",
+        "SGD",
+        f"W = [w.copy() for w in model.W]; n = sum(w.size for w in W)\n"
+        f"    for k in np.random.default_rng().integers(n, size=R):\n"
+        f"        Z = [0 * w for w in W]; q = (0, k) if k < W[0].size else (1, k - W[0].size)\n"
+        f"        Z[q[0]].flat[q[1]] = W[q[0]].flat[q[1]]\n"
+        f"        g = model.emp_loss_grad(train_X, train_y, Z); {STEP}\n    model.W = W\n    return W",
+    ),
+    "an Adam without look-ahead": (
+        "adam",
+        "Adam",
+        "return _right(model, train_X, train_y, lookahead=False, **given)",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", RIGHT_BY_ANOTHER_WAY)
+def test_what_costs_nothing_in_the_grader_is_right_in_it(way, check, reference, of_code):
+    module, name, body = RIGHT_BY_ANOTHER_WAY[way]
+    options = "lr=0.1, R=100" if name == "SGD" else "**given"
+    code = f"\n\n_right = {name}\ndef {name}(model, train_X, train_y, {options}):\n    {body}\n"
+    path = f"mlcvlab/optim/{module}.py"
+    if name == "Adam":
+        code = code.replace("**given):", "alpha=0.001, beta1=0.9, beta2=0.999, delta=1e-8, R=100):").replace(
+            "**given", "alpha=alpha, beta1=beta1, beta2=beta2, delta=delta, R=R"
+        )
+    files = {**reference, path: reference[path] + code.encode()}
+    for _, [result] in judged(Grader(of_code, Sandbox(libraries(of_code)), 3), files, [3], [name]):
+        assert result.right, result
+    assert name not in wrong(check(files)), check(files).stdout
+
+
+def test_the_footnotes_small_number_is_right_in_it(check, reference):
+    path = "mlcvlab/models/nn2.py"
+    code = """
+
+def grad(self, x, y, W=None):
+    W1, w2 = self.W if W is None else W
+    a = np.maximum(W1 @ x, 0)
+    p = 1 / (1 + np.exp(-w2.T @ a))
+    d = ((1 - y) / (1 - p + 1e-6) - y / (p + 1e-6)) * p * (1 - p)
+    return [((w2 @ d) * (a > 0)) @ x.T, a @ d.T]
+NN2.grad = grad
+"""
+    result = check({**reference, path: reference[path] + code.encode()})
+    assert "grad" not in wrong(result), result.stdout
+
+
+def test_a_forgotten_return_is_told_as_that(check, reference):
+    path = "mlcvlab/optim/sgd.py"
+    code = b"\n\n_right = SGD\ndef SGD(*args, **options):\n    _right(*args, **options)\n"
+    assert "it returned None" in check({**reference, path: reference[path] + code}).stdout

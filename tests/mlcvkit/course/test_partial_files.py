@@ -341,3 +341,103 @@ def test_gradients_that_are_numbers_or_the_same_for_each_unit_are_none_of_a_netw
     assert not _teach([[np.float64(i), np.float64(2 + i)] for i in range(4)])
     assert not _teach([[np.full((3, 4), 1.0 + i), second] for i, (_, second) in enumerate(good)])
     assert not _teach([[first, np.full((3, 1), 1.0 + i)] for i, (first, _) in enumerate(good)])
+
+
+SHAPES = {
+    "targets without an axis": (
+        "np.ravel(y)[i], p",
+        "x[:, i:i+1]",
+        "g1 += (w2 * d * relu_grad(a)) @ xi.T; g2 += a * d",
+    ),
+    "samples without an axis": (
+        "np.ravel(y)[i], p",
+        "x[:, i]",
+        "g1 += np.outer(w2[:, 0] * d * relu_grad(a), xi); g2[:, 0] += a * d",
+    ),
+}
+OF_PROBLEM_1 = {
+    "nothing": ("losses", ""),
+    "not done": ("losses", "def cross_entropy_grad(y, y_hat): raise NotImplementedError"),
+    "the sign": (
+        "losses",
+        "def cross_entropy_grad(y, y_hat): return y / (y_hat + 1e-6) - (1 - y) / (1 - y_hat + 1e-6)",
+    ),
+    "relu_grad": ("activations", "def relu_grad(y): return y"),
+    "a bias": ("basis", "def linear(x, W): return np.dot(W, x) + 1"),
+}
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("mistake", OF_PROBLEM_1)
+def test_what_is_supplied_takes_the_shapes_that_numpy_takes(mistake, shape, grader, reference):
+    targets, sample, sums = SHAPES[shape]
+    code = f"""
+
+def grad(self, x, y, W=None):
+    W1, w2 = self.W if W is None else W
+    g1, g2 = np.zeros(W1.shape), np.zeros(w2.shape)
+    for i in range(x.shape[1]):
+        xi = {sample}
+        a = relu(linear(xi, W1))
+        p = sigmoid(linear(a, w2.T))
+        d = cross_entropy_grad({targets}) * sigmoid_grad(p)
+        {sums}
+    return [g1, g2]
+NN2.grad = grad
+"""
+    right = "\ndef cross_entropy_grad(y, y_hat): return (1 - y) / (1 - y_hat + 1e-6) - y / (y_hat + 1e-6)\n"
+    imports = (
+        "\nfrom mlcvlab.nn.activations import relu, relu_grad, sigmoid, sigmoid_grad\n"
+        "from mlcvlab.nn.basis import linear\nfrom mlcvlab.nn.losses import cross_entropy_grad\n"
+    )
+    added = {"losses": right, "basis": "\nimport numpy as np\ndef linear(x, W): return np.dot(W, x)\n"}
+    module, wrong = OF_PROBLEM_1[mistake]
+    added[module] = f"{added.get(module, '')}\n{wrong}\n"
+    files = {f"mlcvlab/nn/{name}.py": source for name, source in added.items()} | {
+        "mlcvlab/models/nn2.py": imports + code
+    }
+    files = {**reference, **{name: reference[name] + source.encode() for name, source in files.items()}}
+    lost = {name for name, share in points_of(grader, files, ["linear", "relu_grad", "grad"]).items() if share < 1}
+    assert "grad" not in lost, lost
+
+
+@NEEDS_BUBBLEWRAP
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_gradient_may_be_built_on_another_reading_beside_a_wrong_function(is_right, grader, reference):
+    code = """
+
+from mlcvlab.nn.basis import linear, linear_grad
+def grad(self, x, y, W=None):
+    W1, w2 = self.W if W is None else W
+    a = np.maximum(linear(x, W1), 0)
+    p = 1 / (1 + np.exp(-linear(a, w2.T)))
+    d = cross_entropy_grad(y, p) * p * (1 - p)
+    return [((w2 @ d) * (a > 0)) @ linear_grad(x), (d @ linear_grad(a)).T]
+NN2.grad = grad
+"""
+    sign = "\n\n_right = cross_entropy_grad\ndef cross_entropy_grad(y, y_hat): return -_right(y, y_hat)\n"
+    used = "\nfrom mlcvlab.nn.losses import cross_entropy_grad\n"
+    files = {
+        **reference,
+        "mlcvlab/nn/basis.py": reference["mlcvlab/nn/basis.py"]
+        + b"\n\nimport numpy as np\ndef linear_grad(x): return np.asarray(x).T\n",
+        "mlcvlab/nn/losses.py": reference["mlcvlab/nn/losses.py"] + (b"" if is_right else sign.encode()),
+        "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + f"{used}{code}".encode(),
+    }
+    assert points_of(grader, files, ["grad"])["grad"] == 1
+
+
+@NEEDS_BUBBLEWRAP
+def test_a_supplied_gradient_takes_one_sample_as_a_vector(grader, reference):
+    code = """
+
+def grad(self, x, y, W=None): raise NotImplementedError
+def emp_loss_grad(self, train_X, train_y, W=None, layer=None):
+    each = [self.grad(train_X[:, i], train_y[:, i], W) for i in range(train_X.shape[1])]
+    found = [np.mean([g[k] for g in each], axis=0) for k in (0, 1)]
+    return found if layer is None else found[layer]
+NN2.grad, NN2.emp_loss_grad = grad, emp_loss_grad
+"""
+    files = {**reference, "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode()}
+    assert points_of(grader, files, ["emp_loss_grad"])["emp_loss_grad"] == 1

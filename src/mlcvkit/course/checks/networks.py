@@ -43,6 +43,8 @@ AsksNetwork = Callable[[str, Weights, list[Any]], Any]
 FEATURES, HIDDEN = 4, 3
 STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
 STEP = 1e-3
+ROUNDING = 1e-10
+"""What is below it is a rounding error of finite differences."""
 
 
 @dataclass(frozen=True)
@@ -308,7 +310,7 @@ def _judge_gradient(table: Table, answers: Sequence[Any], all_correct: Sequence[
     cases = table.cases
     report = Report("grad", equation=equation(NN2.grad))
     report.relative_error = _error_of_gradients(answers[:5], all_correct[:5])
-    slack = [_of_the_footnote(case) for case in cases]
+    slack = [of_the_footnote(case) for case in cases]
     wrong = {i: _wrong_layers(answers[i], all_correct[i], rtol, slack[i]) for i in range(len(cases))}
     failing = [i for i, layers in wrong.items() if layers]
     readings = judge(report, [table], _looked_at(cases, answers, all_correct, slack), failing)
@@ -332,7 +334,7 @@ def _judge_gradient(table: Table, answers: Sequence[Any], all_correct: Sequence[
     return report
 
 
-def _of_the_footnote(case: Case) -> float:
+def of_the_footnote(case: Case) -> float:
     """How far the handout's ε = 10⁻⁶ in the denominators of ∇_ŷ ℓ moves a gradient; 0 where ŷ is rounded to 1."""
     if case.property == "saturated":
         return 0.0
@@ -451,7 +453,7 @@ def _differences(ask: AsksNetwork, case: Case) -> Weights | None:
                 if y_hat is None or y_hat.size != x.shape[1] or not np.all((y_hat >= 0) & (y_hat <= 1)):
                     return None
                 gradient[j] += factor / STEP * float(cross_entropy(y, y_hat.reshape(y.shape)).sum())
-    return gradients
+    return [np.where(np.abs(gradient) < ROUNDING, 0, gradient) for gradient in gradients]
 
 
 @lru_cache(maxsize=64)
@@ -515,7 +517,7 @@ def _judge_empirical(table: Table, answers: Sequence[Any], all_correct: Sequence
     cases = table.cases
     report = Report("emp_loss_grad", equation=equation(NN2.emp_loss_grad))
     report.relative_error = _error_of_gradients(answers[:4], all_correct)
-    slack = [_of_the_footnote(case) for case in cases[:4]]
+    slack = [of_the_footnote(case) for case in cases[:4]]
     failing = [i for i in range(4) if _wrong_layers(answers[i], all_correct[i], 1e-5, slack[i])]
     looked_at = _looked_at(cases[:4], answers[:4], all_correct, slack)
     readings = judge(report, [table], looked_at, failing)
@@ -534,7 +536,7 @@ def _judge_empirical(table: Table, answers: Sequence[Any], all_correct: Sequence
 
 
 def _describe_empirical(case: Case, answer: Any, correct: Sequence[Array]) -> str:
-    layer = next(iter(_wrong_layers(answer, correct, 1e-5, _of_the_footnote(case))))
+    layer = next(iter(_wrong_layers(answer, correct, 1e-5, of_the_footnote(case))))
     text = _describe_gradient(Case("value", case.own, case.args[:3]), answer, correct, layer)
     where = (
         "" if case.property == "value" else " where W is not the model's own" if case.args[2] else " where W is None"

@@ -715,7 +715,7 @@ def described(error: BaseException, of_notebook: bool = False) -> Any:
     if own:
         place = own[-1].filename.rpartition("mlcvlab" + os.sep)[2] if "mlcvlab" in own[-1].filename else "the notebook"
         where = f"{place}, line {own[-1].lineno}: {own[-1].line or ''}"
-    elif isinstance(error, SyntaxError):
+    elif isinstance(error, SyntaxError) and error.lineno:
         where = f"line {error.lineno}: {(error.text or '').strip()}"
     return {"type": type(error).__name__[:80], "message": str(error)[:500], "where": where[:300]}
 

@@ -72,7 +72,8 @@ def problems(row: dict[str, Any]) -> list[str]:
     name = row["function"]
     try:
         module = importlib.import_module(row["module"])
-        subject = getattr(module, name) if hasattr(module, name) else getattr(module, "NN2")  # noqa: B009
+        is_method = row["module"].endswith(".nn2")
+        subject = getattr(module, "NN2" if is_method else name)
     except Exception as error:
         return [f"{row['module']} cannot be imported: {type(error).__name__}: {error}"]
     problems: dict[str, str] = {}
@@ -101,6 +102,8 @@ def of_function(subject: Any, name: str, case: dict[str, Any]) -> str:
             args.pop()
         subject = getattr(model, name)
     value = subject(*args)
+    if value is None:
+        return "it returned None: is a return missing?"
     expected = np.array(case["expected"])
     joined = (
         np.concatenate([np.ravel(part) for part in value]) if isinstance(value, list | tuple) else np.asarray(value)
@@ -133,8 +136,15 @@ def is_near(got: Any, correct: Any, case: dict[str, Any]) -> bool:
 class Layer:
     """A layer of a model."""
 
-    def __init__(self, W: Any) -> None:
-        self.W = W
+    def __init__(self, W: Any, activation: Any) -> None:
+        self.W, self.activation = W, activation
+
+
+class Asked(list[Any]):
+    """The weights at which a model and its copies were asked for a gradient."""
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return self
 
 
 class Weights(list[Any]):
@@ -159,8 +169,10 @@ class Model:
         self.curvature, self.target, start = (
             list(map(np.array, case[key])) for key in ("curvature", "target", "start")
         )
-        self.layers = [Layer(W) for W in start]
-        self.asked: list[Any] = []
+        students = sys.modules.get("mlcvlab.nn.activations")
+        own = [getattr(students, name, None) for name in ("relu", "sigmoid")]
+        self.layers = [Layer(W, activation) for W, activation in zip(start, own, strict=True)]
+        self.asked = Asked()
 
     @classmethod
     def of(cls, case: dict[str, Any]) -> Any:
@@ -179,6 +191,12 @@ class Model:
         for layer, W in zip(self.layers, weights, strict=True):
             layer.W = W
 
+    def nn2(self, x: Any, *_: Any, **__: Any) -> Any:
+        return np.full((1, np.shape(x)[1] if np.ndim(x) == 2 else 1), 0.5)
+
+    def grad(self, x: Any, y: Any, W: Any = None, *_: Any, **__: Any) -> Any:
+        return [np.size(y) * gradient for gradient in self.emp_loss_grad(x, y, W)]
+
     def emp_loss(self, X: Any, y: Any, W: Any = None, **_: Any) -> float:
         W = self.W if W is None else W
         return float(sum((c * (w - t) ** 2).sum() / 2 for c, w, t in zip(self.curvature, W, self.target, strict=True)))
@@ -195,8 +213,12 @@ def of_sgd(subject: Any, model: Any, case: dict[str, Any]) -> str:
     X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
     curvature, target = (np.concatenate([np.ravel(part) for part in case[key]]) for key in ("curvature", "target"))
     final = subject(model, X, y, **case["options"])
+    if final is None:
+        return "it returned None: is a return missing?"
     path = [np.concatenate([np.ravel(part) for part in case["start"]]), *model.asked]
     path.append(np.concatenate([np.ravel(w) for w in final]))
+    if any(follows(path, case, curvature, target, zeroed=zeroed) for zeroed in (False, True)[: 1 + case["zeroed"]]):
+        return ""
     steps = 0
     for before, after in pairwise(path):
         moved = np.flatnonzero(np.abs(after - before) > 1e-6)
@@ -213,13 +235,33 @@ def of_sgd(subject: Any, model: Any, case: dict[str, Any]) -> str:
     return "" if steps == wanted else f"with R = {wanted} there were {steps} steps"
 
 
+def follows(path: list[Any], case: dict[str, Any], curvature: Any, target: Any, *, zeroed: bool) -> bool:
+    """Whether the steps lead from the first weights to the last. A gradient that is computed elsewhere is no step, but
+    with ``zeroed`` each is computed where all weights but one are 0, as the handout has it printed.
+    """
+    current, lr, steps = path[0].copy(), case["options"]["lr"], 0
+    for after in path[1:]:
+        of_step = np.flatnonzero(after) if zeroed else np.flatnonzero(np.abs(after - current) > 1e-6)
+        if len(of_step) != 1:
+            continue
+        j = of_step[0]
+        moved = current[j] - lr * curvature[j] * (current[j] - target[j])
+        if np.isclose(after[j], current[j] if zeroed else moved, rtol=1e-4, atol=1e-6):
+            current[j] = moved if zeroed else after[j]
+            steps += 1
+    return steps == case["options"]["R"] and np.allclose(current, path[-1], rtol=1e-4, atol=1e-5)
+
+
 def of_adam(subject: Any, model: Any, case: dict[str, Any]) -> str:
     """Whether the weights after some steps are right."""
     X, y = np.zeros((np.shape(case["start"][0])[1], 2)), np.zeros((1, 2))
-    final = np.concatenate([np.ravel(w) for w in subject(model, X, y, **case["options"])])
+    weights = subject(model, X, y, **case["options"])
+    if weights is None:
+        return "it returned None: is a return missing?"
+    final = np.concatenate([np.ravel(w) for w in weights])
     options = ", ".join(f"{key} = {value:g}" for key, value in case["options"].items())
-    correct = np.array(case["expected"])
-    if final.shape == correct.shape and np.allclose(final, correct, rtol=1e-4, atol=1e-5):
+    correct, *also = map(np.array, (case["expected"], *case["also"]))
+    if any(final.shape == one.shape and np.allclose(final, one, rtol=1e-4, atol=1e-5) for one in (correct, *also)):
         return ""
     return f"on a quadratic risk, with {options}: expected {text(correct)}, got {text(final)}"
 

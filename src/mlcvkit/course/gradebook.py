@@ -22,6 +22,7 @@ from mlcvkit.course.submissions import OF_CANVAS, OF_MOODLE
 from mlcvkit.errors import InputError
 from mlcvkit.files import read_toml
 
+SAME_NAME = "\0"
 OVERRIDES = "overrides.toml"
 OWN = ("name", "id", "login", "email", "submission", "submitted", "extension", "bonus")
 CANVAS = ("Student", "ID", "SIS Login ID", "Section")
@@ -185,8 +186,9 @@ def read_roster(path: Path) -> Roster:
         raise InputError(f"the roster {path} is not UTF-8: {error}") from None
     try:
         separator = max(",;\t", key=text.partition("\n")[0].count)
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
-        columns = list(reader.fieldnames or [])
+        file = io.StringIO(text, newline="")
+        columns = _told_apart(next(csv.reader(file, strict=True, delimiter=separator), []))
+        reader = csv.DictReader(file, columns, strict=True, delimiter=separator)
         rows = [{name: value or "" for name, value in row.items() if name is not None} for row in reader]
     except csv.Error as error:
         raise InputError(f"the roster {path} is no CSV: {error}") from None
@@ -208,6 +210,11 @@ def read_roster(path: Path) -> Roster:
             f"{', '.join(columns[:3])}: download it with Moodle in English ({', '.join(MOODLE)})"
         )
     return Roster(path, kind, columns, rows, [*_students(path, kind, rows)], separator)
+
+
+def _told_apart(columns: Sequence[str]) -> list[str]:
+    """Names of columns, of which a later one of the same name gets a number that is not written."""
+    return [f"{name}{SAME_NAME}{i}" if name in columns[:i] else name for i, name in enumerate(columns)]
 
 
 def _students(path: Path, kind: Kind, rows: Sequence[Mapping[str, str]]) -> Iterator[Student]:
@@ -410,16 +417,23 @@ class Ledger:
         due = later if isinstance(later, datetime) else self.due + later
         return max(0, math.ceil((handed_in - due) / timedelta(days=1)))
 
-    def require_used(self, submissions: Iterable[str]) -> None:
-        """Raise InputError for an override that belongs to nobody."""
+    def unused_overrides(self, submissions: Iterable[str]) -> list[str]:
+        """The overrides of students of the roster without a submission here.
+
+        Raises: InputError for an override that belongs to nobody.
+        """
         known = set()
         for name in submissions:
             student = self.student_of(name)
             known |= {name, self.real.get(name, name), *([student.name, *student.keys] if student else [])}
             self._override_of(name, student)  # which refuses two
-        unknown = sorted(self.overrides.keys() - known)
+        unused = sorted(self.overrides.keys() - known)
+        students = self.roster.students if self.roster is not None else ()
+        of_roster = {name for student in students for name in (student.name, *student.keys)}
+        unknown = [name for name in unused if name not in of_roster]
         if unknown:
             raise InputError(f"{OVERRIDES} has {unknown[0]!r}, which is no submission here and nobody in the roster")
+        return unused
 
 
 def settle_resubmissions(grades: Sequence[Grade], ledger: Ledger, modified: Mapping[str, float]) -> list[Grade]:
@@ -531,9 +545,9 @@ def export(grades: Sequence[Grade], ledger: Ledger, assignment: Assignment) -> E
     fill = {"canvas": _fill_canvas, "moodle": _fill_moodle, "own": _fill_own}[roster.kind]
     column = fill(columns, rows, points, assignment)
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n", delimiter=roster.separator)
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\r\n", delimiter=roster.separator)
+    writer.writerow(name.partition(SAME_NAME)[0] for name in columns)
+    writer.writerows([row.get(name, "") for name in columns] for row in rows)
     without = [student.name or (student.keys or ("?",))[0] for row, student in by_row.items() if row not in points]
     note = _other_points(roster, column, points, assignment.points)
     return Export(text.getvalue(), column, column not in roster.columns, ", ".join(without), note)

@@ -25,7 +25,7 @@ from mlcvkit.course.checks.optimizers import check_adam
 from mlcvkit.course.checks.sgd import check_sgd
 from mlcvkit.course.handout import handout
 from mlcvkit.course.likeness import fingerprints
-from mlcvkit.course.rules import MOST_NOTEBOOK, Violation, check_rules, code_cells
+from mlcvkit.course.rules import MOST_BRACKETS, MOST_NOTEBOOK, Violation, check_rules, code_cells, is_too_large
 from mlcvkit.course.sandbox import Ended, Failed, Sandbox, SandboxFailed, Session, Supplied
 from mlcvkit.course.scoring import Findings, Grade, TestResult, score
 from mlcvkit.course.submissions import Submission
@@ -42,7 +42,7 @@ NN_MODULES = ("mlcvlab.nn.basis", "mlcvlab.nn.activations", "mlcvlab.nn.losses")
 PACKAGES = ("mlcvlab", "mlcvlab.nn", "mlcvlab.models", "mlcvlab.optim")
 NETWORK = "mlcvlab.models.nn2"
 OPTIMIZERS = ("mlcvlab.optim.sgd", "mlcvlab.optim.adam")
-MOST_ENTRIES = 4 * 10**7
+MOST_ENTRIES, MOST_OF_JACOBIANS = 4 * 10**7, 4 * 10**6
 ANSWERED = {"call": {"value", "after"}, "network": {"value", "after", "own"}, "optimize": {"value", "after", "W"}}
 MOST_LEFT_OUT = 4
 """With more wrong functions than these it is not tried which of them a network is built on."""
@@ -261,8 +261,11 @@ class Examination:
         cells = [] if content is None else code_cells(content)
         if not any(line.strip() and not line.strip().startswith("#") for cell in cells for line in cell.splitlines()):
             reason = f"{NOTEBOOK} is missing" if content is None else f"{NOTEBOOK} has no code"
-            if content is not None and len(content) > MOST_NOTEBOOK:
-                reason = f"{NOTEBOOK} has more than {MOST_NOTEBOOK >> 20} MB, and is not read: clear its outputs"
+            if content is not None and is_too_large(content):
+                reason = (
+                    f"{NOTEBOOK} has more than {MOST_NOTEBOOK >> 20} MB or {MOST_BRACKETS:,} lists and objects, and is "
+                    "not read: clear its outputs"
+                )
             return {test: all_lost(test, names, reason) for test, names in NOTEBOOK_PROPERTIES.items()}, None
         reports, accuracy = self._run_notebook(cells, {})
         if not all(report.is_whole for report in reports.values()) and not self._is_code_whole(of_code):
@@ -474,7 +477,7 @@ def supplied_functions() -> dict[str, Callable[..., Any]]:
                 _require_at_most(MOST_ENTRIES, math.prod([*shapes[1][:1], *shapes[0][1:]]))
                 _require_at_most(MOST_WORK, math.prod(shapes[1]) * math.prod(shapes[0][1:]))
             if function is activations.softmax_grad:
-                _require_at_most(MOST_ENTRIES, math.prod(shapes[0]) * max(shapes[0], default=1))
+                _require_at_most(MOST_OF_JACOBIANS, math.prod(shapes[0]) * max(shapes[0], default=1))
             if function is basis.linear and len(plain) == 2 and not named:
                 return _linear(*plain)
             return function(*_as_numpy_takes(function, plain, shapes), **named)

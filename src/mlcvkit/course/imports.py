@@ -13,6 +13,10 @@ RUNNERS = {"run_cell", "run_line_magic", "run_cell_magic", "system", "popen", "g
 BUILTINS = {"exec", "eval", "compile"}
 MOST_NESTED = 3
 MOST_TEXT = 10_000
+MOST_SEARCHED = 1 << 20
+"""The most code of a submission that is parsed, in bytes; the homework's own files have 50,000."""
+MOST_SOURCE = 256 << 10
+"""The largest file that is parsed, in bytes; the reference's largest module has 11,000."""
 MOST_EXECUTED = 1_000_000
 """The most characters of texts that are executed which are parsed for one file."""
 LOOKED_THROUGH = 50

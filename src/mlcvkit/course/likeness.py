@@ -20,7 +20,7 @@ from itertools import combinations
 
 from mlcvkit.course.assignment import read_assignment, reference_file, tree_files
 from mlcvkit.course.handout import handout
-from mlcvkit.course.rules import code_cells
+from mlcvkit.course.rules import code_cells, searched
 
 GRAM, WINDOW = 18, 8
 """Tokens of a fingerprint, and fingerprints of a window: any 25 equal tokens in a row are found."""
@@ -65,7 +65,7 @@ Fingerprints = Mapping[str, frozenset[int]]
 def fingerprints(files: Mapping[str, bytes]) -> Fingerprints:
     """The fingerprints of a submission's files, without those of the handout."""
     given = _given()
-    return {file: frozenset(_fingerprints(file, content) - given) for file, content in files.items()}
+    return {file: frozenset(_fingerprints(file, content) - given) for file, content in searched(files).items()}
 
 
 def alike(submissions: Mapping[str, Fingerprints]) -> list[Pair]:

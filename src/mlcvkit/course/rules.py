@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlcvkit.course.assignment import Task, reference_file, tree_files
-from mlcvkit.course.imports import imported, parsed, used
+from mlcvkit.course.imports import MOST_SEARCHED, MOST_SOURCE, imported, parsed, used
 from mlcvkit.course.kit.tree import file_problems, signature_problems, signatures
 
 
@@ -28,16 +28,14 @@ AROUND_DATA = {one.rpartition(".")[0] for one in FOR_DATA} | {"tensorflow"}
 MOST_LINE = 2000
 MOST_NOTEBOOK = 20 << 20
 """The largest notebook that is parsed, in bytes: JSON takes many times its size in memory."""
-MOST_SEARCHED = 1 << 20
-"""The most code of a submission that is parsed, in bytes; the homework's own files have 50,000."""
-MOST_SOURCE = 256 << 10
-"""The largest file that is parsed, in bytes; the reference's largest module has 11,000."""
+MOST_BRACKETS = 300_000
+"""The most lists and objects of a notebook that is parsed: each takes a hundred times the room of its text."""
 
 
 def check_rules(files: Mapping[str, bytes], tasks: Collection[Task], forbidden: Collection[str]) -> list[Violation]:
     """The broken rules of a submission, and notes for a person."""
     violations = [Violation("files", problem) for problem in file_problems(files, tree_files())]
-    small = _small(files)
+    small = searched(files)
     violations += [Violation("look", f"{name} is too large to be searched") for name in sorted(set(files) - set(small))]
     violations += _signatures(small, tasks)
     for name in sorted(small):
@@ -48,7 +46,7 @@ def check_rules(files: Mapping[str, bytes], tasks: Collection[Task], forbidden: 
     return list(dict.fromkeys(violations))
 
 
-def _small(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def searched(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files that are searched: none that is very large, and not many beside the homework's own."""
     own, small, left = tree_files(), dict(files), MOST_SEARCHED
     for name in sorted(files, key=lambda name: (name not in own, name)):
@@ -65,11 +63,17 @@ def _size(name: str, content: bytes) -> int:
     """The length of a file's code, above every limit for a notebook that is too large to be opened."""
     if not name.endswith(".ipynb"):
         return len(content)
-    return sum(map(len, code_cells(content))) if len(content) <= MOST_NOTEBOOK else MOST_NOTEBOOK
+    return MOST_NOTEBOOK if is_too_large(content) else sum(map(len, code_cells(content)))
 
 
-SHELL = re.compile(r"^(\s*)(?:([\w., ]+?)\s*=\s*)?(!+|%+)(.*)$")
-"""A line for a shell or a magic of IPython, whose result may be assigned to a name."""
+def is_too_large(notebook: bytes) -> bool:
+    """Whether a notebook is too large to be parsed: by its bytes, or by its lists and objects."""
+    return len(notebook) > MOST_NOTEBOOK or notebook.count(b"{") + notebook.count(b"[") > MOST_BRACKETS
+
+
+SHELL = re.compile(r"(?:([^=!%]+)=\s*)?(!+|%+)(.*)")
+"""A line for a shell or a magic of IPython, whose result may be assigned to names."""
+NAMES = re.compile(r"[\w., ]*")
 
 
 def _plain_python(cell: str) -> str:
@@ -95,9 +99,11 @@ def _is_python(source: str) -> bool:
 
 
 def _plain_line(line: str) -> str:
-    if len(line) > MOST_LINE or (found := SHELL.match(line)) is None:
+    found = SHELL.fullmatch(line.strip()) if len(line) <= MOST_LINE else None
+    kept = (found[1] or "").strip() if found else ""
+    if found is None or not NAMES.fullmatch(kept):
         return line.rstrip("?") if line.rstrip().endswith("?") else line
-    indent, kept, mark, rest = found.groups()
+    indent, (mark, rest) = line[: len(line) - len(line.lstrip())], found.groups()[1:]
     name, _, arguments = rest.partition(" ")
     call = f"system({rest!r})" if mark[0] == "!" else f"run_line_magic({name!r}, {arguments!r})"
     return f"{indent}{f'{kept} = ' if kept else ''}get_ipython().{call}"
@@ -116,7 +122,7 @@ def _signatures(files: Mapping[str, bytes], tasks: Collection[Task]) -> Iterator
 
 def code_cells(content: bytes) -> list[str]:
     """The code of a notebook's cells; none if it is not a notebook or too large to parse."""
-    if len(content) > MOST_NOTEBOOK:
+    if is_too_large(content):
         return []
     try:
         cells = json.loads(content)["cells"]

@@ -15,7 +15,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from mlcvkit.course.assignment import NOTEBOOK, read_assignment, tree_files
-from mlcvkit.course.imports import parsed
+from mlcvkit.course.imports import MOST_SEARCHED, MOST_SOURCE, parsed
 from mlcvkit.course.kit.tree import IGNORED, is_ignored
 from mlcvkit.errors import InputError
 
@@ -42,8 +42,12 @@ MOST_BESIDE, LARGEST_BESIDE = 100, 20 << 20
 """The most files without code that are read, and their most bytes together."""
 PASSED_BY = 50
 """What is skipped may unpack to this many times the limit."""
-LARGEST_CLASS = 20 << 30
-"""What the archive of a class may unpack to, in bytes."""
+LARGEST_CLASS, SMALLEST_LIMIT, MOST_UNPACKED = 20 << 30, 200 << 20, 100
+"""What the archive of a class may unpack to: so many bytes, and so many times its own, but always so many bytes."""
+MOST_ENTRIES, MOST_OF_CLASS = 50_000, 300_000
+"""The most entries of a submission's archives, and of a class's."""
+LATEST = 4_102_444_800.0
+"""The year 2100: what is later is no time at which a file was written."""
 SAME_TIME = 2.0
 """Times closer than this, in seconds, are equal in an archive."""
 HEADERS = (
@@ -51,10 +55,13 @@ HEADERS = (
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 )
 LARGEST_HEADER = 1 << 20
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+"""How the tarballs begin that are compressed."""
 OF_MOODLE = re.compile(r"(?P<who>.+)_(?P<id>\d+)_assignsubmission_\w*", re.DOTALL)
 OF_CANVAS = re.compile(r"(?P<who>[^_]+(?:_LATE)?_\d+)_\d+_(?P<file>.+)", re.DOTALL)
 FILE_OF_MOODLE = re.compile(r"(?P<who>.+_\d+_assignsubmission_file)_(?P<file>.+\..+)", re.DOTALL)
-"""The names of students' files in the downloads of two platforms; Canvas adds a number to each file."""
+FILE_OF_BLACKBOARD = re.compile(r"(?P<who>.+_attempt_\d{4}(?:-\d\d){5})_(?P<file>.+)", re.DOTALL)
+"""The names of students' files in the downloads of three platforms; Canvas adds a number to each file."""
 OF_WORK = re.compile(
     r"\b(hw|home ?work|assignment|submission|submitted|submit|solution|project|mlcvlab|attempt|try|version|v|part|final"
     r"|fixed|new|newest|old|last|latest|copy|of|backup|code|src|source|my|the|late|draft|resubmission|updated?|work|first"
@@ -134,7 +141,9 @@ def find_submissions(paths: Iterable[Path], passed_by: list[Path] | None = None)
         if not path.exists():
             raise InputError(f"there is no submission {path}")
         if path.is_dir():
-            found += [_found(path)] if is_submission(path) else _in_folder(path, passed_by)
+            inside = [] if is_submission(path) else _in_folder(path, passed_by)
+            is_one = not inside or (len(inside) == 1 and OF_MOODLE.fullmatch(path.name))
+            found += [_found(path)] if is_one else inside
         elif not path.is_file():
             raise InputError(f"{path} is no submission: it is neither a folder nor a file")
         elif not _is_kind(path.name, (*ARCHIVES, *CODE, *UNOPENED)):
@@ -228,14 +237,18 @@ def _in_folder(folder: Path, passed_by: list[Path] | None) -> list[Found]:
 
 def _own_name(name: str) -> str:
     """The name of a single file without the prefix of the platform."""
-    of_platform = FILE_OF_MOODLE.fullmatch(name) or OF_CANVAS.fullmatch(name)
+    of_platform = _of_platform(name)
     return of_platform["file"] if of_platform else name
 
 
 def _who(name: str) -> str:
     """The owner of a single file: the student in the platform's prefix, or the file's own name."""
-    of_platform = FILE_OF_MOODLE.fullmatch(name) or OF_CANVAS.fullmatch(name)
+    of_platform = _of_platform(name)
     return of_platform["who"] if of_platform else name
+
+
+def _of_platform(name: str) -> re.Match[str] | None:
+    return FILE_OF_MOODLE.fullmatch(name) or FILE_OF_BLACKBOARD.fullmatch(name) or OF_CANVAS.fullmatch(name)
 
 
 def _is_class(folder: Path, sections: Collection[str]) -> bool:
@@ -271,7 +284,7 @@ def _is_work(path: Path) -> bool:
         return False
     if path.is_dir():
         return is_submission(path) or any(_is_kind(child.name, ARCHIVES) for child in path.iterdir())
-    return _is_kind(path.name, ARCHIVES) and _has_tree(_places_in(path))
+    return path.is_file() and _is_kind(path.name, ARCHIVES) and _has_tree(_places_in(path))
 
 
 def _are_people(names: Collection[str]) -> bool:
@@ -330,16 +343,18 @@ def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool =
 
 def _places_in(archive: Path) -> list[PurePosixPath]:
     """The paths in an archive; none if it cannot be read, or unpacks to more than any class hands in."""
-    places, unpacked = [], 0
+    places: list[str] = []
+    unpacked = 0
     try:
+        most = min(LARGEST_CLASS, max(SMALLEST_LIMIT, MOST_UNPACKED * archive.stat().st_size))
         for entry in _of_archive(archive):
             unpacked += entry.size if entry.is_unpacked else 0
-            if unpacked > LARGEST_CLASS:
+            if unpacked > most or len(places) > MOST_OF_CLASS:
                 return []
             places.append(entry.place)
     except (OSError, ValueError):
         return []
-    return [PurePosixPath(place) for place in places if not is_ignored(place) and _clean(place)]
+    return [PurePosixPath(clean) for place in places if not is_ignored(place) and (clean := _clean(place))]
 
 
 def _works_in(section: Iterable[PurePosixPath]) -> list[str]:
@@ -424,6 +439,7 @@ class _Taken:
     most_bytes: int
     bytes_read: int = 0
     bytes_passed: int = 0
+    entries: int = 0
     code: Counter[bool] = field(default_factory=Counter)
     beside: int = 0
     bytes_beside: int = 0
@@ -449,11 +465,14 @@ class _Taken:
     def _require_small(self) -> None:
         if self.bytes_read > self.most_bytes or self.bytes_passed > PASSED_BY * self.most_bytes:
             raise _TooLarge(f"its files hold more than {self.most_bytes >> 20} MB")
+        if self.entries > MOST_ENTRIES:
+            raise _TooLarge(f"it has more than {MOST_ENTRIES:,} entries")
 
     def add(self, entries: Iterable[_Entry], nested: int = 0) -> None:
         """Read entries, and those of the archives among them if there is nothing else."""
         for entry in entries:
             self.bytes_passed += entry.size if entry.is_unpacked else 0
+            self.entries += 1
             self._require_small()
             problem = _problem(entry, self.files)
             if problem is not None:
@@ -491,7 +510,7 @@ class _Taken:
                 self.ignored.append((place, entry.size))
                 return
             self.files[place] = self.read(entry)
-            self.times[place] = entry.modified
+            self.times[place] = entry.modified if 0 < entry.modified < LATEST else 0.0
         elif _is_kind(place, ARCHIVES) and entry.size <= self.most_bytes:
             self.archives[place] = self.read(entry)
         elif self.beside < MOST_BESIDE and self.bytes_beside + entry.size <= LARGEST_BESIDE:
@@ -559,7 +578,8 @@ def _entries(found: Found, read: Callable[[_Entry], bytes]) -> Iterator[_Entry]:
 
 def _below(entries: Iterable[_Entry], below: str, read: Callable[[_Entry], bytes]) -> Iterator[_Entry]:
     """The entries in a folder or an archive, or a student's single files in an archive of a class."""
-    for entry in entries:
+    for raw in entries:
+        entry = replace(raw, place=_clean(raw.place) or raw.place) if below else raw
         if not below:
             yield entry
         elif entry.place == below and _is_kind(below, ARCHIVES):
@@ -591,12 +611,24 @@ def _of_folder(folder: Path) -> Iterator[_Entry]:
 
 
 def _of_archive(archive: Path | IO[bytes]) -> Iterator[_Entry]:
-    is_zip = zipfile.is_zipfile(archive)
+    head = _head_of(archive)
+    is_tarball = head[257:262] == b"ustar" or head.startswith(COMPRESSED)
+    # whose end may be that of a zip in it
+    is_zip = not is_tarball and zipfile.is_zipfile(archive)
     called_zip = isinstance(archive, Path) and archive.suffix.lower() == ".zip"
-    if called_zip and not is_zip and not tarfile.is_tarfile(archive):
+    if called_zip and not is_zip and not is_tarball:
         raise ValueError("it is no zip file, or a damaged one")
     with _damage_found():
         yield from (_of_zip if is_zip else _of_tarball)(archive)
+
+
+def _head_of(archive: Path | IO[bytes]) -> bytes:
+    if isinstance(archive, Path):
+        with archive.open("rb") as file:
+            return file.read(tarfile.BLOCKSIZE)
+    head = archive.read(tarfile.BLOCKSIZE)
+    archive.seek(0)
+    return head
 
 
 def _of_zip(path: Path | IO[bytes]) -> Iterator[_Entry]:
@@ -721,11 +753,12 @@ def _root(taken: _Taken, problems: list[str]) -> PurePosixPath:
 def _found_elsewhere(taken: _Taken, root: PurePosixPath, files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     """Misplaced files of the homework, each with its right path."""
     free = [name for name in taken.files if _is_kind(name, CODE) and _relative(name, root) not in tree_files()]
+    defined = _Definitions(taken.files)
     for missing in _own_names().values():
         if missing in files:
             continue
         named = [name for name in free if _usual_name(name) == PurePosixPath(missing).name.lower()]
-        alike = named or [name for name in free if _is_like(taken.files[name], name, missing)]
+        alike = named or [name for name in free if _is_like(defined, name, missing)]
         if alike:
             yield max(alike, key=lambda name: (taken.times.get(name, 0.0), -len(name), name)), missing
 
@@ -736,16 +769,30 @@ def _usual_name(name: str) -> str:
     return re.sub(r"[ _-]*(\(\d+\)|copy)$", "", path.stem.lower()) + path.suffix.lower()
 
 
-def _is_like(content: bytes, name: str, missing: str) -> bool:
+class _Definitions:
+    """The names of the functions and classes of files, each parsed once, and none beyond what is searched in all."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files, self.left = files, MOST_SEARCHED
+        self.found: dict[str, set[str]] = {}
+
+    def of(self, name: str) -> set[str]:
+        content = self.files[name]
+        if name not in self.found:
+            self.found[name] = set()
+            if len(content) <= min(MOST_SOURCE, self.left):
+                self.left -= len(content)
+                with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                    body = parsed(content).body
+                    self.found[name] = {n.name for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        return self.found[name]
+
+
+def _is_like(definitions: _Definitions, name: str, missing: str) -> bool:
     """Whether a file defines most of what a file of the homework must define."""
     if missing == NOTEBOOK:
         return name.endswith(".ipynb")
     tasks = {task.function.partition(".")[0] for task in read_assignment().tasks if task.file == missing}
     if not tasks or not name.endswith(".py"):
         return False
-    try:
-        body = parsed(content).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return 2 * len(defined & tasks) >= len(tasks)
+    return 2 * len(definitions.of(name) & tasks) >= len(tasks)

@@ -208,15 +208,16 @@ def test_an_override_stands_in_place_of_what_was_found(of_code, tmp_path, roster
     path = tmp_path / "overrides.toml"
     path.write_text('["Bo Brown"]\ncomment = "seen in class"\ntests = { Adam = 3, linear = 0.1 }\n[cy]\npoints = 17\n')
     ledger = Ledger(roster(OWN), overrides=read_overrides(path, of_code))
-    ledger.require_used(["ann", "bo", "cy"])
+    ledger.unused_overrides(["ann", "bo", "cy"])
     grade = score(of_code, found("bo", 0.0)(of_code), replace(ledger.terms("bo", 0.0), bonus=0.0))
     assert {test.name: test.points for test in grade.tests if test.overridden} == {"Adam": 3, "linear": 0.1}
     assert grade.comment == "seen in class" and grade.is_corrected and not grade.overridden
     assert grade.points == pytest.approx(sum(test.points for test in grade.tests), abs=0.01)
     assert score(of_code, found("cy", 0.0)(of_code), ledger.terms("cy", 0.0)).points == 17
     assert read_overrides(tmp_path / "none.toml", of_code) == {}
+    ledger = replace(ledger, roster=None)
     with pytest.raises(InputError, match="'Bo Brown', which is no submission here and nobody in the roster"):
-        ledger.require_used(["ann", "cy"])
+        ledger.unused_overrides(["ann", "cy"])
 
 
 def test_who_handed_in_nothing_is_named_on_the_page_of_the_class(roster, of_code, tmp_path):
@@ -477,3 +478,24 @@ def test_the_same_formulas_of_problem_1_alone_are_no_copy(of_code, reference):
     assert alike(work) == []
     both = {name: {file: marks | set(range(20)) for file, marks in work[name].items()} for name in ("ann", "bob")}
     assert len(alike(both)) == 1, "what is alike beyond them is listed"
+
+
+def test_columns_of_one_name_keep_their_cells(of_code, roster):
+    text = 'name,submission,Notes,Notes\nAnn,ann,"first, note",second\n'
+    ledger = Ledger(roster(text))
+    written = export([score(of_code, found("ann")(of_code))], ledger, of_code).text
+    header, row = csv.reader(io.StringIO(written))
+    assert header[:4] == ["name", "submission", "Notes", "Notes"] and row[2:4] == ["first, note", "second"]
+
+
+def test_an_override_of_a_student_without_a_submission_here_is_named_and_stops_nothing(of_code, tmp_path, roster):
+    path = tmp_path / "overrides.toml"
+    path.write_text("[ann]\npoints = 3\n[bo]\npoints = 17\n")
+    ledger = Ledger(roster("name,submission\nAnn,ann\nBo,bo\n"), overrides=read_overrides(path, of_code))
+    assert ledger.unused_overrides(["bo"]) == ["ann"] and ledger.unused_overrides(["ann", "bo"]) == []
+
+
+def test_the_feedback_has_no_markdown_of_a_students(of_code):
+    name = "# 25 of 25 points<img src=x>![p](http://a.b).py"
+    grade = score(of_code, found("ann", violations=(Violation("files", f"{name} was added"),))(of_code))
+    assert r"- \# 25 of 25 points\<img src=x>![p]\(http://a.b).py was added" in feedback(grade)

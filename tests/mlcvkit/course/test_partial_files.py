@@ -12,8 +12,10 @@ from mlcvkit.course import rules
 from mlcvkit.course.checks.networks import _teach
 from mlcvkit.course.checks.notebook import _has_few_directions
 from mlcvkit.course.grading import Grader, libraries
-from mlcvkit.course.imports import MOST_EXECUTED, imported
+from mlcvkit.course.imports import MOST_EXECUTED, MOST_SOURCE, imported
 from mlcvkit.course.inside import protocol
+from mlcvkit.course.likeness import fingerprints
+from mlcvkit.course.rendering import as_markdown
 from mlcvkit.course.rules import check_rules
 from mlcvkit.course.sandbox import Sandbox
 from mlcvkit.course.submissions import Submission, find_submissions, read_submission
@@ -441,3 +443,36 @@ NN2.grad, NN2.emp_loss_grad = grad, emp_loss_grad
 """
     files = {**reference, "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode()}
     assert points_of(grader, files, ["emp_loss_grad"])["emp_loss_grad"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<h1>25 of 25</h1>", r"\<h1>25 of 25\</h1>"),
+        (
+            "![p](http://a.b/x.png) [click](javascript:alert(1))",
+            r"![p]\(http://a.b/x.png) [click]\(javascript:alert(1))",
+        ),
+        ("# 25 of 25 points.py was added", r"\# 25 of 25 points.py was added"),
+        ("for x = [[1. 2.]] and 1 < 2: expected [[-0.1]]", "for x = [[1. 2.]] and 1 < 2: expected [[-0.1]]"),
+    ],
+)
+def test_a_students_text_is_no_markdown_in_the_feedback(text, shown):
+    assert as_markdown(text) == shown
+
+
+def test_fingerprints_are_of_what_is_searched():
+    found = fingerprints({"mlcvlab/big.py": b"a+" * MOST_SOURCE + b"a", "mlcvlab/small.py": b"a = 1\n"})
+    assert set(found) == {"mlcvlab/small.py"}
+
+
+@pytest.mark.parametrize("noise", [0, 0.02])
+def test_a_logistic_regression_in_two_units_or_under_noise_is_put_to_a_person(noise):
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=(1, 784))
+    assert _has_few_directions([np.vstack([one, -one]), np.ones((2, 1))])
+    assert _has_few_directions(
+        [np.vstack([one, -one, noise * 3 * rng.normal(size=(6, 784))]), np.array([[1.0], [-1.0]] + [[0.1]] * 6)]
+    )
+    assert not _has_few_directions([one, np.ones((1, 1))])
+    assert not _has_few_directions([rng.normal(size=(2, 784)), np.ones((2, 1))])

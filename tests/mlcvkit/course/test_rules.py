@@ -8,7 +8,7 @@ import pytest
 from mlcvkit.course.assignment import read_assignment
 from mlcvkit.course.imports import imported
 from mlcvkit.course.kit.tree import is_ignored, signature_problems
-from mlcvkit.course.rules import check_rules
+from mlcvkit.course.rules import MOST_BRACKETS, check_rules
 
 ASSIGNMENT = read_assignment()
 BASIS = "mlcvlab/nn/basis.py"
@@ -322,3 +322,22 @@ def test_a_library_that_is_imported_for_the_data_alone_is_put_to_a_person(cells,
     found = check_rules({"HW1_MNIST_NN2.ipynb": json.dumps(notebook).encode()}, [], ASSIGNMENT.forbidden)
     found = {one.rule for one in found if one.rule in ("look", "libraries")}
     assert rules <= found and ("libraries" in found) == ("libraries" in rules)
+
+
+def test_lines_of_many_blanks_are_searched_at_once(reference):
+    cell = "a b\n" + (" " * 1998 + "x\n") * 100
+    notebook = json.dumps({"cells": [{"cell_type": "code", "source": cell}]}).encode()
+    assert not [rule for rule, _ in violations({**reference, "HW1_MNIST_NN2.ipynb": notebook}) if rule == "libraries"]
+
+
+def test_a_notebook_of_very_many_objects_is_not_parsed(reference):
+    notebook = b'{"cells": [' + b"{}," * MOST_BRACKETS + b"{}]}"
+    assert ("look", "HW1_MNIST_NN2.ipynb is too large to be searched") in violations(
+        {**reference, "HW1_MNIST_NN2.ipynb": notebook}
+    )
+
+
+def test_a_default_that_is_too_deep_to_be_written_breaks_the_signature_alone(reference):
+    source = b"\n\ndef linear(x, W, q=" + b"-" * 900 + b"1, r=0, *, s): return W @ x\n"
+    told = violations({**reference, BASIS: reference[BASIS] + source})
+    assert [rule for rule, _ in told] == ["signatures"]

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcvkit import InputError
+from mlcvkit.course import submissions
+from mlcvkit.course.imports import MOST_SOURCE
 from mlcvkit.course.submissions import find_submissions, read_submission
 
 FILES = {"mlcvlab/nn/basis.py": b"a = 1\n", "test_basis.py": b"b = 2\n"}
@@ -630,3 +632,84 @@ def test_half_an_archive_is_told_in_one_sentence(tmp_path):
     (tmp_path / "Ann/hw1.zip").write_bytes(whole[: len(whole) // 2])
     problems = read_submission(tmp_path / "Ann", **LIMITS).problems
     assert problems[0] == "hw1.zip cannot be read: it is damaged, or no archive of the kind that its name says"
+
+
+def tarball(path, members, mode="w", **info):
+    with tarfile.open(path, mode, format=tarfile.PAX_FORMAT) as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            for key, value in info.items():
+                setattr(entry, key, value)
+            archive.addfile(entry, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("time", [1e18, -1e18, "nan", "inf", 5e9])
+def test_a_time_that_cannot_be_is_unknown(time, tmp_path):
+    of_pax = {"pax_headers": {"mtime": time}} if isinstance(time, str) else {"mtime": time}
+    path = tarball(tmp_path / "a.tar.gz", {f"hw1/{name}": content for name, content in FILES.items()}, "w:gz", **of_pax)
+    assert read_submission(path, **LIMITS).modified == 0
+
+
+def test_a_plain_tarball_with_zips_in_it_is_a_class(tmp_path):
+    inner = zipped({f"hw1/{name}": content for name, content in FILES.items()})
+    path = tarball(tmp_path / "class.tar", {f"class/{who}.zip": inner for who in ("ann", "bob", "cy")})
+    found = find_submissions([path])
+    assert [one.name for one in found] == ["ann", "bob", "cy"]
+    assert all(read_submission(one, **LIMITS).files == FILES for one in found)
+
+
+@pytest.mark.parametrize("separator", ["./{}/hw1/{}", "{}\\hw1\\{}"])
+def test_a_class_whose_paths_are_written_otherwise_loses_no_file(separator, tmp_path):
+    members = {
+        separator.format(who, name.replace("/", "\\") if "\\" in separator else name): content
+        for who in ("ann", "bob")
+        for name, content in FILES.items()
+    }
+    path = tarball(tmp_path / "class.tar.gz", members, "w:gz")
+    found = find_submissions([path])
+    assert [one.name for one in found] == ["ann", "bob"]
+    assert all(read_submission(one, **LIMITS).files == FILES for one in found)
+
+
+def test_blackboards_single_files_are_one_submission_a_student(tmp_path):
+    for who in ("ann1", "bob2"):
+        for name, content in FILES.items():
+            prefix = f"Homework 1_{who}_attempt_2026-02-20-10-00-00_"
+            (tmp_path / f"{prefix}{name.rpartition('/')[2]}").write_bytes(content)
+    found = find_submissions([tmp_path])
+    assert [one.name for one in found] == [f"Homework 1_{who}_attempt_2026-02-20-10-00-00" for who in ("ann1", "bob2")]
+
+
+def test_a_moodle_folder_alone_keeps_its_name(tmp_path):
+    folder = tmp_path / "Ann Adams_5002_assignsubmission_file_"
+    folder.mkdir()
+    (folder / "hw1.zip").write_bytes(zipped({f"hw1/{name}": content for name, content in FILES.items()}))
+    [found] = find_submissions([folder])
+    assert found.name == folder.name and read_submission(found, **LIMITS).files == FILES
+
+
+def test_a_pipe_in_a_students_folder_is_not_waited_for(tmp_path):
+    (tmp_path / "mal").mkdir()
+    os.mkfifo(tmp_path / "mal/hw1.zip")
+    write_folder(tmp_path / "ann/hw1", FILES)
+    found = find_submissions([tmp_path])
+    assert [one.name for one in found] == ["ann", "mal"]
+    assert not read_submission(found[1], **LIMITS).files
+
+
+def test_an_archive_of_very_many_entries_is_not_read_through(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "MOST_ENTRIES", 100)
+    path = tarball(tmp_path / "a.tar.gz", {f"hw1/{i}/x.txt": b"" for i in range(200)}, "w:gz")
+    assert "more than 100 entries" in read_submission(path, **LIMITS).problems[0]
+
+
+def test_a_file_that_is_too_large_to_be_searched_is_not_parsed_to_be_placed(tmp_path, reference):
+    named = {f"hw1/{name}": content for name, content in reference.items() if not name.endswith("nn/basis.py")}
+    basis = reference["mlcvlab/nn/basis.py"]
+    for size, is_found in ((1000, True), (MOST_SOURCE, False)):
+        more = b"#" * size
+        path = write_zip(tmp_path / f"{size}.zip", {**named, "hw1/mine.py": basis + b"\n" + more})
+        read = read_submission(path, most_bytes=1 << 22, most_files=100)
+        assert ("mlcvlab/nn/basis.py" in read.files) == is_found

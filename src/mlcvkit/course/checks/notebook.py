@@ -29,6 +29,8 @@ GRACE = 1.25
 """A notebook that ignores the interrupt is killed after this many times its CPU time."""
 MOST_WORK = 10**11
 """The most multiplications of one matrix product that the grader computes for a student's code."""
+NOISE = 0.03
+"""Trained networks go in a third direction by 0.2 of the first or more, and those of two units in a second by 0.25."""
 PROPERTIES = {
     "preprocessing": ("labels", "partition", "scale"),
     "training": ("runs", "trained"),
@@ -176,7 +178,7 @@ def _measured(
         testing.add("accuracy", 0.0)
         return None
     measured = max(_accuracies(W, *test, values.bias))
-    if len(W[0]) > 2 and _has_few_directions(W):
+    if _has_few_directions(W):
         training.look = "the hidden units of the notebook's model are alike: are they another model's weights?"
     text = f"the accuracy on the test set, measured by the grader, is {measured:.2%}"
     is_trained = measured >= accuracy["trained"]
@@ -190,10 +192,10 @@ def _measured(
 
 
 def _has_few_directions(W: Sequence[Array]) -> bool:
-    """Whether what the hidden units add to the output goes, but for a thousandth, in one or two directions."""
+    """Whether what the hidden units add to the output goes, but for a little noise, in one or two directions."""
     added = np.nan_to_num(W[0] * np.reshape(W[1], (len(W[0]), -1))[:, :1])
     sizes = np.linalg.svd(added, compute_uv=False)
-    return bool(sizes[2] <= 1e-3 * sizes[0])
+    return len(sizes) > 1 and bool(sizes[min(2, len(sizes) - 1)] <= NOISE * sizes[0])
 
 
 class _Values:

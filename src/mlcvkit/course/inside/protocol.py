@@ -28,7 +28,7 @@ class BadMessage(ValueError):
 
 def encode(value: Any) -> bytes:
     """The bytes of a message; TypeError for a value that cannot be sent."""
-    buffers: list[bytes] = []
+    buffers: list[bytes | memoryview] = []
     place = 0
 
     def plain(part: Any) -> Any:
@@ -39,7 +39,7 @@ def encode(value: Any) -> bytes:
             if array.dtype.str not in DTYPES:
                 raise TypeError(f"an array of dtype {array.dtype} cannot be sent")
             found = {ARRAY: [array.dtype.str, list(array.shape), place]}
-            buffers.append(array.tobytes())
+            buffers.append(array.reshape(-1).view(np.uint8).data if array.size else b"")
             place += array.nbytes
             return found
         if part is None or isinstance(part, bool | int | float | str):

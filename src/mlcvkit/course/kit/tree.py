@@ -76,7 +76,11 @@ def signature_problems(file: str, source: bytes, right: Mapping[str, str], parse
             yield f"{name} is missing in {file}"
             continue
         [wanted] = _functions(parse(f"def f({arguments}): ..."))[0].values()
-        if problem := _difference(own[name], wanted):
+        try:
+            problem = _difference(own[name], wanted)
+        except RecursionError:
+            problem = f"the arguments cannot be read, and were ({arguments})"
+        if problem:
             yield f"{name}: {problem}"
 
 

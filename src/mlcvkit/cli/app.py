@@ -33,7 +33,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 if not os.environ.get("COLUMNS", "80").isdecimal() or int(os.environ.get("COLUMNS", "80")) < 1:
     del os.environ["COLUMNS"]  # what a terminal without a size says
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def table_of(*headings: str, left: Collection[str] = (), title: str | None = None) -> "Table":
@@ -214,4 +214,6 @@ def limited_threads(threads: int | None) -> AbstractContextManager[object]:
 def say(kind: str, message: object) -> None:
     """Print a line on standard error, with its kind."""
     text = " ".join(str(message).split())
-    Console(stderr=True).print(f"mlcvlab: [bold]{kind}[/bold]: {escape(text)}", soft_wrap=True, highlight=False)
+    Console(stderr=True, emoji=False).print(
+        f"mlcvlab: [bold]{kind}[/bold]: {escape(text)}", soft_wrap=True, highlight=False
+    )

@@ -6,7 +6,7 @@ numbers.
 
 from mlcvkit.arrays import float_rows, scale_images
 from mlcvkit.datasets.columnar_files import as_frame
-from mlcvkit.datasets.columns import MISSING_NUMBERS, known_text, order_in_time, type_of
+from mlcvkit.datasets.columns import MISSING_NUMBERS, known_text, order_in_time, type_of, unit_of
 from mlcvkit.datasets.description import alike_names, describe, notes_of
 from mlcvkit.datasets.images import IMAGE_SUFFIXES, ImageEncoder, are_images, read_images
 from mlcvkit.datasets.mnist_digits import (
@@ -16,7 +16,6 @@ from mlcvkit.datasets.mnist_digits import (
     is_even,
     mnist,
     mnist_parity,
-    mnist_test_parity,
     read_digit,
 )
 from mlcvkit.datasets.numpy_files import idx_header, npy_header
@@ -73,7 +72,6 @@ __all__ = [
     "known_text",
     "mnist",
     "mnist_parity",
-    "mnist_test_parity",
     "no_number",
     "notes_of",
     "npy_header",
@@ -87,4 +85,5 @@ __all__ = [
     "split_target",
     "suffix_of",
     "type_of",
+    "unit_of",
 ]

@@ -53,6 +53,8 @@ _SHORT_YEAR = r"^\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{2}(?:\D|$)"
 _SHORT_MONTH = r"^[A-Za-z]{3,9}\.?[-/ ]?'?\d{2}$"
 """A month with a year of two digits, which may also be one with a day."""
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp][Mm])?")
+_MIDNIGHT = re.compile(r"24:00(?::00(?:\.0+)?)?")
+"""The end of a day, and the beginning of the next."""
 _LENGTH = re.compile(
     r"(?:(\d+) days?,? )?(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)"
     r"|P?(?:(\d+) ?d(?:ays?)?,? ?)?T?(?:(\d+) ?h(?:(?:ou)?rs?)?,? ?)?(?:(\d+) ?m(?:in(?:ute)?s?)?,? ?)?"
@@ -60,6 +62,8 @@ _LENGTH = re.compile(
     re.IGNORECASE,
 )
 """A length of time, such as 26:15:00, "1 h 20 min" or PT1H20M."""
+_OF_MONTHS = re.compile(r"P[^T]*\d[HMS].*", re.IGNORECASE)
+"""What begins as a length of time without the T before its hours, so that M is for months."""
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -74,6 +78,12 @@ _DATE = re.compile(r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})" + _WHE
 _WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[.,]* +", re.IGNORECASE)
 _ORDINAL = re.compile(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|\.)(?=,? +[A-Za-z]|,? +\d{4})")
 """A day such as "3rd" or "3.", beside a month by its name."""
+_YEAR_FIRST = re.compile(r"\d\d[-/. ]")
+"""The beginning of a date whose year has two digits and comes first, or the day of another."""
+_ADDRESS = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
+"""An address of the internet, such as 192.168.0.1."""
+_SEASON = re.compile(r"(\d{4})[-/–](\d{2})")
+"""A season or a school year, such as 2019-20; or a month."""
 _MONTH = re.compile(r"((?:1[6-9]|2[01])\d{2})(?:[-/](0[1-9]|1[0-2])|[- ]?Q([1-4]))")
 """A month or a quarter, such as 2020-01 or 2020 Q1."""
 _MONTH_FIRST = re.compile(r"(0[1-9]|1[0-2])[./]((?:19|20)\d{2})")
@@ -116,7 +126,7 @@ def number_of(text: str, thousands: str | None = None) -> float | None:
         group = "." if points else ","
     else:
         group = ""
-    groups = rf"\d{{1,3}}(?:\{group}\d{{3}})+|\d{{1,2}}(?:\{group}\d{{2}})+\{group}\d{{3}}"  # of three, or as in India
+    groups = rf"\d{{1,3}}(?:\{group}\d{{3}})+" + (r"|\d{1,2}(?:,\d{2})+,\d{3}" if group == "," else "")  # as in India
     decimal = "," if group == "." else "."
     if group and not re.fullmatch(rf"[+-]?(?:{groups})(?:\{decimal}\d*)?", bare):
         return None
@@ -143,13 +153,15 @@ def _without_currency(text: str) -> str:
     return _AFTER.sub("", _BEFORE.sub(r"\1", text))
 
 
-def unit_of(texts: Collection[str]) -> str | None:
+def unit_of(texts: Collection[str], fewest: int = 3) -> str | None:
     """The unit that nearly all values of a column have behind their numbers, such as "kg".
 
     Parameters
     ----------
     texts
         The different values of the column.
+    fewest
+        The fewest different values that show a unit.
 
     Returns
     -------
@@ -162,7 +174,7 @@ def unit_of(texts: Collection[str]) -> str | None:
         if (match := _WITH_UNIT.fullmatch(_BEFORE.sub(r"\1", text))) is not None and number_of(text) is None
     )
     [(unit, times)] = found.most_common(1) or [("", 0)]
-    return unit if len(texts) > 2 and times >= MOSTLY * len(texts) else None
+    return unit if unit and len(texts) >= fewest and times >= MOSTLY * len(texts) else None
 
 
 def measure_notes(fact: PlainData) -> list[str]:
@@ -398,7 +410,7 @@ def length_of(text: str) -> float | None:
         lengths = length_of(whole), length_of(rest) if rest else 0.0
         return None if lengths[0] is None or lengths[1] is None else lengths[1] - lengths[0]
     found = _LENGTH.fullmatch(text) or _CLOCK.fullmatch(text)
-    if not found or not any(found.groups()):
+    if not found or not any(found.groups()) or _OF_MONTHS.fullmatch(text):
         return None
     if found.re is _CLOCK:
         return seconds_of(text)
@@ -443,9 +455,10 @@ def date_of(text: str, first: str) -> datetime | None:
     if parts is None:
         return None
     a, b, c, clock, zone = parts
-    year, month, day = (a, b, c) if a > 31 or first == "year" else (c, a, b) if first == "month" else (c, b, a)
+    year, month, day = (a, b, c) if a > 99 or first == "year" else (c, a, b) if first == "month" else (c, b, a)
     year = _full_year(year)
-    seconds = seconds_of(_clock(clock.strip())) if clock else 0.0
+    clock = _clock(clock.strip()) if clock else ""
+    seconds = 86400.0 if _MIDNIGHT.fullmatch(clock) else seconds_of(clock) if clock else 0.0
     if seconds is None:
         return None
     try:
@@ -532,16 +545,18 @@ def order_of_dates(texts: Iterable[str]) -> tuple[str | None, bool]:
         "month", "day" or "year", None if too few are dates; and whether that could be seen.
     """
     texts = list(texts)
-    parts = [found for text in texts if (found := _date_parts(text)) is not None]
-    if any(31 < a < 100 for a, *_ in parts):
+    of_years = {text for text in texts if _YEAR_FIRST.match(text) and int(text[:2]) > 31 and date_of(text, "year")}
+    if len(of_years) >= max(1, (1 - MOSTLY) / 2 * len(texts)):
         return "year", True
-    valid = {first: sum(date_of(text, first) is not None for text in texts) for first in ("day", "month", "year")}
+    possible = [text for text in texts if text not in of_years]  # so few are mistakes
+    parts = [found for text in possible if (found := _date_parts(text)) is not None and not 31 < found[0] < 100]
+    valid = {first: sum(date_of(text, first) is not None for text in possible) for first in ("day", "month", "year")}
     most = max(valid.values())
     best = [first for first, count in valid.items() if count == most]
     if most < MOSTLY * len(texts):
         return None, False
     usual = "month" if any("/" in text for text in texts) else "day"
-    if all(a > 31 for a, *_ in parts):
+    if all(a > 99 for a, *_ in parts):
         return usual, True
     firsts, lasts = {a for a, *_ in parts}, {c for _, _, c, *_ in parts}
     has_points = any("." in text for text in texts)
@@ -784,7 +799,7 @@ def kind_of_text(column: "polars.Series", decimals: set[str]) -> PlainData:
         return {"kind": "number"}
     different = text.unique().sort().to_list()  # so that the order of the rows makes no difference
     texts = [one for one in different if one not in MISSING_NUMBERS]
-    if not texts:
+    if not texts or _are_names(texts):
         return {"kind": "text"}
     if all(one.lower() in ("true", "false") for one in texts):
         return {"kind": "number"}
@@ -859,6 +874,15 @@ def _kind_of_dates(text: "polars.Series", texts: Sequence[str], known: Sequence[
 def _are_months(text: "polars.Series") -> bool:
     """Whether all are months such as 06.2020; of numbers with four decimal places none begins with 0 and ends so."""
     return text.str.contains(_MONTHS_ALONE).all() and text.str.starts_with("0").any()
+
+
+def _are_names(texts: Sequence[str]) -> bool:
+    """Whether nearly all are addresses of the internet or seasons such as 2019-20: they look like numbers or months."""
+    addresses = sum(
+        all(int(part) < 256 for part in found.groups()) for found in map(_ADDRESS.fullmatch, texts) if found
+    )
+    seasons = sum((int(found[1]) + 1) % 100 == int(found[2]) for found in map(_SEASON.fullmatch, texts) if found)
+    return max(addresses, seasons) >= MOSTLY * len(texts)
 
 
 def _are_plain(text: "polars.Series") -> bool:

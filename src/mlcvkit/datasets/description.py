@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlcvkit.arrays import PlainData, RawRows
-from mlcvkit.datasets.columns import as_names, dates_in, known_text, measure_notes, numbers_in, type_of
+from mlcvkit.datasets.columns import as_names, dates_in, known_text, measure_notes, numbers_in, text_of_numbers, type_of
 from mlcvkit.datasets.samples import Samples
 from mlcvkit.datasets.tables import TableEncoder
 from mlcvkit.errors import InputError
@@ -72,6 +72,8 @@ def _described_column(column: "polars.Series", fact: PlainData) -> PlainData:
     elif fact["kind"] == "category":
         values = text.drop_nulls()
     note = column_note(text, fact)
+    if fact["kind"] in ("number", "date", "time"):
+        text = text_of_numbers(column, fact)
     return _described(column.name, fact["kind"], text.null_count(), text.drop_nulls().n_unique(), _values(values), note)
 
 
@@ -99,7 +101,7 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
         of_numbers = "lengths of time" if fact.get("length") else "times of day" if fact.get("clock") else "numbers"
         kind = "dates" if fact["kind"] in ("date", "time") else of_numbers
         notes.append(f"mostly {kind}: {columns_for}the rest counts as missing")
-    if fact.get("thousands"):
+    if fact.get("thousands") and text.str.contains(fact["thousands"], literal=True).any():
         notes.append(f"{fact['thousands']!r} stands between thousands")
     notes += measure_notes(fact)
     if fact.get("short_years"):

@@ -133,18 +133,6 @@ def mnist_parity() -> DataSet:
     )
 
 
-def mnist_test_parity() -> tuple[Values, Values]:
-    """The test samples of ``mnist_parity`` only, which load faster.
-
-    Returns
-    -------
-    tuple[Values, Values]
-        The samples, (10000, 784), and their labels, (10000,).
-    """
-    digits = mnist()
-    return scale_images(digits.test_X), is_even(digits.test_y)
-
-
 def is_even(digits: Values) -> Values:
     """The handout's label of a digit: 1 if it is even, 0 if it is odd.
 

@@ -18,6 +18,7 @@ from mlcvkit.datasets.columns import (
     as_names,
     currencies_of,
     dates_in,
+    decimal_marks,
     grouping,
     kind_of_text,
     known_text,
@@ -225,7 +226,7 @@ class TableEncoder:
         self._require_sound()
         frame = _frame(X)
         self._rows = len(frame)
-        if isinstance(frame, _Numbers) and self.categorical:
+        if isinstance(frame, _Numbers) and len(list(self.categorical)):
             raise InputError("categorical is for tables with named columns; got an array of numbers")
         self.grouping_: dict[str, str] = {}
         """The mark between thousands where none occurred, by column."""
@@ -471,7 +472,9 @@ class TableEncoder:
             For each such column how many, and what becomes of them.
         """
         frame = self._checked(X)
-        found = {} if isinstance(frame, _Numbers) else self._unread_texts(frame) | self._other_signs(frame)
+        found: dict[str, tuple[int, str]] = {}
+        if not isinstance(frame, _Numbers):
+            found = self._other_dates(frame) | self._unread_texts(frame) | self._other_signs(frame)
         for name, (times, what) in self._newly_missing(frame).items():
             found[name] = (found[name][0], f"{found[name][1]}; {times:,} {what}") if name in found else (times, what)
         return found
@@ -499,6 +502,22 @@ class TableEncoder:
                 continue
             if len(unread):
                 found[name] = len(unread), f"{what}: {unread[0]!r}"
+        return found
+
+    def _other_dates(self, frame: "polars.DataFrame") -> dict[str, tuple[int, str]]:
+        """Dates of which the day or the month may come first, where the training did not show which."""
+        found = {}
+        for name, fact in self.columns_.items():
+            if fact["kind"] not in ("date", "time") or "first" in fact or type_of(frame[name].dtype) != "text":
+                continue
+            text = known_text(frame[name]).drop_nulls()
+            unclear = text.filter(text.str.contains(r"^(?:0?[1-9]|1[0-2])[-/. ](?:0?[1-9]|1[0-2])[-/. ]\d{4}"))
+            if len(unclear):
+                moment = dates_in(unclear.head(1), fact)[0]
+                what = (
+                    f"are dates in another form than those of the training: {unclear[0]!r} is read as {moment:%Y-%m-%d}"
+                )
+                found[name] = len(unclear), what
         return found
 
     def _rare(self, column: "polars.Series", fact: PlainData) -> "polars.Series":
@@ -668,6 +687,10 @@ class TableEncoder:
             self.percents_.append(column.name)
         if is_text and (currencies := currencies_of(text.drop_nulls().unique().to_list())):
             self.currencies_[column.name] = currencies
+        if is_text and self.decimal is not None and (others := decimal_marks(text.drop_nulls()) - {self.decimal}):
+            raise InputError(
+                f"decimal is {self.decimal!r}, and in {column.name!r} {others.pop()!r} stands before decimal places"
+            )
         if is_text and self.decimal is not None and "thousands" not in fact:
             fact["thousands"] = "," if self.decimal == "." else "."
         if self.decimal is not None and is_text:
@@ -680,7 +703,7 @@ class TableEncoder:
             self.grouping_[column.name] = mark
 
     def _look_at_names(self, text: "polars.Series", *, are_numbers: bool = False) -> PlainData:
-        fact: PlainData = {"kind": "category"} | ({"numbers": True} if are_numbers else {})
+        fact: PlainData = {"kind": "category"} | ({"numbers": True} if are_numbers or _have_floats(text) else {})
         fact |= {"truth": True} if text.str.to_lowercase().is_in(["true", "false"]).any() else {}
         names = as_names(text, fact).drop_nulls()
         frequent, different = self._frequent(names)
@@ -1021,3 +1044,10 @@ def _one_hot(text: "polars.Series", categories: list[str], missing: bool) -> npt
     rows = np.zeros((len(text), len(categories) + 1 + missing), np.float32)
     rows[np.arange(len(text)), places.to_numpy()] = 1
     return rows
+
+
+def _have_floats(names: "polars.Series") -> bool:
+    """Whether those names that are numbers all end in .0, as pandas writes whole numbers beside missing values."""
+    numbers = names.drop_nulls().unique()
+    numbers = numbers.filter(numbers.str.contains(r"^[+-]?\d+(?:\.\d+)?$"))
+    return len(numbers) > 1 and bool(numbers.str.contains(r"^[+-]?\d+\.0$").all())

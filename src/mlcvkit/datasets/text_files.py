@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlcvkit.datasets.columns import (
+    MISSING,
+    MISSING_NUMBERS,
     ambiguous_number,
     kind_of_text,
     known_text,
@@ -283,9 +285,10 @@ def _names(path: Path, first: list[str], second: list[str], header: bool | None)
     if header is False:
         return numbered, []
     names = [name.strip() or numbered[i] for i, name in enumerate(first)]
-    looks_like_data = sum(number_of(name) is not None for name in names) > 0 and all(
-        (number_of(a.strip()) is None) == (number_of(b.strip()) is None) for a, b in zip(first, second, strict=False)
-    )
+    missing = {*MISSING, *MISSING_NUMBERS}
+    pairs = [(a.strip(), b.strip()) for a, b in zip(first, second, strict=False)]
+    are_numbers = [(number_of(a) is not None, number_of(b) is not None) for a, b in pairs if not {a, b} & missing]
+    looks_like_data = any(a for a, _ in are_numbers) and all(a == b for a, b in are_numbers)
     advice = "the first line looks like data; if it has no names, give --no-header"
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:

@@ -423,6 +423,8 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
     if classes.dtype.kind == "U":
         spelled = {str(one).lower(): str(one) for one in classes if datasets.are_truth_values([one])}
         known = set(map(str, classes))
+        if len(spelled) == len(classes) and {*map(str, y.tolist())} <= {"0", "1"}:
+            y = np.where(y.astype(str) == "1", "true", "false")
         y = np.asarray([one if one in known else spelled.get(one.lower(), one) for one in map(str, y.tolist())])
     elif targets.names and y.dtype.kind not in "fiub" and np.isin(y.astype(str), targets.names).any():
         numbers = dict(zip(targets.names, classes.tolist(), strict=True))
@@ -430,7 +432,8 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
     elif classes.tolist() == [0, 1] and y.dtype.kind in "UO" and datasets.are_truth_values(np.unique(y.astype(str))):
         y = (np.char.lower(y.astype(str)) == "true").astype(classes.dtype)
     else:
-        y = as_numbers(y, name, thousands)
+        texts = set() if y.dtype.kind in "fiub" else {text.strip() for text in y.astype(str).tolist()}
+        y = as_numbers(y, name, thousands, datasets.unit_of(texts, fewest=1))
     if not np.isin(y, classes).any():
         raise InputError(
             f"none of the targets {name!r} here is one of the classes that the model knows, "

@@ -930,3 +930,114 @@ def test_several_blanks_and_one_tab_separate_as_in_a_well_known_file(tmp_path):
     assert (frame["column 9"][3], float(frame["column 1"][3])) == ("chevrolet 3", 21.0)
     tabs = [f"{i}\tNew  York {i}\t{i % 7}" for i in range(40)]
     assert read(written(tmp_path, ["n\tcity\tk", *tabs], "t.tsv")).X.columns == ["n", "city", "k"]
+
+
+DAYS = [f"{d:02d}{{0}}{m:02d}{{0}}" for d in range(1, 29) for m in (1, 5, 10)]
+
+
+@pytest.mark.parametrize(("mark", "year"), [(".", "23"), (".", "2023"), ("/", "2023"), ("/", "23")])
+@pytest.mark.parametrize("odd", ["32{0}01{0}", "99{0}99{0}", "00{0}00{0}"])
+def test_one_day_that_does_not_exist_turns_no_other_date_round(mark, year, odd):
+    texts = [f"{one}{year}".format(mark) for one in DAYS]
+    fact = kind_of_text(
+        polars.Series([*texts, f"{odd}{year if odd[0] != '9' else 2 * '9' + year[2:]}".format(mark)]), set()
+    )
+    assert (fact["kind"], fact["first"]) == ("date", "day"), fact
+    assert date_of(texts[3], fact["first"]) == datetime(2023, 1, 2)
+
+
+@pytest.mark.parametrize("text", ["98-05-20", "05-05-20"])
+def test_years_of_two_digits_that_come_first_are_seen_by_some_that_are_no_day(text):
+    texts = [f"{year:02d}-05-{day:02d}" for year in (96, 97, 98, 1, 2, 5) for day in range(1, 29)]
+    fact = kind_of_text(polars.Series(texts), set())
+    assert fact["first"] == "year" and date_of(text, "year").year in (1998, 2005)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"192.168.{a}.{b}" for a in (114, 115) for b in range(100, 140)],
+        [f"10.20.{a}.{b}" for a in range(8) for b in range(10)],
+        [f"{year}-{(year + 1) % 100:02d}" for year in range(1995, 2020)],
+        [f"{year}/{(year + 1) % 100:02d}" for year in range(2005, 2012)],
+    ],
+)
+def test_addresses_and_seasons_are_names(texts):
+    assert kind_of_text(polars.Series(texts), set()) == {"kind": "text"}
+
+
+def test_months_with_a_dash_are_months_and_large_numbers_are_numbers():
+    months = [f"{year}-{month:02d}" for year in range(2005, 2012) for month in range(1, 13)]
+    assert kind_of_text(polars.Series(months), set())["kind"] == "date"
+    assert kind_of_text(polars.Series(["1.234.567.890", "7.965.111.000", "331.002.651"]), set())["kind"] == "number"
+    assert number_of("12.34.567") is None and number_of("12,34,567") == 1234567
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("P1M", None), ("P2D3M", None), ("PT5M", 300), ("P1DT2H", 93600)])
+def test_months_are_no_minutes(text, seconds):
+    assert length_of(text) == seconds
+
+
+def test_the_end_of_a_day_is_the_beginning_of_the_next():
+    assert date_of("2020-01-31 24:00", "day") == date_of("2020-01-31T24:00:00", "day") == datetime(2020, 2, 1)
+    assert date_of("2020-01-31 24:01", "day") is None
+
+
+def test_a_form_of_dates_that_the_training_had_not_is_told(tmp_path):
+    rows = [f"2020-{month:02d}-{day:02d},{day % 2}" for month in (1, 5, 9) for day in range(1, 28)]
+    samples = read(written(tmp_path, ["d,y", *rows]), "y")
+    encoder = TableEncoder().fit(samples.X)
+    times, what = encoder.unread(polars.DataFrame({"d": ["05/01/2020", "2020-03-04", "13/01/2020"]})[:2])["d"]
+    assert times == 1 and "'05/01/2020' is read as 2020-05-01" in what
+    assert "d" not in encoder.unread(polars.DataFrame({"d": ["2020-03-04"]}))
+
+
+def test_a_decimal_mark_that_a_column_contradicts_is_refused(tmp_path):
+    samples = read(written(tmp_path, ["a,y", *(f"{i}.5,{i % 2}" for i in range(40))]), "y", decimal=",")
+    with pytest.raises(InputError, match=r"decimal is ',', and in 'a' '\.' stands before decimal places"):
+        TableEncoder(decimal=",").fit(samples.X)
+    right = read(written(tmp_path, ["a,y", *(f"{i}.5,{i % 2}" for i in range(40))]), "y", decimal=".")
+    [of_a] = [row for row in describe(right, decimal=".")["columns"] if row["name"] == "a"]
+    assert "thousands" not in of_a["note"]
+
+
+def test_names_that_pandas_wrote_as_numbers_are_those_numbers(tmp_path):
+    samples = read(written(tmp_path, ["k,y", *("1.0,0", "2.0,1", "3.0,0", "4+,1") * 12]), "y")
+    encoder = TableEncoder().fit(samples.X)
+    as_text = encoder.transform(polars.DataFrame({"k": ["1.0", "3.0"]}))
+    for other in (["1", "3"], [1.0, 3.0], [1, 3]):
+        np.testing.assert_array_equal(encoder.transform(polars.DataFrame({"k": other})), as_text)
+
+
+def test_missing_marks_of_numbers_count_as_missing_in_the_description(tmp_path):
+    rows = [f"{'..' if i % 2 else i},{'-' if i % 3 == 0 else i},{i % 2}" for i in range(60)]
+    samples = read(written(tmp_path, ["x,z,y", *rows]), "y")
+    columns = {row["name"]: row for row in describe(samples)["columns"]}
+    assert (columns["x"]["missing"], columns["x"]["different"]) == (30, 30) and columns["z"]["missing"] == 20
+
+
+@pytest.mark.parametrize("lines", [["5,?,1,a", "7,3,2,b"], ["5,,1,a", "7,3,2,b"], ["5,4,1,a", "7,?,2,b"]])
+def test_a_first_line_of_data_is_told_whatever_is_missing_in_it(tmp_path, lines):
+    samples = read(written(tmp_path, [*lines, *("8,4,3,a", "9,5,4,b") * 20]), None)
+    assert any("the first line looks like data" in note for note in samples.notes), samples.notes
+
+
+@pytest.mark.parametrize(
+    ("arrays", "unused", "tested"),
+    [
+        (("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"), ["val_"], 5),
+        (("X", "y", "X_test", "y_test"), [], 5),
+        (("X", "y", "names"), ["names"], 0),
+    ],
+)
+def test_arrays_that_are_not_used_are_named(tmp_path, arrays, unused, tested):
+    rng = np.random.default_rng(0)
+    made = {
+        n: rng.integers(0, 2, 5) if n.endswith(("y", "labels", "y_test", "names")) else rng.normal(size=(5, 4))
+        for n in arrays
+    }
+    np.savez(tmp_path / "a.npz", **made)
+    samples = read(tmp_path / "a.npz", None)
+    told = [note for note in samples.notes if "is not used" in note]
+    assert len(told) == len(unused) and all(word in told[0] for word in unused)
+    assert (0 if samples.test is None else len(samples.test[1])) == tested

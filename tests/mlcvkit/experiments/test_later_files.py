@@ -229,3 +229,21 @@ def test_a_note_whose_counts_differ_from_fold_to_fold_is_told_once(tmp_path):
     done = run("train", "t.csv", "--target", "y", "--folds", 5, *FEW, "--json", folder=tmp_path)
     notes = json.loads(done.stdout)["notes"]
     assert sum("have a column each" in note for note in notes) == 1, notes
+
+
+@pytest.mark.parametrize(
+    ("classes", "later"),
+    [
+        (["6 mo", "12 mo", "24 mo"], ["6 mo", "12 mo"]),
+        (["6 mo", "12 mo", "24 mo"], ["24 mo"]),
+        (["True", "False"], [1, 0]),
+    ],
+)
+def test_few_rows_of_a_target_are_read_as_many_are(tmp_path, classes, later):
+    data = write(tmp_path / "all.csv", classes * 30)
+    hp = Hyperparameters(epochs=1, patience=0)
+    predictor = train(Experiment(data=str(data), target="y", task="classification", hyperparameters=hp)).predictor
+    configuration = predictor.saved().configuration | {"data": str(data), "target": "y"}
+    X, y = measured_rows(predictor, configuration, str(write(tmp_path / "later.csv", later)), "y")
+    measured = predictor.measure(X, y)
+    assert measured["samples"] == len(later) and "unknown" not in measured

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import onnxruntime
@@ -16,12 +18,15 @@ from mlcvkit import (
     Experiment,
     Hyperparameters,
     InputError,
+    MLPClassifier,
     MLPRegressor,
     TableEncoder,
     load,
+    prepare,
     save_model,
     threads,
     train,
+    tune,
 )
 from mlcvkit.cluster import array_shards, train_on_shards
 from mlcvkit.datasets import Samples, is_even, mnist, mnist_digits, toys
@@ -194,3 +199,80 @@ def test_ctrl_c_between_repetitions_keeps_those_that_are_complete(folder):
 def test_the_encoder_of_a_frame_keeps_its_choice_of_clipping():
     encoder = TableEncoder(clip=False).fit(polars.DataFrame({"x": np.linspace(0, 1, 20)}))
     assert encoder.transform(polars.DataFrame({"x": [100.0]}))[0, 0] > 50
+
+
+@pytest.fixture
+def people(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.3f},{int(a > 0)}" for a in rng.normal(size=60)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,y", *rows]) + "\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("key", ['config = "other.toml"', 'resume = "runs/r"'])
+def test_a_file_of_options_names_no_other_file_and_resumes_nothing(people, key):
+    (people / "c.toml").write_text(f'data = "t.csv"\ntarget = "y"\nepochs = 1\n{key}\n')
+    result = run("train", "--config", "c.toml", folder=people)
+    assert_one_line_error(result, f"{key.split()[0]} is for the command line")
+
+
+def test_an_init_in_a_file_is_an_init(people):
+    first = ("--hidden-units", "5", "--activation", "tanh", "--epochs", "1", "--name", "first")
+    assert run("train", "t.csv", "--target", "y", *first, folder=people).returncode == 0
+    (people / "c.toml").write_text('data = "t.csv"\ntarget = "y"\nepochs = 1\ninit = "runs/first"\n')
+    done = run("train", "--config", "c.toml", "--name", "second", folder=people)
+    assert done.returncode == 0, done.stderr
+    assert "hidden_units = [5]" in (people / "runs/second/config.toml").read_text().replace("[\n    5,\n]", "[5]")
+    refused = run("train", "--config", "c.toml", "--initialization", "he", folder=people)
+    assert_one_line_error(refused, "--init would not use initialization=he")
+
+
+def test_an_order_of_days_that_no_date_needs_is_told(people):
+    done = run("train", "t.csv", "--target", "y", "--epochs", "1", "--day-first", folder=people)
+    assert "--day-first is not used" in " ".join(done.stdout.split())
+    dates = [f"{1 + i % 9}/{1 + i % 7}/2020,{i % 2}" for i in range(60)]
+    (people / "d.csv").write_text("\n".join(["d,y", *dates]) + "\n")
+    done = run("train", "d.csv", "--target", "y", "--epochs", "1", "--day-first", folder=people)
+    assert done.returncode == 0 and "is not used" not in done.stdout
+
+
+def test_output_that_was_closed_before_is_an_error_where_it_is_the_result(people):
+    assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--name", "r", folder=people).returncode == 0
+    line = f"exec {sys.executable} -m mlcvkit predict runs/r t.csv >&-"
+    done = subprocess.run(["sh", "-c", line], cwd=people, capture_output=True, text=True)
+    assert done.returncode == 1 and "mlcvlab: error" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_losses_to_search_without_the_default_are_searched(people):
+    options = ("--loss", "l2,mse", "--epochs", "1", "--trials", "1", "--workers", "1")
+    done = run("tune", "t.csv", "--target", "y", *options, folder=people)
+    assert done.returncode == 0, done.stderr
+    assert "the defaults are no trial" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("call", [train, prepare, lambda what: tune(what, folder="x")])
+@pytest.mark.parametrize("what", ["moons", Hyperparameters(), None])
+def test_what_is_no_experiment_is_refused_by_its_name(call, what):
+    with pytest.raises(TypeError, match="is an Experiment, such as"):
+        call(what)
+
+
+def test_folds_of_data_with_a_test_set_of_their_own_say_so(tmp_path):
+    result = run("train", "mnist", "--folds", "2", folder=tmp_path)
+    assert_one_line_error(result, "has a test set of its own")
+
+
+def test_leaving_out_every_column_says_so(people):
+    result = run("train", "t.csv", "--target", "y", "--leave-out", "a", folder=people)
+    assert_one_line_error(result, "not left out")
+
+
+def test_parameters_of_an_estimator_without_effect_are_warned_of():
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    for given, data in [
+        ({"tol": 5.0, "validation_fraction": 0.2, "patience": 3}, None),
+        ({"tol": 5.0, "patience": 0}, None),
+        ({"validation_fraction": 0.2, "patience": 3}, (X, y)),
+    ]:
+        with pytest.warns(UserWarning, match="is not used"):
+            MLPClassifier(epochs=1, **given).fit(X, y, validation_data=data)

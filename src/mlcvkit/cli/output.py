@@ -1,5 +1,6 @@
 """Standard output and error that never stop a command: what cannot be written is dropped and reported at the end."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ class Output:
 
     def __init__(self, stream: TextIO | None) -> None:
         self.error: Exception | None = None
+        self.is_closed = stream is None
         if stream is None:  # it was closed before the command began
             self.stream: TextIO = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         else:
@@ -30,8 +32,10 @@ class Output:
         return len(text)
 
     def write_data(self, data: bytes) -> None:
-        """Write data as they are, whatever the encoding of the console."""
+        """Write the result of a command as it is, whatever the encoding of the console."""
         self.flush()
+        if self.is_closed:
+            self.error = OSError(errno.EBADF, os.strerror(errno.EBADF))
         self._unless_it_failed(lambda: self.stream.buffer.write(data))
 
     def flush(self) -> None:

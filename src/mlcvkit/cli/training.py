@@ -67,12 +67,17 @@ def options_not_given(app: App, commands: tuple[str, ...], arguments: ArgumentCo
     for name in ("--init", "--output", "--config", "--recipe"):
         if "--resume" in given and name in given:
             raise InputError(f"--resume goes on with a run as it began, in its folder: leave out {name}")
-    for name, other, why in WITHOUT_EFFECT:
-        if name in given and other in given:
-            raise InputError(why.format(option=f"{other[2:]}={given[other]}"))
     stored: PlainData = {}
     if "--config" in given:
         stored |= read_config(Path(given["--config"]))
+        if alone := sorted(stored.keys() & {"config", "resume"}):
+            raise InputError(f"{alone[0]} is for the command line: leave it out of {given['--config']}")
+        if stored.get("init") is not None:
+            given.setdefault("--init", str(stored["init"]))
+    for name, other, why in WITHOUT_EFFECT:
+        if name in given and other in given:
+            raise InputError(why.format(option=f"{other[2:]}={given[other]}"))
+    if "--config" in given:
         set_there = sorted(stored.keys() & asdict(Hyperparameters()).keys())
         if "--recipe" in given and set_there:
             raise InputError(f"{given['--config']} sets {', '.join(set_there[:3])} and more: leave out --recipe")

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlcvkit.arrays import PlainData, RawRows
-from mlcvkit.datasets.columns import as_names, dates_in, known_text, measure_notes, numbers_in, text_of_numbers, type_of
+from mlcvkit.datasets.columns import (
+    as_names,
+    dates_in,
+    kind_of_text,
+    known_text,
+    measure_notes,
+    numbers_in,
+    text_of_numbers,
+    type_of,
+)
 from mlcvkit.datasets.samples import Samples
 from mlcvkit.datasets.tables import TableEncoder
 from mlcvkit.errors import InputError
@@ -181,7 +190,16 @@ def notes_of(encoder: object, X: object) -> list[str]:
         return []
     columns = {name: X[name] if "reason" in fact else known_text(X[name]) for name, fact in encoder.columns_.items()}
     noted = ((name, column_note(columns[name], fact)) for name, fact in encoder.columns_.items())
-    return [*(f"{name}: {note}" for name, note in noted if note), *duplicates_in(X)]
+    return [*(f"{name}: {note}" for name, note in noted if note), *_note_of_order(encoder, X), *duplicates_in(X)]
+
+
+def _note_of_order(encoder: TableEncoder, X: "polars.DataFrame") -> list[str]:
+    """A note if there is no column of which ``day_first`` tells how it is read."""
+    texts = [X[name] for name in encoder.columns_ if type_of(X[name].dtype) == "text"]
+    if encoder.day_first is None or any(kind_of_text(text, set()).get("unsure") for text in texts):
+        return []
+    option = "day-first" if encoder.day_first else "no-day-first"
+    return [f"--{option} is not used: no column has dates that do not show themselves what comes first"]
 
 
 def duplicates_in(X: RawRows) -> list[str]:

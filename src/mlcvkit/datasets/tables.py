@@ -259,6 +259,7 @@ class TableEncoder:
             self._learn_shares(frame)
         if not self.get_feature_names_out().size:
             reasons = "; ".join(f"{name}: {fact.get('reason')}" for name, fact in list(self.columns_.items())[:10])
+            reasons = reasons or "there is no column beside it that is not left out"
             raise InputError(f"no column of {_counted(self._rows)} tells anything about the target: {reasons}")
         self.n_features_in_ = len(self.columns_)
         self.feature_names_in_ = np.array(list(self.columns_), dtype=object)

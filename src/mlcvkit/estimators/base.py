@@ -226,6 +226,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 self._begin(X, targets, seed, weights, chosen)
             hp = self._hyperparameters(X.shape[0] if chosen is None else len(chosen), seed)
             self._say_what_is_unused(hp, X)
+            if self.tol != type(self).tol and (validation is not None or not hp.patience):
+                why = (
+                    "with patience=0" if not hp.patience else "with validation samples: their loss is what it stops by"
+                )
+                warnings.warn(f"tol={self.tol!r} is not used {why}", stacklevel=2)
+            if validation_data is not None and self.validation_fraction:
+                what = f"validation_fraction={self.validation_fraction!r}"
+                warnings.warn(f"{what} is not used beside validation_data", stacklevel=2)
             restore = None if checkpoint is None else checkpoint.restore
             self._train(X, targets, hp, samples=chosen, sample_weight=weights, validation=validation, resume=restore)
             self._passes = 0  # later passes restart the schedule

@@ -16,7 +16,7 @@ from mlcvkit.experiments.measuring import SPLIT, test_rows
 from mlcvkit.experiments.penalty import USUAL_PENALTY
 from mlcvkit.experiments.predictor import Predictor, as_numbers, completed, confusion_matrix, load, targets_as_known
 from mlcvkit.experiments.repeating import MEASURES, folds_of, repeats_of, scores_of, summarised
-from mlcvkit.experiments.specification import Experiment, portable
+from mlcvkit.experiments.specification import Experiment, portable, require_experiment
 from mlcvkit.experiments.splits import TEST_FRACTION, LabelledRows, require_fraction_used, split_rows, split_test_rows
 from mlcvkit.experiments.targets import (
     Classes,
@@ -78,6 +78,7 @@ __all__ = [
     "prepare_rows",
     "recipe_for",
     "repeats_of",
+    "require_experiment",
     "require_fits",
     "require_fraction_used",
     "require_used",

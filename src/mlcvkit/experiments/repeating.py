@@ -73,6 +73,8 @@ def folds_of(
         order in which the dates go back.
     """
     samples = experiment.read()
+    if samples.test is not None and experiment.test is None:
+        raise InputError(f"folds are what is tested with, and {samples.name} has a test set of its own")
     if samples.test is not None or experiment.test_fraction != TEST_FRACTION:
         raise InputError("folds are what is tested with: leave out a test set and test_fraction")
     if in_order:

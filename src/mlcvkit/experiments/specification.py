@@ -254,6 +254,23 @@ def _is_place(target: str) -> bool:
 SOURCE_FIELDS = tuple(field.name for field in fields(Experiment) if field.name != "hyperparameters")
 
 
+def require_experiment(experiment: object) -> None:
+    """Raise TypeError if something is no experiment, such as the name of its data.
+
+    Parameters
+    ----------
+    experiment
+        What was given.
+
+    Raises
+    ------
+    TypeError
+        If it is no experiment.
+    """
+    if not isinstance(experiment, Experiment):
+        raise TypeError(f"what is trained is an Experiment, such as Experiment(data='moons'); got {experiment!r:.80}")
+
+
 def portable(source: str | None) -> str | None:
     """The name of data that is good in any folder.
 

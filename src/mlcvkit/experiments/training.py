@@ -15,7 +15,7 @@ from mlcvkit.experiments.fitting import fit_from, fit_network
 from mlcvkit.experiments.kinds import FEWEST_TO_VALIDATE, KINDS, KindName, notes_of_optimizer, require_used, used
 from mlcvkit.experiments.penalty import with_penalty
 from mlcvkit.experiments.predictor import Predictor, as_numbers, load, targets_as_known
-from mlcvkit.experiments.specification import Experiment
+from mlcvkit.experiments.specification import Experiment, require_experiment
 from mlcvkit.experiments.splits import LabelledRows, split_rows, split_test_rows
 from mlcvkit.experiments.targets import (
     Classes,
@@ -281,6 +281,7 @@ def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparati
     >>> prepared.samples, prepared.X.shape[1], prepared.configuration["model"]
     (320, 2, 'mlp')
     """
+    require_experiment(experiment)
     e = experiment
     samples = e.read() if samples is None else samples
     y, task = checked_target(samples, e.task)

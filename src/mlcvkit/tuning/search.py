@@ -17,7 +17,14 @@ from optuna.trial import TrialState
 
 from mlcvkit.arrays import PlainData
 from mlcvkit.errors import InputError
-from mlcvkit.experiments import KINDS, Experiment, circumstances, require_used, with_used_only
+from mlcvkit.experiments import (
+    KINDS,
+    Experiment,
+    circumstances,
+    require_experiment,
+    require_used,
+    with_used_only,
+)
 from mlcvkit.storage import MODEL_FILE, RESULT_FILE, load_model, write_configuration
 from mlcvkit.threads import cores
 from mlcvkit.training import Hyperparameters
@@ -65,8 +72,7 @@ def begin_search(folder: Path, settings: Settings) -> Study:
         raise InputError("the best is tested at the end: test_fraction must be above 0")
     if problem.score == "r2" and len(problem.test_rows[1]) < 2:
         raise InputError("the best is tested at the end by R², which one row does not have: give more test rows")
-    base = _base_parameters(settings) | ({"loss": problem.losses[0]} if "loss" in settings.space else {})
-    queued = [] if outside_of_space(settings) else [base]
+    queued = [] if outside_of_space(settings) else [_base_parameters(settings)]
     return create_study(folder, settings, problem.score, queued, problem.fingerprint)
 
 
@@ -129,6 +135,7 @@ def tune(
     --------
     train : One training.
     """
+    require_experiment(experiment)
     experiment = experiment.portable()
     base, searched = split_space(space_to_search(dict(space or {}), experiment, seed), experiment.hyperparameters)
     options = experiment.to_dict()
@@ -220,6 +227,8 @@ def _base_parameters(settings: Settings) -> PlainData:
         "hidden_units": hp.hidden_units[0] if hp.hidden_units else None,
         "depth": len(hp.hidden_units),
     }
+    if "loss" in settings.space and hp.loss is None:
+        values["loss"] = settings.problem().losses[0]
     return {name: values[name] for name in settings.space}
 
 
@@ -237,11 +246,7 @@ def outside_of_space(settings: Settings) -> list[str]:
         Their names.
     """
     base = _base_parameters(settings)
-    return [
-        name
-        for name, value in base.items()
-        if not _is_within(settings, name, value) and not (name == "loss" and value is None)
-    ]
+    return [name for name, value in base.items() if not _is_within(settings, name, value)]
 
 
 def _is_within(settings: Settings, name: str, value: Choice | None) -> bool:

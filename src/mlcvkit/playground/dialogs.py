@@ -30,7 +30,7 @@ async def show_link(query: str, experiment: Experiment) -> None:
         done = await ui.run_javascript(write, timeout=60)
         ui.notify("Copied" if done else "This browser does not let a page copy: select the link, and copy it by key")
 
-    with ui.dialog() as dialog, ui.card():
+    with ui.dialog().props('aria-label="Link"') as dialog, ui.card():
         ui.label("This link opens the page with these settings.")
         if experiment.data == IMAGES:
             ui.label("Your images are on the server only, until it ends: on another one they must be brought again.")
@@ -45,7 +45,7 @@ async def show_link(query: str, experiment: Experiment) -> None:
 def show_code(session: Session) -> None:
     """Show the command and the lines of Python that train the same."""
     experiment = session.experiment
-    with ui.dialog() as dialog, ui.card().classes("w-full"):
+    with ui.dialog().props('aria-label="Code"') as dialog, ui.card().classes("w-full"):
         ui.label("On the command line").classes("font-semibold")
         none = "# no command does this: save the run, or use the lines of Python"
         ui.code(experiment.command() or none, language="bash").classes("w-full").mark("command")
@@ -65,10 +65,12 @@ def save(runs: Path, save_as: Callable[[str], Awaitable[Any]]) -> None:
             ui.notify(f"Saved to {folder}; mlcvlab evaluate {folder} measures it")
             dialog.close()
 
-    with ui.dialog() as dialog, ui.card():
+    with ui.dialog().props('aria-label="Save as a run"') as dialog, ui.card():
         ui.label(f"Save as a run in {runs}")
         name = ui.input("Name").props("outlined dense").mark("run-name")
-        ui.button("Save", on_click=save_run).mark("save-run")
+        with ui.element("div").classes("buttons"):
+            ui.button("Save", on_click=save_run).mark("save-run")
+            ui.button("Close", on_click=dialog.close).props("flat")
     dialog.open()
 
 
@@ -80,12 +82,14 @@ def open_saved(runs: Path, take: Callable[[str], Awaitable[bool]]) -> None:
             dialog.close()
 
     names = saved_runs(runs)
-    with ui.dialog() as dialog, ui.card():
+    with ui.dialog().props('aria-label="Open a run"') as dialog, ui.card():
         if not names:
             ui.label(f"There are no runs in {runs}: train one with mlcvlab train, or save one here.")
         chosen = ui.select(names, label="Run", value=names[0] if names else None).props("outlined dense")
         chosen.classes("min-w-[14rem]").mark("run-choice")
-        ui.button("Open", on_click=open_run).mark("open-run")
+        with ui.element("div").classes("buttons"):
+            ui.button("Open", on_click=open_run).mark("open-run")
+            ui.button("Close", on_click=dialog.close).props("flat")
     dialog.open()
 
 
@@ -97,7 +101,7 @@ def bring(take: Callable[[Mapping[str, Any]], Awaitable[None]]) -> None:
             dialog.close()
             await take(uploaded)
 
-    with ui.dialog() as dialog, ui.card():
+    with ui.dialog().props('aria-label="Your own data"') as dialog, ui.card():
         ui.label(WHAT_IS_TAKEN)
         FileDrop(brought)
         ui.label("Your data stay on the computer that serves this page; points are also part of the link.")
@@ -111,11 +115,12 @@ def show_unit(network: Network, layer: int, unit: int) -> bool:
         return False
     images, found = network.experiment.has_images, exciting(network, layer, unit)
     side = SIDE if images else inspection.UNIT_GRID
-    with ui.dialog() as dialog, ui.card().classes("unit-card"):
+    with ui.dialog().props('aria-label="A hidden unit"') as dialog, ui.card().classes("unit-card"):
         of = f" of layer {layer + 1}" if network.experiment.depth > 1 else ""
         ui.html(f"<h2>Hidden unit {unit + 1}{of}</h2>", sanitize=False)
         if layer == 0:
-            what = "Its weights: it fires for ink where they are red, and not for ink where they are blue."
+            seen = "white" if inspection.is_bright(network) else "ink"
+            what = f"Its weights: it fires for {seen} where they are red, and not for {seen} where they are blue."
             ui.label(what if images else "Its activation over the plane: red is positive, blue is negative.")
             picture = inspection.unit_pictures(network, [unit])[0].pixels[None]
             large = PixelGrid("The unit in large", "220px").style("max-width: 240px")
@@ -174,7 +179,7 @@ def change_weight(
             ui.notify(f"A weight may be from {-most:g} to {most:g} here", type="negative")
             number.value = accepted
 
-    with ui.dialog().props("seamless position=bottom") as dialog, ui.card().classes("edge-card"):
+    with ui.dialog().props('seamless position=bottom aria-label="A weight"') as dialog, ui.card().classes("edge-card"):
         source = f"hidden unit {from_ + 1}" if layer else f"x{from_ + 1}"
         names = network.class_names
         target = (names[-1] if len(W) == 1 else names[to]) if layer + 1 == len(pairs) else f"hidden unit {to + 1}"

@@ -137,7 +137,9 @@ class Experiment:
             most = MOST_WORK // self.weights
             raise InputError(f"for so large a network a batch may have {most:,} samples; got {self.batch_size:,}")
         if self.optimizer not in OPTIMIZERS and self.has_images and not self.is_nn2:
-            raise InputError("the homework's optimizers train NN2 on even or odd, and points of a plane")
+            raise InputError(
+                "the homework's optimizers are for one hidden layer on even or odd digits, and for points of a plane"
+            )
 
     @property
     def weights(self) -> int:

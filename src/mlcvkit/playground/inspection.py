@@ -299,7 +299,7 @@ def stages(network: Network, x: Array, y: Array, learning_rate: float, unit: int
         Stage("Loss", LOSSES[str(mlp.loss)].latex, f"y = {_vector(y[:, 0])}, ℓ = {loss:.4f}"),
     ]
     sigma_slope = _slope(mlp, z1, a1)
-    slope = f"{upstream:.4g} · {sigma}'({z1:.4f}) = {upstream:.4g} · {sigma_slope:.4f} = {delta1:.4g}"
+    slope = f"{upstream:.4g} · {sigma}'({z1:.4f}) = {upstream:.4g} · {sigma_slope:.4g} = {delta1:.4g}"
     product = f"{delta1:.4g} · {float(x[largest, 0]):.4f} = {g:.4g}"
     derivative = rf"\frac{{\partial \ell}}{{\partial W_1[{i},{j}]}}"
     change = learning_rate * g

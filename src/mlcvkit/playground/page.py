@@ -101,6 +101,8 @@ class Page:
         self.edge_dialog: ui.dialog | None = None
         self.version = -1
         self.had_epochs = True
+        self.was_running = False
+        """Whether it ran before too few points were there to go on."""
 
     def build(self) -> None:
         """Show everything."""
@@ -162,7 +164,7 @@ class Page:
         with ui.element("div").classes("buttons"):
             self.watch = ui.button("Reset and watch it learn", on_click=self._watch).mark("watch")
             self.watch.props("size=lg no-caps unelevated")
-            ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
+            self.random = ui.button("A random sample", on_click=self._random_sample).props("flat dense").mark("random")
             self.clear = ui.button("Clear").props("flat dense").mark("clear")
             ui.button("Bring your own data", on_click=lambda: dialogs.bring(self._bring)).props("flat dense").mark(
                 "bring"
@@ -369,11 +371,17 @@ class Page:
 
     def _lacks(self, problem: str) -> None:
         """Stop the training while too few points are painted for one."""
-        for button in (self.start, self.one_step, self.watch):
+        for button in (self.start, self.one_step, self.watch, self.random):
             button.set_enabled(not problem)
         if problem:
+            self.was_running |= self.session.wants_to_run
             self.session.pause()
             self.seen = ()
+            if not self.plane.points:
+                self.sample = self.target = None
+        elif self.was_running:
+            self.was_running = False
+            self.session.start()
 
     def _random_sample(self) -> None:
         network = self.network
@@ -420,6 +428,7 @@ class Page:
         if seen != self.seen:  # a look into a network takes time that others can use
             self.seen = seen
             self._look()
+            self.steps.look()
 
     def _show_curves(self, curve: tuple[Point, ...]) -> None:
         for chart, quantity in ((self.loss, "loss"), (self.accuracy, "accuracy")):

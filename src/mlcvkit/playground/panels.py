@@ -80,6 +80,9 @@ def _path_table(path: inspection.Path, names: list[str], most: int = UNITS_OF_PA
     )
 
 
+OLD_STAGES = "These numbers are of earlier weights or settings: Next follows the sample again."
+
+
 class StepByStep:
     """One sample, followed forward and back through one hidden unit.
 
@@ -100,6 +103,8 @@ class StepByStep:
                 self.next = ui.button("Next", on_click=self._next).mark("next")
                 ui.button("From the start", on_click=self.restart).props("flat")
             self.stages = ui.element("div").classes("w-full").props("aria-live=polite")
+            self.old = ui.label(OLD_STAGES).classes("explanation").props("aria-live=polite")
+            self.old.visible = False
 
     def begin(self, chosen: int = 0) -> None:
         """Offer the classes of a new network, and choose one."""
@@ -109,8 +114,17 @@ class StepByStep:
 
     def restart(self) -> None:
         """Remove the stages."""
-        self.shown, self.next.enabled = 0, True
+        self.shown, self.next.enabled, self.old.visible = 0, True, False
         self.stages.clear()
+
+    def look(self) -> None:
+        """Say so if the network has moved on since the stages were computed."""
+        if self.shown and self.followed[: len(self._network_now())] != self._network_now():
+            self.next.enabled = self.old.visible = True
+
+    def _network_now(self) -> tuple[object, ...]:
+        session = self.session
+        return session.version, session.steps, session.edits, session.experiment.learning_rate
 
     async def _next(self) -> None:
         if self.session.wants_to_run:  # its weights would be others at each stage
@@ -118,8 +132,7 @@ class StepByStep:
         sample, network = self.sample(), self.session.network
         unit = self.unit.value if isinstance(self.unit.value, int | float) else 1
         unit = int(min(max(1, unit), network.experiment.hidden_units)) - 1
-        session = self.session
-        followed = (session.version, session.steps, session.edits, sample.tobytes(), unit, self.label.value)
+        followed = (*self._network_now(), sample.tobytes(), unit, self.label.value)
         if followed != self.followed:
             self.restart()
             self.followed = followed
@@ -161,7 +174,7 @@ class ConfusionMatrix:
 
     def forget(self) -> None:
         """Show nothing of a network that was replaced."""
-        self.found, self.summary.text, self.table.content = None, "", ""
+        self.seen, self.found, self.summary.text, self.table.content = None, None, "", ""
 
     async def refresh(self) -> None:
         """Measure again if the panel is open and the network has changed."""

@@ -116,7 +116,7 @@ def problem_with(points: str) -> str:
     places, classes = painted(points)
     counts = np.bincount(classes, minlength=2)
     if (counts > 0).sum() < 2 or counts[counts > 0].min() < FEWEST_OF_A_CLASS:
-        return f"paint {FEWEST_OF_A_CLASS} points of each colour at least, and of two colours at least"
+        return f"paint at least {FEWEST_OF_A_CLASS} points of each colour, and at least two colours"
     if any(np.unique(axis, return_counts=True)[1].max() > 0.9 * len(axis) for axis in places.T):
         return "the points lie on one line, or nearly all: paint some beside it"
     return ""
@@ -150,13 +150,14 @@ def points_of_file(path: Path, axes: Sequence[str] = ()) -> tuple[str, str, list
     try:
         encoder = TableEncoder().fit(table)
     except InputError:  # no column tells anything
-        raise InputError(
-            f"{name} needs two columns of numbers, and one with two to four classes: the colours"
-        ) from None
+        raise InputError(f"{name} {NEEDS}") from None
     told = encoder.get_feature_names_out().tolist()  # a column of one value tells nothing
     numbers = [c for c, fact in encoder.columns_.items() if fact["kind"] == "number" and c != target and c in told]
     if target is None or len(numbers) < 2:
-        raise InputError(f"{name} {NEEDS}")
+        most = max(different, key=lambda column: column.lower() in NAMES_OF_TARGETS, default="")
+        most = most if most.lower() in NAMES_OF_TARGETS else (table.columns or [""])[-1]
+        has = f"; {most} has {different[most]:,} different values" if target is None and most else ""
+        raise InputError(f"{name} {NEEDS}{has}")
     if unknown := sorted(set(axes) - set(numbers)):
         raise InputError(f"{name} has no column of numbers {unknown[0]!r}; choose two of {', '.join(numbers)}")
     across, up = axes or numbers[:2]

@@ -342,6 +342,7 @@ class Session:
     def _take_steps(self) -> None:
         training = self.network.training(self.experiment, self._restore if self._earlier else None)
         self._earlier = training.run
+        training.run.epoch = max(training.run.epoch, math.floor(self.epochs + 1e-9))  # some were steps on all samples
         begun = (self.epochs - training.run.epoch) * self.network.samples / training.run.hyperparameters.batch_size
         training.passed_over = max(0, round(begun))
         has_stepped = False

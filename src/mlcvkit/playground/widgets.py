@@ -276,7 +276,7 @@ class Curves:
         points = as_series(line.curve, x, line.quantity)
         if not logarithmic:
             return points
-        return [[at, 1 - y if self.share else y] for at, y in points if (y < 1 if self.share else y > 0)]
+        return [[at, round(1 - y, 9) if self.share else y] for at, y in points if (y < 1 if self.share else y > 0)]
 
     def _y_axis(self, logarithmic: bool) -> dict[str, Any]:
         limit = {"max": 1} if self.share and not logarithmic else {}

@@ -175,8 +175,8 @@ def test_the_python_of_nn2_trains_the_very_network_of_the_page(capsys):
         ({"hidden_units": 512, "depth": 4}, "fewer hidden units or layers"),
         ({"data": "moons", "hidden_units": 512, "depth": 3}, "fewer hidden units or layers"),
         ({"hidden_units": 512, "batch_size": 4096}, "a batch may have"),
-        ({"optimizer": "coordinate_sgd", "depth": 2}, "train NN2"),
-        ({"optimizer": "full_batch_adam", "data": "mnist"}, "train NN2"),
+        ({"optimizer": "coordinate_sgd", "depth": 2}, "one hidden layer on even or odd"),
+        ({"optimizer": "full_batch_adam", "data": "mnist"}, "one hidden layer on even or odd"),
     ],
 )
 def test_no_experiment_takes_more_than_a_share(changed, words):

@@ -292,7 +292,7 @@ def test_points_are_painted_trained_on_linked_and_saved(visitor, server):
     one.press("Paint your own points")
     one.wait(lambda: "data=points" in one.page.url)
     one.press("Wipe the points")
-    one.wait(lambda: one.page.get_by_text("paint 5 points of each colour at least").is_visible())
+    one.wait(lambda: one.page.get_by_text("paint at least 5 points of each colour").is_visible())
 
     plane = ".pixel-grid.paintable canvas"
     one.draw((0.1, 0.2), (0.4, 0.25), on=plane)
@@ -1588,3 +1588,42 @@ def test_two_tabs_keep_the_runs_of_both(visitor, context):
     one.press("Keep to compare")
     one.wait(lambda: one.page.evaluate(stored) == [[1, 1], [2, 2], [3, 1]])
     one.wait(lambda: len(set(charts(one)[0]["names"])) == 5)
+
+
+def test_a_training_goes_on_when_a_new_colour_has_points_enough(visitor):
+    one = visitor().open("/?data=points&begin=1")
+    one.press("Start")
+    one.wait_for_steps(20)
+    plane = ".pixel-grid.paintable canvas"
+    one.page.get_by_role("button", name="Green", exact=True).click()
+    one.draw((0.45, 0.05), (0.47, 0.05), on=plane)
+    one.wait(lambda: one.page.get_by_text("paint at least 5 points of each colour").is_visible())
+    one.draw((0.3, 0.06), (0.6, 0.1), on=plane)
+    one.wait(lambda: not one.page.get_by_text("paint at least 5 points of each colour").is_visible())
+    one.wait_for_steps(20)
+    one.press("Pause")
+
+
+def test_stages_of_earlier_weights_are_said_to_be_so(visitor):
+    one = visitor().open("/?data=moons&begin=1")
+    one.page.get_by_text("Step by step: forward and back").click()
+    one.wait(lambda: one.page.get_by_role("button", name="Next", exact=True).is_visible())
+    follow = one.page.get_by_role("button", name="Next", exact=True)
+    follow.click()
+    one.wait(lambda: one.page.locator(".stage").count() == 1)
+    assert not one.page.get_by_text("These numbers are of earlier weights").is_visible()
+    one.press("Step")
+    one.wait(lambda: one.page.get_by_text("These numbers are of earlier weights").is_visible())
+    follow.click()
+    one.wait(lambda: not one.page.get_by_text("These numbers are of earlier weights").is_visible())
+    assert one.page.locator(".stage").count() == 1
+
+
+@pytest.mark.parametrize("button", ["Link", "Code", "Save", "Open", "Bring your own data"])
+def test_each_dialog_has_a_name_and_a_way_out(visitor, button):
+    one = visitor().open("/?data=moons&begin=1")
+    one.press(button)
+    dialog = one.page.get_by_role("dialog")
+    one.wait(lambda: dialog.count() and dialog.get_attribute("aria-label"))
+    dialog.get_by_role("button", name="Close", exact=True).click()
+    one.wait(lambda: not dialog.count())

@@ -439,3 +439,23 @@ def test_epochs_never_go_back(make):
     session.start()
     session.wait()
     assert session.epochs == trained
+
+
+def test_epochs_of_steps_on_all_samples_go_on_with_batches(make):
+    session = make(replace(TOY, optimizer="full_batch_adam", batch_size=128, epochs=12))
+    session.step(10)
+    session.wait()
+    assert session.epochs == 10
+    session.change(replace(session.experiment, optimizer="adam"))
+    counted = [session.epochs]
+    steps_of_an_epoch = math.ceil(session.network.samples / 128)
+    for _ in range(steps_of_an_epoch + 1):
+        session.step()
+        session.wait()
+        counted.append(session.epochs)
+    assert counted == sorted(counted) and counted[1] == pytest.approx(10 + 128 / session.network.samples)
+    assert counted[steps_of_an_epoch] == pytest.approx(11)
+    session.start()
+    session.wait()
+    assert session.state == "finished" and session.epochs == pytest.approx(12)
+    assert session.steps == 10 + 2 * steps_of_an_epoch

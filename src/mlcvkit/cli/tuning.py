@@ -3,7 +3,9 @@
 import ast
 import inspect
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields, make_dataclass
 from functools import partial
 from itertools import pairwise
@@ -115,7 +117,7 @@ def tune(
     console.quiet = json
     if trials is not None and trials < 1:
         raise InputError(f"trials must be 1 or more; got {trials}")
-    seconds, seed, count = _seconds(budget), _seed(seed, resume), _workers(tuning, workers)
+    seconds, seed, count = _seconds(budget), _seed(seed, resume), _workers(workers)
     if resume is None:
         options = _options(data, source or Source())
         experiment = tuning.experiment_of(options["data"], options)
@@ -147,7 +149,7 @@ def tune(
 def _tune(tuning: ModuleType, study: "Study", budget: float, trials: int | None, workers: int, json: bool) -> int:
     try:
         with interrupts():
-            with _LiveTable(tuning, budget, trials) as on_progress:
+            with _live_table(budget, trials) as on_progress:
                 tuning.run(study, workers=workers, on_progress=on_progress, budget=budget, most_trials=trials)
             _print_search(study)
             configuration = _configuration(study)
@@ -222,7 +224,7 @@ def sweep(
     """
     tuning = _tuning()
     console.quiet = json
-    seed, count = _seed(seed, resume), _workers(tuning, workers)
+    seed, count = _seed(seed, resume), _workers(workers)
     if resume is None:
         how = (5 if points is None else points), (3 if repeats is None else repeats)
         study = _begin_sweep(tuning, data, source or Source(), _given(space), *how, seed, output or Path("runs"), name)
@@ -327,7 +329,7 @@ def _seconds(budget: str | None) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
 
 
-def _workers(tuning: ModuleType, workers: int | None) -> int:
+def _workers(workers: int | None) -> int:
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise InputError(f"workers must be from 1 to {MOST_WORKERS}; got {workers}")
     return workers or cores()
@@ -339,10 +341,7 @@ def _configuration(study: "Study") -> PlainData:
 
 
 def _counts(study: "Study") -> dict[str, int]:
-    names: dict[str, int] = {}
-    for trial in (trial for trial in study.trials() if trial.state.name != "WAITING"):
-        names[trial.state.name.lower()] = names.get(trial.state.name.lower(), 0) + 1
-    return names
+    return Counter(trial.state.name.lower() for trial in study.trials() if trial.state.name != "WAITING")
 
 
 def _ended(study: "Study") -> int:
@@ -355,35 +354,26 @@ def _show_ended(update: Callable[..., None], study: "Study") -> None:
     update(completed=_ended(study))
 
 
-class _LiveTable:
+@contextmanager
+def _live_table(budget: float, most: int | None) -> Iterator[Callable[["Study"], None]]:
     """The best trials so far, the running ones, and the time left."""
+    start, before = monotonic(), -1.0
 
-    def __init__(self, tuning: ModuleType, budget: float, trials: int | None) -> None:
-        self.tuning, self.budget, self.most = tuning, budget, trials
-        self.live = Live(console=console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> Callable[["Study"], None]:
-        self.start = monotonic()
-        self.spent: float | None = None
-        self.live.start()
-        return self._show_progress
-
-    def __exit__(self, *_: object) -> None:
-        self.live.stop()
-
-    def _show_progress(self, study: "Study") -> None:
-        if self.spent is None:
-            self.spent = study.seconds()
-        spent = self.spent + monotonic() - self.start
-        counts, ended = _counts(study), _ended(study)
-        line = f"{ended} trial{'s' * (ended != 1)}, {counts.get('pruned', 0)} of them ended early"
-        if self.budget < float("inf"):
-            left = max(0, round(self.budget - spent))
+    def show(study: "Study") -> None:
+        nonlocal before
+        before = study.seconds() if before < 0 else before
+        spent, ended = before + monotonic() - start, _ended(study)
+        line = f"{ended} trial{'s' * (ended != 1)}, {_counts(study).get('pruned', 0)} of them ended early"
+        if budget < float("inf"):
+            left = max(0, round(budget - spent))
             line += f"; {left // 60} min {left % 60:02d} s left"
-        total, done = (self.most, ended) if self.most is not None else (self.budget, spent)
+        total, done = (most, ended) if most is not None else (budget, spent)
         running = [_running(study, trial) for trial in study.trials() if trial.state.name == "RUNNING"]
         bar = ProgressBar(total=total, completed=min(done, total), width=40)
-        self.live.update(Group(_best_table(study, 5), *running, bar, line))
+        live.update(Group(_best_table(study, 5), *running, bar, line))
+
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        yield show
 
 
 def _running(study: "Study", trial: "FrozenTrial") -> str:

@@ -53,6 +53,11 @@ class Task:
     text: str
 
 
+LISTS = ("goals", "rules", "errata", "given", "unshown")
+TABLES = ("properties", "variants", "rules_cost", "limits", "accuracy")
+"""What a rubric has besides its problems, tasks and libraries."""
+
+
 @dataclass(frozen=True)
 class Assignment:
     """The whole homework."""
@@ -121,7 +126,7 @@ def _require_sound(assignment: Assignment, known_tests: Collection[str]) -> None
         unknown = sorted(set(part.tests) - set(known_tests))
         if unknown:
             raise ValueError(f"there is no test {unknown[0]!r}; there are {', '.join(sorted(known_tests))}")
-    for table in ("properties", "variants", "rules_cost", "limits", "accuracy"):
+    for table in TABLES:
         for name, value in getattr(assignment, table).items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise ValueError(f"{table}.{name} must be a number of 0 or more; got {value!r}")
@@ -176,22 +181,14 @@ def _from_values(values: Mapping[str, Any]) -> Assignment:
         for file, functions in values["tasks"].items()
         for function, (number, text) in functions.items()
     )
+    plain: dict[str, Any] = {name: tuple(values[name]) for name in LISTS} | {name: values[name] for name in TABLES}
     return Assignment(
-        str(values["title"]),
-        str(values["due"]),
-        tuple(values["goals"]),
-        tuple(values["rules"]),
-        tuple(values["errata"]),
-        tuple(values["given"]),
-        tuple(values["unshown"]),
-        problems,
-        tasks,
-        values["properties"],
-        values["variants"],
-        values["rules_cost"],
-        values["limits"],
-        values["accuracy"],
-        tuple(values["libraries"]["forbidden"]),
+        title=str(values["title"]),
+        due=str(values["due"]),
+        problems=problems,
+        tasks=tasks,
+        forbidden=tuple(values["libraries"]["forbidden"]),
+        **plain,
     )
 
 

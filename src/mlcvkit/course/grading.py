@@ -346,17 +346,9 @@ class Process:
     ) -> Any:
         """The student's optimizer on a model that the grader supplies."""
         module = f"mlcvlab.optim.{function.lower()}"
-        request = {
-            "module": module,
-            "function": function,
-            "W": W,
-            "X": X,
-            "y": y,
-            "options": dict(options),
-            "as_nn2": as_nn2,
-        }
+        request = {"W": W, "X": X, "y": y, "options": dict(options), "as_nn2": as_nn2}
         noted = {name: _noted(name, call, self.asked_of_models) for name, call in model.items()}
-        return self._ask(function, module, "optimize", model=noted, **request)
+        return self._ask(function, module, "optimize", model=noted, module=module, function=function, **request)
 
     def _ask(self, asked: str, of: str, do: str, model: Mapping[str, Any] | None = None, **request: Any) -> Any:
         if asked in self.ended:

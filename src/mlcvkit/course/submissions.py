@@ -681,11 +681,7 @@ def _placed(taken: _Taken) -> tuple[dict[str, bytes], list[str], list[str]]:
     """
     problems: list[str] = []
     root = _root(taken, problems)
-    files = {
-        str(PurePosixPath(name).relative_to(root)): content
-        for name, content in taken.files.items()
-        if PurePosixPath(name).is_relative_to(root)
-    }
+    files = {own: content for name, content in taken.files.items() if (own := _relative(name, root)) is not None}
     for place, missing in _found_elsewhere(taken, root, files):
         files[missing] = taken.files[place]
         own = _relative(place, root)
@@ -701,13 +697,11 @@ def _placed(taken: _Taken) -> tuple[dict[str, bytes], list[str], list[str]]:
     problems += [f"{name} cannot be opened here: hand in the folder hw1 as a .zip" for name in closed]
     if not (has_code or closed or taken.problems):
         problems.append("there is no file of the homework in it")
-    ignored = [(name, size) for name, size in taken.ignored if PurePosixPath(name).is_relative_to(root)]
+    ignored = [(name, size) for name, size in taken.ignored if _relative(name, root) is not None]
     if ignored:
         problems.append(f"no part of the homework, and ignored: {_listed(ignored)}")
-    outside = [(name, size) for name, size in taken.ignored if not PurePosixPath(name).is_relative_to(root)]
-    outside += [
-        (name, len(content)) for name, content in taken.files.items() if not PurePosixPath(name).is_relative_to(root)
-    ]
+    sizes = [*taken.ignored, *((name, len(content)) for name, content in taken.files.items())]
+    outside = [(name, size) for name, size in sizes if _relative(name, root) is None]
     notes = [f"beside the homework's folder, and not looked at: {_listed(outside)}"] if outside else []
     return files, problems, notes
 

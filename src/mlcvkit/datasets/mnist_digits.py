@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import warnings
 import zlib
 from importlib.resources import files
@@ -51,28 +52,17 @@ class DataSet(NamedTuple):
     test_y: Values
 
 
-class _IDX(NamedTuple):
-    shape: tuple[int, ...]
-    sha256: str
-
-    @property
-    def header(self) -> int:
-        return 4 + 4 * len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return self.header + int(np.prod(self.shape))
-
-
 _MNIST = {
-    "train-images-idx3-ubyte": _IDX(
-        (60_000, SIDE, SIDE), "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    "train-images-idx3-ubyte": (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        (60_000, SIDE, SIDE),
     ),
-    "train-labels-idx1-ubyte": _IDX((60_000,), "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    "t10k-images-idx3-ubyte": _IDX(
-        (10_000, SIDE, SIDE), "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+    "train-labels-idx1-ubyte": ("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", (60_000,)),
+    "t10k-images-idx3-ubyte": (
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        (10_000, SIDE, SIDE),
     ),
-    "t10k-labels-idx1-ubyte": _IDX((10_000,), "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    "t10k-labels-idx1-ubyte": ("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2", (10_000,)),
 }
 
 
@@ -107,7 +97,7 @@ def mnist() -> DataSet:
     >>> digits.train_X.shape, digits.train_X.dtype, digits.test_y[:3].tolist()
     ((60000, 28, 28), dtype('uint8'), [7, 2, 1])
     """
-    return DataSet(*(_load_idx(name, idx) for name, idx in _MNIST.items()))
+    return DataSet(*(_load_idx(name, *known) for name, known in _MNIST.items()))
 
 
 def mnist_parity() -> DataSet:
@@ -207,14 +197,15 @@ def _grey_pixels(path: Path, background: str) -> npt.NDArray[np.uint8]:
     return grey
 
 
-def _load_idx(name: str, idx: _IDX) -> npt.NDArray[np.uint8]:
+def _load_idx(name: str, sha256: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    header = 4 + 4 * len(shape)
     cached = platformdirs.user_cache_path("mlcvlab") / "mnist" / name
     try:
-        usable = cached.stat().st_size == idx.size
+        usable = cached.stat().st_size == header + math.prod(shape)
     except OSError:
         usable = False
     if not usable:
-        content = _decompress(files("mlcvkit") / "data" / "mnist" / f"{name}.gz", idx)
+        content = _decompress(files("mlcvkit") / "data" / "mnist" / f"{name}.gz", sha256)
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
             replace_file(cached, content)
@@ -223,17 +214,17 @@ def _load_idx(name: str, idx: _IDX) -> npt.NDArray[np.uint8]:
                 f"the cache folder {cached.parent} cannot be written ({error.strerror}); MNIST stays in memory",
                 stacklevel=3,
             )
-            return np.frombuffer(content, np.uint8, offset=idx.header).reshape(idx.shape)
-    return np.memmap(cached, np.uint8, mode="r", offset=idx.header, shape=idx.shape)
+            return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return np.memmap(cached, np.uint8, mode="r", offset=header, shape=shape)
 
 
-def _decompress(source: Traversable, idx: _IDX) -> bytes:
+def _decompress(source: Traversable, sha256: str) -> bytes:
     try:
         content = gzip.decompress(source.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{source} is missing: install mlcvlab again") from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{source} is damaged ({error}): install mlcvlab again") from None
-    if hashlib.sha256(content).hexdigest() != idx.sha256:
+    if hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(f"{source} is damaged (its SHA-256 sum is not MNIST's): install mlcvlab again")
     return content

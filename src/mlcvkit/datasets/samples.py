@@ -817,14 +817,9 @@ _ARRAYS: dict[str, Reader] = {
 }
 FORMATS: dict[str, TextReader | Reader] = {
     ".csv": TextReader(","),
-    ".tsv": TextReader("\t"),
-    ".tab": TextReader("\t"),
-    ".txt": TextReader(","),
-    ".data": TextReader(","),
-    ".dat": TextReader(","),
-    ".parquet": columnar_reader("Parquet"),
-    ".arrow": columnar_reader("Arrow"),
-    ".feather": columnar_reader("Feather"),
+    **dict.fromkeys((".tsv", ".tab"), TextReader("\t")),
+    **dict.fromkeys((".txt", ".data", ".dat"), TextReader(",")),
+    **{f".{name.lower()}": columnar_reader(name) for name in ("Parquet", "Arrow", "Feather")},
     **_ARRAYS,
 }
 """The readers by a file's last suffix, before .gz; IDX files are also known by "-ubyte" in their names."""

@@ -124,10 +124,6 @@ class Converged(Callback):
     def __init__(self, patience: int, tolerance: float) -> None:
         self.patience, self.tolerance = patience, tolerance
 
-    def on_start(self, run: Run) -> None:
-        """Look whether a run that is gone on with had ended."""
-        self.on_epoch(run)
-
     def on_epoch(self, run: Run) -> None:
         """Compare the training loss with the best one so far."""
         losses = run.history.get("train_loss", [])
@@ -136,18 +132,18 @@ class Converged(Callback):
             if min(latest) > min(before) - self.tolerance:
                 raise StopTraining
 
+    on_start = on_epoch  # a run that is gone on with may have ended
+
 
 class NoMistakes(Callback):
     """Stop where every training sample that is measured is predicted correctly."""
-
-    def on_start(self, run: Run) -> None:
-        """Look whether a run that is gone on with had ended."""
-        self.on_epoch(run)
 
     def on_epoch(self, run: Run) -> None:
         """Look at the training accuracy."""
         if run.history.get("train_accuracy", [0.0])[-1] == 1:
             raise StopTraining
+
+    on_start = on_epoch  # as above
 
 
 def r2(model: Model, X: Rows, y: Array, *, sample_weight: Array | None = None) -> float:

@@ -726,7 +726,7 @@ def numbers_in(column: "polars.Series", fact: PlainData) -> "polars.Series":
         return column.cast(pl.Float64, strict=False)
     text = text_of_numbers(column, fact)
     if fact.get("clock"):
-        return parsed(text, length_of if fact.get("length") else seconds_of, pl.Float64())
+        return parsed(text, length_of, pl.Float64())  # a column of times may be one of lengths of less than a day
     thousands = fact.get("grouping") or fact.get("thousands")
     numbers = text.cast(pl.Float64, strict=False)
     if thousands is not None and "." in thousands:

@@ -1041,3 +1041,11 @@ def test_arrays_that_are_not_used_are_named(tmp_path, arrays, unused, tested):
     told = [note for note in samples.notes if "is not used" in note]
     assert len(told) == len(unused) and all(word in told[0] for word in unused)
     assert (0 if samples.test is None else len(samples.test[1])) == tested
+
+
+def test_lengths_of_less_than_a_day_may_be_longer_later():
+    texts = [f"{1 + i % 9}:{(7 * i) % 60:02d}:{(11 * i) % 60:02d}" for i in range(60)]
+    encoder = TableEncoder().fit(polars.DataFrame({"t": texts}))
+    assert encoder._numbers(polars.DataFrame({"t": ["24:10:00", "3:45"]})).tolist() == [[87000.0], [13500.0]]
+    with pytest.raises(InputError, match="where the training saw"):
+        encoder.transform(polars.DataFrame({"t": ["25:99"]}))

@@ -147,6 +147,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _check_parameters(self) -> None:
         self._validate_params()
+        numbers = [part.name for part in fields(self) if part.init and type(part.default) in (int, float, tuple)]
+        for name in numbers:
+            value = getattr(self, name)
+            if any(isinstance(one, bool | np.bool_) for one in (value if isinstance(value, tuple | list) else [value])):
+                raise TypeError(f"{name} must be a number, or of numbers; got {value!r}")
         for name, kind in (("callbacks", Callback), ("class_weight", dict)):
             given = getattr(self, name, ())
             if isinstance(given, list | tuple) and not all(isinstance(one, kind) for one in given):

@@ -523,3 +523,11 @@ def test_the_encoder_takes_what_scikit_learns_users_give():
     for name, value in [("categorical", 3), ("categorical", None), ("decimal", pandas.Series([4])), ("clip", 1)]:
         with pytest.raises(InputError, match=f"^{name} must be"):
             TableEncoder(**{name: value}).fit(frame)
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, NN2Classifier, MLPRegressor])
+@pytest.mark.parametrize("given", [{"hidden_units": True}, {"epochs": True}, {"learning_rate": np.True_}])
+def test_a_truth_value_is_no_number(estimator, given):
+    [name] = given
+    with pytest.raises((TypeError, ValueError), match=name):
+        estimator(**given).fit(np.eye(6), [0, 1] * 3)

@@ -1627,3 +1627,18 @@ def test_each_dialog_has_a_name_and_a_way_out(visitor, button):
     one.wait(lambda: dialog.count() and dialog.get_attribute("aria-label"))
     dialog.get_by_role("button", name="Close", exact=True).click()
     one.wait(lambda: not dialog.count())
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (820, 1180)])
+def test_on_a_tablet_the_learning_rate_start_and_the_network_are_on_one_screen(visitor, size):
+    one = visitor(viewport=dict(zip(("width", "height"), size, strict=True))).open("/?data=moons")
+    for shown in (
+        one.page.get_by_role("button", name="Start", exact=True),
+        one.page.get_by_role("spinbutton", name="Learning rate"),
+        one.page.locator(".network-view canvas").first,
+    ):
+        one.wait(lambda shown=shown: shown.count() and shown.is_visible())
+        box = shown.bounding_box()
+        assert box["y"] >= 0 and box["y"] + min(40, box["height"]) <= size[1], box
+    one.page.get_by_role("button", name="Settings").click()
+    one.wait(lambda: one.page.get_by_label("Batch size").is_visible())

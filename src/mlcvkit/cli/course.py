@@ -242,7 +242,7 @@ def _print_class(graded: "GradedClass", assignment: "Assignment", folder: Path, 
             "and an export are of these alone"
         )
     if unused := ledger.unused_overrides([grade.submission for grade in graded.grades]):
-        say("note", f"overrides.toml is not used for {_listed(unused)}: there is no submission of theirs here")
+        say("note", f"overrides.toml is not used for {_listed(unused)}: no submission of theirs is here")
     unknown = [grade.submission for grade in graded.grades if ledger.student_of(grade.submission) is None]
     if unknown and ledger.roster is not None:
         console.print(f"Of nobody in the roster, or of two: {escape(', '.join(unknown))}")

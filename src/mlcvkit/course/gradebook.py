@@ -187,7 +187,8 @@ def read_roster(path: Path) -> Roster:
     try:
         separator = max(",;\t", key=text.partition("\n")[0].count)
         file = io.StringIO(text, newline="")
-        columns = _told_apart(next(csv.reader(file, strict=True, delimiter=separator), []))
+        header = next(csv.reader(file, strict=True, delimiter=separator), [])
+        columns = _told_apart(header)
         reader = csv.DictReader(file, columns, strict=True, delimiter=separator)
         rows = [{name: value or "" for name, value in row.items() if name is not None} for row in reader]
     except csv.Error as error:
@@ -200,14 +201,14 @@ def read_roster(path: Path) -> Roster:
         kind = "moodle"
     elif not lower & {"name", "id", "login", "email", "submission"}:
         raise InputError(
-            f"the roster {path} has the columns {', '.join(columns) or 'none'}: it must be the gradebook of Canvas "
+            f"the roster {path} has the columns {', '.join(header) or 'none'}: it must be the gradebook of Canvas "
             f"({', '.join(CANVAS)}), the grading worksheet of Moodle ({', '.join(MOODLE[:3])}), or have some of "
             f"{', '.join(OWN)}"
         )
     elif not lower <= {*OWN} and rows and all(PARTICIPANT.match(next(iter(row.values()), "")) for row in rows):
         raise InputError(
             f"the roster {path} is Moodle's grading worksheet in another language, with the columns "
-            f"{', '.join(columns[:3])}: download it with Moodle in English ({', '.join(MOODLE)})"
+            f"{', '.join(header[:3])}: download it with Moodle in English ({', '.join(MOODLE)})"
         )
     return Roster(path, kind, columns, rows, [*_students(path, kind, rows)], separator)
 

@@ -14,9 +14,12 @@ TEMPLATES = jinja2.Environment(
 
 
 def as_markdown(text: str) -> str:
-    """A text of a student's in a line of Markdown, where it is no HTML, link, picture or heading."""
-    text = re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text).replace("](", "]\\(")
-    return re.sub(r"^(?=[#>+*-])", r"\\", text)
+    """A student's text in a line of Markdown, where it is no HTML, link, picture, heading, list or block of code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    for i in range(0, len(parts), 2):  # what stands between is code, which is shown as it is
+        plain = re.sub(r"\\(?=[!-/:-@\[-`{-~])", r"\\\\", parts[i])
+        parts[i] = re.sub(r"<(?=[A-Za-z/!?])|(?<=\])[(\[]", r"\\\g<0>", plain)
+    return re.sub(r"^(?=[#>+*-]|```|~~~|\[[^\]]*\]:)|(?<=^\d)(?=[.)])", r"\\", "".join(parts))
 
 
 TEMPLATES.filters["as_markdown"] = as_markdown

@@ -28,8 +28,8 @@ AROUND_DATA = {one.rpartition(".")[0] for one in FOR_DATA} | {"tensorflow"}
 MOST_LINE = 2000
 MOST_NOTEBOOK = 20 << 20
 """The largest notebook that is parsed, in bytes: JSON takes many times its size in memory."""
-MOST_BRACKETS = 300_000
-"""The most lists and objects of a notebook that is parsed: each takes a hundred times the room of its text."""
+MOST_BRACKETS = 2_000_000
+"""The most opening brackets of a notebook that is parsed: each list or object takes a hundred times its text."""
 
 
 def check_rules(files: Mapping[str, bytes], tasks: Collection[Task], forbidden: Collection[str]) -> list[Violation]:

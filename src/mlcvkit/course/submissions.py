@@ -42,10 +42,10 @@ MOST_BESIDE, LARGEST_BESIDE = 100, 20 << 20
 """The most files without code that are read, and their most bytes together."""
 PASSED_BY = 50
 """What is skipped may unpack to this many times the limit."""
-LARGEST_CLASS, SMALLEST_LIMIT, MOST_UNPACKED = 20 << 30, 200 << 20, 100
+LARGEST_CLASS, SMALLEST_LIMIT, MOST_UNPACKED = 20 << 30, 2 << 30, 100
 """What the archive of a class may unpack to: so many bytes, and so many times its own, but always so many bytes."""
-MOST_ENTRIES, MOST_OF_CLASS = 50_000, 300_000
-"""The most entries of a submission's archives, and of a class's."""
+MOST_ENTRIES, MOST_OF_CLASS, MOST_PASSED = 50_000, 300_000, 2_000_000
+"""The most entries of a submission's archives, and of a class's; and the most with those that are ignored."""
 LATEST = 4_102_444_800.0
 """The year 2100: what is later is no time at which a file was written."""
 SAME_TIME = 2.0
@@ -301,7 +301,8 @@ def _owner(name: str) -> str:
 
 
 def _is_of_platform(who: str) -> bool:
-    return bool(OF_MOODLE.fullmatch(who) or OF_CANVAS.fullmatch(f"{who}_1_x"))
+    names = (OF_MOODLE.fullmatch(who), OF_CANVAS.fullmatch(f"{who}_1_x"), FILE_OF_BLACKBOARD.fullmatch(f"{who}_x"))
+    return any(names)
 
 
 def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool = False) -> list[Found]:
@@ -343,18 +344,20 @@ def _in_archive(path: Path, passed_by: list[Path] | None, *, of_platform: bool =
 
 def _places_in(archive: Path) -> list[PurePosixPath]:
     """The paths in an archive; none if it cannot be read, or unpacks to more than any class hands in."""
-    places: list[str] = []
-    unpacked = 0
+    places: list[PurePosixPath] = []
+    unpacked = passed = 0
     try:
         most = min(LARGEST_CLASS, max(SMALLEST_LIMIT, MOST_UNPACKED * archive.stat().st_size))
         for entry in _of_archive(archive):
             unpacked += entry.size if entry.is_unpacked else 0
-            if unpacked > most or len(places) > MOST_OF_CLASS:
+            passed += 1
+            if unpacked > most or passed > MOST_PASSED or len(places) > MOST_OF_CLASS:
                 return []
-            places.append(entry.place)
+            if not is_ignored(entry.place) and (clean := _clean(entry.place)):
+                places.append(PurePosixPath(clean))
     except (OSError, ValueError):
         return []
-    return [PurePosixPath(clean) for place in places if not is_ignored(place) and (clean := _clean(place))]
+    return places
 
 
 def _works_in(section: Iterable[PurePosixPath]) -> list[str]:
@@ -440,6 +443,7 @@ class _Taken:
     bytes_read: int = 0
     bytes_passed: int = 0
     entries: int = 0
+    passed: int = 0
     code: Counter[bool] = field(default_factory=Counter)
     beside: int = 0
     bytes_beside: int = 0
@@ -465,14 +469,15 @@ class _Taken:
     def _require_small(self) -> None:
         if self.bytes_read > self.most_bytes or self.bytes_passed > PASSED_BY * self.most_bytes:
             raise _TooLarge(f"its files hold more than {self.most_bytes >> 20} MB")
-        if self.entries > MOST_ENTRIES:
+        if self.entries > MOST_ENTRIES or self.passed > MOST_PASSED:
             raise _TooLarge(f"it has more than {MOST_ENTRIES:,} entries")
 
     def add(self, entries: Iterable[_Entry], nested: int = 0) -> None:
         """Read entries, and those of the archives among them if there is nothing else."""
         for entry in entries:
             self.bytes_passed += entry.size if entry.is_unpacked else 0
-            self.entries += 1
+            self.passed += 1
+            self.entries += not is_ignored(entry.place)
             self._require_small()
             problem = _problem(entry, self.files)
             if problem is not None:
@@ -616,7 +621,7 @@ def _of_archive(archive: Path | IO[bytes]) -> Iterator[_Entry]:
     # whose end may be that of a zip in it
     is_zip = not is_tarball and zipfile.is_zipfile(archive)
     called_zip = isinstance(archive, Path) and archive.suffix.lower() == ".zip"
-    if called_zip and not is_zip and not is_tarball:
+    if called_zip and not is_zip and head.startswith(b"PK"):
         raise ValueError("it is no zip file, or a damaged one")
     with _damage_found():
         yield from (_of_zip if is_zip else _of_tarball)(archive)

@@ -6,7 +6,7 @@ numbers.
 
 from mlcvkit.arrays import float_rows, scale_images
 from mlcvkit.datasets.columnar_files import as_frame
-from mlcvkit.datasets.columns import MISSING_NUMBERS, known_text, order_in_time, type_of, unit_of
+from mlcvkit.datasets.columns import MISSING_NUMBERS, known_text, order_in_time, type_of
 from mlcvkit.datasets.description import alike_names, describe, notes_of
 from mlcvkit.datasets.images import IMAGE_SUFFIXES, ImageEncoder, are_images, read_images
 from mlcvkit.datasets.mnist_digits import (
@@ -85,5 +85,4 @@ __all__ = [
     "split_target",
     "suffix_of",
     "type_of",
-    "unit_of",
 ]

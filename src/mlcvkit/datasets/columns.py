@@ -78,6 +78,8 @@ _DATE = re.compile(r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})" + _WHE
 _WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[.,]* +", re.IGNORECASE)
 _ORDINAL = re.compile(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|\.)(?=,? +[A-Za-z]|,? +\d{4})")
 """A day such as "3rd" or "3.", beside a month by its name."""
+_FIRST_OF_1900S = 69
+"""Years of two digits from this one on are those of the twentieth century."""
 _YEAR_FIRST = re.compile(r"\d\d[-/. ]")
 """The beginning of a date whose year has two digits and comes first, or the day of another."""
 _ADDRESS = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
@@ -153,15 +155,13 @@ def _without_currency(text: str) -> str:
     return _AFTER.sub("", _BEFORE.sub(r"\1", text))
 
 
-def unit_of(texts: Collection[str], fewest: int = 3) -> str | None:
+def unit_of(texts: Collection[str]) -> str | None:
     """The unit that nearly all values of a column have behind their numbers, such as "kg".
 
     Parameters
     ----------
     texts
         The different values of the column.
-    fewest
-        The fewest different values that show a unit.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def unit_of(texts: Collection[str], fewest: int = 3) -> str | None:
         if (match := _WITH_UNIT.fullmatch(_BEFORE.sub(r"\1", text))) is not None and number_of(text) is None
     )
     [(unit, times)] = found.most_common(1) or [("", 0)]
-    return unit if unit and len(texts) >= fewest and times >= MOSTLY * len(texts) else None
+    return unit if len(texts) > 2 and times >= MOSTLY * len(texts) else None
 
 
 def measure_notes(fact: PlainData) -> list[str]:
@@ -513,7 +513,7 @@ def _date_parts(text: str) -> tuple[int, int, int, str, str] | None:
 
 def _full_year(year: int) -> int:
     """A year of two digits with its century."""
-    return year + (0 if year > 99 else 2000 if year < 69 else 1900)
+    return year + (0 if year > 99 else 2000 if year < _FIRST_OF_1900S else 1900)
 
 
 def _clock(text: str) -> str:
@@ -546,7 +546,8 @@ def order_of_dates(texts: Iterable[str]) -> tuple[str | None, bool]:
     """
     texts = list(texts)
     of_years = {text for text in texts if _YEAR_FIRST.match(text) and int(text[:2]) > 31 and date_of(text, "year")}
-    if len(of_years) >= max(1, (1 - MOSTLY) / 2 * len(texts)):
+    have_been = any(int(text[:2]) >= _FIRST_OF_1900S for text in of_years)  # 98 is a year, and 32 rather a mistake
+    if of_years and (have_been or len(of_years) >= (1 - MOSTLY) / 2 * len(texts)):
         return "year", True
     possible = [text for text in texts if text not in of_years]  # so few are mistakes
     parts = [found for text in possible if (found := _date_parts(text)) is not None and not 31 < found[0] < 100]
@@ -878,10 +879,10 @@ def _are_months(text: "polars.Series") -> bool:
 
 def _are_names(texts: Sequence[str]) -> bool:
     """Whether nearly all are addresses of the internet or seasons such as 2019-20: they look like numbers or months."""
-    addresses = sum(
-        all(int(part) < 256 for part in found.groups()) for found in map(_ADDRESS.fullmatch, texts) if found
-    )
-    seasons = sum((int(found[1]) + 1) % 100 == int(found[2]) for found in map(_SEASON.fullmatch, texts) if found)
+    parts = [found.groups() for text in texts if (found := _ADDRESS.fullmatch(text))]
+    addresses = sum(all(str(int(one)) == one and int(one) < 256 for one in each) for each in parts)
+    years = [found.groups() for text in texts if (found := _SEASON.fullmatch(text))]
+    seasons = sum((int(first) + 1) % 100 == int(second) for first, second in years) if len(texts) > 1 else 0
     return max(addresses, seasons) >= MOSTLY * len(texts)
 
 

@@ -110,6 +110,8 @@ def column_note(text: "polars.Series", fact: PlainData) -> str:
         of_numbers = "lengths of time" if fact.get("length") else "times of day" if fact.get("clock") else "numbers"
         kind = "dates" if fact["kind"] in ("date", "time") else of_numbers
         notes.append(f"mostly {kind}: {columns_for}the rest counts as missing")
+    if fact.get("mark"):
+        notes.append(f"{fact['mark']!r} is the decimal mark here, whatever --decimal says")
     if fact.get("thousands") and text.str.contains(fact["thousands"], literal=True).any():
         notes.append(f"{fact['thousands']!r} stands between thousands")
     notes += measure_notes(fact)
@@ -199,7 +201,7 @@ def _note_of_order(encoder: TableEncoder, X: "polars.DataFrame") -> list[str]:
     if encoder.day_first is None or any(kind_of_text(text, set()).get("unsure") for text in texts):
         return []
     option = "day-first" if encoder.day_first else "no-day-first"
-    return [f"--{option} is not used: no column has dates that do not show themselves what comes first"]
+    return [f"--{option} is not used: in no column is it unclear whether the day or the month comes first"]
 
 
 def duplicates_in(X: RawRows) -> list[str]:

@@ -59,7 +59,7 @@ ARRAY_NAMES = (
 )
 """How samples and targets are called in archives of arrays: by us, Keras, MedMNIST, scikit-learn and NumPy."""
 TEST_NAMES = {"x_train": ("x_test", "y_test"), "X_train": ("X_test", "y_test")}
-TEST_NAMES |= {"train_images": ("test_images", "test_labels"), "X": ("X_test", "y_test"), "x": ("x_test", "y_test")}
+TEST_NAMES |= {"train_images": ("test_images", "test_labels")}
 
 
 TESTED_WITH = " tested with "
@@ -482,7 +482,7 @@ def _of_arrays(path: Path, arrays: dict[str, Values], target: str | Path | None)
         test = None
     unused = [name for name in arrays if name not in (features, given, *(test or ()))]
     if unused:
-        samples = replace(samples, notes=(*samples.notes, f"of {path.name} is not used: {_listed(unused)}"))
+        samples = replace(samples, notes=(*samples.notes, f"not used in {path.name}: {_listed(unused)}"))
     if test is None:
         return samples
     y = checked_arrays(path, arrays[test[0]], arrays[test[1]], test[1])

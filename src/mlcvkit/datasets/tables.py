@@ -259,7 +259,7 @@ class TableEncoder:
             self._learn_shares(frame)
         if not self.get_feature_names_out().size:
             reasons = "; ".join(f"{name}: {fact.get('reason')}" for name, fact in list(self.columns_.items())[:10])
-            reasons = reasons or "there is no column beside it that is not left out"
+            reasons = reasons or "every other column is left out"
             raise InputError(f"no column of {_counted(self._rows)} tells anything about the target: {reasons}")
         self.n_features_in_ = len(self.columns_)
         self.feature_names_in_ = np.array(list(self.columns_), dtype=object)
@@ -688,13 +688,13 @@ class TableEncoder:
             self.percents_.append(column.name)
         if is_text and (currencies := currencies_of(text.drop_nulls().unique().to_list())):
             self.currencies_[column.name] = currencies
-        if is_text and self.decimal is not None and (others := decimal_marks(text.drop_nulls()) - {self.decimal}):
-            raise InputError(
-                f"decimal is {self.decimal!r}, and in {column.name!r} {others.pop()!r} stands before decimal places"
-            )
-        if is_text and self.decimal is not None and "thousands" not in fact:
+        certain = decimal_marks(text.drop_nulls()) if is_text and self.decimal is not None else set[str]()
+        contradicts = bool(certain) and self.decimal not in certain
+        if contradicts:
+            fact["mark"] = certain.pop()  # whatever the option says
+        elif is_text and self.decimal is not None and "thousands" not in fact:
             fact["thousands"] = "," if self.decimal == "." else "."
-        if self.decimal is not None and is_text:
+        if self.decimal is not None and is_text and not contradicts:
             return
         if is_text and "thousands" not in fact and text.str.contains(_WITH_THREE_PLACES).any():
             return

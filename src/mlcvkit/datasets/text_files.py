@@ -288,7 +288,7 @@ def _names(path: Path, first: list[str], second: list[str], header: bool | None)
     missing = {*MISSING, *MISSING_NUMBERS}
     pairs = [(a.strip(), b.strip()) for a, b in zip(first, second, strict=False)]
     are_numbers = [(number_of(a) is not None, number_of(b) is not None) for a, b in pairs if not {a, b} & missing]
-    looks_like_data = any(a for a, _ in are_numbers) and all(a == b for a, b in are_numbers)
+    looks_like_data = any(a for a, _ in are_numbers) and all(a == b for a, b in are_numbers) and bool(first[0].strip())
     advice = "the first line looks like data; if it has no names, give --no-header"
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:

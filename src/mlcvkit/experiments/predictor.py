@@ -191,7 +191,7 @@ class Predictor:
         }
 
     def _measure_classes(self, targets: Classes, X: RawRows, y: Values) -> PlainData:
-        y = targets_as_known(targets, y, self.target, self.thousands)
+        y = targets_as_known(targets, y, self.target, self.thousands, self.unit)
         logits = self.logits(X)
         predicted = targets.predicted(logits)
         result: PlainData = {"samples": len(y), "accuracy": float((predicted == y).mean())}
@@ -395,7 +395,9 @@ def _is_missing(values: Values) -> npt.NDArray[np.bool_]:
     return np.array([type(one).__name__ in kinds or (isinstance(one, float) and one != one) for one in values], bool)
 
 
-def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | None = None) -> Values:
+def targets_as_known(
+    targets: Classes, y: Values, name: str, thousands: str | None = None, unit: str | None = None
+) -> Values:
     """Targets in any form as the classes that a model knows.
 
     Parameters
@@ -406,8 +408,8 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
         Text, numbers, or the names of the classes, (N,).
     name
         The name of the data, for messages.
-    thousands
-        The mark between thousands in text, as in ``Samples``.
+    thousands, unit
+        The mark between thousands in text, and what may stand behind it, as in ``Samples``.
 
     Returns
     -------
@@ -423,8 +425,8 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
     if classes.dtype.kind == "U":
         spelled = {str(one).lower(): str(one) for one in classes if datasets.are_truth_values([one])}
         known = set(map(str, classes))
-        if len(spelled) == len(classes) and {*map(str, y.tolist())} <= {"0", "1"}:
-            y = np.where(y.astype(str) == "1", "true", "false")
+        if len(spelled) == len(classes):  # all of them are truth values
+            spelled |= {"1": spelled.get("true", "true"), "0": spelled.get("false", "false")}
         y = np.asarray([one if one in known else spelled.get(one.lower(), one) for one in map(str, y.tolist())])
     elif targets.names and y.dtype.kind not in "fiub" and np.isin(y.astype(str), targets.names).any():
         numbers = dict(zip(targets.names, classes.tolist(), strict=True))
@@ -432,8 +434,7 @@ def targets_as_known(targets: Classes, y: Values, name: str, thousands: str | No
     elif classes.tolist() == [0, 1] and y.dtype.kind in "UO" and datasets.are_truth_values(np.unique(y.astype(str))):
         y = (np.char.lower(y.astype(str)) == "true").astype(classes.dtype)
     else:
-        texts = set() if y.dtype.kind in "fiub" else {text.strip() for text in y.astype(str).tolist()}
-        y = as_numbers(y, name, thousands, datasets.unit_of(texts, fewest=1))
+        y = as_numbers(y, name, thousands, unit)
     if not np.isin(y, classes).any():
         raise InputError(
             f"none of the targets {name!r} here is one of the classes that the model knows, "

@@ -300,7 +300,7 @@ def prepare(experiment: Experiment, samples: Samples | None = None) -> Preparati
 def _require_known(prepared: Preparation, y: Values) -> None:
     name = prepared.target
     if isinstance(prepared.targets, Classes):
-        targets_as_known(prepared.targets, y, name, prepared.thousands)
+        targets_as_known(prepared.targets, y, name, prepared.thousands, prepared.unit)
     elif isinstance(prepared.targets, Numbers):
         as_numbers(y, name, prepared.thousands, prepared.unit)
 

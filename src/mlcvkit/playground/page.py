@@ -465,6 +465,7 @@ class Page:
         self._close_edge()
         self.version = self.session.version
         self.network = network = self.session.network
+        self.was_running &= network.experiment.data == PAINTED
         images = network.experiment.has_images
         e = network.experiment
         shown = (e.data, e.images) if images else (e.data, e.points, e.seed)  # the seed draws what points are scaled by

@@ -3,6 +3,7 @@
 import bz2
 import io
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from coursework import NEEDS_BUBBLEWRAP, at_each_class_seed, judged
 from mlcvkit.course import rules
 from mlcvkit.course.checks.networks import _teach
 from mlcvkit.course.checks.notebook import _has_few_directions
-from mlcvkit.course.grading import Grader, libraries
+from mlcvkit.course.grading import Grader, libraries, supplied_functions
 from mlcvkit.course.imports import MOST_EXECUTED, MOST_SOURCE, imported
 from mlcvkit.course.inside import protocol
 from mlcvkit.course.likeness import fingerprints
@@ -453,6 +454,12 @@ NN2.grad, NN2.emp_loss_grad = grad, emp_loss_grad
             "![p](http://a.b/x.png) [click](javascript:alert(1))",
             r"![p]\(http://a.b/x.png) [click]\(javascript:alert(1))",
         ),
+        (r"\<img src=x>", r"\\\<img src=x>"),
+        ("![a][b]", r"![a]\[b]"),
+        ("[b]: http://a.b", r"\[b]: http://a.b"),
+        ("```", r"\```"),
+        ("1. x", r"1\. x"),
+        ("`f[0](x)` is of `<class 'int'>`", "`f[0](x)` is of `<class 'int'>`"),
         ("# 25 of 25 points.py was added", r"\# 25 of 25 points.py was added"),
         ("for x = [[1. 2.]] and 1 < 2: expected [[-0.1]]", "for x = [[1. 2.]] and 1 < 2: expected [[-0.1]]"),
     ],
@@ -476,3 +483,27 @@ def test_a_logistic_regression_in_two_units_or_under_noise_is_put_to_a_person(no
     )
     assert not _has_few_directions([one, np.ones((1, 1))])
     assert not _has_few_directions([rng.normal(size=(2, 784)), np.ones((2, 1))])
+
+
+def test_what_is_supplied_makes_no_large_array_of_small_ones():
+    linear = supplied_functions()["linear"]
+    for x, W in [((10_000, 1, 1), (10_000, 1)), ((1, 9_000), (1, 9_000, 1))]:
+        with pytest.raises(ValueError):
+            linear(np.ones(x), np.ones(W))
+    assert linear(np.ones(3), np.ones((2, 3))).tolist() == [3, 3]
+
+
+@NEEDS_BUBBLEWRAP
+def test_what_blocks_is_not_tried_with_every_supply(of_code, reference):
+    code = "\n\ndef _blocks(self, *args, **options):\n    while True: pass\nNN2.grad = NN2.emp_loss_grad = _blocks\n"
+    wrong = "\n\ndef relu_grad(y): return y\ndef tanh_grad(y): return y\ndef step_grad(y): return y\n"
+    files = {
+        **reference,
+        "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode(),
+        "mlcvlab/nn/activations.py": reference["mlcvlab/nn/activations.py"] + wrong.encode(),
+    }
+    limits = {**of_code.limits, "call_seconds": 0.5, "submission_seconds": 12}
+    assignment = replace(of_code, limits=limits)
+    grade = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
+    points = {test.name: test.points / test.out_of for test in grade.tests}
+    assert (points["SGD"], points["Adam"], points["grad"]) == (1, 1, 0), points

@@ -713,3 +713,53 @@ def test_a_file_that_is_too_large_to_be_searched_is_not_parsed_to_be_placed(tmp_
         path = write_zip(tmp_path / f"{size}.zip", {**named, "hw1/mine.py": basis + b"\n" + more})
         read = read_submission(path, most_bytes=1 << 22, most_files=100)
         assert ("mlcvlab/nn/basis.py" in read.files) == is_found
+
+
+def test_what_one_student_has_beside_the_homework_takes_no_class_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "MOST_OF_CLASS", 50)
+    monkeypatch.setattr(submissions, "MOST_ENTRIES", 50)
+    members = {f"{who}/hw1/{name}": content for who in ("amy", "bob", "cy") for name, content in FILES.items()}
+    members |= {f"bob/hw1/venv/{i}.py": b"" for i in range(100)} | {"bob/zeros.bin": bytes(210 << 20)}
+    path = tarball(tmp_path / "class.tar.gz", members, "w:gz")
+    found = find_submissions([path])
+    assert [one.name for one in found] == ["amy", "bob", "cy"]
+    assert read_submission(found[0], **LIMITS).files == FILES
+
+
+def test_a_homework_with_a_large_environment_in_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "MOST_ENTRIES", 50)
+    extra = {f"hw1/venv/{i}.py": b"" for i in range(100)}
+    path = write_zip(tmp_path / "a.zip", {f"hw1/{name}": content for name, content in FILES.items()} | extra)
+    assert read_submission(path, **LIMITS).files == FILES
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_blackboards_files_are_told_apart_packed_and_unpacked(tmp_path, kind):
+    members = {
+        f"Homework 1_{who}_attempt_2026-02-20-10-00-00_{name.rpartition('/')[2]}": content
+        for who in ("ann1", "bob2")
+        for name, content in FILES.items()
+    }
+    path = write_folder(tmp_path / "c", members) if kind == "folder" else write_zip(tmp_path / "c.zip", members)
+    found = find_submissions([path])
+    assert len(found) == 2
+    assert all(len(read_submission(one, **LIMITS).files) == len(FILES) for one in found)
+
+
+def test_an_old_tarball_that_is_called_a_zip_is_read(tmp_path):
+    path = tmp_path / "hw1.zip"
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in FILES.items():
+            entry = tarfile.TarInfo(f"hw1/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    content = bytearray(path.read_bytes())
+    place = 0
+    while content[place : place + 1] != b"\0" and place < len(content):  # the header as it was before ustar
+        size = int(content[place + 124 : place + 135], 8)
+        content[place + 257 : place + 512] = bytes(255)
+        total = sum(content[place : place + 148]) + sum(content[place + 156 : place + 512]) + 8 * 32
+        content[place + 148 : place + 156] = b"%06o\0 " % total
+        place += 512 + -(-size // 512) * 512
+    path.write_bytes(content)
+    assert read_submission(path, **LIMITS).files == FILES

@@ -992,13 +992,18 @@ def test_a_form_of_dates_that_the_training_had_not_is_told(tmp_path):
     assert "d" not in encoder.unread(polars.DataFrame({"d": ["2020-03-04"]}))
 
 
-def test_a_decimal_mark_that_a_column_contradicts_is_refused(tmp_path):
-    samples = read(written(tmp_path, ["a,y", *(f"{i}.5,{i % 2}" for i in range(40))]), "y", decimal=",")
-    with pytest.raises(InputError, match=r"decimal is ',', and in 'a' '\.' stands before decimal places"):
-        TableEncoder(decimal=",").fit(samples.X)
-    right = read(written(tmp_path, ["a,y", *(f"{i}.5,{i % 2}" for i in range(40))]), "y", decimal=".")
-    [of_a] = [row for row in describe(right, decimal=".")["columns"] if row["name"] == "a"]
-    assert "thousands" not in of_a["note"]
+def test_a_decimal_mark_that_a_column_contradicts_is_its_own_and_told(tmp_path):
+    rows = [f"{i}.5;{i},25;9,{100 + i};{i % 2}" for i in range(40)]
+    path = written(tmp_path, ["a;b;c;y", *rows])
+    for decimal, other, own in ((",", "a", "."), (".", "b", ",")):
+        samples = read(path, "y", decimal=decimal)
+        encoder = TableEncoder(decimal=decimal).fit(samples.X)
+        notes = {row["name"]: row["note"] for row in describe(samples, decimal=decimal)["columns"]}
+        assert f"{own!r} is the decimal mark here, whatever --decimal says" in notes[other]
+        assert "thousands" not in notes["a"]
+        later = polars.DataFrame({"a": ["1.5", "1.500"], "b": ["2,25", "2,25"], "c": ["9,100", "9,100"]})
+        numbers = encoder._numbers(later)
+        assert numbers[0].tolist() == numbers[1].tolist() == [1.5, 2.25, 9.1 if decimal == "," else 9100]
 
 
 def test_names_that_pandas_wrote_as_numbers_are_those_numbers(tmp_path):
@@ -1026,7 +1031,7 @@ def test_a_first_line_of_data_is_told_whatever_is_missing_in_it(tmp_path, lines)
     ("arrays", "unused", "tested"),
     [
         (("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"), ["val_"], 5),
-        (("X", "y", "X_test", "y_test"), [], 5),
+        (("X", "y", "X_test", "y_test"), ["X_test"], 0),
         (("X", "y", "names"), ["names"], 0),
     ],
 )
@@ -1038,7 +1043,7 @@ def test_arrays_that_are_not_used_are_named(tmp_path, arrays, unused, tested):
     }
     np.savez(tmp_path / "a.npz", **made)
     samples = read(tmp_path / "a.npz", None)
-    told = [note for note in samples.notes if "is not used" in note]
+    told = [note for note in samples.notes if "not used in a.npz" in note]
     assert len(told) == len(unused) and all(word in told[0] for word in unused)
     assert (0 if samples.test is None else len(samples.test[1])) == tested
 
@@ -1049,3 +1054,23 @@ def test_lengths_of_less_than_a_day_may_be_longer_later():
     assert encoder._numbers(polars.DataFrame({"t": ["24:10:00", "3:45"]})).tolist() == [[87000.0], [13500.0]]
     with pytest.raises(InputError, match="where the training saw"):
         encoder.transform(polars.DataFrame({"t": ["25:99"]}))
+
+
+@pytest.mark.parametrize("early", ["99-12-01", "98-11-02"])
+@pytest.mark.parametrize("others", ["{0:02d}-{1:02d}-01", "{0:02d}-{1:02d}-17", "20{0:02d}-{1:02d}-01"])
+def test_one_year_of_the_last_century_shows_what_comes_first(early, others):
+    texts = [others.format(year, month) for year in range(1, 24) for month in range(1, 13)]
+    fact = kind_of_text(polars.Series([*texts, early]), set())
+    assert (fact["kind"], fact["first"]) == ("date", "year"), fact
+    assert date_of(early, "year").year in (1998, 1999) and date_of(texts[0], "year").year == 2001
+
+
+def test_a_month_alone_is_a_month_and_billions_are_numbers():
+    assert kind_of_text(polars.Series(["2008-09"] * 9), set())["kind"] == "date"
+    billions = ["1.000.000.000", "2.000.000.000", "1.200.000.000", "3.100.000.000"]
+    assert kind_of_text(polars.Series(billions), set())["kind"] == "number"
+
+
+def test_a_blank_name_before_years_is_that_of_an_index(tmp_path):
+    samples = read(written(tmp_path, [",2019,2020", *(f"{i},{2 * i},{3 * i}" for i in range(40))]), None)
+    assert not any("looks like data" in note for note in samples.notes)

@@ -237,6 +237,7 @@ def test_a_note_whose_counts_differ_from_fold_to_fold_is_told_once(tmp_path):
         (["6 mo", "12 mo", "24 mo"], ["6 mo", "12 mo"]),
         (["6 mo", "12 mo", "24 mo"], ["24 mo"]),
         (["True", "False"], [1, 0]),
+        (["True", "False"], ["1", "0", "true"]),
     ],
 )
 def test_few_rows_of_a_target_are_read_as_many_are(tmp_path, classes, later):
@@ -247,3 +248,13 @@ def test_few_rows_of_a_target_are_read_as_many_are(tmp_path, classes, later):
     X, y = measured_rows(predictor, configuration, str(write(tmp_path / "later.csv", later)), "y")
     measured = predictor.measure(X, y)
     assert measured["samples"] == len(later) and "unknown" not in measured
+
+
+@pytest.mark.parametrize("later", ["1st", "2B", "1 kg"])
+def test_a_unit_that_the_training_had_not_makes_no_class(tmp_path, later):
+    data = write(tmp_path / "all.csv", ["1", "2", "3"] * 30)
+    hp = Hyperparameters(epochs=1, patience=0)
+    predictor = train(Experiment(data=str(data), target="y", task="classification", hyperparameters=hp)).predictor
+    configuration = predictor.saved().configuration | {"data": str(data), "target": "y"}
+    with pytest.raises(InputError, match="the model knows numbers as targets"):
+        predictor.measure(*measured_rows(predictor, configuration, str(write(tmp_path / "n.csv", [later])), "y"))

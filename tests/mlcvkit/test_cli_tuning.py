@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 
+import numpy as np
 import pytest
 from optuna.trial import TrialState
 
@@ -136,3 +137,54 @@ def test_a_signal_ends_a_search_which_says_how_to_go_on(tmp_path, number):
     _, said = process.communicate()
     assert process.returncode == 130
     assert "to go on: mlcvlab tune --resume runs/s" in said and "Traceback" not in said
+
+
+@pytest.fixture
+def ids(tmp_path):
+    """A table with a row number, a column of one value, and rows without a target."""
+    rng = np.random.default_rng(0)
+    rows = [f"{i},7,{a:.3f},{'' if i % 10 == 3 else int(a > 0)}" for i, a in enumerate(rng.normal(size=80))]
+    (tmp_path / "t.csv").write_text("\n".join(["Id,const,a,y", *rows]) + "\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [("tune", "--trials", "1"), ("sweep", "--repeats", "1")])
+def test_what_is_left_out_of_the_data_is_told_before_a_search(ids, command):
+    name, *options = command
+    line = (name, "t.csv", "--target", "y", "--learning-rate", "0.01,0.1", "--epochs", "1", "--workers", "1", *options)
+    said = " ".join(run(*line, folder=ids).stdout.split())
+    for words in (
+        "8 of 80 rows are left out, which have no y",
+        "Id: it numbers the rows",
+        "const: left out: all values are alike",
+    ):
+        assert words in said, said
+    if name == "sweep":
+        notes = json.loads(run(*line, "--json", folder=ids).stdout)["notes"]
+        assert any("8 of 80" in note for note in notes)
+
+
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_the_page_of_a_study_in_which_all_diverge_is_written(tmp_path, repeats):
+    rates = ("--learning-rate", "1e29,1e30", "--optimizer", "sgd", "--epochs", "2", "--workers", "1")
+    run("sweep", "moons", *rates, "--repeats", repeats, "--name", "s", folder=tmp_path)
+    done = run("report", "runs/s", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "No trial has a score" in " ".join(done.stdout.split()) and "Traceback" not in done.stderr
+
+
+def test_a_smaller_budget_for_a_search_that_goes_on_is_refused(tmp_path):
+    line = ("tune", "moons", "--learning-rate", "0.01,0.1", "--epochs", "1", "--trials", "1", "--workers", "1")
+    assert run(*line, "--budget", "60s", "--name", "s", folder=tmp_path).returncode == 0
+    assert_one_line_error(run("tune", "--resume", "runs/s", "--budget", "1s", folder=tmp_path), "has 60s already")
+
+
+def test_the_worst_of_a_sweep_is_what_its_cells_say(tmp_path):
+    grid = ("--learning-rate", "1e-4,0.1", "--hidden-units", "4,16", "--repeats", "2", "--epochs", "8")
+    found = json.loads(run("sweep", "moons", *grid, "--workers", "1", "--name", "s", "--json", folder=tmp_path).stdout)
+    of_rate = {
+        rate: np.mean([s for cell in found["cells"] if cell["learning_rate"] == rate for s in cell["scores"]])
+        for rate in (1e-4, 0.1)
+    }
+    lead = " ".join(run("report", "runs/s", folder=tmp_path).stdout.split())
+    assert f"the worst cost {100 * (of_rate[0.1] - of_rate[1e-4]):.1f} points of accuracy" in lead, (lead, of_rate)

@@ -135,10 +135,8 @@ def say_unread(predictor: Predictor, X: RawRows, clip: bool) -> None:
             raise InputError("--no-clip is for tables: leave it out for images")
         return
     encoder.clip = clip
-    for name, (times, low, high) in encoder.clipped(X).items():
-        say("note", f"{times:,} of {len(X):,} values of {name} are clipped to {low:.6g} to {high:.6g}, see --no-clip")
-    for name, (times, what) in encoder.unread(X).items():
-        say("note", f"{times:,} of {len(X):,} values of {name} {what}")
+    for note in predictor.notes_on(X):
+        say("note", note)
 
 
 def describe(
@@ -262,7 +260,8 @@ def print_measures(measures: PlainData) -> None:
         console.print(table)
     if "unknown" in measures:
         unknown = measures["unknown"]
-        console.print(f"{unknown:,} samples are of classes that the model does not know, and count as wrong")
+        are = "sample is of a class" if unknown == 1 else "samples are of classes"
+        console.print(f"{unknown:,} {are} that the model does not know, and count as wrong")
     loss = f", log loss {measures['log_loss']:.4f}" if "log_loss" in measures else ""
     console.print(f"Test accuracy [bold]{measures['accuracy']:.2%}[/bold] on {measures['samples']:,} samples{loss}")
 

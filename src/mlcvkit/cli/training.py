@@ -265,7 +265,8 @@ def _train_once(
                 raise
             cut_short = True
         handler.hold()
-        result = {"epochs": trained.run.epoch, **({"notes": list(training.notes)} if training.notes else {}), **result}
+        notes = trained.predictor.notes
+        result = {"epochs": trained.run.epoch, **({"notes": list(notes)} if notes else {}), **result}
         _say_where(trained, target_folder, result, perf_counter() - start, every, json)
     return INTERRUPTED if trained.run.interrupted or cut_short else 0
 

@@ -129,6 +129,7 @@ def tune(
         with storage.claimed(output or Path("runs"), name) as (_, folder):
             study = tuning.begin_search(folder, settings)
         console.print(f"Searching {', '.join(texts)}".replace("_", " "))
+        _print_notes(study)
         if outside := tuning.outside_of_space(settings):
             console.print(f"[bold]Note[/bold] {_defaults_outside(outside)}")
     else:
@@ -138,6 +139,8 @@ def tune(
         if study.settings.kind != "tune":
             raise InputError(f"{resume} is a sweep: mlcvlab sweep --resume {resume}")
         kept_seconds, kept_trials = study.limits
+        if budget is not None and seconds < kept_seconds < float("inf"):
+            raise InputError(f"--budget is of the whole search, and {resume} has {kept_seconds:g}s already: give more")
         if trials is not None and trials < (there := len(study.trials())):
             raise InputError(f"--trials is of all trials, and {resume} has {there} already: give more, or leave it out")
         seconds, trials = (kept_seconds if budget is None else seconds), trials or kept_trials
@@ -246,7 +249,9 @@ def sweep(
     result = [{**cell.params, "scores": cell.scores, "diverged": cell.diverged} for cell in cells]
     for cell, shown in zip(cells, result, strict=True):
         shown |= {"failed": cell.failed} if cell.failed else {}
-    print_json(json, {"run": str(study.folder), "score": study.score, "cells": result})
+    notes = study.settings.problem().notes if json else ()
+    found = {"run": str(study.folder), "score": study.score, "cells": result}
+    print_json(json, found | ({"notes": list(notes)} if notes else {}))
     return 1 if any(cell.diverged for cell in cells) and not any(cell.scores for cell in cells) else 0
 
 
@@ -275,8 +280,15 @@ def _begin_sweep(
     settings = tuning.Settings("sweep", data, options, fixed, texts, seed=seed, repeats=repeats)
     with storage.claimed(output, name) as (_, folder):
         study: Study = tuning.begin_sweep(folder, settings)
-    console.print(f"{len(study.trials()):,} trainings, with {repeats} seeds for each combination")
+    seeds = f"{repeats} seed{'s' * (repeats != 1)}"
+    console.print(f"{len(study.trials()):,} trainings, with {seeds} for each combination")
+    _print_notes(study)
     return study
+
+
+def _print_notes(study: "Study") -> None:
+    for note in study.settings.problem().notes:
+        console.print(f"[bold]Note[/bold] {escape(note)}")
 
 
 def _tuning() -> ModuleType:

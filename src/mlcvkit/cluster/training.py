@@ -191,7 +191,8 @@ def train_on_shards(
     stored = estimator_to_dict(kind, hp, targets, data.X.shape[1])
     name = experiment.target or (built_in.target if built_in else None) or "prediction"
     lacking = sum(shards[survey.index].count - survey.facts.rows for survey in surveys)
-    notes = (f"{lacking:,} rows are left out, which have no {name}",) if lacking else ()
+    notes: tuple[str, ...] = (f"{lacking:,} rows are left out, which have no {name}",) if lacking else ()
+    notes += tuple(datasets.notes_of(encoder, looked_at[0])) if experiment.data not in datasets.TOYS else ()
     predictor = Predictor(encoder, model, targets, name, fingerprint, run.history, stored, notes)
     return TrainedOnShards(predictor, run, (test_X, _of_kind(test_y, y.dtype)), unread + data.left_out)
 

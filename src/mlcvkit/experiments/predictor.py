@@ -154,6 +154,28 @@ class Predictor:
             return predicted
         return np.array(self.targets.names)[np.searchsorted(self.targets.classes, predicted)]
 
+    def notes_on(self, X: RawRows) -> list[str]:
+        """What a person should know of rows: what is clipped to the range of the training, new, or otherwise missing.
+
+        Parameters
+        ----------
+        X
+            The rows.
+
+        Returns
+        -------
+        list[str]
+            The lines; none for images.
+        """
+        if not isinstance(self.encoder, datasets.TableEncoder):
+            return []
+        clipped = (
+            f"{times:,} of {len(X):,} values of {name} are clipped to {low:.6g} to {high:.6g}, see --no-clip"
+            for name, (times, low, high) in self.encoder.clipped(X).items()
+        )
+        unread = self.encoder.unread(X).items()
+        return [*clipped, *(f"{times:,} of {len(X):,} values of {name} {what}" for name, (times, what) in unread)]
+
     def measure(self, X: RawRows, y: Values) -> PlainData:
         """Measure the predictions for raw rows with known targets.
 
@@ -425,8 +447,6 @@ def targets_as_known(
     if classes.dtype.kind == "U":
         spelled = {str(one).lower(): str(one) for one in classes if datasets.are_truth_values([one])}
         known = set(map(str, classes))
-        if len(spelled) == len(classes):  # all of them are truth values
-            spelled |= {"1": spelled.get("true", "true"), "0": spelled.get("false", "false")}
         y = np.asarray([one if one in known else spelled.get(one.lower(), one) for one in map(str, y.tolist())])
     elif targets.names and y.dtype.kind not in "fiub" and np.isin(y.astype(str), targets.names).any():
         numbers = dict(zip(targets.names, classes.tolist(), strict=True))

@@ -13,11 +13,13 @@ from mlcvkit.plots.style import TRAIN, VALIDATION, tidy
 Array = npt.NDArray[np.floating]
 
 
-def progress(scores: Array, ended_early: npt.NDArray[np.bool_], label: str) -> Figure:
+def progress(numbers: Sequence[int], scores: Array, ended_early: npt.NDArray[np.bool_], label: str) -> Figure:
     """The score of each trial in its order, and the best so far.
 
     Parameters
     ----------
+    numbers
+        The numbers of the trials.
     scores
         The scores, (n,).
     ended_early
@@ -32,7 +34,7 @@ def progress(scores: Array, ended_early: npt.NDArray[np.bool_], label: str) -> F
     """
     figure = Figure(figsize=(6.5, 3.4), layout="constrained")
     axes = figure.subplots()
-    number = np.arange(len(scores))
+    number = np.asarray(numbers)
     axes.scatter(number[~ended_early], scores[~ended_early], s=16, color=TRAIN, label="to its end")
     axes.scatter(number[ended_early], scores[ended_early], s=14, color="#8a8b8c", marker="x", label="ended early")
     whole = np.where(ended_early, -np.inf, scores)

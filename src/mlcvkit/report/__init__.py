@@ -75,8 +75,12 @@ def _lead(subject: Subject) -> str:
     kind = str(configuration.get("model", type(subject.saved.model).__name__))
     if subject.missing:
         return f"{kind} trained on {data}. {subject.missing}"
+    notes = "".join(f" Note: {note}." for note in subject.notes)
+    measured_on = (
+        subject.measured_on if subject.X.shape[1] != 1 else subject.measured_on.replace("samples", "sample", 1)
+    )
     if not subject.classifies:
-        return f"{kind} trained on {data}, measured on {subject.X.shape[1]:,} {subject.measured_on}."
+        return f"{kind} trained on {data}, measured on {subject.X.shape[1]:,} {measured_on}.{notes}"
     correct = float((subject.predicted == subject.truth).mean())
-    lead = f"{kind} trained on {data}: right for {correct:.2%} of {subject.X.shape[1]:,} {subject.measured_on}."
-    return f"{lead} {subject.left_out}".strip()
+    lead = f"{kind} trained on {data}: right for {correct:.2%} of {subject.X.shape[1]:,} {measured_on}."
+    return f"{lead} {subject.left_out}".strip() + notes

@@ -226,9 +226,9 @@ def _numbers(subject: Subject) -> Part:
     mean, scale = subject.scale
     truth, predicted = (mean + scale * values[0].astype(np.float64) for values in (subject.y, subject.z))
     error = predicted - truth
-    r2 = metrics.r2_score(truth, predicted) if len(truth) > 1 else float("nan")
+    r2 = f"R² {metrics.r2_score(truth, predicted):.4f}; " if len(truth) > 1 else ""
     words = (
-        f"R² {r2:.4f}; the root mean squared error is {np.sqrt((error**2).mean()):.4g}, and half of the errors are "
+        f"{r2}the root mean squared error is {np.sqrt((error**2).mean()):.4g}, and half of the errors are "
         f"below {np.median(np.abs(error)):.4g}."
     )
     return Part("Predicted and true", words, "numbers", predictions.numbers(truth, predicted))

@@ -61,14 +61,17 @@ class Judged:
 
     @cached_property
     def trials(self) -> list[tuple[FrozenTrial, float]]:
-        """Trials and scores, in their order; a training that diverged at once has the lowest score of all."""
+        """Trials and scores, in their order; a training that diverged at once has the lowest score of all.
+
+        There are none where all diverged.
+        """
         scores = []
         for trial in self.study.trials(TrialState.COMPLETE, TrialState.PRUNED):
             values = trial.intermediate_values
             last = values[max(values)] if values else np.nan
             scores.append((trial, float(last if trial.value is None else trial.value)))
-        lowest = np.nanmin([score for _, score in scores]) if scores else 0.0
-        return [(trial, float(lowest if np.isnan(score) else score)) for trial, score in scores]
+        known = [score for _, score in scores if not np.isnan(score)]
+        return [(trial, min(known) if np.isnan(score) else score) for trial, score in scores] if known else []
 
     @cached_property
     def scores(self) -> npt.NDArray[np.float64]:
@@ -166,10 +169,14 @@ class Judged:
         labels = self.labels(self.names[index])
         if labels is not None:
             return np.arange(len(labels), dtype=float)
+        if self.study.settings.kind == "sweep":
+            return np.unique(self.X[:, index])
         return np.linspace(self.X[:, index].min(), self.X[:, index].max(), points)
 
     def expected(self, *indices: int) -> npt.NDArray[np.float64]:
         """The expected score as a function of some hyperparameters: the mean over the trials' values of the others.
+
+        It is the mean of the trials themselves where each combination was trained.
 
         Parameters
         ----------
@@ -187,6 +194,13 @@ class Judged:
         """
         axes = [self.at(index) for index in indices]
         shape = tuple(map(len, axes))
+        if self.study.settings.kind == "sweep":
+            chosen = np.meshgrid(*axes, indexing="ij")
+            each = [
+                (self.X[:, indices] == place).all(axis=1) for place in np.stack(chosen, axis=-1).reshape(-1, len(axes))
+            ]
+            if all(of.any() for of in each):
+                return np.array([self.scores[of].mean() for of in each]).reshape(shape)
         asked = np.repeat(self.X[None], int(np.prod(shape)), axis=0)
         for count, place in enumerate(np.ndindex(shape)):
             for index, axis, i in zip(indices, axes, place, strict=True):
@@ -258,6 +272,8 @@ def in_plain_words(judged: Judged) -> str:
     str
         The sentences.
     """
+    if not judged.trials and judged.study.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL):
+        return "No trial has a score: each diverged or failed. Try a smaller learning rate."
     if not judged.tells:
         return (
             f"{count_of_trials(len(judged.trials))} cannot tell what mattered. "
@@ -274,9 +290,9 @@ def in_plain_words(judged: Judged) -> str:
     little = [_words(name) for name, share in shares.items() if share < LITTLE]
     some = [_words(name) for name in shares if name not in mattered and shares[name] >= LITTLE]
     first = f"What mattered was {' and '.join(told)}."
-    if little:
-        return f"{first} Hardly anything hung on the {_listed(little)}, with less than {LITTLE:.0%} each."
-    return f"{first} Something hung on the {_listed(some)} as well." if some else f"{first} No other was varied."
+    second = f" Something hung on the {_listed(some)} as well." if some else ""
+    third = f" Hardly anything hung on the {_listed(little)}, with less than {LITTLE:.0%} each." if little else ""
+    return f"{first}{second}{third}" if some or little else f"{first} No other was varied."
 
 
 def _listed(names: list[str]) -> str:
@@ -335,7 +351,8 @@ def _importances(judged: Judged) -> Part:
 
 def _progress(study: Study, judged: Judged) -> Part:
     early = np.array([trial.state == TrialState.PRUNED for trial, _ in judged.trials])
-    figure = pictures.progress(judged.scores, early, f"validation {study.score}")
+    numbers = [trial.number for trial, _ in judged.trials]
+    figure = pictures.progress(numbers, judged.scores, early, f"validation {study.score}")
     return Part("How the search went on", "The lowest quarter of the scores is cut off.", "progress", figure)
 
 

@@ -57,6 +57,8 @@ class Subject:
         The number of samples whose class the model does not know, which are not among these.
     measured_on
         What the samples are.
+    notes
+        What a person should know of the samples, a line each.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Subject:
     missing: str = ""
     unknown: int = 0
     measured_on: str = "test samples"
+    notes: tuple[str, ...] = ()
 
     @property
     def model(self) -> MLP:
@@ -221,12 +224,14 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
     predictor, saved = Predictor.load(run)
     name = run.resolve().name if run.is_dir() else run.resolve().parent.name
     try:
-        raw, y = test_rows(predictor, saved.configuration, data, target)
+        notes: list[str] = []
+        raw, y = test_rows(predictor, saved.configuration, data, target, notes)
     except InputError as error:
         if data is not None:
             raise
         return _unmeasured(name, saved, predictor, str(error))
-    what: PlainData = {} if data is None else {"measured_on": f"samples of {Path(data).name}"}
+    what: PlainData = {"notes": (*notes, *predictor.notes_on(raw))}
+    what |= {} if data is None else {"measured_on": f"samples of {Path(data).name}"}
     targets = predictor.targets
     X = predictor.encoder.transform(raw).T.astype(saved.model.W[0].dtype)
     if isinstance(targets, Numbers):
@@ -235,7 +240,7 @@ def read_subject(run: Path, data: str | None = None, target: str | None = None) 
         return Subject(name, saved, X, targets.encode(numbers, np.float64)[None], raw, [], scale, **what)
     if not isinstance(targets, Classes):
         return _unmeasured(name, saved, predictor, "it predicts several labels")
-    y = targets_as_known(targets, y, predictor.target, predictor.thousands)
+    y = targets_as_known(targets, y, predictor.target, predictor.thousands, predictor.unit)
     rows = np.flatnonzero(np.isin(y, targets.classes))
     encoded = as_columns(targets.encode(y[rows], X.dtype))
     unknown = len(y) - len(rows)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlcvkit.arrays import PlainData
+from mlcvkit.datasets import MNIST_NAMES, encoder_for, notes_of
 from mlcvkit.experiments import (
     KINDS,
     SPLIT,
@@ -67,6 +68,14 @@ class Problem:
         self.training, self.test_rows = split_test_rows(samples, y, experiment.test_fraction, task, seed)
         self.fingerprint, self.can_test = samples.fingerprint, len(self.test_rows[1]) > 0
         self.score = "accuracy" if task == "classification" else "r2"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the data, a line each, as a training tells it."""
+        if self.experiment.data in MNIST_NAMES:
+            return self.samples.notes
+        X, _ = self.training
+        return *self.samples.notes, *notes_of(encoder_for(X, **self.experiment.encoding).fit(X), X)
 
     @property
     def losses(self) -> tuple[str, ...]:

@@ -104,9 +104,9 @@ def _prepared(folder: Path, name: str) -> Study:
         "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=10),
         "random": lambda: optuna.samplers.RandomSampler(seed=seed),
     }
-    pruner = optuna.pruners.SuccessiveHalvingPruner(
-        min_resource=max(1, round(settings.hyperparameters.epochs / 8)), reduction_factor=3
-    )
+    searched = settings.search_space.get("epochs", [settings.hyperparameters.epochs])
+    fewest = min(map(int, searched)) if isinstance(searched, list) else int(searched.low)
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=max(1, round(fewest / 8)), reduction_factor=3)
     return Study(folder, name, sampler=samplers[settings.sampler](), pruner=pruner)
 
 

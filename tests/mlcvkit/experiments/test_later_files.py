@@ -236,8 +236,6 @@ def test_a_note_whose_counts_differ_from_fold_to_fold_is_told_once(tmp_path):
     [
         (["6 mo", "12 mo", "24 mo"], ["6 mo", "12 mo"]),
         (["6 mo", "12 mo", "24 mo"], ["24 mo"]),
-        (["True", "False"], [1, 0]),
-        (["True", "False"], ["1", "0", "true"]),
     ],
 )
 def test_few_rows_of_a_target_are_read_as_many_are(tmp_path, classes, later):

@@ -135,7 +135,7 @@ def say_unread(predictor: Predictor, X: RawRows, clip: bool) -> None:
             raise InputError("--no-clip is for tables: leave it out for images")
         return
     encoder.clip = clip
-    for note in predictor.notes_on(X):
+    for note in predictor.notes_on(X, ", see --no-clip"):
         say("note", note)
 
 

@@ -154,13 +154,15 @@ class Predictor:
             return predicted
         return np.array(self.targets.names)[np.searchsorted(self.targets.classes, predicted)]
 
-    def notes_on(self, X: RawRows) -> list[str]:
+    def notes_on(self, X: RawRows, hint: str = "") -> list[str]:
         """What a person should know of rows: what is clipped to the range of the training, new, or otherwise missing.
 
         Parameters
         ----------
         X
             The rows.
+        hint
+            What follows a line on what is clipped.
 
         Returns
         -------
@@ -170,7 +172,7 @@ class Predictor:
         if not isinstance(self.encoder, datasets.TableEncoder):
             return []
         clipped = (
-            f"{times:,} of {len(X):,} values of {name} are clipped to {low:.6g} to {high:.6g}, see --no-clip"
+            f"{times:,} of {len(X):,} values of {name} are clipped to {low:.6g} to {high:.6g}{hint}"
             for name, (times, low, high) in self.encoder.clipped(X).items()
         )
         unread = self.encoder.unread(X).items()

@@ -1,5 +1,6 @@
 """Reports of real runs: what they say is computed anew here."""
 
+import json
 import re
 from dataclasses import asdict
 from functools import cache
@@ -387,3 +388,20 @@ def test_long_names_are_shortened_in_pictures():
     for label in figure.axes[0].get_xticklabels():
         place = label.get_window_extent()
         assert box.x0 <= place.x0 and place.x1 <= box.x1 and box.y0 <= place.y0
+
+
+def test_a_report_on_data_tells_what_it_left_out_and_changed(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.3f},{2 * a + 1:.3f}" for a in rng.normal(size=60)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,y", *rows]) + "\n")
+    (tmp_path / "later.csv").write_text("a,y\n0.5,2\n1e8,3\n0.1,\n")
+    assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--name", "r", folder=tmp_path).returncode == 0
+    done = run("report", "runs/r", "later.csv", "--json", folder=tmp_path)
+    lead = json.loads(done.stdout)["summary"]
+    for words in ("measured on 2 samples of later.csv", "1 of 3 rows are left out", "values of a are clipped"):
+        assert words in lead, lead
+    assert "--no-clip" not in lead
+    (tmp_path / "one.csv").write_text("a,y\n0.5,2\n")
+    page = run("report", "runs/r", "one.csv", "--json", folder=tmp_path)
+    assert "measured on 1 sample of one.csv" in json.loads(page.stdout)["summary"]
+    assert "nan" not in (tmp_path / "runs/r/report.html").read_text().split("Predicted and true")[1][:400]

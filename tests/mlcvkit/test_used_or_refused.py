@@ -264,7 +264,7 @@ def test_folds_of_data_with_a_test_set_of_their_own_say_so(tmp_path):
 
 def test_leaving_out_every_column_says_so(people):
     result = run("train", "t.csv", "--target", "y", "--leave-out", "a", folder=people)
-    assert_one_line_error(result, "not left out")
+    assert_one_line_error(result, "every other column is left out")
 
 
 def test_parameters_of_an_estimator_without_effect_are_warned_of():

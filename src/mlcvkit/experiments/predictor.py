@@ -432,8 +432,10 @@ def targets_as_known(
         Text, numbers, or the names of the classes, (N,).
     name
         The name of the data, for messages.
-    thousands, unit
-        The mark between thousands in text, and what may stand behind it, as in ``Samples``.
+    thousands
+        The mark between thousands in text, as in ``Samples``.
+    unit
+        What may stand behind numbers in text, as in ``Samples``.
 
     Returns
     -------

@@ -188,3 +188,10 @@ def test_the_worst_of_a_sweep_is_what_its_cells_say(tmp_path):
     }
     lead = " ".join(run("report", "runs/s", folder=tmp_path).stdout.split())
     assert f"the worst cost {100 * (of_rate[0.1] - of_rate[1e-4]):.1f} points of accuracy" in lead, (lead, of_rate)
+
+
+def test_trials_are_ended_early_where_the_epochs_are_searched(tmp_path):
+    space = ("--learning-rate", "1e-5:10", "--epochs", "8:16", "--trials", "16", "--workers", "1")
+    assert run("tune", "moons", *space, "--name", "s", folder=tmp_path).returncode == 0
+    trials = open_study(tmp_path / "runs/s").trials(TrialState.PRUNED)
+    assert [trial for trial in trials if not trial.user_attrs.get("diverged")]

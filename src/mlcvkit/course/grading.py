@@ -182,7 +182,7 @@ class Examination:
         A function that builds on another counts as right with it only if the other does not build on it in turn.
         """
         report = check_component(test, process.call, self.grader.seed)
-        self.sound[test] = all(prop.worth(self.grader.assignment.variants) >= 1 for prop in report.properties)
+        self.sound[test] = self._costs_nothing(report)
         if report.is_whole or report.reason:
             return report
         used: set[str] = set()
@@ -205,11 +205,13 @@ class Examination:
             further = {one for name in further for one in self.built_on.get(name, ())} - reached
         return test in reached
 
+    def _costs_nothing(self, report: Report) -> bool:
+        return all(prop.worth(self.grader.assignment.variants) >= 1 for prop in report.properties)
+
     def _wrong_functions(self, process: "Process") -> set[str]:
         """The submission's functions of Problem 1 that lose points."""
         for name in COMPONENTS_CHECKED.keys() - self.sound:
-            report = check_component(name, process.call, self.grader.seed)
-            self.sound[name] = all(prop.worth(self.grader.assignment.variants) >= 1 for prop in report.properties)
+            self.sound[name] = self._costs_nothing(check_component(name, process.call, self.grader.seed))
         return {name for name, is_sound in self.sound.items() if not is_sound}
 
     def _network(self, test: str, process: "Process") -> Report:

@@ -497,12 +497,13 @@ def test_what_is_supplied_makes_no_large_array_of_small_ones():
 def test_what_blocks_is_not_tried_with_every_supply(of_code, reference):
     code = "\n\ndef _blocks(self, *args, **options):\n    while True: pass\nNN2.grad = NN2.emp_loss_grad = _blocks\n"
     wrong = "\n\ndef relu_grad(y): return y\ndef tanh_grad(y): return y\ndef step_grad(y): return y\n"
+    wrong += "def softmax_grad(y):\n    while True: pass\n"
     files = {
         **reference,
         "mlcvlab/models/nn2.py": reference["mlcvlab/models/nn2.py"] + code.encode(),
         "mlcvlab/nn/activations.py": reference["mlcvlab/nn/activations.py"] + wrong.encode(),
     }
-    limits = {**of_code.limits, "call_seconds": 0.5, "submission_seconds": 12}
+    limits = {**of_code.limits, "call_seconds": 0.5, "submission_seconds": 7}
     assignment = replace(of_code, limits=limits)
     grade = Grader(assignment, Sandbox(libraries(assignment)), 3).grade(Submission("a", files))
     points = {test.name: test.points / test.out_of for test in grade.tests}
